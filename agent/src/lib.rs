@@ -1,0 +1,1 @@
+//! Does the work at either end: backup, restore, serve, command line.

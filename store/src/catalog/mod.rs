@@ -1,0 +1,1 @@
+//! SQLite: says where things are; always rebuilt from packs and links.

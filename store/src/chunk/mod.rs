@@ -1,0 +1,1 @@
+//! Where file content is cut (FORMAT.md, 5.3).

@@ -1,0 +1,1 @@
+//! Packs: immutable files of records (FORMAT.md, chapter 4).

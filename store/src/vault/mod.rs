@@ -1,0 +1,1 @@
+//! The server's whole truth: one directory (FORMAT.md, chapter 7).

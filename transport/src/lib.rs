@@ -1,0 +1,1 @@
+//! Carries messages between the two ends of a pipe.
