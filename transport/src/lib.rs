@@ -1,1 +1,3 @@
 //! Carries messages between the two ends of a pipe.
+
+pub mod message;

@@ -1,0 +1,43 @@
+//! Reading back: groups under roots, boxes by chunk.
+
+use minicbor::{Decode, Encode};
+
+/// Asks for every group with a node under these roots.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Under {
+    /// Node ids.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub roots: Vec<u8>,
+    /// Nodes that the client has with all below them: not descended into.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub known: Vec<u8>,
+    /// Levels to descend: 0 only the roots themselves, absent all.
+    #[n(2)]
+    pub depth: Option<u64>,
+    /// Name or number of the account.
+    #[n(3)]
+    pub account: Option<String>,
+}
+
+/// Asks for the boxes that hold these chunks, each box once, in the order of the packs.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FetchBatch {
+    /// Chunk ids.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub chunks: Vec<u8>,
+}
+
+/// Opens the conversation, and ends each batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Fetched {
+    /// Ids that have no good place.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub missing: Vec<u8>,
+    /// Name or number of the account (in the request).
+    #[n(1)]
+    pub account: Option<String>,
+}
