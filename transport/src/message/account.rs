@@ -150,9 +150,6 @@ pub struct Bind {
     /// Key-check value.
     #[n(1)]
     pub key_check: KeyCheck,
-    /// Name or number of the account.
-    #[n(2)]
-    pub account: Option<String>,
 }
 
 /// Replaces the passphrase slots that the vault keeps for the account.
@@ -161,7 +158,4 @@ pub struct SetSlots {
     /// All of them, as JSON.
     #[n(0)]
     pub slots: Vec<String>,
-    /// Name or number of the account.
-    #[n(1)]
-    pub account: Option<String>,
 }

@@ -2,14 +2,6 @@
 
 use minicbor::{Decode, Encode};
 
-/// Opens the conversation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct Asked {
-    /// Name or number of the account.
-    #[n(0)]
-    pub account: Option<String>,
-}
-
 /// One batch of ids.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AskBatch {

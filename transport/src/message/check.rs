@@ -8,9 +8,6 @@ pub struct Check {
     /// Read every stored byte against its checksum, not only the structure.
     #[n(0)]
     pub read_data: bool,
-    /// Name or number of the account.
-    #[n(1)]
-    pub account: Option<String>,
 }
 
 /// What a check tells.

@@ -16,9 +16,6 @@ pub struct Under {
     /// Levels to descend: 0 only the roots themselves, absent all.
     #[n(2)]
     pub depth: Option<u64>,
-    /// Name or number of the account.
-    #[n(3)]
-    pub account: Option<String>,
 }
 
 /// Asks for the boxes that hold these chunks, each box once, in the order of the packs.
@@ -30,14 +27,11 @@ pub struct FetchBatch {
     pub chunks: Vec<u8>,
 }
 
-/// Opens the conversation, and ends each batch.
+/// Ends the answer to a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Fetched {
     /// Ids that have no good place.
     #[n(0)]
     #[cbor(with = "minicbor::bytes")]
     pub missing: Vec<u8>,
-    /// Name or number of the account (in the request).
-    #[n(1)]
-    pub account: Option<String>,
 }

@@ -12,7 +12,7 @@ mod fetch;
 mod upload;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
-pub use ask::{Answered, AskBatch, Asked};
+pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FetchBatch, Fetched, Under};
@@ -25,7 +25,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about.
+/// What a call is about. All but `Open`, `Accounts` and `Init` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -49,19 +49,19 @@ pub enum Request {
     /// Bodies by hash; read-only. One [`BodyReply`] each.
     #[n(7)]
     Bodies(#[n(0)] Bodies),
-    /// Which of these do you lack? Every further message is an [`AskBatch`], every reply an [`Answered`].
+    /// Which of these do you lack? Every further message is another [`AskBatch`]; an [`Answered`] each.
     #[n(8)]
-    Ask(#[n(0)] Asked),
+    Ask(#[n(0)] AskBatch),
     /// Store: further parts are [`Up`] messages and records as data.
     #[n(9)]
     Upload(#[n(0)] Begin),
     /// Every group under these roots; the reply is records as data.
     #[n(10)]
     Under(#[n(0)] Under),
-    /// Boxes with these chunks. Every further message is a [`FetchBatch`]; replies are records as data, and a
-    /// [`Fetched`] at the end of each batch.
+    /// Boxes with these chunks. Every further message is another [`FetchBatch`]; replies are records as data,
+    /// and a [`Fetched`] at the end of each batch.
     #[n(11)]
-    Fetch(#[n(0)] Fetched),
+    Fetch(#[n(0)] FetchBatch),
     /// Prove what is stored. Replies are [`Told`] messages.
     #[n(12)]
     Check(#[n(0)] Check),

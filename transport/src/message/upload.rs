@@ -14,11 +14,8 @@ pub struct Begin {
     /// The session to go on with, after a loss.
     #[n(1)]
     pub session: Option<SessionId>,
-    /// Name or number of the account.
-    #[n(2)]
-    pub account: Option<String>,
     /// Only adds records to a session that another call leads.
-    #[n(3)]
+    #[n(2)]
     pub stripe: bool,
 }
 
