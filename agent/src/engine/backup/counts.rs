@@ -1,0 +1,194 @@
+//! What happened, counted where it happens.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use store::tree::{Child, Content, Entry, What};
+
+use crate::engine::job::{BackupSummary, Changed};
+use crate::event::Action;
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters of one run. Figures are for people: relaxed order is enough, each is read after its threads ended.
+        #[derive(Debug, Default)]
+        pub struct Counts { $($(#[$doc])* pub $name: Counter,)* }
+    };
+}
+
+counts! {
+    /// Files that were not there before.
+    files_new,
+    /// Files with other content.
+    files_changed,
+    /// Files with other metadata only.
+    files_metadata,
+    /// Files as they were.
+    files_unchanged,
+    /// Files that are gone.
+    files_removed,
+    /// Files left out by a rule.
+    files_excluded,
+    /// Changed: size.
+    by_size,
+    /// Changed: modification time.
+    by_mtime,
+    /// Changed: content at equal size.
+    by_content,
+    /// Changed: permission bits.
+    by_mode,
+    /// Changed: owner.
+    by_owner,
+    /// Changed: kind.
+    by_kind,
+    /// Directories that were not there before.
+    dirs_new,
+    /// Directories of which something changed.
+    dirs_changed,
+    /// Directories as they were.
+    dirs_unchanged,
+    /// Directories that are gone.
+    dirs_removed,
+    /// Files dealt with.
+    files_done,
+    /// Their bytes.
+    bytes_done,
+    /// Bytes read from files.
+    read_bytes,
+    /// Bytes in chunks that the vault lacked.
+    new_bytes,
+    /// These, sealed.
+    boxed_bytes,
+    /// Files that were opened.
+    files_opened,
+    /// Items with errors.
+    errors,
+}
+
+/// One counter.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Reads.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counts {
+    /// A directory is done.
+    pub fn directory(&self, previous: Option<&Child>, same: bool) {
+        match previous {
+            None => self.dirs_new.add(1),
+            Some(_) if same => self.dirs_unchanged.add(1),
+            Some(_) => self.dirs_changed.add(1),
+        }
+    }
+
+    /// Something of the version before is gone.
+    pub fn removed(&self, entry: &Entry) {
+        let totals = entry.totals();
+        self.files_removed.add(totals.files);
+        self.dirs_removed.add(totals.dirs);
+    }
+
+    /// A file (or anything that is not a directory) is done: says what became of it.
+    pub fn file(&self, before: Option<&Entry>, now: &Entry) -> Action {
+        self.files_done.add(1);
+        if let What::File { size, .. } = &now.what {
+            self.bytes_done.add(*size);
+        }
+        let Some(before) = before else {
+            self.files_new.add(1);
+            return Action::Added;
+        };
+        let content_differs = self.content(before, now);
+        let metadata_differs = self.metadata(before, now);
+        match (content_differs, metadata_differs) {
+            (true, _) => {
+                self.files_changed.add(1);
+                Action::Changed
+            }
+            (false, true) => {
+                self.files_metadata.add(1);
+                Action::Metadata
+            }
+            (false, false) => {
+                self.files_unchanged.add(1);
+                Action::Unchanged
+            }
+        }
+    }
+
+    fn content(&self, before: &Entry, now: &Entry) -> bool {
+        match (&before.what, &now.what) {
+            (What::File { size: a, content: x, .. }, What::File { size: b, content: y, .. }) => {
+                if a != b {
+                    self.by_size.add(1);
+                } else if !same_content(x, y) {
+                    self.by_content.add(1);
+                } else {
+                    return false;
+                }
+                true
+            }
+            (a, b) if a.kind() == b.kind() => a != b,
+            _ => {
+                self.by_kind.add(1);
+                true
+            }
+        }
+    }
+
+    fn metadata(&self, before: &Entry, now: &Entry) -> bool {
+        let mtime = before.mtime != now.mtime;
+        let mode = before.mode != now.mode;
+        let owner = before.owner != now.owner;
+        for (differs, counter) in [(mtime, &self.by_mtime), (mode, &self.by_mode), (owner, &self.by_owner)] {
+            counter.add(u64::from(differs));
+        }
+        mtime || mode || owner || before.xattrs != now.xattrs || before.flags != now.flags
+    }
+
+    /// All of it, as a summary; what only the run knows is left at zero.
+    pub fn summary(&self) -> BackupSummary {
+        BackupSummary {
+            files_new: self.files_new.get(),
+            files_changed: self.files_changed.get(),
+            files_metadata: self.files_metadata.get(),
+            files_unchanged: self.files_unchanged.get(),
+            files_removed: self.files_removed.get(),
+            files_excluded: self.files_excluded.get(),
+            changed: Changed {
+                size: self.by_size.get(),
+                mtime: self.by_mtime.get(),
+                content: self.by_content.get(),
+                mode: self.by_mode.get(),
+                owner: self.by_owner.get(),
+                kind: self.by_kind.get(),
+            },
+            dirs_new: self.dirs_new.get(),
+            dirs_changed: self.dirs_changed.get(),
+            dirs_unchanged: self.dirs_unchanged.get(),
+            dirs_removed: self.dirs_removed.get(),
+            read_bytes: self.read_bytes.get(),
+            new_bytes: self.new_bytes.get(),
+            boxed_bytes: self.boxed_bytes.get(),
+            errors: self.errors.get(),
+            ..BackupSummary::default()
+        }
+    }
+}
+
+/// Whether two contents are the same bytes, as far as ids tell.
+fn same_content(a: &Content, b: &Content) -> bool {
+    match (a, b) {
+        (Content::List { content: x, .. }, Content::List { content: y, .. }) => x == y,
+        _ => a == b,
+    }
+}

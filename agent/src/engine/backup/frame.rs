@@ -1,0 +1,319 @@
+//! Directories in progress: what the scan found, waiting for content, becoming nodes from the leaves up.
+//!
+//! A frame is one directory between its first listed name and its node. Names become slots in order; a slot is
+//! pending while a file is read or a directory below is scanned. Slots that are ready leave at the front, into
+//! the node builder; so a directory of a million entries holds only what is in flight. When the last one has
+//! left, the directory's entry goes up into its parent's slot, without recursion.
+//!
+//! While nothing differs from the version before, a frame is *clean*: it keeps its entries aside and builds
+//! nothing, and at the end takes over the old node.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, Weak};
+
+use store::tree::{Child, DirBuilder, DirReader, Entry, Mark, What};
+
+use super::flow::Flow;
+use super::source_run::SourceRun;
+use crate::engine::queue::lock;
+use crate::fault::Result;
+
+/// Entries that a clean frame keeps aside before it builds all the same: bounds its memory.
+const CLEAN_MAX: usize = 8_192;
+/// Levels of directories in progress that a checkpoint follows; what is deeper counts as in the version before.
+const SNAPSHOT_DEPTH: usize = 256;
+
+/// Where a finished directory goes.
+pub enum Parent {
+    /// Into a slot of the directory above.
+    Frame(Arc<Frame>, usize),
+    /// It is the source itself.
+    Source(Arc<SourceRun>),
+}
+
+/// One directory in progress.
+pub struct Frame {
+    parent: Parent,
+    /// This directory in the version before, when its nodes may be believed.
+    previous: Option<Child>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    slots: VecDeque<Slot>,
+    /// Number of the slot at the front.
+    base: usize,
+    /// All names are listed.
+    listed: bool,
+    /// The last name that has a slot.
+    last: Option<Box<[u8]>>,
+    /// This directory's own entry, its child still open.
+    draft: Option<Box<Entry>>,
+    /// Whether the draft equals the entry of the version before.
+    draft_same: bool,
+    build: Build,
+}
+
+enum Build {
+    /// Nothing differs so far.
+    Clean(Vec<Entry>),
+    /// Something does.
+    Dirty(DirBuilder),
+    /// The entry has gone up.
+    Done,
+}
+
+enum Slot {
+    Ready { entry: Box<Entry>, same: bool },
+    Pending { previous: Option<Box<Entry>>, below: Option<Below> },
+    /// The name vanished: nothing will come.
+    LeftOut,
+}
+
+/// A directory below that is in progress, for checkpoints.
+struct Below {
+    draft: Box<Entry>,
+    frame: Weak<Frame>,
+}
+
+/// An entry on its way up.
+struct Rising {
+    entry: Box<Entry>,
+    same: bool,
+}
+
+impl Frame {
+    /// A directory whose listing begins. `draft` is its own entry; `draft_same` says that its metadata are those of
+    /// the version before; `previous` is what it was there.
+    pub fn new(flow: &Flow<'_>, parent: Parent, draft: Box<Entry>, draft_same: bool, previous: Option<Child>) -> Arc<Self> {
+        let build = match previous {
+            Some(_) => Build::Clean(Vec::new()),
+            None => Build::Dirty(DirBuilder::new(flow.tree_keys())),
+        };
+        let inner = Inner {
+            slots: VecDeque::new(),
+            base: 0,
+            listed: false,
+            last: None,
+            draft: Some(draft),
+            draft_same,
+            build,
+        };
+        let frame = Arc::new(Self { parent, previous, inner: Mutex::new(inner) });
+        if let Parent::Frame(above, slot) = &frame.parent {
+            above.note_below(*slot, &frame);
+        }
+        frame
+    }
+
+    /// Remembers the frame that fills a slot, so that checkpoints can look into it.
+    fn note_below(&self, index: usize, frame: &Arc<Self>) {
+        let draft = lock(&frame.inner).draft.clone();
+        let mut inner = lock(&self.inner);
+        if let (Some(draft), Some(Slot::Pending { below, .. })) = (draft, inner.slot(index)) {
+            *below = Some(Below { draft, frame: Arc::downgrade(frame) });
+        }
+    }
+
+    /// The next name, complete. `same`: it is the entry of the version before, unchanged.
+    pub fn push_ready(&self, flow: &Flow<'_>, entry: Box<Entry>, same: bool) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.last = Some(entry.name.clone());
+        inner.slots.push_back(Slot::Ready { entry, same });
+        inner.drain(flow)
+    }
+
+    /// The next name, to be completed later; gives the number of its slot. `previous` is its entry in the version before.
+    pub fn push_pending(&self, name: &[u8], previous: Option<Box<Entry>>) -> usize {
+        let mut inner = lock(&self.inner);
+        inner.last = Some(name.into());
+        inner.slots.push_back(Slot::Pending { previous, below: None });
+        inner.base + inner.slots.len() - 1
+    }
+
+    /// Something of the version before is gone: the node will be another.
+    pub fn set_dirty(&self, flow: &Flow<'_>) -> Result<()> {
+        lock(&self.inner).dirty(flow).map(|_| ())
+    }
+
+    /// The directory cannot be read: it keeps what the version before knew of it, with a mark.
+    pub fn keep_previous(self: &Arc<Self>, flow: &Flow<'_>, mark: Option<Mark>) -> Result<()> {
+        {
+            let mut inner = lock(&self.inner);
+            inner.draft_same = false;
+            if let Some(draft) = &mut inner.draft {
+                draft.mark = mark;
+            }
+        }
+        self.listed(flow)
+    }
+
+    /// All names have been pushed.
+    pub fn listed(self: &Arc<Self>, flow: &Flow<'_>) -> Result<()> {
+        let rising = {
+            let mut inner = lock(&self.inner);
+            inner.listed = true;
+            inner.rise(flow, self.previous)?
+        };
+        self.climb(flow, rising)
+    }
+
+    /// Fills a pending slot. `None` = the name is left out after all (it vanished).
+    pub fn complete(self: &Arc<Self>, flow: &Flow<'_>, index: usize, entry: Option<Box<Entry>>, same: bool) -> Result<()> {
+        let rising = lock(&self.inner).fill(flow, index, entry, same, self.previous)?;
+        self.climb(flow, rising)
+    }
+
+    /// Takes entries up as long as they finish a directory.
+    fn climb(self: &Arc<Self>, flow: &Flow<'_>, mut rising: Option<Rising>) -> Result<()> {
+        let mut at = Arc::clone(self);
+        while let Some(Rising { entry, same }) = rising {
+            match &at.parent {
+                Parent::Source(source) => {
+                    source.finish(entry);
+                    return Ok(());
+                }
+                Parent::Frame(above, index) => {
+                    let above = Arc::clone(above);
+                    rising = lock(&above.inner).fill(flow, *index, Some(entry), same, above.previous)?;
+                    at = above;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory as far as it is done, merged with its old rest: what a checkpoint commits. `None` when there
+    /// is nothing of it yet.
+    pub fn snapshot(&self, flow: &Flow<'_>, depth: usize) -> Result<Option<Child>> {
+        let inner = lock(&self.inner);
+        if depth >= SNAPSHOT_DEPTH {
+            return Ok(self.previous);
+        }
+        let mut builder = match &inner.build {
+            Build::Clean(_) if inner.slots.is_empty() => return Ok(self.previous),
+            Build::Clean(held) => {
+                let mut builder = DirBuilder::new(flow.tree_keys());
+                for entry in held {
+                    builder.push(entry.clone(), &mut flow.sink())?;
+                }
+                builder
+            }
+            Build::Dirty(builder) => builder.clone(),
+            Build::Done => return Ok(self.previous),
+        };
+        for slot in &inner.slots {
+            let entry = match slot {
+                Slot::Ready { entry, .. } => Some((**entry).clone()),
+                Slot::LeftOut => None,
+                Slot::Pending { previous, below } => Self::snapshot_below(flow, below.as_ref(), depth)?
+                    .or_else(|| previous.as_deref().cloned()),
+            };
+            if let Some(entry) = entry {
+                builder.push(entry, &mut flow.sink())?;
+            }
+        }
+        if let (false, Some(previous)) = (inner.listed, self.previous) {
+            for entry in DirReader::new(flow.nodes, previous.node) {
+                let entry = entry?;
+                if inner.last.as_ref().is_none_or(|last| entry.name > *last) {
+                    builder.push(entry, &mut flow.sink())?;
+                }
+            }
+        }
+        Ok(Some(builder.finish(&mut flow.sink())?))
+    }
+
+    fn snapshot_below(flow: &Flow<'_>, below: Option<&Below>, depth: usize) -> Result<Option<Entry>> {
+        let Some((below, frame)) = below.and_then(|below| Some((below, below.frame.upgrade()?))) else {
+            return Ok(None);
+        };
+        Ok(frame.snapshot(flow, depth + 1)?.map(|child| {
+            let mut entry = (*below.draft).clone();
+            entry.what = What::Dir(child);
+            entry
+        }))
+    }
+}
+
+impl Inner {
+    fn slot(&mut self, index: usize) -> Option<&mut Slot> {
+        index.checked_sub(self.base).and_then(|at| self.slots.get_mut(at))
+    }
+
+    fn fill(
+        &mut self,
+        flow: &Flow<'_>,
+        index: usize,
+        entry: Option<Box<Entry>>,
+        same: bool,
+        previous: Option<Child>,
+    ) -> Result<Option<Rising>> {
+        let filled = match entry {
+            Some(entry) => Slot::Ready { entry, same },
+            None => {
+                self.dirty(flow)?;
+                Slot::LeftOut
+            }
+        };
+        if let Some(slot) = self.slot(index) {
+            *slot = filled;
+        }
+        self.drain(flow)?;
+        self.rise(flow, previous)
+    }
+
+    /// Lets ready slots leave at the front.
+    fn drain(&mut self, flow: &Flow<'_>) -> Result<()> {
+        while !matches!(self.slots.front(), None | Some(Slot::Pending { .. })) {
+            if let Some(Slot::Ready { entry, same }) = self.slots.pop_front() {
+                self.take(flow, *entry, same)?;
+            }
+            self.base += 1;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, flow: &Flow<'_>, entry: Entry, same: bool) -> Result<()> {
+        match &mut self.build {
+            Build::Clean(held) if same && held.len() < CLEAN_MAX => held.push(entry),
+            Build::Clean(_) | Build::Dirty(_) => self.dirty(flow)?.push(entry, &mut flow.sink())?,
+            Build::Done => {}
+        }
+        Ok(())
+    }
+
+    /// The builder, with everything in it that was kept aside.
+    fn dirty(&mut self, flow: &Flow<'_>) -> Result<&mut DirBuilder> {
+        if let Build::Clean(_) = self.build {
+            let mut builder = DirBuilder::new(flow.tree_keys());
+            if let Build::Clean(held) = std::mem::replace(&mut self.build, Build::Done) {
+                for entry in held {
+                    builder.push(entry, &mut flow.sink())?;
+                }
+            }
+            self.build = Build::Dirty(builder);
+        }
+        match &mut self.build {
+            Build::Dirty(builder) => Ok(builder),
+            Build::Clean(_) | Build::Done => Err(flow.bug("a directory has no builder")),
+        }
+    }
+
+    /// The finished entry, when the last slot has left.
+    fn rise(&mut self, flow: &Flow<'_>, previous: Option<Child>) -> Result<Option<Rising>> {
+        if !self.listed || !self.slots.is_empty() || matches!(self.build, Build::Done) {
+            return Ok(None);
+        }
+        let Some(mut entry) = self.draft.take() else { return Ok(None) };
+        let child = match (std::mem::replace(&mut self.build, Build::Done), previous) {
+            (Build::Clean(_), Some(previous)) => previous,
+            (Build::Dirty(builder), _) => builder.finish(&mut flow.sink())?,
+            (Build::Clean(_) | Build::Done, _) => return Err(flow.bug("a directory was finished twice")),
+        };
+        let same = self.draft_same && previous.is_some_and(|previous| previous.node == child.node);
+        flow.counts.directory(previous.as_ref(), same);
+        entry.what = What::Dir(child);
+        Ok(Some(Rising { entry, same }))
+    }
+}

@@ -1,0 +1,504 @@
+//! First stage: lists directories and merges their names with the version before.
+//!
+//! ```text
+//!  stack of directories ──► list, stat, merge-join ──► unchanged: slot filled at once
+//!        ▲                        │                 ──► file to read: joins the parcel ──► parcels
+//!        └── directories below ◄──┘
+//! ```
+//!
+//! Depth first: the stack is last in, first out, so what is in memory is one path and its siblings. A directory
+//! is listed in slices; between two slices the directories found so far are scanned, so that its frame can let
+//! go of what is done. Nothing is opened for content here, and an unchanged file costs one `statx`.
+
+use std::iter::Peekable;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
+
+use store::tree::{Child, Content, CutClass, DirReader, Entry, Kind, Mark, What};
+
+use super::flow::Flow;
+use super::frame::{Frame, Parent};
+use super::read::{FileTask, Parcel};
+use super::source_run::SourceRun;
+use crate::engine::queue::{lock, wait};
+use crate::event::Action;
+use crate::fault::{Code, Fault, Result};
+use crate::name::for_terminal;
+use crate::source::{Dir, Stat, Verdict, capture, verdict};
+
+/// Names listed before the directories among them are scanned.
+const SLICE: usize = 4_096;
+/// A parcel is handed on at the end of a directory when it holds this much.
+const PARCEL_BYTES_LEAST: u64 = 256 << 10;
+/// A parcel is handed on at this size …
+const PARCEL_BYTES_MOST: u64 = 1 << 20;
+/// … or at this number of files, so that tiny files spread over all readers.
+const PARCEL_FILES_MOST: usize = 256;
+
+/// A path as a chain of names: cheap to share, and longer than any system call takes.
+pub struct PathNode {
+    above: Option<Arc<PathNode>>,
+    name: Box<[u8]>,
+}
+
+impl PathNode {
+    /// A source's own path.
+    pub fn top(path: &[u8]) -> Arc<Self> {
+        let trimmed = path.strip_suffix(b"/").unwrap_or(path);
+        Arc::new(Self { above: None, name: trimmed.into() })
+    }
+
+    /// The path of a name in it.
+    pub fn join(&self, name: &[u8]) -> Vec<u8> {
+        let mut names = vec![name, &self.name];
+        let mut at = self.above.as_deref();
+        while let Some(node) = at {
+            names.push(&node.name);
+            at = node.above.as_deref();
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+
+    fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
+        Arc::new(Self { above: Some(Arc::clone(self)), name: name.into() })
+    }
+}
+
+/// Something to scan.
+enum Task<'a> {
+    /// A directory that has not been opened.
+    Enter(Enter),
+    /// A directory whose listing goes on.
+    Go(Box<Listing<'a>>),
+}
+
+struct Enter {
+    source: Arc<SourceRun>,
+    above: Arc<Dir>,
+    path: Arc<PathNode>,
+    name: Box<[u8]>,
+    draft: Box<Entry>,
+    same: bool,
+    previous: Option<Child>,
+    parent: Parent,
+}
+
+struct Listing<'a> {
+    source: Arc<SourceRun>,
+    dir: Arc<Dir>,
+    path: Arc<PathNode>,
+    frame: Arc<Frame>,
+    names: Vec<Box<[u8]>>,
+    at: usize,
+    /// The entries of the version before that were not met yet.
+    old: Option<Peekable<DirReader<'a>>>,
+}
+
+/// Directories that wait, shared by the scanners.
+#[derive(Default)]
+pub struct Stack<'a> {
+    inner: Mutex<Waiting<'a>>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting<'a> {
+    tasks: Vec<Task<'a>>,
+    busy: usize,
+}
+
+impl<'a> Stack<'a> {
+    /// The next directory. `None` when none waits and no scanner can bring another.
+    fn pop(&self, flow: &Flow<'_>) -> Option<Task<'a>> {
+        let mut waiting = lock(&self.inner);
+        loop {
+            if flow.ending() {
+                self.changed.notify_all();
+                return None;
+            }
+            if let Some(task) = waiting.tasks.pop() {
+                waiting.busy += 1;
+                return Some(task);
+            }
+            if waiting.busy == 0 {
+                self.changed.notify_all();
+                return None;
+            }
+            waiting = wait(&self.changed, waiting);
+        }
+    }
+
+    /// What a task brought: the first of `tasks` is done next.
+    fn push(&self, tasks: impl DoubleEndedIterator<Item = Task<'a>>) {
+        lock(&self.inner).tasks.extend(tasks.rev());
+        self.changed.notify_all();
+    }
+
+    fn finished(&self) {
+        lock(&self.inner).busy -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Wakes the scanners, when a run ends early.
+    pub fn wake(&self) {
+        drop(lock(&self.inner));
+        self.changed.notify_all();
+    }
+}
+
+/// One scanner: a thread of the first stage.
+pub struct Scanner<'f, 'a> {
+    flow: &'f Flow<'a>,
+    stack: &'f Stack<'a>,
+    parcel: Parcel,
+}
+
+impl<'f, 'a> Scanner<'f, 'a> {
+    /// A scanner of this run.
+    pub fn new(flow: &'f Flow<'a>, stack: &'f Stack<'a>) -> Self {
+        Self { flow, stack, parcel: Parcel::default() }
+    }
+
+    /// Scans until nothing is left.
+    pub fn run(mut self) -> Result<()> {
+        while let Some(task) = self.stack.pop(self.flow) {
+            let done = match task {
+                Task::Enter(enter) => self.enter(enter),
+                Task::Go(listing) => self.go_on(listing),
+            };
+            self.stack.finished();
+            done?;
+        }
+        self.hand_on()
+    }
+
+    /// Puts a source on the stack, or deals with it at once when it is not a directory.
+    pub fn begin(&mut self, source: &Arc<SourceRun>, above: Arc<Dir>, name: &[u8], stat: &Stat) -> Result<()> {
+        let (mut entry, troubles) = capture(&above, name, stat, self.flow.owners);
+        entry.name = name.into();
+        self.tell(troubles, || source.job.path.clone());
+        let before = source.before.as_ref().map(|before| &before.entry);
+        if stat.kind == Kind::Dir {
+            let same = before.is_some_and(|before| same_metadata(before, &entry));
+            let previous = source.before.as_ref().and_then(|b| child_of(&b.entry));
+            let path = PathNode::top(&source.job.path);
+            let enter = Enter {
+                source: Arc::clone(source),
+                above,
+                path,
+                name: name.into(),
+                draft: Box::new(entry),
+                same,
+                previous,
+                parent: Parent::Source(Arc::clone(source)),
+            };
+            self.stack.push(std::iter::once(Task::Enter(enter)));
+            return Ok(());
+        }
+        if let What::File { size, .. } = entry.what {
+            let task = FileTask {
+                dir: above,
+                name: name.into(),
+                stat: *stat,
+                draft: Box::new(entry),
+                previous: before.cloned().map(Box::new),
+                parent: Parent::Source(Arc::clone(source)),
+                path: source.job.path.clone(),
+                granularity_ns: source.mount.granularity_ns,
+            };
+            self.add(task, size)?;
+            return self.hand_on();
+        }
+        let action = self.flow.counts.file(before, &entry);
+        self.flow.item(action, || source.job.path.clone(), 0, None);
+        source.finish(Box::new(entry));
+        Ok(())
+    }
+
+    /// Opens a directory and lists its names.
+    fn enter(&mut self, enter: Enter) -> Result<()> {
+        let Enter { source, above, path, name, draft, same, previous, parent } = enter;
+        let is_source = matches!(parent, Parent::Source(_));
+        let frame = Frame::new(self.flow, parent, draft.clone(), same, previous);
+        if is_source {
+            source.begin(Arc::clone(&frame), draft);
+        }
+        let opened = above.child(&name).and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
+        let (dir, mut names) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.unreadable_dir(&path, &frame, &error),
+        };
+        if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
+            self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
+            names.retain(|name| source.selection.keeps_in_left_dir(name));
+        }
+        let old = previous.map(|previous| DirReader::new(self.flow.nodes, previous.node).peekable());
+        let listing = Listing { source, dir, path, frame, names, at: 0, old };
+        self.go_on(Box::new(listing))
+    }
+
+    /// A directory that cannot be read keeps what the version before knew of it.
+    fn unreadable_dir(
+        &mut self,
+        path: &PathNode,
+        frame: &Arc<Frame>,
+        error: &std::io::Error,
+    ) -> Result<()> {
+        let full = path.join(b"");
+        let shown = for_terminal(full.strip_suffix(b"/").unwrap_or(&full));
+        let gone = error.kind() == std::io::ErrorKind::NotFound;
+        let code = if gone { Code::SourceVanished } else { Code::SourceUnreadable };
+        self.flow.warn(
+            &Fault::new(code, format!("cannot read the directory {shown}"))
+                .because(error)
+                .hint("run as a user who may read it, or exclude it")
+                .path(full),
+        );
+        frame.keep_previous(self.flow, (!gone).then(|| Mark::Unreadable(self.now_s())))
+    }
+
+    fn now_s(&self) -> u64 {
+        u64::try_from(self.flow.clock.now_ms() / 1000).unwrap_or(0)
+    }
+
+    /// Lists the next slice of a directory, then the directories in it.
+    fn go_on(&mut self, mut listing: Box<Listing<'a>>) -> Result<()> {
+        let end = (listing.at + SLICE).min(listing.names.len());
+        let mut below = Vec::new();
+        let mut old = listing.old.take();
+        while let Some(name) = listing.names.get(listing.at).filter(|_| listing.at < end) {
+            let name = name.clone();
+            listing.at += 1;
+            let mut matching = None;
+            while let Some(entry) = next_until(old.as_mut(), &name) {
+                let entry = entry?;
+                if entry.name == name {
+                    matching = Some(entry);
+                } else {
+                    self.gone(&listing, entry)?;
+                }
+            }
+            self.name(&listing, name, matching, &mut below)?;
+            if self.flow.has_failed() {
+                return Ok(());
+            }
+        }
+        let mut tasks: Vec<Task> = below.into_iter().map(Task::Enter).collect();
+        if end == listing.names.len() {
+            for entry in old.into_iter().flatten() {
+                self.gone(&listing, entry?)?;
+            }
+            listing.frame.listed(self.flow)?;
+            if self.parcel.bytes >= PARCEL_BYTES_LEAST {
+                self.hand_on()?;
+            }
+        } else {
+            listing.old = old;
+            tasks.push(Task::Go(listing));
+        }
+        self.stack.push(tasks.into_iter());
+        Ok(())
+    }
+
+    /// A name of the version before that is not there any more.
+    fn gone(&mut self, listing: &Listing<'_>, mut entry: Entry) -> Result<()> {
+        let totals = entry.totals();
+        listing.source.count_removed(totals.files);
+        if let Some(since) = listing.source.keep_missing {
+            if !matches!(entry.mark, Some(Mark::Missing(_))) {
+                entry.mark = Some(Mark::Missing(since));
+            }
+            return listing.frame.push_ready(self.flow, Box::new(entry), false);
+        }
+        self.flow.counts.removed(&entry);
+        self.flow.item(Action::Removed, || listing.path.join(&entry.name), totals.bytes, None);
+        listing.frame.set_dirty(self.flow)
+    }
+
+    /// One name: left out, taken over, to be read, or a directory to be scanned.
+    fn name(&mut self, listing: &Listing<'_>, name: Box<[u8]>, old: Option<Entry>, below: &mut Vec<Enter>) -> Result<()> {
+        let stat = match listing.dir.stat(&name) {
+            Ok(stat) => stat,
+            Err(error) => return self.unreadable_name(listing, &name, old, &error),
+        };
+        if let Some(rule) = self.left_out(listing, &name, &stat) {
+            self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
+            self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule));
+            return if old.is_some() { listing.frame.set_dirty(self.flow) } else { Ok(()) };
+        }
+        let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
+        let verdict = old.as_ref().filter(|_| trusted).map(|old| verdict(old, &stat));
+        if stat.kind == Kind::Dir {
+            return self.directory(listing, name, &stat, old, matches!(verdict, Some(Verdict::Same)), below);
+        }
+        if let (Some(Verdict::Same), Some(old)) = (verdict, &old) {
+            if old.mark.is_none() {
+                self.flow.counts.file(Some(old), old);
+                return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
+            }
+        }
+        let (entry, troubles) = capture(&listing.dir, &name, &stat, self.flow.owners);
+        self.tell(troubles, || listing.path.join(&name));
+        let What::File { size, .. } = entry.what else {
+            let action = self.flow.counts.file(old.as_ref(), &entry);
+            self.flow.item(action, || listing.path.join(&name), 0, None);
+            return listing.frame.push_ready(self.flow, Box::new(entry), false);
+        };
+        if size == 0 {
+            let action = self.flow.counts.file(old.as_ref(), &entry);
+            self.flow.item(action, || listing.path.join(&name), 0, None);
+            let mut entry = entry;
+            entry.what = What::File { size, content: Content::Empty, cut: CutClass::Whole };
+            return listing.frame.push_ready(self.flow, Box::new(entry), false);
+        }
+        let previous = old.map(Box::new);
+        let slot = listing.frame.push_pending(&name, previous.clone());
+        let task = FileTask {
+            dir: Arc::clone(&listing.dir),
+            path: listing.path.join(&name),
+            name,
+            stat,
+            draft: Box::new(entry),
+            previous,
+            parent: Parent::Frame(Arc::clone(&listing.frame), slot),
+            granularity_ns: listing.source.mount.granularity_ns,
+        };
+        self.add(task, size)
+    }
+
+    fn left_out(&self, listing: &Listing<'_>, name: &[u8], stat: &Stat) -> Option<String> {
+        let selection = &listing.source.selection;
+        if selection.is_empty() {
+            return None;
+        }
+        selection.decide(&listing.path.join(name), stat.kind == Kind::Dir, stat.size)
+    }
+
+    /// A directory below: it gets a slot, and is scanned after this slice.
+    fn directory(
+        &mut self,
+        listing: &Listing<'_>,
+        name: Box<[u8]>,
+        stat: &Stat,
+        old: Option<Entry>,
+        same: bool,
+        below: &mut Vec<Enter>,
+    ) -> Result<()> {
+        let (draft, same) = match (&old, same) {
+            (Some(old), true) => (old.clone(), true),
+            _ => {
+                let (entry, troubles) = capture(&listing.dir, &name, stat, self.flow.owners);
+                self.tell(troubles, || listing.path.join(&name));
+                (entry, false)
+            }
+        };
+        let previous = old.as_ref().and_then(child_of);
+        let other_device = listing.source.job.one_file_system && stat.device != listing.source.mount.device;
+        if other_device {
+            let mut entry = draft;
+            entry.what = What::Dir(empty_dir(self.flow)?);
+            return listing.frame.push_ready(self.flow, Box::new(entry), false);
+        }
+        let slot = listing.frame.push_pending(&name, old.map(Box::new));
+        below.push(Enter {
+            source: Arc::clone(&listing.source),
+            above: Arc::clone(&listing.dir),
+            path: listing.path.below(&name),
+            name,
+            draft: Box::new(draft),
+            same,
+            previous,
+            parent: Parent::Frame(Arc::clone(&listing.frame), slot),
+        });
+        Ok(())
+    }
+
+    /// A name that cannot be looked at: never recorded as deleted, unless it is really gone.
+    fn unreadable_name(
+        &mut self,
+        listing: &Listing<'_>,
+        name: &[u8],
+        old: Option<Entry>,
+        error: &std::io::Error,
+    ) -> Result<()> {
+        let path = listing.path.join(name);
+        let gone = error.kind() == std::io::ErrorKind::NotFound;
+        let code = if gone { Code::SourceVanished } else { Code::SourceUnreadable };
+        self.flow.warn(&Fault::new(code, format!("cannot look at {}", for_terminal(&path))).because(error).path(path));
+        match old {
+            Some(old) if gone => self.gone(listing, old),
+            Some(mut old) => {
+                old.mark.get_or_insert(Mark::Unreadable(self.now_s()));
+                listing.frame.push_ready(self.flow, Box::new(old), false)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn tell(&self, troubles: Vec<Fault>, path: impl Fn() -> Vec<u8>) {
+        for mut trouble in troubles {
+            trouble.path.get_or_insert_with(&path);
+            self.flow.warn(&trouble);
+        }
+    }
+
+    /// A file joins the parcel; a large one is a parcel of its own.
+    fn add(&mut self, task: FileTask, size: u64) -> Result<()> {
+        if size > PARCEL_BYTES_MOST {
+            let alone = Parcel { files: vec![task], bytes: size };
+            return self.send(alone);
+        }
+        if self.parcel.bytes + size > PARCEL_BYTES_MOST || self.parcel.files.len() >= PARCEL_FILES_MOST {
+            self.hand_on()?;
+        }
+        self.parcel.bytes += size;
+        self.parcel.files.push(task);
+        Ok(())
+    }
+
+    fn hand_on(&mut self) -> Result<()> {
+        let parcel = std::mem::take(&mut self.parcel);
+        if parcel.files.is_empty() { Ok(()) } else { self.send(parcel) }
+    }
+
+    fn send(&self, parcel: Parcel) -> Result<()> {
+        // A closed queue means that the run is ending; its reason is kept elsewhere.
+        drop(self.flow.parcels.push(parcel));
+        Ok(())
+    }
+}
+
+/// The next entry of the version before with a name up to this one.
+fn next_until(old: Option<&mut Peekable<DirReader<'_>>>, name: &[u8]) -> Option<store::Result<Entry>> {
+    old?.next_if(|entry| entry.as_ref().map_or(true, |entry| *entry.name <= *name))
+}
+
+/// The node of an empty directory.
+fn empty_dir(flow: &Flow<'_>) -> Result<Child> {
+    Ok(store::tree::DirBuilder::new(flow.tree_keys()).finish(&mut flow.sink())?)
+}
+
+fn child_of(entry: &Entry) -> Option<Child> {
+    match &entry.what {
+        What::Dir(child) => Some(*child),
+        _ => None,
+    }
+}
+
+/// Whether two entries of a directory differ in nothing but what is below.
+fn same_metadata(before: &Entry, now: &Entry) -> bool {
+    before.mode == now.mode
+        && before.owner == now.owner
+        && before.mtime == now.mtime
+        && before.xattrs == now.xattrs
+        && before.flags == now.flags
+        && before.mark == now.mark
+        && before.facts == now.facts
+}
+
+/// Files of the version before that a source has lost, and how many it had.
+pub fn losses(source: &SourceRun) -> (u64, u64) {
+    let had = source.before.as_ref().map_or(0, |before| before.totals.files);
+    (source.removed_files.load(Ordering::Relaxed), had)
+}

@@ -1,0 +1,41 @@
+//! Fourth stage: compresses and seals boxes and groups, on all cores.
+
+use store::record::RecordKind;
+use store::seal::{Level, Scratch};
+
+use super::flow::{Flow, Parting, SealJob};
+use crate::fault::Result;
+
+/// How boxes are compressed.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Compression.
+    pub level: Level,
+    /// Whether lengths are rounded up to Padmé lengths.
+    pub padded: bool,
+}
+
+/// Seals until no job is left.
+pub fn seal(flow: &Flow<'_>, style: Style) -> Result<()> {
+    let mut scratch = Scratch::new()?;
+    while let Some(job) = flow.seals.pop() {
+        let parting = match job {
+            SealJob::Box { plain, ids, lengths, held } => {
+                let record = flow.sealer.seal_box(&mut scratch, &ids, &lengths, &plain, style.level, style.padded)?;
+                drop(held.permits);
+                Parting { record, tickets: held.tickets }
+            }
+            SealJob::Group { nodes, ticket } => {
+                let record = flow.sealer.seal_group(&mut scratch, &nodes, style.padded)?;
+                Parting { record, tickets: vec![ticket] }
+            }
+        };
+        if parting.record.header.kind == RecordKind::Box {
+            flow.counts.boxed_bytes.add(parting.record.stored_len() as u64);
+        }
+        if flow.ship.push(parting).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! One source in one run: what it is, what it was, and in the end its root entry.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use store::id::{ContentId, NodeId, SourceId};
+use store::tree::{Child, Entry, Totals};
+
+use crate::engine::job::SourceJob;
+use crate::engine::queue::lock;
+use crate::source::{MountFacts, Selection};
+
+/// What the version before says of a source.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// Its root node.
+    pub root: NodeId,
+    /// Sequence of the link that introduced that root.
+    pub introduced: u64,
+    /// Content id of the root entry.
+    pub content: ContentId,
+    /// The source itself.
+    pub entry: Entry,
+    /// Sums over it.
+    pub totals: Totals,
+    /// Mount facts of then.
+    pub was_mount_point: bool,
+    /// Missing since, when it was kept by the guard.
+    pub missing_since: Option<i64>,
+    /// This device committed that root: entries may be taken over unread.
+    pub trusted: bool,
+}
+
+/// One source in one run.
+pub struct SourceRun {
+    /// Its id.
+    pub id: SourceId,
+    /// What was asked for.
+    pub job: SourceJob,
+    /// What is left out.
+    pub selection: Selection,
+    /// Where it is mounted.
+    pub mount: MountFacts,
+    /// The version before.
+    pub before: Option<Before>,
+    /// Keep what is gone, marked as missing since now (second pass of the guard), seconds since 1970.
+    pub keep_missing: Option<u64>,
+    /// Files of the version before that are gone.
+    pub removed_files: AtomicU64,
+    done: Mutex<Progress>,
+}
+
+enum Progress {
+    Open,
+    /// The frame of the source, when it is a directory in progress.
+    Frame { frame: Arc<super::frame::Frame>, draft: Box<Entry> },
+    Done(Box<Entry>),
+}
+
+impl SourceRun {
+    /// A source about to be scanned.
+    pub fn new(id: SourceId, job: SourceJob, selection: Selection, mount: MountFacts, before: Option<Before>) -> Self {
+        Self {
+            id,
+            job,
+            selection,
+            mount,
+            before,
+            keep_missing: None,
+            removed_files: AtomicU64::new(0),
+            done: Mutex::new(Progress::Open),
+        }
+    }
+
+    /// Remembers the top frame, for checkpoints.
+    pub fn begin(&self, frame: Arc<super::frame::Frame>, draft: Box<Entry>) {
+        *lock(&self.done) = Progress::Frame { frame, draft };
+    }
+
+    /// The root entry is whole.
+    pub fn finish(&self, entry: Box<Entry>) {
+        *lock(&self.done) = Progress::Done(entry);
+    }
+
+    /// The root entry, when it is whole.
+    pub fn entry(&self) -> Option<Entry> {
+        match &*lock(&self.done) {
+            Progress::Done(entry) => Some((**entry).clone()),
+            _ => None,
+        }
+    }
+
+    /// The root entry as far as it is done.
+    pub fn snapshot(&self, flow: &super::flow::Flow<'_>) -> crate::fault::Result<Option<Entry>> {
+        let (frame, draft) = match &*lock(&self.done) {
+            Progress::Open => return Ok(None),
+            Progress::Done(entry) => return Ok(Some((**entry).clone())),
+            Progress::Frame { frame, draft } => (Arc::clone(frame), draft.clone()),
+        };
+        Ok(frame.snapshot(flow, 0)?.map(|child: Child| {
+            let mut entry = *draft;
+            entry.what = store::tree::What::Dir(child);
+            entry
+        }))
+    }
+
+    /// Counts files that are gone.
+    pub fn count_removed(&self, files: u64) {
+        self.removed_files.fetch_add(files, Ordering::Relaxed);
+    }
+}
