@@ -327,3 +327,145 @@ fn is_local_type(number: u32) -> bool {
         [EXT, XFS, BTRFS, BCACHEFS, F2FS, ZFS, JFS, NILFS, TMPFS, RAMFS, OVERLAY, MSDOS, EXFAT, NTFS3];
     LOCAL.contains(&number)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::door::{Faulty, suite};
+
+    #[test]
+    fn it_holds_every_promise() {
+        let dir = tempfile::tempdir().unwrap();
+        suite(&RealDisk, dir.path()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        suite(&Faulty::new(RealDisk, None), dir.path()).unwrap();
+    }
+
+    #[test]
+    fn after_a_failed_sync_the_file_refuses_everything() {
+        // A pipe takes bytes and cannot be synced.
+        let (_reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let mut file = RealFile::new(file, Path::new("pipe"), 0);
+        file.append(b"taken").unwrap();
+        file.sync().unwrap_err();
+        refuses_everything(&mut file);
+    }
+
+    #[test]
+    fn after_a_failed_append_the_file_refuses_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        RealDisk.create_new(&path).unwrap().append(b"12345").unwrap();
+        let mut file = RealFile::new(File::open(&path).unwrap(), &path, 0);
+        file.read_at(&mut [0; 5], 0).unwrap();
+        file.append(b"6").unwrap_err();
+        refuses_everything(&mut file);
+    }
+
+    fn refuses_everything(file: &mut RealFile) {
+        let refused = |e: Error| assert!(e.to_string().contains("an earlier write or sync"), "{e}");
+        refused(file.sync().unwrap_err());
+        refused(file.append(b"x").unwrap_err());
+        refused(file.read_at(&mut [0], 0).unwrap_err());
+        refused(file.len().unwrap_err());
+        file.write_back();
+    }
+
+    #[test]
+    fn what_it_makes_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| RealDisk.exists(path).unwrap().unwrap().mode;
+        let [file, lock, folder] = ["file", "lock", "folder"].map(|name| dir.path().join(name));
+        RealDisk.create_new(&file).unwrap();
+        RealDisk.lock(&lock).unwrap();
+        RealDisk.make_dir(&folder).unwrap();
+        assert_eq!((mode(&file), mode(&lock), mode(&folder)), (0o600, 0o600, 0o700));
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+        if RealDisk.user() != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let vault = dir.path().join("vault");
+        RealDisk.make_dir(&vault).unwrap();
+        std::os::unix::fs::chown(&vault, Some(12_345), Some(54_321)).unwrap();
+        let [file, lock, folder] = ["file", "lock", "folder"].map(|name| vault.join(name));
+        RealDisk.create_new(&file).unwrap();
+        RealDisk.lock(&lock).unwrap();
+        RealDisk.make_dir(&folder).unwrap();
+        for path in [file, lock, folder] {
+            let facts = std::fs::metadata(path).unwrap();
+            assert_eq!((facts.uid(), facts.gid()), (12_345, 54_321));
+        }
+    }
+
+    #[test]
+    fn symlinks_are_not_followed_and_fifos_do_not_hang() {
+        let dir = tempfile::tempdir().unwrap();
+        let [target, link, dangling, fifo] = ["target", "link", "dangling", "fifo"].map(|name| dir.path().join(name));
+        RealDisk.create_new(&target).unwrap().append(b"secret").unwrap();
+        symlink(&target, &link).unwrap();
+        symlink(dir.path().join("planted"), &dangling).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [&link, &dangling, &fifo] {
+            assert!(matches!(RealDisk.open(path), Err(Error::Disk { .. })));
+            assert!(matches!(RealDisk.open_append(path), Err(Error::Disk { .. })));
+            assert!(matches!(RealDisk.read(path, 10), Err(Error::Disk { .. })));
+            assert!(matches!(RealDisk.create_new(path), Err(Error::Taken { .. })));
+            assert_eq!(RealDisk.exists(path).unwrap().unwrap().kind, PathKind::Other);
+        }
+        assert!(RealDisk.lock(&dangling).is_err());
+        assert!(!dir.path().join("planted").exists());
+    }
+
+    #[test]
+    fn names_that_are_not_text_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = std::ffi::OsStr::from_bytes(b"\xff\n\x1b");
+        RealDisk.create_new(&dir.path().join(name)).unwrap();
+        assert_eq!(RealDisk.list(dir.path()).unwrap()[0].name, name);
+    }
+
+    #[test]
+    fn without_hard_links_a_new_name_replaces_nothing_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        RealDisk.create_new(&a).unwrap().append(b"a").unwrap();
+        RealDisk.create_new(&b).unwrap().append(b"b").unwrap();
+        assert!(matches!(rename_new(&a, &b), Err(Error::Taken { .. })));
+        assert_eq!(RealDisk.read(&b, 1).unwrap(), b"b");
+        rename_new(&a, &c).unwrap();
+        assert_eq!(RealDisk.read(&c, 1).unwrap(), b"a");
+    }
+
+    #[test]
+    fn only_known_file_systems_are_local() {
+        // ext4, xfs, btrfs, tmpfs, overlay, zfs, f2fs
+        for number in [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1, 0xF2F5_2010] {
+            assert!(is_local_type(number), "{number:x}");
+        }
+        // nfs, cifs, smb, smb2, fuse, 9p, ceph, afs, gfs2, ocfs2, lustre, nothing
+        for number in [
+            0x6969,
+            0xFF53_4D42,
+            0x517B,
+            0xFE53_4D42,
+            0x6573_5546,
+            0x0102_1997,
+            0x00C3_6400,
+            0x5346_414F,
+            0x0116_1970,
+            0x7461_636F,
+            0x0BD0_0BD0,
+            0,
+        ] {
+            assert!(!is_local_type(number), "{number:x}");
+        }
+        assert!(!RealDisk.is_local(Path::new("/proc")).unwrap());
+    }
+}
