@@ -159,7 +159,7 @@ mod tests {
     fn only_its_owner_and_root_work_in_a_vault() {
         let dir = tempfile::tempdir().unwrap();
         let owner = RealDisk.exists(dir.path()).unwrap().unwrap().owner;
-        let as_user = |user| check_owner(&Faulty::new(RealDisk, None).as_user(user), dir.path());
+        let as_user = |user| check_owner(&Faulty::new(RealDisk, None).used_by(user), dir.path());
         as_user(owner).unwrap();
         as_user(0).unwrap();
         let why = as_user(owner + 1).unwrap_err();

@@ -39,7 +39,7 @@ impl<D: Disk> Faulty<D> {
     }
 
     /// The same disk, used by this user.
-    pub(crate) fn as_user(self, user: u32) -> Self {
+    pub(crate) fn used_by(self, user: u32) -> Self {
         Self { user: Some(user), ..self }
     }
 

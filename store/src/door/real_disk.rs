@@ -404,6 +404,28 @@ mod tests {
         }
     }
 
+    /// Whoever ends removes the lock's file, and meanwhile another has opened it already.
+    #[test]
+    fn a_lock_whose_file_comes_and_goes_is_still_held_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (holders, taken) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while taken.load(Ordering::SeqCst) < 2_000 {
+                        let Some(lock) = RealDisk.lock(&path).unwrap() else { continue };
+                        assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "two hold the lock");
+                        taken.fetch_add(1, Ordering::SeqCst);
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        RealDisk.remove_file(&path).unwrap();
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+
     #[test]
     fn symlinks_are_not_followed_and_fifos_do_not_hang() {
         let dir = tempfile::tempdir().unwrap();

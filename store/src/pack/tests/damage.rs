@@ -105,10 +105,23 @@ fn a_record_in_anothers_place_is_seen() {
     let pack = open(&bytes).unwrap();
     assert!(pack.read(&lines[0]).unwrap_err().is_damage());
     pack.read(&lines[1]).unwrap();
+}
 
-    // The right record with another's ids: what a wrong catalog row would ask for.
+/// What a wrong row of a catalog would ask for.
+#[test]
+fn the_right_record_under_anothers_ids_is_refused() {
+    let good = pack_bytes(PackKind::Mixed, &one_of_each());
     let pack = open(&good).unwrap();
-    let wrong = Line { ids: lines[1].ids.clone(), ..lines[0].clone() };
+    for line in &pack.lines()[..2] {
+        let mut others = vec![line.ids.iter().rev().copied().collect(), line.ids[1..].to_vec(), Vec::new()];
+        others.push([&line.ids[..], &[[9; 32]]].concat());
+        for ids in others {
+            let wrong = Line { ids, ..line.clone() };
+            assert!(pack.read(&wrong).unwrap_err().is_damage());
+            assert!(pack.node_refs(&wrong).unwrap_err().is_damage());
+        }
+    }
+    let wrong = Line { kind: RecordKind::VersionBody, ..pack.lines()[1].clone() };
     assert!(pack.read(&wrong).unwrap_err().is_damage());
 }
 

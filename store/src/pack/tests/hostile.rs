@@ -68,6 +68,64 @@ fn counts_are_bounded_before_room_is_made() {
     }
 }
 
+#[test]
+fn a_trailer_that_lies_about_the_footer_is_refused() {
+    // Longer than the first read, so that the footer is read by what the trailer says.
+    let records_end = 300_000u64;
+    let lines = [line(128, u32::try_from(records_end).unwrap() - 128)];
+    let good = pack_with(&lines, records_end);
+    open(&good).unwrap();
+    let length = good.len() as u64 - records_end - TRAILER_BYTES as u64;
+    for (offset, length) in [
+        (records_end, length - 1),
+        (records_end, length + 1),
+        (records_end - 1, length),
+        (records_end + 1, length),
+        (records_end - 100_000, 100),
+        (0, records_end + length),
+        (127, records_end + length - 127),
+        (128, u64::MAX),
+        (u64::MAX, 128),
+        (128, u64::MAX - 128 - 64),
+    ] {
+        let mut bytes = good.clone();
+        let at = bytes.len() - TRAILER_BYTES;
+        bytes[at + 8..at + 16].copy_from_slice(&offset.to_le_bytes());
+        bytes[at + 16..at + 24].copy_from_slice(&length.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[at..at + 60]).to_le_bytes();
+        bytes[at + 60..].copy_from_slice(&crc);
+        assert!(open(&bytes).map(drop).unwrap_err().is_damage(), "{offset} {length}");
+    }
+    let (_, last) = good.split_last_chunk().unwrap();
+    Trailer::decode(last, good.len() as u64).unwrap();
+}
+
+#[test]
+fn a_footer_too_long_to_read_is_a_limit() {
+    let length = super::super::FOOTER_BYTES_MAX as u64 + 1;
+    let mut trailer = b"TBXT".to_vec();
+    trailer.extend_from_slice(&1u32.to_le_bytes());
+    trailer.extend_from_slice(&128u64.to_le_bytes());
+    trailer.extend_from_slice(&length.to_le_bytes());
+    trailer.extend_from_slice(&[0; 36]);
+    trailer.extend_from_slice(&crc32c::crc32c(&trailer).to_le_bytes());
+    let decoded = Trailer::decode(trailer.first_chunk().unwrap(), 128 + length + TRAILER_BYTES as u64);
+    assert!(matches!(decoded.map(drop), Err(Error::Limit { .. })));
+}
+
+#[test]
+fn a_record_of_another_domain_is_refused() {
+    let mut stranger = box_of(&[[1; 32]], b"of another domain");
+    stranger.header.domain = DomainId::new([1; 16]);
+    let header = pack_header(PackKind::Data).encode();
+    let length = u32::try_from(stranger.stored_len()).unwrap();
+    let of = Line { hash: stranger.cipher_hash(), ids: vec![[1; 32]], ..line(128, length) };
+    let stored = [&stranger.header.encode()[..], &stranger.sealed].concat();
+    let end = footer::encode(&header, std::slice::from_ref(&of), of.end());
+    let pack = open(&[&header[..], &stored, &end].concat()).unwrap();
+    assert!(pack.read(&of).unwrap_err().is_damage());
+}
+
 /// A trailer with right checksums.
 fn trailer_of(header: &[u8; 128], footer: &[u8], offset: u64, count: u32) -> Vec<u8> {
     let mut out = b"TBXT".to_vec();
