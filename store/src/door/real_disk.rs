@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::disk::{Disk, DiskFile, Found, Lock, Named, PathKind};
 use crate::error::{Error, Result};
 
-/// How often a lock file may vanish between opening and locking before it is called busy.
+/// How often a lock file may vanish between opening and locking before the lock counts as held.
 const LOCK_TRIES: usize = 64;
 
 /// The disk of this machine.
@@ -116,16 +116,13 @@ impl Disk for RealDisk {
                 Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(e) => return Err(failed("lock", path, e)),
             }
-            // Whoever held it may have removed the file meanwhile. Then this is the lock of a file without a name,
-            // which would keep nobody out.
-            let ours = file.metadata().map_err(|e| failed("lock", path, e))?;
-            let named = std::fs::symlink_metadata(path);
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+            if is_named(&file, path).map_err(|e| failed("lock", path, e))? {
                 give_to_owner_of_folder(&file, path).map_err(|e| failed("lock", path, e))?;
                 return Ok(Some(Box::new(file)));
             }
         }
-        Err(Error::Busy { what: path.display().to_string() })
+        // Others take it and end all the time: it was held at every look.
+        Ok(None)
     }
 
     fn exists(&self, path: &Path) -> Result<Option<Found>> {
@@ -266,6 +263,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
+/// Whether the path still names this open file. Whoever held a lock may have removed its file after we opened it; a
+/// lock of a file without a name would keep nobody out.
+fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    Ok(std::fs::symlink_metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())))
+}
+
 /// What root makes in somebody's vault belongs to that somebody, or they could not read it tomorrow.
 fn give_to_owner_of_folder(file: &File, path: &Path) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
@@ -402,6 +406,19 @@ mod tests {
             let facts = std::fs::metadata(path).unwrap();
             assert_eq!((facts.uid(), facts.gid()), (12_345, 54_321));
         }
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_not_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        RealDisk.create_new(&path).unwrap();
+        let old = File::open(&path).unwrap();
+        assert!(is_named(&old, &path).unwrap());
+        RealDisk.remove_file(&path).unwrap();
+        assert!(!is_named(&old, &path).unwrap());
+        RealDisk.create_new(&path).unwrap();
+        assert!(!is_named(&old, &path).unwrap());
     }
 
     /// Whoever ends removes the lock's file, and meanwhile another has opened it already.
