@@ -30,6 +30,8 @@ mod solid;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use boxes::OpenBox;
 pub use compress::{Level, Scratch};
