@@ -37,9 +37,13 @@ fn sealer() -> Sealer {
     sealer_with(&Keyring::generate(&ConstantChance::new(1)), ConstantChance::new(2))
 }
 
+fn len32(bytes: &[u8]) -> u32 {
+    bytes.len().try_into().unwrap()
+}
+
 fn seal_box(sealer: &Sealer, chunks: &[Vec<u8>], level: Level, padded: bool) -> Record {
     let ids: Vec<_> = chunks.iter().map(|c| sealer.chunk_id(c)).collect();
-    let lengths: Vec<_> = chunks.iter().map(|c| c.len() as u32).collect();
+    let lengths: Vec<_> = chunks.iter().map(|c| len32(c)).collect();
     sealer.seal_box(&mut Scratch::new(), &ids, &lengths, &chunks.concat(), level, padded).unwrap()
 }
 
@@ -139,8 +143,8 @@ proptest! {
     fn opening_rubbish_never_panics(which in 0usize..5, sealed: Vec<u8>, clear: Vec<u8>, items in 0u32..10) {
         let sealer = sealer();
         let (mut record, open) = one_of_each(&sealer).swap_remove(which);
-        record.header.sealed_len = sealed.len() as u32;
-        record.header.clear_len = clear.len() as u32;
+        record.header.sealed_len = len32(&sealed);
+        record.header.clear_len = len32(&clear);
         record.header.clear_hash = *blake3::hash(&clear).as_bytes();
         record.header.items = items;
         (record.sealed, record.clear) = (sealed, clear);
@@ -209,7 +213,7 @@ fn the_largest_box_and_one_too_large() {
 
     let long = vec![0; BOX_BYTES_MAX + 1];
     let id = [sealer.chunk_id(&long)];
-    let len = [long.len() as u32];
+    let len = [len32(&long)];
     let sealed = sealer.seal_box(&mut Scratch::new(), &id, &len, &long, Level::Auto, true);
     assert!(matches!(sealed, Err(Error::Limit { .. })));
 
