@@ -1,9 +1,27 @@
 //! The keys that compute ids of trees, and the account's other keys (FORMAT.md, chapter 2).
 
-use crate::id::{ContentId, NodeId};
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::chain::Certificate;
+use crate::id::{AccountId, ContentId, DeviceId, KeyCheck, NodeId, SourceId, TagId};
 use crate::record::Refs;
 
+use super::cipher::SealKey;
+use super::root::RootSecret;
 use super::secret::{Key, first};
+
+/// What the account key and the identity key do: ids, bodies, cache, certificates. Derived from the root secret,
+/// which need not be kept after that.
+#[derive(Clone)]
+pub struct AccountKeys {
+    tree: TreeKeys,
+    source: Key,
+    tag: Key,
+    body: SealKey,
+    cache: SealKey,
+    identity: SigningKey,
+    check: KeyCheck,
+}
 
 /// Computes the ids of nodes and contents and the cuts between pages. It seals nothing.
 #[derive(Clone, Debug)]
@@ -16,6 +34,85 @@ pub struct TreeKeys {
 /// Takes the bytes of a content id piece by piece.
 #[derive(Clone)]
 pub struct ContentHasher(blake3::Hasher);
+
+impl AccountKeys {
+    /// The keys of this root secret.
+    #[must_use]
+    pub fn derive(root: &RootSecret) -> Self {
+        let account = root.derive("account key");
+        Self {
+            tree: TreeKeys::derive(&account),
+            source: account.derive("source id"),
+            tag: account.derive("tag id"),
+            body: SealKey::new(account.derive("body seal")),
+            cache: SealKey::new(account.derive("cache seal")),
+            identity: root.identity(),
+            check: root.key_check(),
+        }
+    }
+
+    /// The keys that compute ids of trees.
+    #[must_use]
+    pub fn tree(&self) -> &TreeKeys {
+        &self.tree
+    }
+
+    /// The id of what is backed up from this path of the host with this label.
+    #[must_use]
+    pub fn source_id(&self, host: &str, path: &[u8]) -> SourceId {
+        let mut hasher = self.source.hasher();
+        hasher.update(&u32::try_from(host.len()).unwrap_or(u32::MAX).to_le_bytes());
+        hasher.update(host.as_bytes()).update(path);
+        SourceId::new(first(hasher.finalize().as_bytes()))
+    }
+
+    /// The id of a tag.
+    #[must_use]
+    pub fn tag_id(&self, tag: &str) -> TagId {
+        TagId::new(first(&self.tag.hash(tag.as_bytes())))
+    }
+
+    /// Certifies a device's public key. In format 1, `roles` is [`Certificate::ALL_ROLES`] and `not_after` is 0.
+    #[must_use]
+    pub fn certify(
+        &self,
+        account: AccountId,
+        device: DeviceId,
+        device_public: [u8; 32],
+        roles: u32,
+        not_after: i64,
+    ) -> Certificate {
+        let mut certificate = Certificate { device, public: device_public, roles, not_after, signature: [0; 64] };
+        certificate.signature = self.identity.sign(&certificate.signed_bytes(account)).to_bytes();
+        certificate
+    }
+
+    /// Public half of the key that certifies devices.
+    #[must_use]
+    pub fn identity_public(&self) -> [u8; 32] {
+        self.identity.verifying_key().to_bytes()
+    }
+
+    /// See [`RootSecret::key_check`].
+    #[must_use]
+    pub fn key_check(&self) -> KeyCheck {
+        self.check
+    }
+
+    pub(super) fn body(&self) -> &SealKey {
+        &self.body
+    }
+
+    pub(super) fn cache(&self) -> &SealKey {
+        &self.cache
+    }
+}
+
+impl std::fmt::Debug for AccountKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AccountKeys")
+    }
+}
 
 impl TreeKeys {
     /// From the node id key, the content id key and the page cut key.
