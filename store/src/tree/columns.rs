@@ -380,8 +380,8 @@ pub(super) struct Sparse<'a> {
 }
 
 impl<'a> Sparse<'a> {
-    /// The reader of the value of the entry at this position, when it has one. To be asked for one position
-    /// after the other; a value must be read and [`Self::step`] called.
+    /// The value of the entry at this position, when it has one, read by `read`. To be asked for one position
+    /// after the other.
     pub(super) fn value<T>(
         &mut self,
         position: usize,
@@ -396,6 +396,7 @@ impl<'a> Sparse<'a> {
         Ok(Some(value))
     }
 
+    /// Reads where the next pair belongs.
     fn step(&mut self) -> Result<()> {
         if self.left == 0 {
             return Ok(());

@@ -100,7 +100,8 @@ fn pages_that_do_not_fit_their_index_are_refused() {
     let top = store.directory(many(2_000)).node;
     let Node::Index(children) = store.node(&top).unwrap() else { panic!("not paged") };
     let last = children.len() - 1;
-    let changes: [&dyn Fn(&mut Vec<IndexChild>); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut [IndexChild]);
+    let changes: [Change<'_>; 4] = [
         // Two pages change places.
         &|c| {
             let node = c[0].node;
