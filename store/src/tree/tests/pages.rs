@@ -68,7 +68,12 @@ fn memory_follows_the_page_and_not_the_directory() {
     let mut builder = DirBuilder::new(&keys());
     let mut made = 0u64;
     for entry in many(200_000) {
-        builder.push(entry, &mut |_| { made += 1; Ok(()) }).unwrap();
+        builder
+            .push(entry, &mut |_| {
+                made += 1;
+                Ok(())
+            })
+            .unwrap();
         assert!(builder.held() <= 1_024 * 3);
     }
     assert!(made > 400);
@@ -95,7 +100,8 @@ fn pages_that_do_not_fit_their_index_are_refused() {
     let top = store.directory(many(2_000)).node;
     let Node::Index(children) = store.node(&top).unwrap() else { panic!("not paged") };
     let last = children.len() - 1;
-    let changes: [&dyn Fn(&mut Vec<IndexChild>); 4] = [
+    type Change<'a> = &'a dyn Fn(&mut [IndexChild]);
+    let changes: [Change<'_>; 4] = [
         // Two pages change places.
         &|c| {
             let node = c[0].node;
@@ -202,9 +208,8 @@ fn a_change_in_a_huge_file_stays_in_its_page() {
     assert!(made > 60 && new <= 5, "{new} of {made}");
 
     // By windows: rows become zeros and zeros rows, so that runs split and join and the number of pieces changes.
-    let before: Vec<Piece> = (0..60_000u64)
-        .map(|number| if number % 7 < 3 { Piece::Zeros(16_384) } else { data(number, 16_384) })
-        .collect();
+    let before: Vec<Piece> =
+        (0..60_000u64).map(|number| if number % 7 < 3 { Piece::Zeros(16_384) } else { data(number, 16_384) }).collect();
     let mut after = before.clone();
     after[30_001] = Piece::Zeros(16_384);
     after[30_009] = data(1 << 40, 16_384);
@@ -216,7 +221,8 @@ fn a_change_in_a_huge_file_stays_in_its_page() {
 #[test]
 fn a_huge_sparse_file_is_few_nodes() {
     // 64 rows, far apart, in a file of 2^60 bytes.
-    let pieces: Vec<Piece> = (0..64).flat_map(|number| [data(number, 65_536), Piece::Hole((1 << 54) - 65_536)]).collect();
+    let pieces: Vec<Piece> =
+        (0..64).flat_map(|number| [data(number, 65_536), Piece::Hole((1 << 54) - 65_536)]).collect();
     let mut store = Store::default();
     let (content, size) = store.content(CutClass::Fixed64, &pieces);
     assert_eq!(size, 1 << 60);
