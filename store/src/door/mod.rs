@@ -5,6 +5,10 @@ mod chance;
 mod clock;
 mod disk;
 mod real_disk;
+mod suite;
 
 pub use chance::{Chance, ConstantChance, SystemChance, random};
 pub use clock::{Clock, FixedClock, Millis, SystemClock};
+pub use disk::{Disk, DiskFile, Found, Lock, Named, PathKind, check_owner};
+pub use real_disk::RealDisk;
+pub use suite::suite;

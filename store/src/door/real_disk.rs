@@ -1,1 +1,329 @@
 //! The system's files.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Advice, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::disk::{Disk, DiskFile, Found, Lock, Named, PathKind};
+use crate::error::{Error, Result};
+
+/// How often a lock file may vanish between opening and locking before it is called busy.
+const LOCK_TRIES: usize = 64;
+
+/// The disk of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create_new(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        let file = open(path, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL)
+            .map_err(|e| failed("create", path, e))?;
+        give_to_owner_of_folder(&file, path).map_err(|e| failed("create", path, e))?;
+        Ok(Box::new(RealFile::new(file, path, 0)))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        let file = open_regular(path, OFlags::RDONLY)?;
+        Ok(Box::new(RealFile::new(file, path, 0)))
+    }
+
+    fn open_append(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        let file = open_regular(path, OFlags::RDWR | OFlags::APPEND)?;
+        let len = file.metadata().map_err(|e| failed("open", path, e))?.len();
+        Ok(Box::new(RealFile::new(file, path, len)))
+    }
+
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>> {
+        let file = open_regular(path, OFlags::RDONLY)?;
+        let mut out = Vec::new();
+        (&file).take((most as u64).saturating_add(1)).read_to_end(&mut out).map_err(|e| failed("read", path, e))?;
+        if out.len() > most {
+            let found = file.metadata().map_or(out.len() as u64, |m| m.len());
+            return Err(Error::Limit { what: "length of a file", found, most: most as u64 });
+        }
+        Ok(out)
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Named>> {
+        let mut out = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(|e| failed("list", dir, e))? {
+            let entry = entry.map_err(|e| failed("list", dir, e))?;
+            let facts = match entry.metadata() {
+                Ok(facts) => facts,
+                // Removed since its name was read.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(failed("list", &entry.path(), e)),
+            };
+            out.push(Named { name: entry.file_name(), kind: kind_of(facts.file_type()), len: facts.len() });
+        }
+        out.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+        Ok(out)
+    }
+
+    fn make_dir(&self, path: &Path) -> Result<()> {
+        std::fs::DirBuilder::new().mode(0o700).create(path).map_err(|e| failed("make the folder", path, e))?;
+        if self.user() == 0 {
+            let dir = open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| failed("open", path, e))?;
+            give_to_owner_of_folder(&dir, path).map_err(|e| failed("make the folder", path, e))?;
+        }
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        let dir = open(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| failed("open", path, e))?;
+        match dir.sync_all() {
+            // Some network file systems know no such thing as syncing a folder: their names are durable at once.
+            Err(e) if e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(()),
+            other => other.map_err(|e| failed("sync", path, e)),
+        }
+    }
+
+    fn link_new(&self, from: &Path, to: &Path) -> Result<()> {
+        match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
+            Ok(()) => return Ok(()),
+            // Also what a network file system answers when the first answer was lost on the way.
+            Err(Errno::EXIST) if same_file(from, to) => return Ok(()),
+            // No hard links here, or no more of them.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {}
+            Err(e) => return Err(failed("give a name to", to, e)),
+        }
+        rename_new(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|e| failed("rename", from, e))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path).map_err(|e| failed("remove", path, e))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        std::fs::remove_dir(path).map_err(|e| failed("remove", path, e))
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        for _ in 0..LOCK_TRIES {
+            let file = open(path, OFlags::RDWR | OFlags::CREATE).map_err(|e| failed("lock", path, e))?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(None),
+                Err(e) => return Err(failed("lock", path, e)),
+            }
+            // Whoever held it may have removed the file meanwhile. Then this is the lock of a file without a name,
+            // which would keep nobody out.
+            let ours = file.metadata().map_err(|e| failed("lock", path, e))?;
+            let named = std::fs::symlink_metadata(path);
+            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+                give_to_owner_of_folder(&file, path).map_err(|e| failed("lock", path, e))?;
+                return Ok(Some(Box::new(file)));
+            }
+        }
+        Err(Error::Busy { what: path.display().to_string() })
+    }
+
+    fn exists(&self, path: &Path) -> Result<Option<Found>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(facts) => Ok(Some(Found {
+                kind: kind_of(facts.file_type()),
+                len: facts.len(),
+                owner: facts.uid(),
+                mode: facts.mode() & 0o7777,
+            })),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(e) => Err(failed("look at", path, e)),
+        }
+    }
+
+    fn free_bytes(&self, path: &Path) -> Result<u64> {
+        let facts = rustix::fs::statvfs(path).map_err(|e| failed("look at", path, e))?;
+        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_local(&self, path: &Path) -> Result<bool> {
+        let facts = rustix::fs::statfs(path).map_err(|e| failed("look at", path, e))?;
+        // The width and sign of this field differ between machines; the numbers have 32 bits.
+        let [a, b, c, d, ..] = facts.f_type.to_le_bytes();
+        Ok(is_local_type(u32::from_le_bytes([a, b, c, d])))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn is_local(&self, _: &Path) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn user(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+}
+
+struct RealFile {
+    file: File,
+    path: PathBuf,
+    /// An append or a sync has failed: nothing that the system says of this file is to be believed any more.
+    failed: bool,
+    /// Up to where the system was asked to begin writing.
+    written_back: AtomicU64,
+}
+
+impl RealFile {
+    fn new(file: File, path: &Path, written_back: u64) -> Self {
+        Self { file, path: path.to_owned(), failed: false, written_back: AtomicU64::new(written_back) }
+    }
+
+    fn usable(&self, doing: &'static str) -> Result<()> {
+        if self.failed {
+            let why = io::Error::other("an earlier write or sync of this file has failed");
+            return Err(Error::disk(doing, &self.path, why));
+        }
+        Ok(())
+    }
+}
+
+impl DiskFile for RealFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.usable("write")?;
+        self.file.write_all(bytes).map_err(|e| {
+            self.failed = true;
+            failed("write", &self.path, e)
+        })
+    }
+
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+        self.usable("read")?;
+        self.file.read_exact_at(out, offset).map_err(|e| failed("read", &self.path, e))
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.usable("look at")?;
+        Ok(self.file.metadata().map_err(|e| failed("look at", &self.path, e))?.len())
+    }
+
+    fn write_back(&self) {
+        let Ok(end) = self.len() else { return };
+        let begin = self.written_back.fetch_max(end, Ordering::Relaxed);
+        let Some(len) = end.checked_sub(begin).and_then(std::num::NonZeroU64::new) else { return };
+        // "Not needed" makes Linux start writing the dirty pages of the range without waiting; they are not dropped
+        // before they are written. Only advice: an error says nothing that the sync will not say.
+        rustix::fs::fadvise(&self.file, begin, Some(len), Advice::DontNeed).ok();
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.usable("sync")?;
+        self.file.sync_data().map_err(|e| {
+            self.failed = true;
+            failed("sync", &self.path, e)
+        })
+    }
+}
+
+/// The error for what the system said about a path.
+fn failed(doing: &'static str, path: &Path, cause: impl Into<io::Error>) -> Error {
+    let cause = cause.into();
+    match cause.kind() {
+        io::ErrorKind::NotFound => Error::NotFound { what: "file", name: path.display().to_string() },
+        io::ErrorKind::AlreadyExists => Error::Taken { what: path.display().to_string() },
+        _ => Error::disk(doing, path, cause),
+    }
+}
+
+fn open(path: &Path, flags: OFlags) -> rustix::io::Result<File> {
+    // Not blocking: a fifo in a file's place must not hang the opener.
+    let always = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    rustix::fs::open(path, flags | always, Mode::RUSR | Mode::WUSR).map(File::from)
+}
+
+fn open_regular(path: &Path, flags: OFlags) -> Result<File> {
+    let file = open(path, flags).map_err(|e| failed("open", path, e))?;
+    let facts = file.metadata().map_err(|e| failed("open", path, e))?;
+    if !facts.is_file() {
+        return Err(Error::disk("open", path, io::Error::other("it is not a regular file")));
+    }
+    Ok(file)
+}
+
+fn kind_of(file_type: std::fs::FileType) -> PathKind {
+    if file_type.is_file() {
+        PathKind::File
+    } else if file_type.is_dir() {
+        PathKind::Dir
+    } else {
+        PathKind::Other
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (std::fs::symlink_metadata(a), std::fs::symlink_metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// What root makes in somebody's vault belongs to that somebody, or they could not read it tomorrow.
+fn give_to_owner_of_folder(file: &File, path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let (wanted, have) = (std::fs::metadata(folder)?, file.metadata()?);
+    if wanted.uid() != have.uid() {
+        std::os::unix::fs::fchown(file, Some(wanted.uid()), Some(wanted.gid()))?;
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn rename_new(from: &Path, to: &Path) -> Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(no_way(to)),
+        Err(e) => Err(failed("give a name to", to, e)),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(_: &Path, to: &Path) -> Result<()> {
+    Err(no_way(to))
+}
+
+fn no_way(to: &Path) -> Error {
+    let to = to.display();
+    Error::Refused {
+        why: format!(
+            "the file system of {to} can give a name to a file neither by linking nor by renaming without replacing"
+        ),
+    }
+}
+
+/// Numbers of `statfs` whose file systems are this machine's own. NFS, SMB, FUSE, 9P, Ceph and all that are not known
+/// are left out: there, shared memory and locks may not be seen by every writer.
+#[cfg(target_os = "linux")]
+fn is_local_type(number: u32) -> bool {
+    const EXT: u32 = 0xEF53;
+    const XFS: u32 = 0x5846_5342;
+    const BTRFS: u32 = 0x9123_683E;
+    const BCACHEFS: u32 = 0xCA45_1A4E;
+    const F2FS: u32 = 0xF2F5_2010;
+    const ZFS: u32 = 0x2FC1_2FC1;
+    const JFS: u32 = 0x3153_464A;
+    const NILFS: u32 = 0x3434;
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58F6;
+    const OVERLAY: u32 = 0x794C_7630;
+    const MSDOS: u32 = 0x4D44;
+    const EXFAT: u32 = 0x2011_BAB0;
+    const NTFS3: u32 = 0x7366_746E;
+    const LOCAL: [u32; 14] =
+        [EXT, XFS, BTRFS, BCACHEFS, F2FS, ZFS, JFS, NILFS, TMPFS, RAMFS, OVERLAY, MSDOS, EXFAT, NTFS3];
+    LOCAL.contains(&number)
+}
