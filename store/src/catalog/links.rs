@@ -70,6 +70,19 @@ impl Rows<'_> {
         Ok(out)
     }
 
+    /// All links of one kind, in order.
+    pub fn links_of_kind(&self, account: u32, kind: u8) -> Result<Vec<LinkRow>> {
+        let mut ask = self.conn.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM link WHERE account = ?1 AND kind = ?2 ORDER BY sequence"
+        ))?;
+        let mut found = ask.query(params![account, kind])?;
+        let mut out = Vec::new();
+        while let Some(row) = found.next()? {
+            out.push(link_of(row)?);
+        }
+        Ok(out)
+    }
+
     /// Forgets all links of an account, so that they are taken in anew.
     pub fn remove_links(&self, account: u32) -> Result<()> {
         self.conn.execute("DELETE FROM link WHERE account = ?1", [account])?;
