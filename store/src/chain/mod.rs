@@ -1,1 +1,38 @@
 //! Links and bodies: the signed chain of an account (FORMAT.md, chapter 6).
+//!
+//! Links, certificates and the [`Verifier`] need no secret and serve both ends; only signing and the sealed parts
+//! of bodies do.
+
+mod body;
+mod certificate;
+mod device_body;
+mod link;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Counts, SourceRoot, VersionBody, clear_sources};
+pub use certificate::Certificate;
+pub use device_body::{certificate_of, open_device_body, seal_device_body};
+pub use link::{Link, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SIGNED_LINK_BYTES, SignedLink};
+pub use verify::{Head, Verifier};
+
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use crate::error::{KeyError, Result};
+use crate::id::BodyHash;
+use crate::record::Record;
+
+/// What a link names its body by: BLAKE3 of the record.
+#[must_use]
+pub fn body_hash(body: &Record) -> BodyHash {
+    BodyHash::new(*body.cipher_hash().bytes())
+}
+
+/// Checks an Ed25519 signature; weak keys and signatures in more than one form are refused.
+fn check_signature(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<()> {
+    let key = VerifyingKey::from_bytes(public).map_err(|_| KeyError::Signature)?;
+    key.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| KeyError::Signature)?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The root secret and its 24 words (FORMAT.md, chapter 2).
+
+use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
+
+use crate::door::{Chance, random};
+use crate::error::{KeyError, Result};
+use crate::id::KeyCheck;
+
+use super::kek::Kek;
+use super::secret::{Key, first};
+
+/// Number of recovery words.
+pub const WORDS: usize = 24;
+
+/// What everything else of an account is derived from. Whoever has it has the account.
+#[derive(Clone, Debug)]
+pub struct RootSecret(Key);
+
+impl RootSecret {
+    /// A new one.
+    #[must_use]
+    pub fn generate(chance: &dyn Chance) -> Self {
+        Self(Key::new(random(chance)))
+    }
+
+    /// The root secret in a slice of exactly 32 bytes.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Key::from_slice(bytes).map(Self)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        self.0.bytes()
+    }
+
+    /// It as 24 words of the English BIP-39 list, with a blank between two.
+    pub fn words(&self) -> Result<Zeroizing<String>> {
+        // Room for the longest words, so that no shorter copy stays behind when the text grows.
+        let mut text = Zeroizing::new(String::with_capacity(WORDS * 9));
+        let words = bip39::Mnemonic::from_entropy(self.bytes()).map_err(|_| KeyError::Words)?;
+        for word in words.words() {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word);
+        }
+        Ok(text)
+    }
+
+    /// The root secret of 24 words, in any case and with any blanks between, before and after them.
+    pub fn from_words(text: &str) -> Result<Self> {
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        if lower.split_whitespace().count() != WORDS {
+            return Err(KeyError::Words.into());
+        }
+        let words =
+            bip39::Mnemonic::parse_in_normalized(bip39::Language::English, &lower).map_err(|_| KeyError::Words)?;
+        let entropy = Zeroizing::new(words.to_entropy());
+        Ok(Self::from_slice(&entropy).ok_or(KeyError::Words)?)
+    }
+
+    /// Tells this secret from others before any work, and nothing about it.
+    #[must_use]
+    pub fn key_check(&self) -> KeyCheck {
+        KeyCheck::new(first(self.derive("key-check value").bytes()))
+    }
+
+    /// Public half of the key that certifies devices.
+    #[must_use]
+    pub fn identity_public(&self) -> [u8; 32] {
+        self.identity().verifying_key().to_bytes()
+    }
+
+    /// The key that seals the keyring.
+    #[must_use]
+    pub fn kek(&self) -> Kek {
+        Kek::new(self.derive("key-encryption key"))
+    }
+
+    pub(super) fn identity(&self) -> SigningKey {
+        SigningKey::from_bytes(self.derive("identity key").bytes())
+    }
+
+    pub(super) fn derive(&self, words: &str) -> Key {
+        self.0.derive(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::ConstantChance;
+    use crate::error::Error;
+
+    #[test]
+    fn words_go_there_and_back_in_any_case_and_spacing() {
+        let root = RootSecret::generate(&ConstantChance::new(1));
+        let words = root.words().unwrap();
+        assert_eq!(words.split(' ').count(), 24);
+        let spread = format!("  {}\n", words.to_uppercase().replace(' ', " \t\n "));
+        for text in [words.as_str(), &spread] {
+            assert_eq!(RootSecret::from_words(text).unwrap().bytes(), root.bytes());
+        }
+    }
+
+    #[test]
+    fn words_of_the_standard() {
+        let zero = RootSecret::from_slice(&[0; 32]).unwrap();
+        let words = format!("{}art", "abandon ".repeat(23));
+        assert_eq!(*zero.words().unwrap(), words);
+        assert_eq!(zero.words().unwrap().capacity(), WORDS * 9, "the text must not have moved while it grew");
+    }
+
+    #[test]
+    fn wrong_words_are_refused() {
+        let twelve = format!("{}about", "abandon ".repeat(11));
+        let bad_sum = "abandon ".repeat(24);
+        let unknown = format!("{}tuckbox", "abandon ".repeat(23));
+        for text in ["", twelve.as_str(), &bad_sum, &unknown] {
+            assert!(matches!(RootSecret::from_words(text), Err(Error::Key(KeyError::Words))), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let root = RootSecret::from_slice(&[0xaa; 32]).unwrap();
+        assert_eq!(format!("{root:?}"), "RootSecret(Key)");
+    }
+}
