@@ -149,3 +149,20 @@ pub fn check_owner(disk: &dyn Disk, path: &Path) -> Result<()> {
         why: format!("{} belongs to user number {}, and this is user number {user}", path.display(), found.owner),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Faulty, RealDisk};
+    use super::*;
+
+    #[test]
+    fn only_its_owner_and_root_work_in_a_vault() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = RealDisk.exists(dir.path()).unwrap().unwrap().owner;
+        let as_user = |user| check_owner(&Faulty::new(RealDisk, None).used_by(user), dir.path());
+        as_user(owner).unwrap();
+        as_user(0).unwrap();
+        let why = as_user(owner + 1).unwrap_err();
+        assert!(matches!(&why, Error::Refused { why } if why.contains(&format!("belongs to user number {owner}"))));
+    }
+}

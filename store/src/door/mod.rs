@@ -4,11 +4,15 @@
 mod chance;
 mod clock;
 mod disk;
+#[cfg(test)]
+mod faulty;
 mod real_disk;
 mod suite;
 
 pub use chance::{Chance, ConstantChance, SystemChance, random};
 pub use clock::{Clock, FixedClock, Millis, SystemClock};
 pub use disk::{Disk, DiskFile, Found, Lock, Named, PathKind, check_owner};
+#[cfg(test)]
+pub(crate) use faulty::Faulty;
 pub use real_disk::RealDisk;
 pub use suite::suite;

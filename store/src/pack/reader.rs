@@ -29,7 +29,7 @@ impl PackReader {
         Self::open_file(disk.open(path)?).map_err(|e| e.at(place))
     }
 
-    fn open_file(file: Box<dyn DiskFile>) -> Result<Self> {
+    pub(super) fn open_file(file: Box<dyn DiskFile>) -> Result<Self> {
         let pack_bytes = file.len()?;
         let least = (PACK_HEADER_BYTES + FOOTER_BYTES_MIN + TRAILER_BYTES) as u64;
         if pack_bytes < least {
