@@ -43,12 +43,20 @@ impl Rows<'_> {
 
     /// The newest link.
     pub fn newest_link(&self, account: u32) -> Result<Option<LinkRow>> {
-        self.one_link(&format!("SELECT {COLUMNS} FROM link WHERE account = ?1 AND ?2 = 0 ORDER BY sequence DESC LIMIT 1"), account, 0)
+        self.one_link(
+            &format!("SELECT {COLUMNS} FROM link WHERE account = ?1 AND ?2 = 0 ORDER BY sequence DESC LIMIT 1"),
+            account,
+            0,
+        )
     }
 
     /// The link of this number.
     pub fn link(&self, account: u32, sequence: u64) -> Result<Option<LinkRow>> {
-        self.one_link(&format!("SELECT {COLUMNS} FROM link WHERE account = ?1 AND sequence = ?2"), account, number(sequence))
+        self.one_link(
+            &format!("SELECT {COLUMNS} FROM link WHERE account = ?1 AND sequence = ?2"),
+            account,
+            number(sequence),
+        )
     }
 
     fn one_link(&self, sql: &str, account: u32, sequence: i64) -> Result<Option<LinkRow>> {

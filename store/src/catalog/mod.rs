@@ -148,9 +148,7 @@ fn connect(path: &Path, journal: Journal) -> Result<Connection> {
         Journal::Ahead => "wal",
         Journal::Rollback => "delete",
     };
-    let got: String = conn
-        .query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))
-        .map_err(busy)?;
+    let got: String = conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0)).map_err(busy)?;
     if !got.eq_ignore_ascii_case(wanted) {
         return Err(Error::Refused { why: format!("the catalog cannot use the journal mode {wanted}, only {got}") });
     }

@@ -20,14 +20,6 @@ pub enum State {
 }
 
 impl State {
-    pub(super) fn number(self) -> i64 {
-        match self {
-            Self::Good => 0,
-            Self::Condemned => 1,
-            Self::Damaged => 2,
-        }
-    }
-
     pub(super) fn from_number(number: i64) -> Result<Self> {
         match number {
             0 => Ok(Self::Good),
@@ -165,7 +157,7 @@ impl Rows<'_> {
             signed(line.offset)?,
             line.length,
             line.kind.number(),
-            line.ids.len() as u64 as i64,
+            signed(line.ids.len() as u64)?,
             line.hash.bytes().as_slice()
         ])?;
         Ok(self.conn.last_insert_rowid())
@@ -191,12 +183,12 @@ impl Rows<'_> {
     }
 
     /// The places in a pack, with their states, by offset.
-    pub fn places_in(&self, pack_no: i64) -> Result<Vec<(Place, State)>> {
+    pub fn places_in(&self, pack: PackId) -> Result<Vec<(Place, State)>> {
         let mut ask = self.conn.prepare_cached(&format!(
             "SELECT {PLACE_COLUMNS}, place.state FROM place JOIN pack ON pack.no = place.pack
-             WHERE place.pack = ?1 ORDER BY place.offset"
+             WHERE pack.id = ?1 ORDER BY place.offset"
         ))?;
-        let mut found = ask.query([pack_no])?;
+        let mut found = ask.query([pack.bytes().as_slice()])?;
         let mut out = Vec::new();
         while let Some(row) = found.next()? {
             out.push((place_of(row, 0)?, State::from_number(row.get(8)?)?));
@@ -204,8 +196,7 @@ impl Rows<'_> {
         Ok(out)
     }
 
-    /// Takes away the rows of a pack that is not there or cannot be read any more; so all that was only in it is
-    /// lacking. Should it come back, it is taken in like a new one. Returns whether there were any.
+    /// Takes away the rows of a pack, before it gets new ones. Returns whether there were any.
     pub fn remove_pack(&self, id: PackId) -> Result<bool> {
         let mut ask = self.conn.prepare_cached("SELECT no FROM pack WHERE id = ?1")?;
         let Some(no) = ask.query_row([id.bytes().as_slice()], |row| row.get::<_, i64>(0)).optional()? else {
@@ -221,6 +212,17 @@ impl Rows<'_> {
         }
         self.raise_generation()?;
         Ok(true)
+    }
+
+    /// Notes that nothing in a pack can be read: it is not there, or its footer is damaged. The generation rises when
+    /// that is new.
+    pub fn set_pack_damaged(&self, id: PackId) -> Result<()> {
+        let sql = "UPDATE place SET state = 2, since = 0
+                   WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND state != 2";
+        if self.conn.execute(sql, [id.bytes().as_slice()])? > 0 {
+            self.raise_generation()?;
+        }
+        Ok(())
     }
 
     /// Notes that the record of this hash at this place is damaged. Returns whether there is such a record and it was

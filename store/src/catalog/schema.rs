@@ -54,6 +54,7 @@ CREATE TABLE link(
     bytes BLOB NOT NULL,
     PRIMARY KEY(account, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX link_kind ON link(account, kind);
 ";
 
 /// Makes the tables in an empty database; otherwise looks whether they are ours.

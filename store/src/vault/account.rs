@@ -180,10 +180,16 @@ fn damaged(why: &'static str) -> Error {
 fn check_name(name: &str) -> Result<()> {
     let chars = name.chars().count();
     if chars == 0 || chars > NAME_CHARS_MAX {
-        return Err(Error::Limit { what: "characters of an account's name", found: chars as u64, most: NAME_CHARS_MAX as u64 });
+        return Err(Error::Limit {
+            what: "characters of an account's name",
+            found: chars as u64,
+            most: NAME_CHARS_MAX as u64,
+        });
     }
     if name.chars().any(char::is_control) || name.trim() != name {
-        return Err(Error::Refused { why: "an account's name has no control characters and no blanks at its ends".to_owned() });
+        return Err(Error::Refused {
+            why: "an account's name has no control characters and no blanks at its ends".to_owned(),
+        });
     }
     Ok(())
 }
@@ -216,6 +222,11 @@ pub(super) fn load_now(shared: &Shared, paths: &DomainPaths, account: &AccountIn
         Some((_, info)) if info.id == account.id => Ok(info),
         _ => Err(Error::NotFound { what: "account", name: account.name.clone() }),
     }
+}
+
+/// The accounts of a domain that is open, by number.
+pub(super) fn accounts_in(shared: &Shared, paths: &DomainPaths, domain: DomainId) -> Result<Vec<AccountInfo>> {
+    accounts_of(&*shared.disk, paths, domain)
 }
 
 /// Makes a folder that may be there.

@@ -42,7 +42,12 @@ pub(super) struct Closure {
     pub(super) lacking_nodes: Vec<NodeId>,
     /// Groups that could not be read, and were not known to be damaged.
     pub(super) damaged: Vec<Place>,
+    /// Group and position of every node that it met.
+    pub(super) walked: Walked,
 }
+
+/// Nodes by group and position: half as long as their ids.
+pub(super) type Walked = HashSet<(i64, u32)>;
 
 impl Closure {
     /// Whether nothing lacks.
@@ -52,14 +57,23 @@ impl Closure {
 }
 
 impl Domain {
-    /// Walks down from these nodes.
+    /// Walks down from these nodes to the complete ones.
     pub(super) fn closure(&self, rows: Rows<'_>, roots: &[NodeId], holes: Holes) -> Result<Closure> {
+        self.walk(rows, roots, holes, &|at| at.complete && at.state == State::Good)
+    }
+
+    /// Walks down from these nodes to the ones that somebody has walked before, whatever the catalog says of them.
+    pub(super) fn closure_anew(&self, rows: Rows<'_>, roots: &[NodeId], before: &Walked) -> Result<Closure> {
+        self.walk(rows, roots, Holes::None, &|at| before.contains(&(at.place.no, at.slot)))
+    }
+
+    fn walk(&self, rows: Rows<'_>, roots: &[NodeId], holes: Holes, done: &dyn Fn(&NodeAt) -> bool) -> Result<Closure> {
         let mut walk = Walk {
             domain: self,
             rows,
             holes,
+            done,
             cache: GroupCache::default(),
-            seen: HashSet::new(),
             lacking_chunks: BTreeSet::new(),
             lacking_nodes: BTreeSet::new(),
             found: Closure::default(),
@@ -81,9 +95,9 @@ struct Walk<'a> {
     domain: &'a Domain,
     rows: Rows<'a>,
     holes: Holes,
+    /// Below these nodes there is nothing to be looked for.
+    done: &'a dyn Fn(&NodeAt) -> bool,
     cache: GroupCache,
-    /// Group and position of the nodes gone through: half as long as their ids.
-    seen: HashSet<(i64, u32)>,
     lacking_chunks: BTreeSet<ChunkId>,
     lacking_nodes: BTreeSet<NodeId>,
     found: Closure,
@@ -94,8 +108,8 @@ impl Walk<'_> {
     fn step(&mut self, batch: &[NodeId], stack: &mut Vec<NodeId>) -> Result<()> {
         let mut chunks = BTreeSet::new();
         for (id, places) in batch.iter().zip(self.rows.places_of_nodes(batch)?) {
-            let done = |at: &NodeAt| at.complete && at.state == State::Good;
-            if places.iter().any(done) || places.first().is_some_and(|at| !self.seen.insert((at.place.no, at.slot))) {
+            let met = |at: &NodeAt| !self.found.walked.insert((at.place.no, at.slot));
+            if places.iter().any(self.done) || places.first().is_some_and(met) {
                 continue;
             }
             let Some((at, refs)) = self.refs(&places, *id)? else {

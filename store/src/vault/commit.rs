@@ -32,21 +32,22 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::closure::{Closure, Holes};
-use super::domain::{Domain, Head, head_of};
-use super::{AccountInfo, Place, Session, account, note};
+use super::domain::head_of;
+use super::{AccountInfo, Domain, Head, Place, Session, account, note};
 use crate::catalog::{LinkRow, NewPack, Rows, Write};
 use crate::chain::{self, Certificate, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SignedLink, Verifier};
 use crate::error::{Error, Result};
-use crate::id::{BodyHash, ChunkId, NodeId};
+use crate::id::{BodyHash, ChainHash, ChunkId, NodeId};
 use crate::pack::{FinishedPack, side_path};
 use crate::record::Record;
 
-/// How often the number of a link may be taken under our eyes before we say busy. Once means that a catalog was made
-/// anew beside a process that still uses the old one.
+/// How often the number of a link may be taken under our eyes. Once means that a catalog was made anew beside a process
+/// that still uses the old one; always, that a link stands there which cannot be taken in.
 const TRIES: usize = 4;
 
 /// What became of a commit that met no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and short-lived")]
 pub enum Outcome {
     /// It is there, and survives a power cut; with its receipt.
     Committed(ReceivedLink),
@@ -136,7 +137,8 @@ impl Session {
                 return Ok(outcome);
             }
         }
-        Err(Error::Busy { what: "the chain of the account".to_owned() })
+        Err(Error::damaged("link", "there is one of this number that does not follow the others")
+            .at(|| self.domain.inner.paths.link(account.number, link.link().sequence).display().to_string()))
     }
 
     /// Steps 5 to 14. `None` when the number was taken in between.
@@ -149,21 +151,21 @@ impl Session {
     ) -> Result<Option<Outcome>> {
         let domain = &self.domain;
         let write = domain.inner.catalog.write()?;
-        domain.take_in_links(&write, account)?;
+        domain.take_in_links(write.rows(), account)?;
         domain.take_in_damaged(write.rows())?;
-        let rows = write.rows();
-        if let Some(there) = rows.link(account.number, link.link().sequence)? {
-            let there = ReceivedLink::decode(&there.bytes)?;
-            if there.signed() == link {
-                return Ok(Some(Outcome::Committed(there)));
-            }
-        }
-        let verifier = domain.verifier(rows, account)?;
+        let verifier = domain.verifier(write.rows(), account)?;
         let head = verifier.head();
-        if head.map(|head| head.sequence + 1) != Some(link.link().sequence) && head.is_some()
-            || head.is_some_and(|head| head.chain != link.link().previous)
-        {
-            return Ok(Some(Outcome::Conflict(head)));
+        let follows = link.link().sequence.checked_sub(1) == Some(head.map_or(0, |head| head.sequence))
+            && link.link().previous == head.map_or(ChainHash::ZERO, |head| head.chain);
+        if !follows {
+            let there = write.rows().link(account.number, link.link().sequence)?;
+            // What was taken in is true whatever becomes of this link; if it does not stay, it is taken in again.
+            write.commit().ok();
+            let there = there.map(|row| ReceivedLink::decode(&row.bytes)).transpose()?;
+            return Ok(Some(match there.filter(|there| there.signed() == link) {
+                Some(there) => Outcome::Committed(there),
+                None => Outcome::Conflict(head),
+            }));
         }
         let loaded = match body {
             Some(_) => None,
@@ -178,7 +180,7 @@ impl Session {
         let closure = if link.link().kind.is_version() {
             let roots: Vec<NodeId> = chain::clear_sources(body)?.into_iter().map(|(_, root, _)| root).collect();
             let holes = if self.holes { Holes::Damaged } else { Holes::None };
-            domain.closure(rows, &roots, holes)?
+            domain.closure(write.rows(), &roots, holes)?
         } else {
             Closure::default()
         };
@@ -264,12 +266,7 @@ fn finish(write: Write<'_>, account: u32, received: &ReceivedLink, closure: &Clo
 /// The row of a link.
 pub(super) fn row_of(received: &ReceivedLink) -> LinkRow {
     let link = received.link();
-    LinkRow {
-        sequence: link.sequence,
-        kind: link.kind.number(),
-        body: link.body,
-        bytes: received.encode().to_vec(),
-    }
+    LinkRow { sequence: link.sequence, kind: link.kind.number(), body: link.body, bytes: received.encode().to_vec() }
 }
 
 /// `Newer` for links that only a newer program may add.

@@ -4,27 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use super::layout::DomainPaths;
 use super::read::Readers;
-use super::{Access, AccountInfo, Boxes, Place, Shared};
+use super::{Access, AccountInfo, Boxes, Head, Place, Shared};
 use crate::catalog::{Catalog, Journal};
 use crate::chain::ReceivedLink;
 use crate::error::{Error, Result};
-use crate::id::{BodyHash, ChainHash, ChunkId, DomainId, NodeId};
-use crate::record::{HEADER_BYTES, Record};
+use crate::id::{BodyHash, ChunkId, DomainId, NodeId};
 use crate::limits::{CLEAR_BYTES_MAX, SEALED_BYTES_MAX};
+use crate::record::{HEADER_BYTES, Record};
 
 /// Longest file of a body.
 pub(super) const BODY_BYTES_MAX: usize = HEADER_BYTES + CLEAR_BYTES_MAX + SEALED_BYTES_MAX;
-
-/// The newest link of an account: what the next one must follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Its number, from 1.
-    pub sequence: u64,
-    /// Its chain hash.
-    pub chain: ChainHash,
-    /// Its marker.
-    pub marker: u64,
-}
 
 /// One chunk space. Cheap to clone; clones share everything.
 #[derive(Clone)]

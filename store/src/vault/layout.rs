@@ -121,10 +121,6 @@ pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {
     PackId::from_hex(stem_of(name, extension)?)
 }
 
-pub(super) fn body_hash(name: &OsStr) -> Option<BodyHash> {
-    BodyHash::from_hex(stem_of(name, ".body")?)
-}
-
 /// The number in a name of the form `<digits>.<extension>`, written with `width` digits.
 pub(super) fn numbered(name: &OsStr, width: usize, extension: &str) -> Option<u64> {
     let digits = stem_of(name, extension)?;

@@ -35,11 +35,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use account::{AccountInfo, AccountSelector, AccountState};
 pub use check::{CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
-pub use domain::{Domain, Head};
+pub use domain::Domain;
 pub use session::Session;
 pub use staging::Stripe;
 
 pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::chain::Head;
 
 use crate::door::{Chance, Clock, Disk, check_owner, random};
 use crate::error::{Error, Result};
@@ -80,12 +81,7 @@ struct Shared {
 impl Vault {
     /// Makes a vault in a new or empty folder and opens it for writing. `Taken` when there is anything in it,
     /// `NotFound` when the folder above is not there.
-    pub fn create(
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        chance: Arc<dyn Chance>,
-        path: &Path,
-    ) -> Result<Self> {
+    pub fn create(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>, path: &Path) -> Result<Self> {
         account::make_dir(&*disk, path)?;
         check_owner(&*disk, path)?;
         // What an earlier attempt left behind is no obstacle; anything else is somebody's.
@@ -127,7 +123,10 @@ impl Vault {
             }
             if !writer_host {
                 return Err(Error::Refused {
-                    why: format!("{} is not on a file system of this machine, and another host is its writer", path.display()),
+                    why: format!(
+                        "{} is not on a file system of this machine, and another host is its writer",
+                        path.display()
+                    ),
                 });
             }
         }

@@ -70,7 +70,9 @@ impl Staging {
             }
             self.mixed_full = true;
         }
-        if self.append(kind, record)? < if kind == PackKind::Data { DATA_PACK_BYTES_TARGET } else { NODE_PACK_BYTES_TARGET } {
+        if self.append(kind, record)?
+            < if kind == PackKind::Data { DATA_PACK_BYTES_TARGET } else { NODE_PACK_BYTES_TARGET }
+        {
             return Ok(None);
         }
         self.slot(kind).take().map(PackWriter::finish).transpose()
