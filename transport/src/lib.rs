@@ -4,6 +4,9 @@
 //! user. The bytes are described in `PROTOCOL.md`.
 
 pub mod error;
+pub mod frame;
+pub mod limits;
+pub mod magic;
 pub mod message;
 pub mod pipe;
 
