@@ -22,7 +22,7 @@ mod pattern;
 mod select;
 mod stat;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 pub(crate) mod xattrs;
 
