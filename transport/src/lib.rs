@@ -1,1 +1,14 @@
 //! Carries messages between the two ends of a pipe.
+//!
+//! What this crate does *not* do: it opens no file of ours, knows no SQLite, no keys and no packs, and never asks the
+//! user. The bytes are described in `PROTOCOL.md`.
+
+pub mod error;
+pub mod frame;
+pub mod limits;
+pub mod magic;
+pub mod message;
+pub mod pipe;
+
+pub use error::{Code, Error, Result};
+pub use pipe::{Carrier, Pipe, memory_pipe, stdio_pipe};
