@@ -60,13 +60,18 @@ impl fmt::Display for BadAddress {
 
 impl std::error::Error for BadAddress {}
 
+impl From<BadAddress> for crate::Error {
+    fn from(bad: BadAddress) -> Self {
+        Self::Address { why: bad.0 }
+    }
+}
+
 fn bad<T>(why: impl Into<String>) -> Result<T, BadAddress> {
     Err(BadAddress(why.into()))
 }
 
 /// What other backup tools write before a colon; none of them is a host.
-const FOREIGN: [&str; 11] =
-    ["sftp", "rest", "s3", "b2", "azure", "gs", "swift", "rclone", "file", "http", "https"];
+const FOREIGN: [&str; 11] = ["sftp", "rest", "s3", "b2", "azure", "gs", "swift", "rclone", "file", "http", "https"];
 
 /// What neither a host nor a user may hold: each means something to a shell, and no real name has them.
 const SHELL_CHARACTERS: &str = "'\"`$\\;&<>|(){}*?!#";
@@ -343,7 +348,7 @@ mod tests {
             ("ssh://[nonsense]/p", "IPv6"),
             ("ssh://[fe80::1%]/p", "IPv6"),
             ("ssh://::1/p", "brackets"),
-            ("::1:p", "host is missing"),
+            ("::1:p", "brackets"),
             ("fe80::1:p", "brackets"),
             ("ssh://a b/p", "host name"),
             ("ssh://a;b/p", "host name"),

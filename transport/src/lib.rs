@@ -3,6 +3,8 @@
 //! What this crate does *not* do: it opens no file of ours, knows no SQLite, no keys and no packs, and never asks the
 //! user. The bytes are described in `PROTOCOL.md`.
 
+pub mod address;
+pub mod carrier;
 pub mod error;
 pub mod frame;
 pub mod limits;

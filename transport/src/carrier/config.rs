@@ -65,7 +65,7 @@ impl Printed {
     }
 
     /// Every value of a keyword.
-    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
         self.0.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
@@ -144,7 +144,7 @@ pub fn resolve(address: &SshAddress, around: &Surroundings) -> Result<Host> {
     let failed = |why: String| Error::Unreachable { host: address.host.clone(), why };
     let Some(ssh) = &around.ssh else { return Ok(Host::from_printed(address, Printed::default(), around)) };
     let mut command = process::Command::new(ssh);
-    command.args(options(address, around)).arg("-G").arg("--").arg(&address.host).stdin(process::Stdio::null());
+    command.args(options(address)).arg("-G").arg("--").arg(&address.host).stdin(process::Stdio::null());
     let out = command.output().map_err(|e| failed(format!("{} does not start: {e}", ssh.display())))?;
     if !out.status.success() {
         return Err(failed(format!("ssh -G refuses it: {}", harmless(&out.stderr, 400))));
@@ -154,11 +154,8 @@ pub fn resolve(address: &SshAddress, around: &Surroundings) -> Result<Host> {
 
 /// What both `ssh -G` and `ssh` are told of the address.
 #[must_use]
-pub fn options(address: &SshAddress, around: &Surroundings) -> Vec<std::ffi::OsString> {
+pub fn options(address: &SshAddress) -> Vec<std::ffi::OsString> {
     let mut options: Vec<std::ffi::OsString> = Vec::new();
-    if let Some(file) = &around.ssh_config {
-        options.extend(["-F".into(), file.into()]);
-    }
     if let Some(port) = address.port {
         options.extend(["-p".into(), port.to_string().into()]);
     }
@@ -446,14 +443,19 @@ mod tests {
             return;
         }
         let dir = tempfile::tempdir().unwrap();
+        // ssh looks for its files in the home that the system knows, whatever HOME says: hence the wrapper.
         let file = dir.path().join("config");
         std::fs::write(&file, "Host nas\n HostName real.example\n Port 7\n User joe\n IdentityFile ~/k-%h\n").unwrap();
-        let around = Surroundings { ssh_config: Some(file), home: "/h".into(), ..around };
+        let wrapper = dir.path().join("ssh");
+        let real = around.ssh.clone().unwrap();
+        std::fs::write(&wrapper, format!("#!/bin/sh\nexec {} -F {} \"$@\"\n", real.display(), file.display())).unwrap();
+        std::fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let around = Surroundings { ssh: Some(wrapper), home: "/h".into(), ..around };
         let address = SshAddress { user: None, host: "nas".into(), port: None, path: RemotePath::Forced };
         let host = resolve(&address, &around).unwrap();
         assert_eq!((host.name.as_str(), host.port, host.user.as_str()), ("real.example", 7, "joe"));
         assert_eq!(host.identity_files, [PathBuf::from("/h/k-real.example")]);
-        std::fs::write(dir.path().join("config"), "NoSuchKeyword yes\n").unwrap();
+        std::fs::write(file, "NoSuchKeyword yes\n").unwrap();
         assert!(matches!(resolve(&address, &around), Err(Error::Unreachable { .. })));
     }
 }

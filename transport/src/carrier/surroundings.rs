@@ -15,8 +15,6 @@ pub struct Surroundings {
     pub user: String,
     /// The `ssh` in `PATH`, when there is one.
     pub ssh: Option<PathBuf>,
-    /// Replaces both files of the SSH configuration, as `ssh -F` does.
-    pub ssh_config: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`.
     pub agent: Option<PathBuf>,
     /// Whether a Kerberos ticket may be there, so that GSSAPI is worth it.
@@ -36,7 +34,6 @@ impl Surroundings {
             home: path("HOME").unwrap_or_else(|| PathBuf::from("/")),
             user: user.unwrap_or_else(|| "root".to_owned()),
             ssh: env::var_os("PATH").and_then(|dirs| find_in(env::split_paths(&dirs), "ssh")),
-            ssh_config: None,
             agent: path("SSH_AUTH_SOCK"),
             kerberos: env::var_os("KRB5CCNAME").is_some() || ticket.exists(),
             machine: rustix::system::uname().nodename().to_string_lossy().into_owned(),
