@@ -29,10 +29,12 @@ impl Surroundings {
     pub fn of_this_process() -> Self {
         let path = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let user = ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok().filter(|v| !v.is_empty()));
-        let ticket = PathBuf::from(format!("/tmp/krb5cc_{}", rustix::process::getuid().as_raw()));
+        let uid = rustix::process::getuid();
+        let ticket = PathBuf::from(format!("/tmp/krb5cc_{}", uid.as_raw()));
+        let nameless = || if uid.is_root() { "root".to_owned() } else { uid.as_raw().to_string() };
         Self {
             home: path("HOME").unwrap_or_else(|| PathBuf::from("/")),
-            user: user.unwrap_or_else(|| "root".to_owned()),
+            user: user.unwrap_or_else(nameless),
             ssh: env::var_os("PATH").and_then(|dirs| find_in(env::split_paths(&dirs), "ssh")),
             agent: path("SSH_AUTH_SOCK"),
             kerberos: env::var_os("KRB5CCNAME").is_some() || ticket.exists(),
