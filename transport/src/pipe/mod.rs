@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where bytes of the peer come from.
 pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
@@ -82,6 +82,12 @@ pub trait Carrier: Send + Sync {
     /// What the far side left behind when it ended: the end of its stderr, its exit status. `None` while it runs,
     /// and when it left nothing. The text is made harmless.
     fn end_report(&self) -> Option<String>;
+
+    /// The same error, or the better reason that the end of the far side gives for it: a loss may be a missing
+    /// program, an unknown host key, a refused login. To be called with the error of a session on this carrier.
+    fn explain(&self, error: Error) -> Error {
+        error
+    }
 }
 
 mod memory;
