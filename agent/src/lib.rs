@@ -4,6 +4,10 @@
 //! the environment and never asks a person (it emits [`event::Event`]s).
 //!
 //! * [`event`], [`fault`]: what is told, and what went wrong
+//! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
+//! * [`cli`]: the command line
 
+pub mod cli;
+pub mod engine;
 pub mod event;
 pub mod fault;
