@@ -7,7 +7,12 @@
 //! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
 //! * [`cli`]: the command line
 
+pub mod ask;
 pub mod cli;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod name;
+pub mod time;
+pub mod units;
+pub mod world;
