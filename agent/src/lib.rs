@@ -9,6 +9,8 @@
 
 pub mod ask;
 pub mod cli;
+pub mod command;
+pub mod config;
 pub mod engine;
 pub mod event;
 pub mod fault;
