@@ -15,6 +15,8 @@ pub mod person;
 pub mod plain;
 pub mod signals;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::sync::Arc;
