@@ -89,7 +89,7 @@ pub struct Run {
 /// Which vault, account and key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Where {
-    /// The vault's address: a path, an SSH form or `cmd:COMMAND`.
+    /// The vault's address: a path (relative ones are below [`Folders::working`]), an SSH form or `cmd:COMMAND`.
     pub vault: String,
     /// Nobody chose the vault: it is the one in the user's data directory, made when it is missing.
     pub vault_is_default: bool,

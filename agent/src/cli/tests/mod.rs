@@ -305,6 +305,19 @@ fn lists_are_tables_or_records() {
 }
 
 #[test]
+fn times_may_begin_with_a_minus() {
+    let three = "Moment { ms: 1795201320000 }";
+    assert!(run_line("ls --at -3h").seen.contains(three));
+    for line in ["diff -3h latest --metadata", "diff --metadata -3h latest", "diff -3h latest /home --metadata"] {
+        let shown = run_line(line);
+        assert!(shown.seen.contains(&format!("from: {three}, to: Latest")), "{line} {} {}", shown.seen, shown.err);
+        assert!(shown.seen.contains("metadata: true"), "{line} {}", shown.seen);
+    }
+    assert_eq!(run_line("diff -3h latest --json").records().len(), 3);
+    assert_eq!(run_line("diff -3h latest -q").out, "");
+}
+
+#[test]
 fn a_restore_in_place_is_confirmed() {
     let nobody = run_line("restore docs");
     assert_eq!((nobody.status, nobody.seen.as_str()), (12, ""));
