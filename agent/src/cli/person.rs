@@ -35,6 +35,15 @@ impl Answers {
         self.keyboard.line(prompt, echo)
     }
 
+    /// What is typed after a question of SSH; `None` when nobody can be asked, or nothing readable was typed.
+    fn typed(&self, question: &str, echo: bool) -> Option<Zeroizing<String>> {
+        if !self.may_ask {
+            return None;
+        }
+        let typed = self.ask(&format!("{}: ", harmless_line(question.trim_end_matches([':', ' ']))), echo).ok()??;
+        std::str::from_utf8(&typed).ok().map(|text| Zeroizing::new(text.to_owned()))
+    }
+
     fn ask_text(&self, prompt: &str) -> Result<String> {
         let line = self.ask(prompt, true)?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&line).trim().to_owned())
@@ -42,6 +51,18 @@ impl Answers {
 }
 
 impl Person for Answers {
+    fn may_ask(&self) -> bool {
+        self.may_ask
+    }
+
+    fn secret(&self, what: &str) -> Option<Zeroizing<String>> {
+        self.typed(what, false)
+    }
+
+    fn answer(&self, question: &str) -> Option<Zeroizing<String>> {
+        self.typed(question, true)
+    }
+
     fn passphrase(&self, what: &str, attempt: u32) -> Result<Passphrase> {
         let wrong =
             || Fault::new(Code::KeyPassphrase, format!("this passphrase does not open {}", harmless_line(what)));

@@ -1,4 +1,5 @@
-//! Interrupt and terminate. The first asks the engine to end well, the second ends at once.
+//! Interrupt and terminate. The first asks the engine to end well, the second ends at once. A hang-up is left to the
+//! system: listening to it would undo `nohup`.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,17 +10,16 @@ use crate::fault::{Code, Fault, Result};
 pub fn watch(stop: Stop) -> Result<()> {
     let failed = |cause: std::io::Error| Fault::new(Code::System, "cannot watch for signals").because(cause);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
-    let (mut interrupt, mut terminate, mut hang_up) = {
+    let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
         let listen = |kind: SignalKind| -> Result<Signal> { signal(kind).map_err(failed) };
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?)
+        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?)
     };
     let wait = async move {
         loop {
             let number = tokio::select! {
                 _ = interrupt.recv() => SignalKind::interrupt(),
                 _ = terminate.recv() => SignalKind::terminate(),
-                _ = hang_up.recv() => SignalKind::hangup(),
             }
             .as_raw_value();
             if stop.asked() {

@@ -51,7 +51,11 @@ fn build(command: Command) -> Command {
                 .action(ArgAction::Append),
         )
         .arg(switch("stdin", "Back up standard input as one file").conflicts_with_all(["path", "files-from"]))
-        .arg(file("stdin-filename", "PATH", "Its path in the version [default: stdin]").requires("stdin"))
+        .arg(
+            file("stdin-filename", "PATH", "Its path in the version [default: stdin]")
+                .requires("stdin")
+                .conflicts_with_all(["path", "files-from"]),
+        )
         .arg(many("tag", "TAG", "Give the version a tag"))
         .arg(Arg::new("host").long("host").value_name("LABEL").help("Host label [default: this host's full name]"))
         .arg(switch("dry-run", "Tell what would be done; send nothing").short('n'))

@@ -23,10 +23,15 @@ pub(super) const VERB: Verb = Verb {
 
 fn build(command: Command) -> Command {
     command
-        .arg(Arg::new("from").value_name("A").required(true).help("Earlier version, as for --at of other verbs"))
-        .arg(Arg::new("to").value_name("B").required(true).help("Later version"))
+        .arg(version("from", "A").help("Earlier version, as for --at of other verbs"))
+        .arg(version("to", "B").help("Later version"))
         .arg(super::paths("path", "Only below this path").num_args(0..=1))
         .arg(switch("metadata", "Show files of which only metadata differs, too"))
+}
+
+fn version(id: &'static str, name: &'static str) -> Arg {
+    // As in `diff -3h latest`.
+    Arg::new(id).value_name(name).required(true).allow_hyphen_values(true)
 }
 
 #[derive(Serialize)]

@@ -327,7 +327,7 @@ pub fn recover(run: &Run) -> Result<Made> {
     run.place.account = Some(row.name.clone());
     run.place.key_file = Some(path.clone());
     if let Some(passphrase) = passphrase {
-        run.person = std::sync::Arc::new(super::ask_once::Known::new(run.person, passphrase));
+        run.person = std::sync::Arc::new(super::ask_once::Knowing::passphrase(run.person, passphrase));
     }
     let account = Account::open_on(&run, connector)?;
     // The words were just typed in: they exist.

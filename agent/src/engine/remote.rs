@@ -30,6 +30,12 @@ impl Remote {
         self.client.traffic()
     }
 
+    /// What the server says of itself.
+    pub fn peer(&self) -> Result<String> {
+        let peer = self.client.peer().map_err(|error| self.explain(&error))?;
+        Ok(crate::name::harmless_line(&peer.agent))
+    }
+
     /// A call that goes on after its first message.
     pub fn call(&self, class: Class, request: &Request) -> Result<Call, transport::Error> {
         self.client.call(class, message::encode(request))
