@@ -109,7 +109,8 @@ fn nodes_are_there_when_everything_below_them_is() {
     let (link, body) = world.version(&session, tree.root);
     let Outcome::Lacking { mut chunks, nodes } = session.commit(&link, Some(&body)).unwrap() else { panic!() };
     let mut expected = tree.chunks[6..].to_vec();
-    (chunks.sort(), expected.sort());
+    chunks.sort();
+    expected.sort();
     assert_eq!((chunks, nodes), (expected, Vec::new()));
     assert_eq!(domain.head(&account).unwrap().unwrap().sequence, 2);
 
@@ -128,7 +129,8 @@ fn a_node_that_is_not_here_is_told() {
     let (link, body) = world.version(&session, tree.root);
     let Outcome::Lacking { chunks, mut nodes } = session.commit(&link, Some(&body)).unwrap() else { panic!() };
     let mut expected = tree.leaves;
-    (nodes.sort(), expected.sort());
+    nodes.sort();
+    expected.sort();
     assert_eq!((chunks, nodes), (Vec::new(), expected));
 }
 

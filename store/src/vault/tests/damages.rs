@@ -38,7 +38,7 @@ fn alter(world: &World, account: &AccountInfo, domain: &Domain, tree: &Tree) {
     let name = format!("{}.pack", place.pack.hex());
     let path = named(&world.domain_folder(account), &name).remove(0);
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[place.offset as usize + 150] ^= 1;
+    bytes[usize::try_from(place.offset).unwrap() + 150] ^= 1;
     std::fs::write(path, bytes).unwrap();
 }
 

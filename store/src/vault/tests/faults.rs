@@ -3,6 +3,7 @@
 //! Whatever happens, the vault opens afterwards, the version is there whole or not at all, and the next backup works.
 
 use std::ffi::OsStr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
@@ -23,11 +24,16 @@ struct Trouble {
     calls: AtomicU64,
     at: u64,
     how: How,
+    /// What was asked that matters for what survives a power cut.
+    asked: Mutex<Vec<(&'static str, PathBuf)>>,
 }
 
 impl Trouble {
-    fn call<T>(&self, path: &Path, doing: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn call<T>(&self, what: &'static str, path: &Path, doing: impl FnOnce() -> Result<T>) -> Result<T> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        if matches!(what, "sync" | "sync_dir" | "link_new") {
+            self.asked.lock().unwrap().push((what, path.to_owned()));
+        }
         let fails = call == self.at || (self.how == How::FromThenOn && call > self.at);
         if !fails {
             return doing();
@@ -45,11 +51,11 @@ struct TroubledDisk(Arc<Trouble>);
 
 impl TroubledDisk {
     fn new(at: u64, how: How) -> Self {
-        Self(Arc::new(Trouble { calls: AtomicU64::new(0), at, how }))
+        Self(Arc::new(Trouble { calls: AtomicU64::new(0), at, how, asked: Mutex::default() }))
     }
 
     fn file(&self, path: &Path, open: impl FnOnce() -> Result<Box<dyn DiskFile>>) -> Result<Box<dyn DiskFile>> {
-        let file = self.0.call(path, open)?;
+        let file = self.0.call("open", path, open)?;
         Ok(Box::new(TroubledFile { file, path: path.to_owned(), trouble: self.0.clone(), failed: false }))
     }
 }
@@ -70,13 +76,13 @@ impl TroubledFile {
 impl DiskFile for TroubledFile {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.usable()?;
-        let done = self.trouble.call(&self.path, || self.file.append(bytes));
+        let done = self.trouble.call("append", &self.path, || self.file.append(bytes));
         self.failed |= done.is_err();
         done
     }
     fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
         self.usable()?;
-        self.trouble.call(&self.path, || self.file.read_at(out, offset))
+        self.trouble.call("read_at", &self.path, || self.file.read_at(out, offset))
     }
     fn len(&self) -> Result<u64> {
         self.file.len()
@@ -84,7 +90,7 @@ impl DiskFile for TroubledFile {
     fn write_back(&self) {}
     fn sync(&mut self) -> Result<()> {
         self.usable()?;
-        let done = self.trouble.call(&self.path, || self.file.sync());
+        let done = self.trouble.call("sync", &self.path, || self.file.sync());
         self.failed |= done.is_err();
         done
     }
@@ -105,34 +111,34 @@ impl Disk for TroubledDisk {
         if path.file_name() == Some(OsStr::new("machine-id")) {
             return RealDisk.read(path, most);
         }
-        self.0.call(path, || RealDisk.read(path, most))
+        self.0.call("read", path, || RealDisk.read(path, most))
     }
     fn list(&self, dir: &Path) -> Result<Vec<Named>> {
-        self.0.call(dir, || RealDisk.list(dir))
+        self.0.call("list", dir, || RealDisk.list(dir))
     }
     fn make_dir(&self, path: &Path) -> Result<()> {
-        self.0.call(path, || RealDisk.make_dir(path))
+        self.0.call("make_dir", path, || RealDisk.make_dir(path))
     }
     fn sync_dir(&self, path: &Path) -> Result<()> {
-        self.0.call(path, || RealDisk.sync_dir(path))
+        self.0.call("sync_dir", path, || RealDisk.sync_dir(path))
     }
     fn link_new(&self, from: &Path, to: &Path) -> Result<()> {
-        self.0.call(to, || RealDisk.link_new(from, to))
+        self.0.call("link_new", to, || RealDisk.link_new(from, to))
     }
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.0.call(to, || RealDisk.rename(from, to))
+        self.0.call("rename", to, || RealDisk.rename(from, to))
     }
     fn remove_file(&self, path: &Path) -> Result<()> {
-        self.0.call(path, || RealDisk.remove_file(path))
+        self.0.call("remove_file", path, || RealDisk.remove_file(path))
     }
     fn remove_dir(&self, path: &Path) -> Result<()> {
-        self.0.call(path, || RealDisk.remove_dir(path))
+        self.0.call("remove_dir", path, || RealDisk.remove_dir(path))
     }
     fn lock(&self, path: &Path) -> Result<Option<Lock>> {
-        self.0.call(path, || RealDisk.lock(path))
+        self.0.call("lock", path, || RealDisk.lock(path))
     }
     fn exists(&self, path: &Path) -> Result<Option<Found>> {
-        self.0.call(path, || RealDisk.exists(path))
+        self.0.call("exists", path, || RealDisk.exists(path))
     }
     fn free_bytes(&self, path: &Path) -> Result<u64> {
         RealDisk.free_bytes(path)
@@ -156,9 +162,10 @@ fn attempt(world: &World, disk: TroubledDisk, tree: &Tree) -> Result<Outcome> {
 
 fn every_call(how: How) {
     let mut finished_before = 0;
+    let (template, vault, account) = World::with_account();
+    drop(vault);
     for at in 0.. {
-        let (world, vault, account) = World::with_account();
-        drop(vault);
+        let world = template.copy();
         let (first, second) = (tree(&account, 1), tree(&account, 2));
         let disk = TroubledDisk::new(at, how);
         let trouble = disk.0.clone();
@@ -223,4 +230,37 @@ fn a_call_that_is_done_and_fails() {
 #[test]
 fn a_disk_that_stops() {
     every_call(How::FromThenOn);
+}
+
+#[test]
+fn everything_is_durable_before_what_relies_on_it() {
+    let (world, vault, account) = World::with_account();
+    drop(vault);
+    let disk = TroubledDisk::new(u64::MAX, How::Before);
+    let trouble = disk.0.clone();
+    attempt(&world, disk, &tree(&account, 1)).unwrap();
+    let asked = trouble.asked.lock().unwrap();
+    let text: Vec<String> = asked
+        .iter()
+        .map(|(what, path)| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let end = name.rsplit('.').next().unwrap();
+            // Folders of packs have random names of two digits.
+            format!("{what} {}", if end.len() == 2 { "packs/xx" } else { end })
+        })
+        .collect();
+    // The folder `packs` itself only when it gets a new name; here it may have one or not.
+    let text: Vec<&str> = text.iter().map(String::as_str).filter(|t| *t != "sync_dir packs").collect();
+    let expected = [
+        "sync part",
+        "link_new pack",
+        "sync_dir packs/xx",
+        "sync new",
+        "link_new body",
+        "sync_dir bodies",
+        "sync new",
+        "link_new link",
+        "sync_dir versions",
+    ];
+    assert_eq!(text, expected);
 }

@@ -74,6 +74,27 @@ impl World {
         Vault::open(disk, self.clock.clone(), self.chance.clone(), &self.path(), access)
     }
 
+    /// Another with the same vault, and the same secrets.
+    pub(super) fn copy(&self) -> Self {
+        let other = Self::new();
+        for (path, bytes) in files(&self.path()) {
+            let to = other.folder.path().join(path.strip_prefix(self.folder.path()).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::write(to, bytes).unwrap();
+        }
+        other.make_folders();
+        other
+    }
+
+    /// Those that hold nothing yet.
+    fn make_folders(&self) {
+        for account in self.open(Access::Read).unwrap().accounts().unwrap() {
+            for name in ["packs", "damaged", "staging"] {
+                std::fs::create_dir_all(self.domain_folder(&account).join(name)).unwrap();
+            }
+        }
+    }
+
     /// What a process sees that starts now.
     pub(super) fn reopen(&self) -> (Vault, AccountInfo, Domain) {
         let vault = self.open(Access::Write).unwrap();
@@ -151,7 +172,6 @@ pub(super) fn record(account: &AccountInfo, kind: RecordKind, items: u32, clear:
     record_of(account.domain, account.id, kind, items, clear, seed, 200)
 }
 
-#[expect(clippy::too_many_arguments, reason = "a test's helper")]
 pub(super) fn record_of(
     domain: DomainId,
     account: AccountId,
@@ -171,8 +191,8 @@ pub(super) fn record_of(
         domain,
         account,
         items,
-        clear_len: clear.len() as u32,
-        sealed_len: sealed_bytes as u32,
+        clear_len: u32::try_from(clear.len()).unwrap(),
+        sealed_len: u32::try_from(sealed_bytes).unwrap(),
         clear_hash: *blake3::hash(&clear).as_bytes(),
         nonce: [0; 24],
     };
