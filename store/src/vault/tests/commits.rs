@@ -228,3 +228,20 @@ fn of_several_places_the_newest_session_is_in_force() {
     assert!(after.places[0].session > before.session);
     domain.read(&after.places[0]).unwrap();
 }
+
+#[test]
+fn a_commit_takes_in_links_whose_rows_were_lost() {
+    let (world, _, account) = World::with_account();
+    let (_, _, domain) = world.reopen();
+    let tree = tree(&account, 1);
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let first = world.back_up(&mut session, &tree).unwrap();
+    let (second, body) = world.version(&session, tree.root);
+    // As when the process that committed ended after the name and before the rows.
+    let write = domain.inner.catalog.write().unwrap();
+    write.rows().remove_links(account.number).unwrap();
+    write.commit().unwrap();
+    assert_eq!(domain.head(&account).unwrap(), None);
+    assert_eq!(committed(&session.commit(&second, Some(&body)).unwrap()), committed(&first) + 1);
+    assert_eq!(domain.links(&account, 1, 10).unwrap().len(), 4);
+}
