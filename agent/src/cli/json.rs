@@ -234,6 +234,7 @@ impl Stream {
                 self.write(&mut state, "warning", &fault_record(fault, exit))
             }
             Event::Note(text) => self.record("note", &NoteRecord { text: harmless_line(text) }),
+            Event::Detail(_) => Ok(()),
             Event::Remote(text) => self.record("remote", &NoteRecord { text: harmless_line(text) }),
         }
     }

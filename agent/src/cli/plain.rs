@@ -129,8 +129,9 @@ impl Plain {
             }
             Event::Warning(fault) => self.aside(&warning_text(fault, self.manner.colour)),
             Event::Note(text) => self.note(text),
+            Event::Detail(text) if self.verbose() => self.aside(&harmless_line(text)),
             Event::Remote(text) if self.verbose() => self.aside(&format!("remote: {}", harmless_line(text))),
-            Event::Progress(_) | Event::Item { .. } | Event::Remote(_) => Ok(()),
+            Event::Progress(_) | Event::Item { .. } | Event::Detail(_) | Event::Remote(_) => Ok(()),
         }
     }
 

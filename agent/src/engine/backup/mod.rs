@@ -13,19 +13,19 @@
 //! Every queue is bounded, and the plain bytes in flight have a budget ([`flow::BUDGET_BYTES`]). No stage calls
 //! another. [`pass`] wires one pass; [`publish`] makes links of its roots; this file decides how many passes there are.
 
-mod ask;
-mod counts;
-mod epoch;
-mod flow;
-mod frame;
-mod pass;
-mod prepare;
-mod publish;
-mod read;
-mod scan;
-mod seal;
-mod ship;
-mod source_run;
+pub mod ask;
+pub mod counts;
+pub mod epoch;
+pub mod flow;
+pub mod frame;
+pub mod pass;
+pub mod prepare;
+pub mod publish;
+pub mod read;
+pub mod scan;
+pub mod seal;
+pub mod ship;
+pub mod source_run;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -134,7 +134,7 @@ impl<'a> Backup<'a> {
         run.watcher.event(&Event::Phase(Phase::Send));
         let Prepared { mut sources, starts, missing, kept } = prepared;
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
-        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, &self.job, device.as_ref());
+        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref());
         let mut counts = match pass.run(&sources, starts)? {
             PassEnd::Whole(counts) => counts,
             PassEnd::Interrupted => return Err(self.interrupted(link, &pass, &sources)),
@@ -147,11 +147,11 @@ impl<'a> Backup<'a> {
         summary.sources_missing = missing;
         summary.sources_guarded = guarded.len() as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
-        let Some(device) = device else { return Ok(summary) };
+        let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
         let mut tried = false;
         let committed = loop {
-            match publish::version(self.account, link, &device, &self.base, &sources, &kept, &self.job, &summary)? {
+            match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
                 publish::Published::Committed(link) => break link,
                 publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) if !tried => {
                     tried = true;

@@ -21,7 +21,7 @@ use super::ship::ship;
 use super::source_run::SourceRun;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
-use crate::engine::job::{BackupJob, StdinJob};
+use crate::engine::job::StdinJob;
 use crate::engine::queue::{Queue, lock};
 use crate::engine::uplink::Uplink;
 use crate::event::{Event, Progress};
@@ -51,7 +51,7 @@ pub struct Pass<'a> {
     nodes: &'a NodeCache,
     link: &'a Uplink,
     base: &'a Base,
-    job: &'a BackupJob,
+    list_items: bool,
     device: Option<&'a DeviceKey>,
     owners: Owners,
 }
@@ -63,10 +63,10 @@ impl<'a> Pass<'a> {
         nodes: &'a NodeCache,
         link: &'a Uplink,
         base: &'a Base,
-        job: &'a BackupJob,
+        list_items: bool,
         device: Option<&'a DeviceKey>,
     ) -> Self {
-        Self { account, nodes, link, base, job, device, owners: Owners::new() }
+        Self { account, nodes, link, base, list_items, device, owners: Owners::new() }
     }
 
     /// Runs one pass.
@@ -94,7 +94,7 @@ impl<'a> Pass<'a> {
             clock: &*run.clock,
             watcher: &*run.watcher,
             stop: &run.stop,
-            list_items: self.job.list_items,
+            list_items: self.list_items,
         });
         let ended = Ended::default();
         let stack = Stack::default();

@@ -239,7 +239,8 @@ fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
 
 /// What opening says of anything that is not a directory, links among them.
 fn is_no_dir(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotADirectory | std::io::ErrorKind::FilesystemLoop)
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP))
 }
 
 fn unknown_mount() -> MountFacts {
