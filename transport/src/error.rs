@@ -137,8 +137,6 @@ impl Code {
     pub const SILENT: Self = Self(12);
     /// The peer broke the rules of the protocol.
     pub const PROTOCOL: Self = Self(100);
-    /// The peer went above a limit.
-    pub const LIMIT: Self = Self(101);
     /// No room for another worker now.
     pub const BUSY: Self = Self(700);
     /// No common version of the protocol.

@@ -5,12 +5,16 @@
 
 pub mod address;
 pub mod carrier;
+pub mod drive;
 pub mod error;
 pub mod frame;
 pub mod limits;
 pub mod magic;
 pub mod message;
 pub mod pipe;
+pub mod session;
 
+pub use drive::{Call, Client, ClientConfig, ServerConfig, Service, serve};
 pub use error::{Code, Error, Result};
 pub use pipe::{Carrier, Pipe, memory_pipe, stdio_pipe};
+pub use session::{Class, Hello, Part, Purpose, Traffic};

@@ -17,7 +17,7 @@ pub const GOAWAY_BYTES_MAX: usize = 4 << 10;
 pub const NOISE_BYTES_MAX: usize = 64 << 10;
 /// How much of it is kept to be shown.
 pub const NOISE_SAMPLE_BYTES: usize = 4 << 10;
-/// Longest text in a HELLO, and most features.
+/// Longest text in a HELLO.
 pub const HELLO_TEXT_BYTES_MAX: usize = 256;
 /// Most features in a HELLO.
 pub const HELLO_FEATURES_MAX: usize = 64;
@@ -32,6 +32,8 @@ pub const FRAME_COST: u64 = 64;
 pub const STREAM_START_BYTES: u64 = (1 << 20) + (256 << 10);
 /// Credit is given back when this much can be given at once, or an eighth of the window.
 pub const CREDIT_STEP_BYTES: u64 = 128 << 10;
+/// Less is never given: the frame is not worth it.
+pub const SMALLEST_GRANT_BYTES: u64 = 32 << 10;
 /// Most credit that a stream may hold.
 pub const CREDIT_BYTES_MAX: u64 = 1 << 30;
 /// What a client's bulk streams may be given together beyond their start: a long, fat line downwards.
@@ -62,6 +64,7 @@ pub const LAST_WORDS_MS: Millis = 5_000;
 
 // A peer that has read everything always holds credit for the largest message.
 const _: () = assert!(STREAM_START_BYTES - CREDIT_STEP_BYTES >= MESSAGE_BYTES_MAX as u64 + FRAME_COST);
+const _: () = assert!(STREAM_START_BYTES - STREAM_START_BYTES / 8 >= MESSAGE_BYTES_MAX as u64 + FRAME_COST);
 const _: () = assert!(STREAM_START_BYTES + CLIENT_POOL_BYTES <= CREDIT_BYTES_MAX);
 const _: () = assert!(SILENCE_MS > 3 * PING_MS && CALL_SILENCE_MS > 3 * WORKING_MS);
 const _: () = assert!(HELLO_BYTES_MAX < MESSAGE_BYTES_MAX && DATA_BYTES_MAX < MESSAGE_BYTES_MAX);
