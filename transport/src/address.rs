@@ -165,6 +165,8 @@ fn parse_url(rest: &str) -> Result<SshAddress> {
 fn home_or_absolute(path: &str) -> Result<RemotePath> {
     if path.is_empty() {
         Ok(RemotePath::Forced)
+    } else if path.chars().all(|c| c == '/') {
+        bad("the root directory is no vault; name one below it")
     } else if path.starts_with('/') {
         Ok(RemotePath::Absolute(path.to_owned()))
     } else if path == "~" || path == "~/" {
@@ -340,6 +342,8 @@ mod tests {
             ("ssh://h/~", "below the home"),
             ("ssh://h/~other/p", "only the home"),
             ("h:~other/p", "only the home"),
+            ("h:/", "root directory"),
+            ("ssh://h//", "root directory"),
             ("ssh://h/p\nq", "control"),
             ("sftp://h/p", "not supported"),
             ("sftp:u@h:/p", "not supported"),

@@ -1,31 +1,17 @@
 //! Passwords and questions at login. OpenSSH's server asks the system's users for theirs, so a server of our own
 //! stands in for it here.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub,
-    reason = "a test"
-)]
-
-#[allow(dead_code, reason = "shared with the package of integration tests, which uses the rest")]
-#[path = "../../tests/src/sshd.rs"]
-mod sshd;
-
 use std::{
     borrow::Cow,
     sync::{Arc, Mutex},
 };
 
+use crate::sshd::Client;
 use russh::{
     Channel, ChannelId, MethodKind, MethodSet,
     keys::{PrivateKey, load_secret_key},
     server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, run_stream},
 };
-use sshd::Client;
 use store::door::{ConstantChance, FixedClock};
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use transport::{
