@@ -167,6 +167,8 @@ fn home_or_absolute(path: &str) -> Result<RemotePath> {
         Ok(RemotePath::Forced)
     } else if path.chars().all(|c| c == '/') {
         bad("the root directory is no vault; name one below it")
+    } else if path.starts_with("/~") {
+        bad("`/~` stands for the home; for a directory of that name write /./~")
     } else if path.starts_with('/') {
         Ok(RemotePath::Absolute(path.to_owned()))
     } else if path == "~" || path == "~/" {
@@ -343,6 +345,7 @@ mod tests {
             ("ssh://h/~other/p", "only the home"),
             ("h:~other/p", "only the home"),
             ("h:/", "root directory"),
+            ("h:/~/p", "stands for the home"),
             ("ssh://h//", "root directory"),
             ("ssh://h/p\nq", "control"),
             ("sftp://h/p", "not supported"),
