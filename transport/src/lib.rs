@@ -11,6 +11,8 @@ pub mod magic;
 pub mod message;
 pub mod pipe;
 pub mod session;
+#[cfg(test)]
+mod simulate;
 
 pub use drive::{Call, Client, ClientConfig, ServerConfig, Service, serve};
 pub use error::{Code, Error, Result};
