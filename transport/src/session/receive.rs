@@ -23,6 +23,8 @@ impl Session {
             return;
         }
         self.timers.received(now);
+        // What came may be owed an answer: a PONG, credit, a goodbye.
+        self.stirred = true;
         if let Err(why) = self.receive_bytes(now, &mut bytes) {
             self.fail(now, why);
         }
