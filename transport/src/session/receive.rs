@@ -23,7 +23,7 @@ impl Session {
             return;
         }
         self.timers.received(now);
-        // What came may be owed an answer: a PONG, credit, a goodbye.
+        // Credit, a ping or a greeting may be what something waited for.
         self.stirred = true;
         if let Err(why) = self.receive_bytes(now, &mut bytes) {
             self.fail(now, why);
