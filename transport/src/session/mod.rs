@@ -446,6 +446,12 @@ impl Session {
         self.streams.values().map(|stream| stream.window.outstanding()).sum()
     }
 
+    /// The bound of that: a start for each stream, and the pool.
+    #[cfg(test)]
+    pub(crate) fn outstanding_most(&self) -> u64 {
+        self.streams.len() as u64 * crate::limits::STREAM_START_BYTES + self.pool_bytes
+    }
+
     fn check_alive(&self) -> Result<()> {
         match &self.over {
             Some(Err(why)) => Err(why.clone()),

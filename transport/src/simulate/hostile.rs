@@ -183,7 +183,7 @@ proptest! {
                 }
                 session.transmit(now, &mut Vec::new(), 1000);
             }
-            prop_assert!(session.outstanding() <= STREAM_START_BYTES * 64 + (32 << 20));
+            prop_assert!(session.outstanding() <= session.outstanding_most());
             prop_assert!(session.deadline() >= 0);
         }
     }
