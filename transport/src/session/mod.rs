@@ -10,8 +10,8 @@
 //! session.deadline(); session.tick(now);
 //! ```
 //!
-//! It has no queue without a bound: what the peer may send is bounded by [credit](credit), what we send by the queue of
-//! each stream, and control frames are made from the state when their turn comes ([schedule]).
+//! It has no queue without a bound: what the peer may send is bounded by credit, what we send by the queue of
+//! each stream, and control frames are made from the state when their turn comes (`schedule.rs`).
 
 mod credit;
 mod hello;
