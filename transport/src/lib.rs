@@ -3,9 +3,9 @@
 //! What this crate does *not* do: it opens no file of ours, knows no SQLite, no keys and no packs, and never asks the
 //! user. The bytes are described in `PROTOCOL.md`.
 //!
-//! * [`frame`], [`magic`], [`limits`], [`error`]: the bytes, their bounds and what can go wrong
-//! * [`session`]: the protocol as a value: bytes and time in; bytes, events and the next deadline out
-//! * [`drive`]: the only code that pumps it, and handles that block for everybody else
+//! * [`frame`], [`magic`], [`limits`]: bytes on the wire and their bounds
+//! * [`session`]: the protocol as a value: bytes and time in, bytes and events out
+//! * [`drive`]: the only pumping code, and blocking handles for everybody else
 //! * [`message`]: the requests and replies
 //! * [`pipe`]: the fourth door; [`carrier`], [`address`]: ways to start the far side
 
