@@ -5,8 +5,17 @@
 //!
 //! * [`event`], [`fault`]: what is told, and what went wrong
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
+//! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
+//! * [`cli`]: the command line
 
+pub mod ask;
+pub mod cli;
+pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod source;
 pub mod target;
+pub mod name;
+pub mod time;
+pub mod units;
+pub mod world;
