@@ -34,12 +34,13 @@ impl Keyboard for RealKeyboard {
         let raw = RawMode::enter().map_err(broken)?;
         let mut typed = Typed::default();
         let outcome = loop {
+            // Not through a buffer, which would keep the passphrase.
             let mut byte = [0];
-            match io::stdin().read(&mut byte) {
+            match rustix::io::read(io::stdin(), &mut byte) {
                 Ok(0) => break Outcome::End,
                 Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(broken(e)),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(e) => return Err(broken(e.into())),
             }
             let [byte] = byte;
             match typed.key(byte) {
@@ -74,7 +75,7 @@ impl RawMode {
         raw.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
+        tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
         Ok(Self { before })
     }
 }

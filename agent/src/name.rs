@@ -180,20 +180,35 @@ mod tests {
         out
     }
 
+    /// Written apart from the code that it tests.
+    fn is_dangerous(c: char) -> bool {
+        c < ' '
+            || ('\u{7f}'..='\u{9f}').contains(&c)
+            || "\u{61c}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{2028}\u{2029}".contains(c)
+    }
+
+    #[test]
+    fn every_dangerous_character_becomes_visible() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32).filter(|c| is_dangerous(*c)) {
+            let text = for_terminal(c.to_string().as_bytes());
+            assert!(text.starts_with('\\') && text.is_ascii(), "{c:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_become_safe_and_stay_distinct(bytes: Vec<u8>) {
             let text = for_terminal(&bytes);
-            prop_assert!(!text.chars().any(is_deceptive));
+            prop_assert!(!text.chars().any(is_dangerous));
             prop_assert_eq!(read_back(&text), bytes);
         }
 
         #[test]
         fn any_text_becomes_safe_and_stays_distinct(name: String) {
             let text = for_terminal(name.as_bytes());
-            prop_assert!(!text.chars().any(is_deceptive));
+            prop_assert!(!text.chars().any(is_dangerous));
             prop_assert_eq!(read_back(&text), name.as_bytes());
-            prop_assert!(!harmless_line(&name).chars().any(is_deceptive));
+            prop_assert!(!harmless_line(&name).chars().any(is_dangerous));
         }
 
         #[test]

@@ -61,6 +61,13 @@ pub fn show(ms: i64, zone: &TimeZone) -> String {
     )
 }
 
+/// A moment as RFC 3339 in UTC, to the second.
+#[must_use]
+pub fn utc(ms: i64) -> String {
+    Timestamp::from_millisecond(ms)
+        .map_or_else(|_| "?".to_owned(), |moment| moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// A file's time in the local zone, to the minute.
 #[must_use]
 pub fn show_file(secs: i64, zone: &TimeZone) -> String {

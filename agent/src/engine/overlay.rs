@@ -176,6 +176,11 @@ impl<'n> Overlay<'n> {
         Ok((of.made_up && of.source.is_none()).then_some(sums))
     }
 
+    /// Whether other sources stand below a name, so that its own nodes do not say all.
+    pub fn has_sources_in(&self, of: &Found<'_>) -> bool {
+        of.mount.is_some_and(|mount| !mount.below.is_empty())
+    }
+
     /// The sources at or below a name, by their place in the version's list; with the one that it lies in.
     pub fn sources_of(&self, of: &Found<'_>) -> Vec<usize> {
         let mut all: Vec<usize> = of.source.into_iter().collect();

@@ -299,9 +299,11 @@ impl<'a> Columns<'a> {
     }
 
     pub(super) fn sparse(&self, tag: u8) -> Result<Sparse<'a>> {
-        let mut reader = self.plain(tag);
-        let left = if reader.remaining() == 0 { 0 } else { reader.count(1)? };
-        if left == 0 && reader.remaining() > 0 {
+        let Some(mut reader) = self.find(tag) else {
+            return Ok(Sparse { reader: self.plain(tag), left: 0, next: 0 });
+        };
+        let left = reader.count(1)?;
+        if left == 0 {
             return Err(reader.damaged("a sparse column has no values"));
         }
         let mut sparse = Sparse { reader, left, next: 0 };
