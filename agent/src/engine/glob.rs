@@ -159,3 +159,54 @@ pub fn clean(path: &[u8]) -> Vec<u8> {
     let names: Vec<&[u8]> = components(path).collect();
     [b"/", names.join(&b'/').as_slice()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::overlay::tests::{Forest, file};
+
+    fn found(forest: &Forest, path: &str) -> Vec<String> {
+        let overlay = forest.overlay();
+        let mut all = Vec::new();
+        let outcome = expand(&overlay, path.as_bytes(), &mut |path, _, _| {
+            all.push(String::from_utf8(path.to_vec()).unwrap());
+            Ok(())
+        });
+        assert_eq!(outcome.is_err(), all.is_empty());
+        all
+    }
+
+    #[test]
+    fn patterns_find_each_once_and_in_order() {
+        let forest = Forest::sample();
+        for (pattern, paths) in [
+            ("/home/ana/note", &["/home/ana/note"][..]),
+            ("/home/*/n?te", &["/home/ana/note"]),
+            ("/*", &["/home", "/srv"]),
+            ("/**/*.jpg", &["/home/ana/pics/a.jpg", "/home/ana/pics/b.jpg"]),
+            ("/**/tax/**", &["/home/ana/docs/tax", "/home/ana/docs/tax/2019"]),
+            ("/**/ana/**/[ab].jpg", &["/home/ana/pics/a.jpg", "/home/ana/pics/b.jpg"]),
+            ("/home/*/nothing", &[]),
+            ("/srv/www/index/*", &[]),
+        ] {
+            assert_eq!(found(&forest, pattern), paths, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_as_written_is_meant() {
+        let forest = Forest::new(&[("h", "/s", vec![("a*", file(b"1")), ("ab", file(b"2")), ("c[1]", file(b"3"))])]);
+        assert_eq!(found(&forest, "/s/a*"), ["/s/a*"]);
+        assert_eq!(found(&forest, "/s/c[1]"), ["/s/c[1]"]);
+        assert_eq!(found(&forest, "/s/?b"), ["/s/ab"]);
+    }
+
+    #[test]
+    fn names_without_wildcards_are_not_listed() {
+        let many: Vec<(String, _)> = (0..3000).map(|n| (format!("{n:05}/x"), file(b"1"))).collect();
+        let forest = Forest::new(&[("h", "/s", many)]);
+        forest.nodes.forget_reads();
+        assert_eq!(found(&forest, "/s/00042/*"), ["/s/00042/x"]);
+        assert!(forest.nodes.reads() < 20, "{} nodes were read", forest.nodes.reads());
+    }
+}

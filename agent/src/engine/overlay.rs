@@ -322,3 +322,243 @@ impl<'o> Walk<'o> {
         self.levels.push((self.overlay.children(found), self.path.len()));
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::{BTreeMap, HashMap};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use store::id::SourceId;
+    use store::record::Refs;
+    use store::seal::TreeKeys;
+    use store::tree::{Built, Content, CutClass, DirBuilder, build_root, decode};
+
+    use super::*;
+
+    /// Nodes in memory, which counts how often they are read.
+    #[derive(Default)]
+    pub(crate) struct Nodes {
+        nodes: HashMap<NodeId, (Refs, Vec<u8>)>,
+        reads: AtomicUsize,
+    }
+
+    impl Nodes {
+        pub(crate) fn add(&mut self, built: Built) {
+            self.nodes.insert(built.id, (built.refs, built.plain));
+        }
+
+        pub(crate) fn remove(&mut self, id: &NodeId) {
+            self.nodes.remove(id);
+        }
+
+        pub(crate) fn forget_reads(&self) {
+            self.reads.store(0, Ordering::Relaxed);
+        }
+
+        pub(crate) fn reads(&self) -> usize {
+            self.reads.load(Ordering::Relaxed)
+        }
+    }
+
+    impl NodeSource for Nodes {
+        fn node(&self, id: &NodeId) -> store::Result<Node> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let (refs, plain) =
+                self.nodes.get(id).ok_or(store::Error::NotFound { what: "node", name: id.hex() })?;
+            decode(refs, plain)
+        }
+    }
+
+    /// Sources in memory.
+    pub(crate) struct Forest {
+        pub(crate) nodes: Nodes,
+        pub(crate) sources: Vec<SourceRoot>,
+    }
+
+    pub(crate) fn keys() -> TreeKeys {
+        TreeKeys::new([1; 32], [2; 32], [3; 32])
+    }
+
+    /// An entry without a name.
+    pub(crate) fn entry(what: What) -> Entry {
+        let mode = if what.kind() == Kind::Dir { 0o755 } else { 0o644 };
+        let mtime = Time { secs: 1_700_000_000, nanos: 123_456_789 };
+        Entry { what, mode, mtime, ..made_up(b"") }
+    }
+
+    pub(crate) fn file(bytes: &[u8]) -> Entry {
+        let content = if bytes.is_empty() { Content::Empty } else { Content::Inline(bytes.into()) };
+        entry(What::File { size: bytes.len() as u64, content, cut: CutClass::Whole })
+    }
+
+    pub(crate) fn with_mode(entry: Entry, mode: u16) -> Entry {
+        Entry { mode, ..entry }
+    }
+
+    enum Plant {
+        Leaf(Entry),
+        Dir(BTreeMap<Vec<u8>, Plant>),
+    }
+
+    /// The nodes of a directory, made from the leaves up.
+    fn build(nodes: &mut Nodes, plants: BTreeMap<Vec<u8>, Plant>) -> Child {
+        let mut builder = DirBuilder::new(&keys());
+        for (name, plant) in plants {
+            let found = match plant {
+                Plant::Leaf(leaf) => leaf,
+                Plant::Dir(below) => entry(What::Dir(build(nodes, below))),
+            };
+            let found = Entry { name: name.into(), ..found };
+            builder.push(found, &mut |built| { nodes.add(built); Ok(()) }).unwrap();
+        }
+        builder.finish(&mut |built| { nodes.add(built); Ok(()) }).unwrap()
+    }
+
+    impl Forest {
+        /// Sources: host, path, and the files by their paths in it (a path of no components: the source is that file).
+        pub(crate) fn new<P: AsRef<[u8]>>(sources: &[(&str, &str, Vec<(P, Entry)>)]) -> Self {
+            let mut forest = Self { nodes: Nodes::default(), sources: Vec::new() };
+            for (host, path, files) in sources {
+                forest.plant(host, path, files);
+            }
+            forest
+        }
+
+        fn plant<P: AsRef<[u8]>>(&mut self, host: &str, path: &str, files: &[(P, Entry)]) {
+            let mut top = BTreeMap::new();
+            let mut root = None;
+            for (path, leaf) in files {
+                let names: Vec<&[u8]> = components(path.as_ref()).collect();
+                let Some((last, above)) = names.split_last() else {
+                    root = Some(leaf.clone());
+                    continue;
+                };
+                let mut at = &mut top;
+                for name in above {
+                    let below = at.entry(name.to_vec()).or_insert_with(|| Plant::Dir(BTreeMap::new()));
+                    let Plant::Dir(below) = below else { panic!("a file is no directory") };
+                    at = below;
+                }
+                let empty_dir = matches!(leaf.what, What::Dir(_));
+                at.insert(last.to_vec(), if empty_dir { Plant::Dir(BTreeMap::new()) } else { Plant::Leaf(leaf.clone()) });
+            }
+            let root = root.unwrap_or_else(|| entry(What::Dir(build(&mut self.nodes, top))));
+            let name = components(path.as_bytes()).last().unwrap_or_default();
+            let built = build_root(&keys(), &Entry { name: name.into(), ..root }).unwrap();
+            self.sources.push(SourceRoot {
+                id: SourceId::new([u8::try_from(self.sources.len()).unwrap(); 16]),
+                root: built.id,
+                introduced: 1,
+                host: host.into(),
+                path: path.into(),
+                fs_type: String::new(),
+                device: 0,
+                mount_point: Vec::new(),
+                files: built.totals.files,
+                dirs: built.totals.dirs,
+                bytes: built.totals.bytes,
+                missing_since: None,
+                content: built.content,
+            });
+            self.nodes.add(built);
+        }
+
+        pub(crate) fn overlay(&self) -> Overlay<'_> {
+            Overlay::new(&self.nodes, &self.sources)
+        }
+
+        /// Two sources of one host.
+        pub(crate) fn sample() -> Self {
+            let ana = vec![
+                ("docs/letter", file(b"dear")),
+                ("docs/tax/2019", file(b"much")),
+                ("note", file(b"x")),
+                ("pics/a.jpg", file(b"aa")),
+                ("pics/b.jpg", file(b"bb")),
+            ];
+            Self::new(&[("host", "/home/ana", ana), ("host", "/srv", vec![("www/index", file(b"<p>"))])])
+        }
+    }
+
+    fn paths(overlay: &Overlay<'_>) -> Vec<String> {
+        let top = overlay.top().unwrap();
+        let mut walk = Walk::new(overlay, b"/", &top);
+        let mut paths = Vec::new();
+        while let Some(step) = walk.next().unwrap() {
+            if let Step::Name(found) = step {
+                paths.push(String::from_utf8(walk.path().to_vec()).unwrap());
+                if found.is_dir() {
+                    walk.enter(&found);
+                }
+            }
+        }
+        paths
+    }
+
+    #[test]
+    fn a_walk_is_in_order() {
+        let forest = Forest::sample();
+        assert_eq!(
+            paths(&forest.overlay()),
+            [
+                "/home", "/home/ana", "/home/ana/docs", "/home/ana/docs/letter", "/home/ana/docs/tax",
+                "/home/ana/docs/tax/2019", "/home/ana/note", "/home/ana/pics", "/home/ana/pics/a.jpg",
+                "/home/ana/pics/b.jpg", "/srv", "/srv/www", "/srv/www/index",
+            ]
+        );
+    }
+
+    #[test]
+    fn hosts_stand_in_front_when_there_are_several() {
+        let one = vec![("x", file(b"1"))];
+        let forest = Forest::new(&[("alpha", "/etc", one.clone()), ("beta", "/etc", one)]);
+        let overlay = forest.overlay();
+        assert!(overlay.has_hosts());
+        assert_eq!(
+            paths(&overlay),
+            ["/alpha", "/alpha/etc", "/alpha/etc/x", "/beta", "/beta/etc", "/beta/etc/x"]
+        );
+    }
+
+    #[test]
+    fn an_inner_source_hides_what_the_outer_has_there() {
+        let outer = vec![("a/in/old", file(b"o")), ("a/z", file(b"z")), ("f", file(b"f"))];
+        let inner = vec![("new", file(b"n"))];
+        let below_file = vec![("g", file(b"g"))];
+        let forest =
+            Forest::new(&[("h", "/top", outer), ("h", "/top/a/in", inner), ("h", "/top/f/deep", below_file)]);
+        let overlay = forest.overlay();
+        assert_eq!(
+            paths(&overlay),
+            ["/top", "/top/a", "/top/a/in", "/top/a/in/new", "/top/a/z", "/top/f", "/top/f/deep", "/top/f/deep/g"]
+        );
+        assert!(overlay.lookup(b"/top/a/in/old").unwrap().is_err());
+        assert!(overlay.lookup(b"/top/f").unwrap().unwrap().made_up);
+        assert_eq!(overlay.quick_totals(&overlay.top().unwrap()).unwrap(), None);
+        assert_eq!(overlay.sources_of(&overlay.lookup(b"/top/a").unwrap().unwrap()), [0, 1]);
+    }
+
+    #[test]
+    fn looking_up() {
+        let forest = Forest::sample();
+        let overlay = forest.overlay();
+        let found = overlay.need(b"//home/ana//docs/letter").unwrap();
+        assert_eq!(&*found.entry.name, b"letter");
+        assert_eq!(found.source, Some(0));
+        let fault = overlay.need(b"/home/ana/docs/tax/2020").unwrap_err();
+        assert_eq!(fault.code, Code::PathNone);
+        assert_eq!(fault.hint.as_deref(), Some("look at what is there: tuckbox ls /home/ana/docs/tax"));
+        let totals = overlay.quick_totals(&overlay.top().unwrap()).unwrap().unwrap();
+        assert_eq!((totals.files, totals.bytes), (6, 4 + 4 + 1 + 2 + 2 + 3));
+    }
+
+    #[test]
+    fn a_source_may_be_a_file_or_everything() {
+        let forest = Forest::new(&[("h", "/etc/passwd", vec![("", file(b"root"))])]);
+        assert_eq!(paths(&forest.overlay()), ["/etc", "/etc/passwd"]);
+        let forest = Forest::new(&[("h", "/", vec![("etc/passwd", file(b"root"))])]);
+        let overlay = forest.overlay();
+        assert_eq!(paths(&overlay), ["/etc", "/etc/passwd"]);
+        assert!(!overlay.top().unwrap().made_up);
+    }
+}

@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_record_counts_its_own_digits() {
-        assert_eq!(record(b"path", b"x"), b"10 path=x\n");
+        assert_eq!(record(b"path", b"x"), b"9 path=x\n");
+        assert_eq!(record(b"path", b"xy"), b"11 path=xy\n");
         for len in 0..2000 {
             let record = record(b"k", &vec![b'v'; len]);
             let (digits, _) = record.split_at(record.iter().position(|byte| *byte == b' ').unwrap());

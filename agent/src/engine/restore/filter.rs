@@ -22,11 +22,6 @@ impl Filter {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
-    /// Whether names have to be asked for: else everything is included.
-    pub fn includes_all(&self) -> bool {
-        self.include.is_empty()
-    }
-
     /// Whether a path, or one above it, is asked for.
     pub fn includes(&self, path: &[u8]) -> bool {
         self.include.is_empty() || self.include.iter().any(|pattern| pattern.matches(path))

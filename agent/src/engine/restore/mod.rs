@@ -19,18 +19,18 @@
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
 //! next. A chunk that is missing or damaged costs the files that need it and nothing else.
 
-mod fetch;
-mod filter;
-mod flow;
-mod item;
-mod place;
-mod plan;
-mod roots;
+pub mod fetch;
+pub mod filter;
+pub mod flow;
+pub mod item;
+pub mod place;
+pub mod plan;
+pub mod roots;
 #[cfg(test)]
 mod tests;
-mod verify;
-mod window;
-mod write;
+pub mod verify;
+pub mod window;
+pub mod write;
 
 use store::seal::Sealer;
 use store::tree::{NodeSource, Totals};

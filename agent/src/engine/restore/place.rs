@@ -84,6 +84,16 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// One after the other: a deep tree must not end in as deep a recursion.
+    fn drop(&mut self) {
+        let mut above = self.above.take();
+        while let Some(mut place) = above.and_then(|place| Arc::try_unwrap(place).ok()) {
+            above = place.above.take();
+        }
+    }
+}
+
 /// Makes and opens places.
 #[derive(Default)]
 pub struct Places {

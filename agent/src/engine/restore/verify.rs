@@ -71,7 +71,7 @@ fn walk<'o>(
     }
     // Directories that the walk is in; `None`: not there, or not wanted.
     let mut places = vec![Some(place)];
-    let mut visit = |found: &crate::engine::overlay::Found<'o>, path: &[u8], places: &mut Vec<Option<Arc<Place>>>| {
+    let visit = |found: &crate::engine::overlay::Found<'o>, path: &[u8], places: &mut Vec<Option<Arc<Place>>>| {
         if filter.excludes(path) {
             return false;
         }
