@@ -28,7 +28,8 @@ pub fn diff(run: &Run, job: &DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>
             view.prepare(&paths)?;
         }
         let (before, after) = (from.overlay(), to.overlay());
-        let mut differ = Differ { before: &before, after: &after, metadata: job.metadata, row, summary: DiffSummary::default() };
+        let mut differ =
+            Differ { before: &before, after: &after, metadata: job.metadata, row, summary: DiffSummary::default() };
         differ.run(job.path.as_deref().unwrap_or(b"/"))?;
         differ.summary
     };
@@ -114,7 +115,9 @@ impl<'b, 'a> Differ<'_, 'b, 'a> {
         let dir = |found: &Option<Found<'_>>| found.as_ref().is_some_and(Found::is_dir);
         let (old_dir, new_dir) = (dir(&old), dir(&new));
         let same = match (&old, &new) {
-            (Some(old), Some(new)) => same_tree(self.before, old) == same_tree(self.after, new) && same_tree(self.before, old).is_some(),
+            (Some(old), Some(new)) => {
+                same_tree(self.before, old) == same_tree(self.after, new) && same_tree(self.before, old).is_some()
+            }
             _ => false,
         };
         if !(old_dir || new_dir) || same {

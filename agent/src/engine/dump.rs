@@ -25,7 +25,7 @@ const WINDOW_BYTES: u64 = 16 << 20;
 /// Windows that are asked for ahead.
 const AHEAD: usize = 2;
 /// Zeros are written in such pieces.
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes what stands at the job's path.
 pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
@@ -64,8 +64,10 @@ fn write(
             return Err(Fault::new(Code::Usage, text).hint("restore it: tuckbox restore PATH --to DIR").path(path));
         }
     };
-    let parts = if tar { Parts::tar(overlay, found, path, watcher) } else { Parts::file(overlay, found, path, watcher) };
-    let mut stream = Stream { parts, sealer, scratch: Scratch::new(), out, written: 0, lost: None, ahead: VecDeque::new() };
+    let parts =
+        if tar { Parts::tar(overlay, found, path, watcher) } else { Parts::file(overlay, found, path, watcher) };
+    let mut stream =
+        Stream { parts, sealer, scratch: Scratch::new(), out, written: 0, lost: None, ahead: VecDeque::new() };
     stream.run(fetcher)?;
     let summary =
         DumpSummary { tar, files: stream.parts.files, written_bytes: stream.written, ..DumpSummary::default() };
@@ -79,6 +81,9 @@ enum Part {
     Zeros(u64),
 }
 
+/// Entries with the names that they had first, by source, device and inode.
+type Linked = HashMap<(Option<usize>, u64, u64), Vec<(Entry, Vec<u8>)>>;
+
 /// The parts of a stream, made as they are needed.
 struct Parts<'o> {
     nodes: &'o dyn NodeSource,
@@ -90,8 +95,8 @@ struct Parts<'o> {
     /// Zeros after the content in hand.
     padding: u64,
     ready: VecDeque<Part>,
-    /// First names of files of several, by source, device and inode.
-    linked: HashMap<(Option<usize>, u64, u64), Vec<(Entry, Vec<u8>)>>,
+    /// First names of files of several.
+    linked: Linked,
     /// The path in hand.
     path: Vec<u8>,
     files: u64,
@@ -213,7 +218,6 @@ impl<'o> Parts<'o> {
 /// Parts that are asked for together.
 #[derive(Default)]
 struct Window {
-    /// Each with the path that it is of.
     parts: Vec<Part>,
     ids: Vec<ChunkId>,
 }
@@ -325,7 +329,10 @@ impl Stream<'_, '_> {
         if !self.parts.tar {
             return Err(fault);
         }
-        self.lost.get_or_insert(Fault { message: "data is missing or damaged in the vault; zeros stand in its place".into(), ..fault });
+        self.lost.get_or_insert(Fault {
+            message: "data is missing or damaged in the vault; zeros stand in its place".into(),
+            ..fault
+        });
         self.zeros(len.into())
     }
 
@@ -352,4 +359,130 @@ impl Stream<'_, '_> {
 fn unwritten(error: &std::io::Error) -> Fault {
     let code = if error.kind() == std::io::ErrorKind::StorageFull { Code::DiskFull } else { Code::System };
     Fault::new(code, "the output cannot be written").because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use store::tree::CutClass;
+
+    use super::*;
+    use crate::engine::overlay::tests::{Forest, entry, file, with_mode};
+    use crate::engine::restore::tests::{Vault, noise, one_of};
+    use crate::event::Deaf;
+
+    fn dumped(vault: &Vault, forest: &Forest, path: &[u8]) -> (Result<DumpSummary>, Vec<u8>) {
+        let overlay = forest.overlay();
+        let found = overlay.need(path).unwrap();
+        let mut out = Vec::new();
+        let summary = write(&overlay, &found, path, &vault.sealer, vault, &Deaf, &mut out);
+        (summary, out)
+    }
+
+    fn large(vault: &mut Vault) -> (Entry, Vec<u8>) {
+        // Two windows and more.
+        let parts: Vec<Vec<u8>> = (0..40).map(|n| noise(1 << 20, n)).collect();
+        let mut pieces: Vec<Piece> = parts.iter().map(|part| vault.data(part)).collect();
+        pieces.insert(1, Piece::Hole(100_000));
+        let size = pieces.iter().map(Piece::len).sum();
+        let mut bytes = parts.concat();
+        bytes.splice(1 << 20..1 << 20, vec![0; 100_000]);
+        vault.close_box();
+        (entry(What::File { size, content: Content::Pieces(pieces), cut: CutClass::Cdc }), bytes)
+    }
+
+    #[test]
+    fn a_file_is_its_bytes() {
+        let mut vault = Vault::new();
+        let (large, bytes) = large(&mut vault);
+        let files = vec![("large", large), ("small", file(b"few")), ("empty", file(b""))];
+        let mut forest = Forest::new(&[("h", "/s", files)]);
+        let (summary, out) = dumped(&vault, &forest, b"/s/large");
+        assert!(out == bytes);
+        let summary = summary.unwrap();
+        assert_eq!((summary.tar, summary.files, summary.written_bytes), (false, 1, bytes.len() as u64));
+        assert_eq!(dumped(&vault, &forest, b"/s/small").1, b"few");
+        assert_eq!(dumped(&vault, &forest, b"/s/empty").1, b"");
+        vault.boxes.remove(2);
+        assert_eq!(dumped(&vault, &forest, b"/s/large").0.unwrap_err().code, Code::DataDamaged);
+        forest.sources.clear();
+    }
+
+    #[test]
+    fn a_directory_is_a_tar_that_tar_understands() {
+        let mut vault = Vault::new();
+        let (large, bytes) = large(&mut vault);
+        let linked = one_of(file(b"two names"), 5);
+        let long = format!("{}/{}", "d".repeat(200), "n".repeat(255));
+        let with_attribute =
+            Entry { xattrs: vec![((*b"user.a=b%c").into(), (*b"\x00\xffvalue\n").into())], ..file(b"attribute") };
+        let files: Vec<(Vec<u8>, Entry)> = vec![
+            (b"large".to_vec(), large),
+            (b"a".to_vec(), linked.clone()),
+            (b"z/b".to_vec(), linked),
+            (long.clone().into_bytes(), with_mode(file(b"long"), 0o4711)),
+            (b"new\nline \xff".to_vec(), file(b"odd")),
+            (b"link".to_vec(), entry(What::Symlink(vec![b't'; 300].into()))),
+            (b"pipe".to_vec(), entry(What::Fifo)),
+            (b"sock".to_vec(), entry(What::Socket)),
+            (b"attr".to_vec(), with_attribute),
+            (b"old".to_vec(), Entry { mtime: store::tree::Time { secs: -5, nanos: 250_000_000 }, ..file(b"old") }),
+        ];
+        let forest = Forest::new(&[("h", "/s/top", files)]);
+        let (summary, out) = dumped(&vault, &forest, b"/s/top");
+        let summary = summary.unwrap();
+        assert!(summary.tar);
+        assert_eq!(summary.written_bytes, out.len() as u64);
+        assert_eq!(out.len() % 512, 0);
+
+        let place = tempfile::tempdir().unwrap();
+        let archive = place.path().join("x.tar");
+        std::fs::write(&archive, &out).unwrap();
+        let status = std::process::Command::new("tar")
+            .args([
+                "--extract",
+                "--no-same-owner",
+                "--preserve-permissions",
+                "--xattrs",
+                "--xattrs-include=*",
+                "--file",
+            ])
+            .arg(&archive)
+            .arg("--directory")
+            .arg(place.path())
+            .status();
+        // A system without tar has other tests.
+        let Ok(status) = status else { return };
+        assert!(status.success());
+        let top = place.path().join("top");
+        assert!(std::fs::read(top.join("large")).unwrap() == bytes);
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"new\nline \xff"));
+        assert_eq!(std::fs::read(top.join(odd)).unwrap(), b"odd");
+        let metadata = std::fs::metadata(top.join(&long)).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.mtime_nsec()), (0o4711, 123_456_789));
+        assert_eq!(std::fs::metadata(top.join("a")).unwrap().ino(), std::fs::metadata(top.join("z/b")).unwrap().ino());
+        assert_eq!(std::fs::read_link(top.join("link")).unwrap().as_os_str().len(), 300);
+        assert!(std::fs::metadata(top.join("pipe")).unwrap().file_type().is_fifo());
+        let old = std::fs::metadata(top.join("old")).unwrap();
+        assert_eq!((old.mtime(), old.mtime_nsec()), (-5, 250_000_000));
+        let mut value = [0; 32];
+        if let Ok(len) = rustix::fs::getxattr(top.join("attr"), "user.a=b%c", &mut value[..]) {
+            assert_eq!(&value[..len], b"\x00\xffvalue\n");
+        }
+    }
+
+    #[test]
+    fn a_tar_goes_on_after_a_loss() {
+        let mut vault = Vault::new();
+        let files = vec![("a", vault.whole(b"lost")), ("b", file(b"kept"))];
+        let forest = Forest::new(&[("h", "/s", files)]);
+        let (outcome, out) = dumped(&vault, &forest, b"/s");
+        assert_eq!(outcome.unwrap_err().code, Code::DataDamaged);
+        // Three entries, each with a header for its time and one of its own; two contents; the end.
+        assert_eq!(out.len(), 3 * 1536 + 2 * 512 + 1024);
+        assert!(out.windows(4).any(|window| window == b"kept"));
+    }
 }

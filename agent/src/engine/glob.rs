@@ -86,7 +86,8 @@ impl Glob {
             None => Some(None),
             _ => None,
         };
-        let mut names: Vec<&[u8]> = states.iter().map(name).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
+        let mut names: Vec<&[u8]> =
+            states.iter().map(name).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
         names.sort_unstable();
         names.dedup();
         Some(names)
@@ -95,13 +96,13 @@ impl Glob {
 
 /// What is left of a directory.
 enum Rest<'o> {
-    All(Children<'o>),
+    All(Box<Children<'o>>),
     Some(vec::IntoIter<Found<'o>>),
 }
 
 impl<'o> Rest<'o> {
     fn of(overlay: &'o Overlay<'o>, glob: &Glob, states: &States, dir: &Found<'o>) -> Result<Self> {
-        let Some(names) = glob.names(states) else { return Ok(Self::All(overlay.children(dir))) };
+        let Some(names) = glob.names(states) else { return Ok(Self::All(Box::new(overlay.children(dir)))) };
         let found = names.into_iter().map(|name| overlay.child(dir, name)).collect::<Result<Vec<_>>>()?;
         Ok(Self::Some(found.into_iter().flatten().collect::<Vec<_>>().into_iter()))
     }
@@ -114,13 +115,12 @@ impl<'o> Rest<'o> {
     }
 }
 
+/// Hears of each name: its path, what stands there, whether a pattern found it.
+pub type Visit<'v, 'o> = dyn FnMut(&[u8], Found<'o>, bool) -> Result<()> + 'v;
+
 /// Calls `visit` with everything that a path or pattern means, each once and in order, and whether it was a pattern.
 /// Nothing at all is a fault.
-pub fn expand<'o>(
-    overlay: &'o Overlay<'o>,
-    path: &[u8],
-    visit: &mut dyn FnMut(&[u8], Found<'o>, bool) -> Result<()>,
-) -> Result<()> {
+pub fn expand<'o>(overlay: &'o Overlay<'o>, path: &[u8], visit: &mut Visit<'_, 'o>) -> Result<()> {
     let depth = match overlay.lookup(path)? {
         Ok(found) => return visit(&clean(path), found, false),
         Err(depth) => depth,

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use store::chain::SourceRoot;
 use store::id::{ContentId, NodeId};
-use store::tree::{Child, DirReader, Entry, Facts, Kind, Node, NodeSource, Owner, Time, Totals, What, check_name, find};
+use store::tree::{
+    Child, DirReader, Entry, Facts, Kind, Node, NodeSource, Owner, Time, Totals, What, check_name, find,
+};
 
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
@@ -274,6 +276,7 @@ pub struct Walk<'o> {
 }
 
 /// What a walk meets.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are names, and none is kept")]
 pub enum Step<'o> {
     /// A name; [`Walk::enter`] goes into it.
     Name(Found<'o>),
@@ -363,8 +366,7 @@ pub(crate) mod tests {
     impl NodeSource for Nodes {
         fn node(&self, id: &NodeId) -> store::Result<Node> {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            let (refs, plain) =
-                self.nodes.get(id).ok_or(store::Error::NotFound { what: "node", name: id.hex() })?;
+            let (refs, plain) = self.nodes.get(id).ok_or(store::Error::NotFound { what: "node", name: id.hex() })?;
             decode(refs, plain)
         }
     }
@@ -395,6 +397,7 @@ pub(crate) mod tests {
         Entry { mode, ..entry }
     }
 
+    #[expect(clippy::large_enum_variant, reason = "a test makes few")]
     enum Plant {
         Leaf(Entry),
         Dir(BTreeMap<Vec<u8>, Plant>),
@@ -409,14 +412,27 @@ pub(crate) mod tests {
                 Plant::Dir(below) => entry(What::Dir(build(nodes, below))),
             };
             let found = Entry { name: name.into(), ..found };
-            builder.push(found, &mut |built| { nodes.add(built); Ok(()) }).unwrap();
+            builder
+                .push(found, &mut |built| {
+                    nodes.add(built);
+                    Ok(())
+                })
+                .unwrap();
         }
-        builder.finish(&mut |built| { nodes.add(built); Ok(()) }).unwrap()
+        builder
+            .finish(&mut |built| {
+                nodes.add(built);
+                Ok(())
+            })
+            .unwrap()
     }
+
+    /// Host, path and files of a source.
+    type Planting<'p, P> = (&'p str, &'p str, Vec<(P, Entry)>);
 
     impl Forest {
         /// Sources: host, path, and the files by their paths in it (a path of no components: the source is that file).
-        pub(crate) fn new<P: AsRef<[u8]>>(sources: &[(&str, &str, Vec<(P, Entry)>)]) -> Self {
+        pub(crate) fn new<P: AsRef<[u8]>>(sources: &[Planting<'_, P>]) -> Self {
             let mut forest = Self { nodes: Nodes::default(), sources: Vec::new() };
             for (host, path, files) in sources {
                 forest.plant(host, path, files);
@@ -440,7 +456,10 @@ pub(crate) mod tests {
                     at = below;
                 }
                 let empty_dir = matches!(leaf.what, What::Dir(_));
-                at.insert(last.to_vec(), if empty_dir { Plant::Dir(BTreeMap::new()) } else { Plant::Leaf(leaf.clone()) });
+                at.insert(
+                    last.to_vec(),
+                    if empty_dir { Plant::Dir(BTreeMap::new()) } else { Plant::Leaf(leaf.clone()) },
+                );
             }
             let root = root.unwrap_or_else(|| entry(What::Dir(build(&mut self.nodes, top))));
             let name = components(path.as_bytes()).last().unwrap_or_default();
@@ -501,9 +520,19 @@ pub(crate) mod tests {
         assert_eq!(
             paths(&forest.overlay()),
             [
-                "/home", "/home/ana", "/home/ana/docs", "/home/ana/docs/letter", "/home/ana/docs/tax",
-                "/home/ana/docs/tax/2019", "/home/ana/note", "/home/ana/pics", "/home/ana/pics/a.jpg",
-                "/home/ana/pics/b.jpg", "/srv", "/srv/www", "/srv/www/index",
+                "/home",
+                "/home/ana",
+                "/home/ana/docs",
+                "/home/ana/docs/letter",
+                "/home/ana/docs/tax",
+                "/home/ana/docs/tax/2019",
+                "/home/ana/note",
+                "/home/ana/pics",
+                "/home/ana/pics/a.jpg",
+                "/home/ana/pics/b.jpg",
+                "/srv",
+                "/srv/www",
+                "/srv/www/index",
             ]
         );
     }
@@ -514,10 +543,7 @@ pub(crate) mod tests {
         let forest = Forest::new(&[("alpha", "/etc", one.clone()), ("beta", "/etc", one)]);
         let overlay = forest.overlay();
         assert!(overlay.has_hosts());
-        assert_eq!(
-            paths(&overlay),
-            ["/alpha", "/alpha/etc", "/alpha/etc/x", "/beta", "/beta/etc", "/beta/etc/x"]
-        );
+        assert_eq!(paths(&overlay), ["/alpha", "/alpha/etc", "/alpha/etc/x", "/beta", "/beta/etc", "/beta/etc/x"]);
     }
 
     #[test]
@@ -525,8 +551,7 @@ pub(crate) mod tests {
         let outer = vec![("a/in/old", file(b"o")), ("a/z", file(b"z")), ("f", file(b"f"))];
         let inner = vec![("new", file(b"n"))];
         let below_file = vec![("g", file(b"g"))];
-        let forest =
-            Forest::new(&[("h", "/top", outer), ("h", "/top/a/in", inner), ("h", "/top/f/deep", below_file)]);
+        let forest = Forest::new(&[("h", "/top", outer), ("h", "/top/a/in", inner), ("h", "/top/f/deep", below_file)]);
         let overlay = forest.overlay();
         assert_eq!(
             paths(&overlay),

@@ -67,7 +67,9 @@ fn mtime(more: &mut Records, entry: &Entry) -> u64 {
         let text = match (secs < 0, nanos) {
             (_, 0) => secs.to_string(),
             (false, _) => format!("{secs}.{nanos:09}"),
-            (true, _) => format!("-{}.{:09}", secs.saturating_add(1).unsigned_abs(), 1_000_000_000_u32.saturating_sub(nanos)),
+            (true, _) => {
+                format!("-{}.{:09}", secs.saturating_add(1).unsigned_abs(), 1_000_000_000_u32.saturating_sub(nanos))
+            }
         };
         more.add(b"mtime", text.as_bytes());
     }

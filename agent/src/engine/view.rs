@@ -47,7 +47,9 @@ impl Reading {
         let link = self.account.pick(at)?;
         let Some(body) = self.account.version_body(&link)? else {
             let id: String = link.link_id().hex().chars().take(8).collect();
-            return Err(Fault::new(Code::VersionNone, format!("version {id} is not kept any more")).hint("tuckbox versions"));
+            return Err(
+                Fault::new(Code::VersionNone, format!("version {id} is not kept any more")).hint("tuckbox versions")
+            );
         };
         self.account.run.person.picked(&super::versions::row(&link, Some(&body)));
         Ok(View { account: &self.account, link, sources: body.sources, nodes: &self.nodes })
@@ -75,7 +77,10 @@ impl View<'_> {
         let hosts = self.overlay().has_hosts();
         let near = |source: &SourceRoot| paths.iter().any(|path| concerns(path, &source.path, hosts));
         let small = |source: &SourceRoot| source.files.saturating_add(source.dirs) <= WHOLE_ENTRIES_MAX;
-        self.sources.iter().filter(|source| near(source) && small(source)).try_for_each(|source| self.nodes.fill(source.root))
+        self.sources
+            .iter()
+            .filter(|source| near(source) && small(source))
+            .try_for_each(|source| self.nodes.fill(source.root))
     }
 
     /// Makes sure that everything at and below a name is here, in one flight.

@@ -417,9 +417,9 @@ pub fn about(path: &[u8], mut fault: Fault) -> Fault {
 pub fn failure(path: &[u8], error: std::io::Error) -> Fault {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Fault::new(Code::DiskFull, "the disk is full").because(error).hint("free some space, then run the same command again")
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::new(Code::DiskFull, "the disk is full")
+            .because(error)
+            .hint("free some space, then run the same command again"),
         _ => Fault::new(Code::RestoreSkipped, format!("cannot restore {}", for_terminal(path))).because(error),
     }
     .path(path)

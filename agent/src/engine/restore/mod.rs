@@ -27,7 +27,7 @@ pub mod place;
 pub mod plan;
 pub mod roots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod verify;
 pub mod window;
 pub mod write;
@@ -38,7 +38,8 @@ use store::tree::{NodeSource, Totals};
 pub use fetch::{Arrival, Fetcher, Fetching};
 use filter::Filter;
 use flow::{Flow, Options};
-use plan::{Planner, Root};
+use plan::Planner;
+use roots::Root;
 
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
 use super::overlay::{Overlay, Step, Walk};

@@ -142,13 +142,7 @@ impl Places {
         place
     }
 
-    fn new_place(
-        &self,
-        above: Option<Arc<Place>>,
-        name: &[u8],
-        top: Option<TargetDir>,
-        finish: Finish,
-    ) -> Arc<Place> {
+    fn new_place(&self, above: Option<Arc<Place>>, name: &[u8], top: Option<TargetDir>, finish: Finish) -> Arc<Place> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         Arc::new(Place { above, name: name.into(), top, number, under_way: AtomicUsize::new(1), finish })
     }

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::tree::{Content, Entry, Piece, PieceReader, Time, What};
@@ -13,6 +12,7 @@ use super::filter::Filter;
 use super::flow::{Flow, Work, about, add, damaged, failure};
 use super::item::{First, Further, Item, Names, size_of};
 use super::place::{Finish, Place};
+use super::roots::{Root, above};
 use super::window::{Draft, Use};
 use crate::engine::job::Overwrite;
 use crate::engine::overlay::{Found, Overlay, Step, Walk};
@@ -25,20 +25,6 @@ use crate::target::{Target, TargetDir, is_link_to, same};
 
 /// Items that go to a writer together.
 const BUNDLE: usize = 32;
-
-/// One thing that is restored, and where.
-pub struct Root<'o> {
-    /// What.
-    pub found: Found<'o>,
-    /// Its path in the version.
-    pub path: Vec<u8>,
-    /// The directory that the restore may write in.
-    pub target: PathBuf,
-    /// Directories between the target and it.
-    pub leading: Vec<Found<'o>>,
-    /// It is the target itself and not a name in it.
-    pub is_target: bool,
-}
 
 /// A directory that the planner is in.
 struct Level {
@@ -137,7 +123,8 @@ impl<'f, 'a> Planner<'f, 'a> {
         };
         self.levels.clear();
         let inside = root.is_target && self.filter.includes(&root.path);
-        let finish = if inside && !root.found.made_up { self.finish_of(&root.found.entry, false) } else { Finish::Leave };
+        let finish =
+            if inside && !root.found.made_up { self.finish_of(&root.found.entry, false) } else { Finish::Leave };
         let mut top = Level::new(&root.found, inside);
         // What was not asked for is never removed.
         top.made_up |= !root.is_target;
@@ -245,7 +232,8 @@ impl<'f, 'a> Planner<'f, 'a> {
             if self.filter.excludes(&path) {
                 continue;
             }
-            let removed = if self.dry() { Ok(()) } else { self.flow.places.open(place).and_then(|dir| dir.remove(name)) };
+            let removed =
+                if self.dry() { Ok(()) } else { self.flow.places.open(place).and_then(|dir| dir.remove(name)) };
             match removed {
                 Ok(()) => {
                     add(&self.flow.counts.deleted, 1);
@@ -312,7 +300,13 @@ impl<'f, 'a> Planner<'f, 'a> {
                 let fresh = existing.is_none();
                 let finish = match (self.dry(), level.made_up, level.inside || fresh) {
                     (true, ..) => Finish::Leave,
-                    (_, true, _) => if fresh { Finish::Open } else { Finish::Leave },
+                    (_, true, _) => {
+                        if fresh {
+                            Finish::Open
+                        } else {
+                            Finish::Leave
+                        }
+                    }
                     (_, false, true) => self.finish_of(&level.entry, fresh),
                     (_, false, false) => Finish::Leave,
                 };
@@ -429,7 +423,10 @@ impl<'f, 'a> Planner<'f, 'a> {
         }
         if stat.kind == store::tree::Kind::Dir {
             if !self.flow.options.delete {
-                return Err(io::Error::new(io::ErrorKind::IsADirectory, "a directory stands there; --delete removes it"));
+                return Err(io::Error::new(
+                    io::ErrorKind::IsADirectory,
+                    "a directory stands there; --delete removes it",
+                ));
             }
             if !self.dry() {
                 dir.remove(&entry.name)?;
@@ -488,7 +485,8 @@ impl<'f, 'a> Planner<'f, 'a> {
         }
         let known = self.linked.entry((found.source, device, entry.facts.inode)).or_default();
         let (mtime, ctime) = (entry.mtime, entry.facts.ctime);
-        let fits = |(what, m, c, _): &&(What, Time, Time, Arc<Names>)| *what == entry.what && *m == mtime && *c == ctime;
+        let fits =
+            |(what, m, c, _): &&(What, Time, Time, Arc<Names>)| *what == entry.what && *m == mtime && *c == ctime;
         if let Some((.., names)) = known.iter().find(fits) {
             return Some((Arc::clone(names), false));
         }
@@ -602,14 +600,4 @@ impl Level {
             incomplete: false,
         }
     }
-}
-
-/// A path without its last components.
-fn above(path: &[u8], components: usize) -> Vec<u8> {
-    let mut path = path;
-    for _ in 0..components {
-        let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        path = path.get(..end).unwrap_or_default();
-    }
-    if path.is_empty() { b"/".to_vec() } else { path.to_vec() }
 }

@@ -2,14 +2,27 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::plan::Root;
 use crate::engine::glob::expand;
 use crate::engine::job::RestoreJob;
 use crate::engine::overlay::{Found, Overlay, Step, Walk, components};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
+
+/// One thing that is restored, and where.
+pub struct Root<'o> {
+    /// What.
+    pub found: Found<'o>,
+    /// Its path in the version.
+    pub path: Vec<u8>,
+    /// The directory that the restore may write in.
+    pub target: PathBuf,
+    /// Directories between the target and it.
+    pub leading: Vec<Found<'o>>,
+    /// It is the target itself and not a name in it.
+    pub is_target: bool,
+}
 
 /// The roots of a job, in order of their paths; none lies in another one's place.
 pub fn roots<'o>(overlay: &'o Overlay<'o>, job: &RestoreJob) -> Result<Vec<Root<'o>>> {
@@ -28,7 +41,9 @@ pub fn roots<'o>(overlay: &'o Overlay<'o>, job: &RestoreJob) -> Result<Vec<Root<
     let full = job.paths.is_empty() || job.full_paths;
     match &job.to {
         None => in_place(overlay, asked),
-        Some(to) if full => without_inner(asked).into_iter().map(|(path, found)| whole(overlay, to, path, found)).collect(),
+        Some(to) if full => {
+            without_inner(asked).into_iter().map(|(path, found)| whole(overlay, to, path, found)).collect()
+        }
         Some(to) => beside(to, asked),
     }
 }
@@ -40,7 +55,9 @@ fn beside<'o>(to: &Path, asked: Vec<(Vec<u8>, Found<'o>)>) -> Result<Vec<Root<'o
         let is_target = path == b"/";
         if let Some(other) = roots.iter().find(|root| root.found.entry.name == found.entry.name) {
             let (one, two) = (for_terminal(&other.path), for_terminal(&path));
-            return Err(Fault::new(Code::Usage, format!("{one} and {two} would have the same name")).hint("add --full-paths"));
+            return Err(
+                Fault::new(Code::Usage, format!("{one} and {two} would have the same name")).hint("add --full-paths")
+            );
         }
         roots.push(Root { found, path, target: to.to_path_buf(), leading: Vec::new(), is_target });
     }
@@ -80,9 +97,14 @@ fn in_place<'o>(overlay: &'o Overlay<'o>, asked: Vec<(Vec<u8>, Found<'o>)>) -> R
     }
     let skip = usize::from(overlay.has_hosts());
     let host = |path: &[u8]| components(path).take(skip).next().map(<[u8]>::to_vec);
-    if let Some((path, _)) = real.iter().find(|(path, _)| real.first().is_some_and(|(first, _)| host(first) != host(path))) {
-        return Err(Fault::new(Code::Usage, "this version has files of several hosts, and only one can be restored in place")
-            .hint(format!("name the host: tuckbox restore /{}", for_terminal(&host(path).unwrap_or_default()))));
+    if let Some((path, _)) =
+        real.iter().find(|(path, _)| real.first().is_some_and(|(first, _)| host(first) != host(path)))
+    {
+        return Err(Fault::new(
+            Code::Usage,
+            "this version has files of several hosts, and only one can be restored in place",
+        )
+        .hint(format!("name the host: tuckbox restore /{}", for_terminal(&host(path).unwrap_or_default()))));
     }
     let root = |(path, found): (Vec<u8>, Found<'o>)| {
         let names: Vec<&[u8]> = components(&path).skip(skip).collect();
@@ -107,4 +129,14 @@ fn without_inner(asked: Vec<(Vec<u8>, Found<'_>)>) -> Vec<(Vec<u8>, Found<'_>)> 
         }
     }
     kept
+}
+
+/// A path without its last components.
+pub fn above(path: &[u8], components: usize) -> Vec<u8> {
+    let mut path = path;
+    for _ in 0..components {
+        let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+        path = path.get(..end).unwrap_or_default();
+    }
+    if path.is_empty() { b"/".to_vec() } else { path.to_vec() }
 }

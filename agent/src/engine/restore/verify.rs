@@ -13,7 +13,7 @@ use super::filter::Filter;
 use super::flow::{Flow, about, add, failure};
 use super::item::size_of;
 use super::place::{Finish, Place};
-use super::plan::Root;
+use super::roots::{Root, above};
 use crate::engine::job::Overwrite;
 use crate::engine::overlay::{Overlay, Step, Walk};
 use crate::engine::queue::{Queue, lock};
@@ -46,7 +46,11 @@ pub fn run(flow: &Flow<'_>, overlay: &Overlay<'_>, roots: &[Root<'_>], filter: &
             });
         }
         let walked = roots.iter().try_for_each(|root| walk(flow, overlay, root, filter, &checks));
-        if walked.is_err() { checks.abandon() } else { checks.close() }
+        if walked.is_err() {
+            checks.abandon()
+        } else {
+            checks.close()
+        }
         walked
     })
 }
@@ -60,11 +64,11 @@ fn walk<'o>(
 ) -> Result<()> {
     let target = Target::open(&root.target, false).map_err(|error| failure(&root.path, error))?;
     // So that it is the disk that is read, and not what was on its way there.
-    target.sync().map_err(|error| Fault::new(Code::DiskFailed, "the disk did not keep what was written").because(error))?;
-    let path = root.path.strip_suffix(b"/").unwrap_or(&root.path);
-    let above = path.iter().rposition(|byte| *byte == b'/').and_then(|end| path.get(..end)).unwrap_or_default();
-    let shown = if root.is_target { path } else { above };
-    let mut place = flow.places.top(target.top().clone(), shown, Finish::Leave);
+    target
+        .sync()
+        .map_err(|error| Fault::new(Code::DiskFailed, "the disk did not keep what was written").because(error))?;
+    let shown = if root.is_target { root.path.clone() } else { above(&root.path, root.leading.len() + 1) };
+    let mut place = flow.places.top(target.top().clone(), &shown, Finish::Leave);
     for leading in &root.leading {
         let Some(next) = enter(flow, &place, &leading.entry.name) else { return Ok(()) };
         place = next;

@@ -125,10 +125,7 @@ impl Draft {
 
     /// Whether it is to be asked for before anything is added.
     pub fn is_full(&self) -> bool {
-        self.bytes >= WINDOW_BYTES
-            || self.ids.len() >= IDS_MAX
-            || self.uses >= USES_MAX
-            || self.files >= OPEN_FILES_MAX
+        self.bytes >= WINDOW_BYTES || self.ids.len() >= IDS_MAX || self.uses >= USES_MAX || self.files >= OPEN_FILES_MAX
     }
 
     /// The window, unless nothing has to be asked for; a new one begins.

@@ -148,10 +148,10 @@ fn names_failed(flow: &Flow<'_>, item: &Item) {
 /// Writes what needs no chunks.
 fn write_item(flow: &Flow<'_>, item: &Arc<Item>) {
     if let What::File { content, .. } = &item.entry.what {
-        if let Content::Inline(bytes) = content {
-            if let Err(error) = with_file(flow, item, |file| file.write_at(bytes, 0)) {
-                item.fail(super::flow::failure(&item.path(), error));
-            }
+        if let Content::Inline(bytes) = content
+            && let Err(error) = with_file(flow, item, |file| file.write_at(bytes, 0))
+        {
+            item.fail(super::flow::failure(&item.path(), error));
         }
         return flow.part_done(item);
     }
