@@ -4,6 +4,9 @@
 //! the environment and never asks a person (it emits [`event::Event`]s).
 //!
 //! * [`event`], [`fault`]: what is told, and what went wrong
+//! * [`source`]: reads the file system; [`target`]: writes it on restore
 
 pub mod event;
 pub mod fault;
+pub mod source;
+pub mod target;

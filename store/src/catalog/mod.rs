@@ -1,1 +1,197 @@
-//! SQLite: says where things are; always rebuilt from packs and links.
+//! Where things are: an index in SQLite that packs, links and notes can always make again (FORMAT.md, chapter 7).
+//!
+//! One catalog serves one domain. It never decides anything by itself: what is true stands in packs, links and notes,
+//! and [`vault`](crate::vault) says in which order rows follow them. There is one way to change it, [`Catalog::write`],
+//! which waits its turn and changes all or nothing; readers never wait for a writer.
+//!
+//! Nothing here opens a file other than the catalog, and no transaction is left open between two calls.
+
+mod chunks;
+mod links;
+mod nodes;
+mod packs;
+mod rebuild;
+mod schema;
+
+use std::ops::Deref;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::{Error, Result};
+use crate::id::DomainId;
+
+pub use chunks::Chosen;
+pub use links::LinkRow;
+pub use nodes::NodeAt;
+pub use packs::{NewPack, PackRow, Place, State};
+
+/// SQLite before 3.51.3 can silently damage a database in write-ahead mode that several processes use.
+const SQLITE_LEAST: i32 = 3_051_003;
+/// How long one writer waits for another before it says busy.
+const BUSY_WAIT: Duration = Duration::from_secs(60);
+/// Most ids in one question to SQLite.
+const BATCH: usize = 1_000;
+
+/// How a catalog keeps its own changes whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// A write-ahead log. It needs memory shared by all processes, so it is for local file systems only.
+    Ahead,
+    /// A rollback journal, for all other file systems.
+    Rollback,
+}
+
+/// The index of one domain. Usable from several threads; each call takes its connection for as long as it lasts.
+#[derive(Debug)]
+pub struct Catalog {
+    writer: Mutex<Connection>,
+    /// Absent in memory, where there is but one connection.
+    reader: Option<Mutex<Connection>>,
+}
+
+/// The tables, as seen within a reading or writing call. Its methods stand in the file of the table they ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'c> {
+    conn: &'c Connection,
+}
+
+/// A change under way. Dropping it undoes all of it; [`commit`](Self::commit) makes it durable.
+#[derive(Debug)]
+pub struct Write<'c> {
+    conn: MutexGuard<'c, Connection>,
+    open: bool,
+}
+
+impl Catalog {
+    /// The catalog in this file, which must be there and may be empty. `Newer` when a newer program has made it;
+    /// any other error means that it has to be made again. Changes nothing but an empty file.
+    pub fn open(path: &Path, journal: Journal, domain: DomainId) -> Result<Self> {
+        let writer = connect(path, journal)?;
+        schema::prepare(&writer, domain)?;
+        let reader = connect(path, journal)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(Self { writer: Mutex::new(writer), reader: Some(Mutex::new(reader)) })
+    }
+
+    /// An empty catalog that lives as long as this value: for reading a vault that cannot be written.
+    pub fn in_memory(domain: DomainId) -> Result<Self> {
+        let writer = Connection::open_in_memory()?;
+        harden(&writer)?;
+        schema::prepare(&writer, domain)?;
+        Ok(Self { writer: Mutex::new(writer), reader: None })
+    }
+
+    /// Asks something. Several statements see the catalog as it is at each of them.
+    pub fn read<T>(&self, ask: impl FnOnce(Rows<'_>) -> Result<T>) -> Result<T> {
+        let conn = lock(self.reader.as_ref().unwrap_or(&self.writer));
+        ask(Rows { conn: &conn })
+    }
+
+    /// Begins a change, after all others of this and other processes. `Busy` when that takes a minute.
+    pub fn write(&self) -> Result<Write<'_>> {
+        let conn = lock(&self.writer);
+        conn.execute_batch("BEGIN IMMEDIATE").map_err(busy)?;
+        Ok(Write { conn, open: true })
+    }
+}
+
+impl Write<'_> {
+    /// The tables.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        Rows { conn: self.conn.deref() }
+    }
+
+    /// Makes the change durable. After an error it may or may not have been made.
+    pub fn commit(mut self) -> Result<()> {
+        self.conn.execute_batch("COMMIT").map_err(busy)?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        if self.open && !self.conn.is_autocommit() {
+            // What cannot be rolled back now is rolled back by SQLite when the connection is used or opened next.
+            self.conn.execute_batch("ROLLBACK").ok();
+        }
+    }
+}
+
+fn lock(conn: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A thread that panicked has dropped its `Write`, which rolled back.
+    conn.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn busy(e: rusqlite::Error) -> Error {
+    match e.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy { what: "the catalog".to_owned() },
+        _ => e.into(),
+    }
+}
+
+fn connect(path: &Path, journal: Journal) -> Result<Connection> {
+    // Not SQLITE_OPEN_CREATE: the file is made by the disk door, so that it belongs to the owner of the vault.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let conn = Connection::open_with_flags(path, flags)?;
+    harden(&conn)?;
+    conn.pragma_update(None, "page_size", 8_192)?;
+    let wanted = match journal {
+        Journal::Ahead => "wal",
+        Journal::Rollback => "delete",
+    };
+    let got: String = conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0)).map_err(busy)?;
+    if !got.eq_ignore_ascii_case(wanted) {
+        return Err(Error::Refused { why: format!("the catalog cannot use the journal mode {wanted}, only {got}") });
+    }
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    Ok(conn)
+}
+
+/// What every connection has, so that a hostile or damaged file can do as little as possible.
+fn harden(conn: &Connection) -> Result<()> {
+    let found = rusqlite::version_number();
+    if found < SQLITE_LEAST {
+        return Err(Error::Refused { why: format!("SQLite {found} is too old: {SQLITE_LEAST} or newer is needed") });
+    }
+    conn.busy_timeout(BUSY_WAIT)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    // With a memory map, an error of the disk would end the program by a signal.
+    conn.pragma_update(None, "mmap_size", 0)?;
+    // 16 MiB of pages.
+    conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    rusqlite::vtab::array::load_module(conn)?;
+    Ok(())
+}
+
+/// Ids as a parameter of `rarray`.
+fn array<'a>(ids: impl Iterator<Item = &'a [u8; 32]>) -> Rc<Vec<Value>> {
+    Rc::new(ids.map(|id| Value::Blob(id.to_vec())).collect())
+}
+
+/// A number of SQLite that must not be negative.
+fn unsigned(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| Error::damaged("catalog", "a number is negative"))
+}
+
+/// The position in a batch of a row of `rarray`, which counts from 1.
+fn position(rowid: i64) -> Result<usize> {
+    usize::try_from(rowid)
+        .ok()
+        .and_then(|n| n.checked_sub(1))
+        .ok_or_else(|| Error::damaged("catalog", "an answer has no question"))
+}

@@ -43,15 +43,22 @@ pub fn class_for(
     if size <= WHOLE_BYTES_MAX {
         CutClass::Whole
     } else if is_page_structured(size, head, path_name) {
-        match size {
-            ..=0x1_0000_0000 => CutClass::Fixed16,
-            ..=0x10_0000_0000 => CutClass::Fixed32,
-            _ => CutClass::Fixed64,
-        }
+        fixed(size)
     } else if size > GIB && incompressible() {
         CutClass::CdcLarge
     } else {
         CutClass::Cdc
+    }
+}
+
+/// The fixed class for a file of this size: the larger the file, the fewer pieces a byte of it is worth.
+fn fixed(size: u64) -> CutClass {
+    if size <= 4 * GIB {
+        CutClass::Fixed16
+    } else if size <= 64 * GIB {
+        CutClass::Fixed32
+    } else {
+        CutClass::Fixed64
     }
 }
 

@@ -188,13 +188,12 @@ mod tests {
     #[test]
     fn known_cuts() {
         // Part of the format: they may never change.
-        assert_eq!(cuts(CutClass::Cdc, &content(2_000_001)), KNOWN);
+        let known = [264_606, 268_153, 291_933, 276_035, 264_406, 354_113, 276_697, 4_058];
+        assert_eq!(cuts(CutClass::Cdc, &content(2_000_001)), known);
         assert_eq!(cuts(CutClass::Fixed16, &content(40_000)), [16384, 16384, 7232]);
         assert_eq!(cuts(CutClass::Whole, &content(131_072)), [131_072]);
         assert_eq!(cuts(CutClass::Whole, &content(131_073)), [131_072, 1], "a file that grew while it was read");
     }
-
-    const KNOWN: [usize; 0] = [];
 
     #[test]
     fn no_class_exceeds_the_largest_chunk() {

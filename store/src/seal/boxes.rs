@@ -56,7 +56,8 @@ impl Sealer {
         let lengths = lengths.iter().map(|len| *len as usize);
         let (codec, body) = FORM.close(scratch, lengths, plain, level, padded)?;
         header.codec = codec;
-        let clear = ids.iter().flat_map(ChunkId::bytes).copied().collect();
+        let mut clear = Vec::with_capacity(ids.len() * ChunkId::BYTES);
+        ids.iter().for_each(|id| clear.extend_from_slice(id.bytes()));
         let record = seal_record(&keys.boxes, header, clear, body, self.chance())?;
         scratch.trim();
         Ok(record)

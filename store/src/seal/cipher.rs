@@ -114,8 +114,8 @@ mod tests {
             let mut ad = ad;
             let bits = (ad.len() + nonce.len() + body.len()) * 8;
             let at = bit.index(bits);
-            let all = ad.iter_mut().chain(nonce.iter_mut()).chain(body.iter_mut());
-            *all.skip(at / 8).next().unwrap() ^= 1 << (at % 8);
+            let mut all = ad.iter_mut().chain(nonce.iter_mut()).chain(body.iter_mut());
+            *all.nth(at / 8).unwrap() ^= 1 << (at % 8);
             prop_assert!(key().open(&ad, &nonce, &mut body).is_err());
         }
     }

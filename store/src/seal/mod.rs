@@ -9,7 +9,7 @@
 //!                    Keyring ───┘     (chunk ids, gear table, numbered sealing keys)
 //! ```
 //!
-//! [`KeyFile`](keyfile::KeyFile) keeps the root secret on the client's disk, [`DeviceKey`] signs links.
+//! [`KeyFile`] keeps the root secret on the client's disk, [`DeviceKey`] signs links.
 //! Keys are wiped when dropped, and `Debug` shows none.
 
 mod boxes;
@@ -30,6 +30,8 @@ mod solid;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use boxes::OpenBox;
 pub use compress::{Level, Scratch};

@@ -27,12 +27,7 @@ pub struct Built {
 
 impl Built {
     /// Computes the ids of an encoded node.
-    pub(super) fn new(
-        keys: &TreeKeys,
-        (refs, plain): (Refs, Vec<u8>),
-        totals: Totals,
-        entries: u64,
-    ) -> Result<Self> {
+    pub(super) fn new(keys: &TreeKeys, (refs, plain): (Refs, Vec<u8>), totals: Totals, entries: u64) -> Result<Self> {
         let id = keys.node_id(&refs, &plain);
         let content = content_id(keys, &refs, &plain)?;
         Ok(Self { id, content, refs, plain, totals, entries })

@@ -81,11 +81,7 @@ impl<'a, Id: Copy> Numbered<'a, Id> {
     }
 
     fn end(&self) -> Result<()> {
-        if self.next == self.ids.len() {
-            Ok(())
-        } else {
-            Err(Error::damaged("node", "a reference is not used"))
-        }
+        if self.next == self.ids.len() { Ok(()) } else { Err(Error::damaged("node", "a reference is not used")) }
     }
 }
 
@@ -122,7 +118,9 @@ fn repeats<Id>(ids: &[Id], bytes: impl Fn(&Id) -> [u8; 32]) -> bool {
         let [a, b, c, d, e, f, g, h, ..] = bytes(id);
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     };
-    ids.len() > 1 && sorted_has_pair(ids.iter().map(beginning).collect()) && sorted_has_pair(ids.iter().map(bytes).collect())
+    ids.len() > 1
+        && sorted_has_pair(ids.iter().map(beginning).collect())
+        && sorted_has_pair(ids.iter().map(bytes).collect())
 }
 
 /// Refuses pieces that are empty or too long.

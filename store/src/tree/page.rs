@@ -354,7 +354,8 @@ impl<'a> Rows<'a> {
     fn birth(&mut self) -> Result<Option<Time>> {
         let before = self.birth_secs.last();
         let secs = self.birth_secs.difference()?;
-        let value = self.birth_nanos.value(BIRTH_UNKNOWN, |r| r.varint().map(|value| (value, value != BIRTH_UNKNOWN)))?;
+        let value =
+            self.birth_nanos.value(BIRTH_UNKNOWN, |r| r.varint().map(|value| (value, value != BIRTH_UNKNOWN)))?;
         if value != BIRTH_UNKNOWN {
             return Ok(Some(Time { secs, nanos: nanos(value)? }));
         }

@@ -198,8 +198,7 @@ impl<'s> PieceReader<'s> {
     /// A reader of the content of a file of `size` bytes. Reads nothing yet.
     #[must_use]
     pub fn new(source: &'s dyn NodeSource, content: &Content, size: u64) -> Self {
-        let mut reader =
-            Self { source, top: None, indexes: Vec::new(), page: Vec::new().into_iter(), failed: None };
+        let mut reader = Self { source, top: None, indexes: Vec::new(), page: Vec::new().into_iter(), failed: None };
         if let Err(error) = check_content(content, size) {
             reader.failed = Some(error);
             return reader;

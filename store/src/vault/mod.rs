@@ -1,1 +1,226 @@
-//! The server's whole truth: one directory (FORMAT.md, chapter 7).
+//! The server's whole truth, and the durable order in which it changes (FORMAT.md, chapter 7).
+//!
+//! Packs, links, bodies and notes are true; they are written once and never replaced. The catalog only says where
+//! things are. Nothing here holds or asks for a key: the server sees ids, ciphertext and public keys, and everything
+//! that it decides it decides by those.
+//!
+//! * [`commit`]: the one order in which a version comes to be, and why
+//! * [`session`]: an upload, with its staging folder; [`staging`]: its unfinished packs; [`adopt`]: what dead ones left
+//! * [`closure`]: that a version is all there
+//! * [`take_in`]: what is on disk and not in the catalog
+//! * [`read`]: records back out; [`damaged`]: those that cannot be; [`check`]: looking for them
+//! * [`account`], [`note`], [`manifest`], [`layout`]: who, and in which files
+
+mod account;
+mod adopt;
+mod check;
+mod closure;
+mod commit;
+mod damaged;
+mod domain;
+mod layout;
+mod manifest;
+mod note;
+mod read;
+mod session;
+mod staging;
+mod take_in;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use account::{AccountInfo, AccountSelector, AccountState};
+pub use check::{CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
+pub use commit::Outcome;
+pub use domain::Domain;
+pub use session::Session;
+pub use staging::Stripe;
+
+pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::chain::Head;
+
+use crate::door::{Chance, Clock, Disk, check_owner, random};
+use crate::error::{Error, Result};
+use crate::id::{DomainId, VaultId};
+use manifest::Manifest;
+
+/// What a vault is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing of the truth is changed. Works on a vault that cannot be written at all.
+    Read,
+    /// Everything.
+    Write,
+}
+
+/// A vault. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Vault {
+    shared: Arc<Shared>,
+    /// Each domain is opened once in a process.
+    domains: Arc<Mutex<HashMap<DomainId, Domain>>>,
+}
+
+/// What a vault and its domains work with.
+struct Shared {
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    path: PathBuf,
+    id: VaultId,
+    access: Access,
+    /// On a file system that is known to be this machine's own.
+    local: bool,
+    /// This is the host that may write; always so on a local file system.
+    writer_host: bool,
+}
+
+impl Vault {
+    /// Makes a vault in a new or empty folder and opens it for writing. `Taken` when there is anything in it,
+    /// `NotFound` when the folder above is not there.
+    pub fn create(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>, path: &Path) -> Result<Self> {
+        account::make_dir(&*disk, path)?;
+        check_owner(&*disk, path)?;
+        // What an earlier attempt left behind is no obstacle; anything else is somebody's.
+        let ours = |name: &str| name == "domains" || name.ends_with(".new");
+        if disk.list(path)?.iter().any(|named| !named.name.to_str().is_some_and(ours)) {
+            return Err(Error::Taken { what: path.display().to_string() });
+        }
+        account::make_dir(&*disk, &layout::domains(path))?;
+        disk.sync_dir(path)?;
+        if let Some(above) = path.parent() {
+            disk.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+        }
+        let machine = if disk.is_local(path)? { None } else { Some(machine_id(&*disk)) };
+        let manifest = Manifest::new(VaultId::new(random(&*chance)), clock.now_ms(), machine);
+        manifest.create(&*disk, &*chance, path)?;
+        Self::open(disk, clock, chance, path, Access::Write)
+    }
+
+    /// Opens a vault. Before anything is changed: `NotFound` of a "vault" (nothing there) or of a "vault.json"
+    /// (something else there), `Newer` when a newer program has made it, `Refused` when it belongs to another user or
+    /// is to be written by a host that is not its writer.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        path: &Path,
+        access: Access,
+    ) -> Result<Self> {
+        let manifest = Manifest::load(&*disk, path)?;
+        let local = disk.is_local(path)?;
+        let writer_host = match &manifest.machine {
+            Some(machine) => *machine == machine_id(&*disk),
+            None => local,
+        };
+        if access == Access::Write {
+            check_owner(&*disk, path)?;
+            if manifest.read_only {
+                return Err(Error::Newer { what: "vault's features", found: 1 });
+            }
+            if !writer_host {
+                return Err(Error::Refused {
+                    why: format!(
+                        "{} is not on a file system of this machine, and another host is its writer",
+                        path.display()
+                    ),
+                });
+            }
+        }
+        let (path, id) = (path.to_owned(), manifest.vault);
+        let shared = Shared { disk, clock, chance, path, id, access, local, writer_host };
+        Ok(Self { shared: Arc::new(shared), domains: Arc::default() })
+    }
+
+    /// Makes this host the one that writes a vault on a file system that is not its own. Only for when the other host
+    /// has stopped for good: two writers would not see each other's locks.
+    pub fn take_over(disk: &dyn Disk, chance: &dyn Chance, path: &Path) -> Result<()> {
+        check_owner(disk, path)?;
+        let manifest = Manifest::load(disk, path)?;
+        if manifest.read_only {
+            return Err(Error::Newer { what: "vault's features", found: 1 });
+        }
+        manifest.with_machine(machine_id(disk)).replace(disk, chance, path)
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> VaultId {
+        self.shared.id
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// What it was opened for.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.shared.access
+    }
+
+    /// The chunk space of an account. The first call in a process takes in what is on disk and not in the catalog,
+    /// and adopts what dead sessions left.
+    pub fn domain(&self, account: &AccountInfo) -> Result<Domain> {
+        let mut domains = self.domains.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(domain) = domains.get(&account.domain) {
+            return Ok(domain.clone());
+        }
+        let domain = Domain::open(&self.shared, account.domain)?;
+        domains.insert(account.domain, domain.clone());
+        Ok(domain)
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &*self.shared.disk
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    fn chance(&self) -> &dyn Chance {
+        &*self.shared.chance
+    }
+
+    fn must_write(&self) -> Result<()> {
+        self.shared.must_write()
+    }
+}
+
+impl Shared {
+    fn must_write(&self) -> Result<()> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read => Err(Error::Refused { why: "the vault is open for reading only".to_owned() }),
+        }
+    }
+
+    /// Gives a file in a staging folder its final name, never replacing anything. Where the file system has no way to
+    /// do so in one step, this is the only host that writes, and the caller holds the catalog's write lock.
+    fn name_new(&self, from: &Path, to: &Path) -> Result<()> {
+        match self.disk.link_new(from, to) {
+            Err(Error::Refused { .. }) if !self.local && self.writer_host => {
+                if self.disk.exists(to)?.is_some() {
+                    return Err(Error::Taken { what: to.display().to_string() });
+                }
+                self.disk.rename(from, to)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Names this host: the system's machine id, else the host name.
+fn machine_id(disk: &dyn Disk) -> String {
+    let read = disk.read(Path::new("/etc/machine-id"), 256).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match read.as_deref().map(str::trim) {
+        Some(id) if !id.is_empty() => id.to_owned(),
+        _ => format!("host {}", rustix::system::uname().nodename().to_string_lossy()),
+    }
+}

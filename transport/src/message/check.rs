@@ -16,12 +16,15 @@ pub enum Told {
     /// How far it is.
     #[n(1)]
     Progress {
-        /// Bytes looked at.
+        /// Packs looked at.
         #[n(0)]
-        bytes_done: u64,
-        /// Bytes in all.
+        packs_done: u64,
+        /// Packs in all.
         #[n(1)]
-        bytes_total: u64,
+        packs_total: u64,
+        /// Stored bytes read and compared.
+        #[n(2)]
+        read_bytes: u64,
     },
     /// Something is wrong.
     #[n(2)]
@@ -34,20 +37,17 @@ pub enum Told {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Finding {
-    /// The structure, as in "box".
+    /// What, as a short sentence.
     #[n(0)]
     pub what: String,
-    /// What is wrong with it.
-    #[n(1)]
-    pub why: String,
     /// Where it lies.
-    #[n(2)]
+    #[n(1)]
     pub place: String,
     /// Whether data is missing or altered (and not only bookkeeping).
-    #[n(3)]
+    #[n(2)]
     pub damage: bool,
     /// Numbers of versions that it touches, when known.
-    #[n(4)]
+    #[n(3)]
     pub versions: Vec<u64>,
 }
 
@@ -57,19 +57,28 @@ pub struct Checked {
     /// Packs.
     #[n(0)]
     pub packs: u64,
-    /// Records read.
+    /// Records in them.
     #[n(1)]
     pub records: u64,
-    /// Bytes read.
+    /// Stored bytes read and compared.
     #[n(2)]
-    pub bytes: u64,
-    /// Links and bodies.
+    pub read_bytes: u64,
+    /// Chunks that can be read.
     #[n(3)]
+    pub chunks: u64,
+    /// Nodes that can be read.
+    #[n(4)]
+    pub nodes: u64,
+    /// Links.
+    #[n(5)]
     pub links: u64,
     /// Versions whose closure was walked.
-    #[n(4)]
+    #[n(6)]
     pub versions: u64,
-    /// Things that are wrong.
-    #[n(5)]
-    pub findings: u64,
+    /// Findings that are only worth knowing.
+    #[n(7)]
+    pub notes: u64,
+    /// Findings of damage and loss.
+    #[n(8)]
+    pub damages: u64,
 }

@@ -22,6 +22,8 @@ use crate::fault::{Code, Fault, Result};
 pub const QUESTIONS_MAX: usize = 16;
 /// Ids in one question at most; a question goes out earlier when nothing else waits to be asked.
 const QUESTION_IDS: usize = 2_048;
+/// A box is closed before it holds more: with its table it then stays below 1 MiB, above which padding is coarser.
+const BOX_FILL: usize = BOX_BYTES_TARGET - (16 << 10);
 /// A batch that lacks at least this much becomes a box as it is, without a copy.
 const WHOLE_BOX_BYTES: usize = 3 * BOX_BYTES_TARGET / 4;
 
@@ -156,7 +158,7 @@ impl OpenBox {
             if wanted.next_if_eq(&position).is_some() {
                 let chunk = batch.plain.get(start..end).unwrap_or_default();
                 if !self.ids.is_empty()
-                    && (self.plain.len() + chunk.len() > BOX_BYTES_TARGET || self.ids.len() >= ITEMS_MAX)
+                    && (self.plain.len() + chunk.len() > BOX_FILL || self.ids.len() >= ITEMS_MAX)
                 {
                     self.held.tickets.push(flow.epochs.ticket_like(&batch.ticket));
                     self.close(flow);
@@ -168,7 +170,7 @@ impl OpenBox {
             start = end;
         }
         self.held.tickets.push(batch.ticket);
-        if self.plain.len() >= BOX_BYTES_TARGET {
+        if self.plain.len() >= BOX_FILL {
             self.close(flow);
         }
     }

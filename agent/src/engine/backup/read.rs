@@ -13,22 +13,25 @@ use std::sync::Arc;
 
 use store::chunk::{Cutter, class_for, is_zero};
 use store::limits::{BOX_BYTES_TARGET, INLINE_BYTES_MAX, WHOLE_BYTES_MAX};
+use store::seal::Scratch;
 use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
 
 use super::flow::{Batch, Flow, Hashed};
 use super::frame::Parent;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
-use crate::source::{Dir, Extent, OpenError, SourceFile, Stat, racy};
+use crate::source::{Dir, Extent, OpenError, SourceFile, Stat, capture_file, racy};
 
 /// Bytes asked of the system at once for large files.
 const READ_BYTES: usize = 1 << 20;
+/// A batch is handed on when it holds this much: one box, a little below 1 MiB so that its padding stays fine.
+const BATCH_BYTES: usize = BOX_BYTES_TARGET - (16 << 10) - (64 << 10);
 /// Times that a file which changes while it is read is read again.
 const TRIES: u32 = 3;
 /// Bytes at the start of a file that tell its kind: SQLite, disk images.
 const HEAD_BYTES: usize = 4096;
 /// Bytes of one spot when a large file is probed.
-const PROBE_BYTES: usize = 16 << 10;
+const PROBE_BYTES: usize = 32 << 10;
 
 /// A file to be read.
 pub struct FileTask {
@@ -38,8 +41,6 @@ pub struct FileTask {
     pub name: Box<[u8]>,
     /// What the scan saw.
     pub stat: Stat,
-    /// Its entry, content still open.
-    pub draft: Box<Entry>,
     /// Its entry in the version before.
     pub previous: Option<Box<Entry>>,
     /// Where its entry goes.
@@ -47,7 +48,7 @@ pub struct FileTask {
     /// Its whole path, for messages.
     pub path: Vec<u8>,
     /// Of its file system's times.
-    pub granularity_ns: i64,
+    pub granularity_ns: i128,
 }
 
 /// Files to be read by one reader, one after the other.
@@ -63,6 +64,7 @@ pub struct Parcel {
 pub struct Reader<'f, 'a> {
     flow: &'f Flow<'a>,
     batch: Option<Batch>,
+    scratch: Scratch,
 }
 
 /// Why a file has no new content.
@@ -83,6 +85,10 @@ impl From<store::Error> for Trouble {
 
 /// A file that was read.
 struct Taken {
+    /// Its entry, content still open.
+    draft: Entry,
+    /// What could not be read of it.
+    troubles: Vec<Fault>,
     content: Content,
     cut: CutClass,
     /// What the system said when the last byte had been read.
@@ -95,7 +101,7 @@ struct Taken {
 impl<'f, 'a> Reader<'f, 'a> {
     /// A reader of this run.
     pub fn new(flow: &'f Flow<'a>) -> Self {
-        Self { flow, batch: None }
+        Self { flow, batch: None, scratch: Scratch::new() }
     }
 
     /// Reads until no parcel is left.
@@ -130,14 +136,15 @@ impl<'f, 'a> Reader<'f, 'a> {
         let mut stat = task.stat;
         for attempt in 1.. {
             let read_at_ns = self.flow.clock.now_ns();
-            let mut file = SourceFile::open(&task.dir, &task.name, &stat).map_err(|error| opening(task, &error))?;
+            let file = SourceFile::open(&task.dir, &task.name, &stat).map_err(|error| opening(task, &error))?;
             self.flow.counts.files_opened.add(1);
-            let (content, cut, got) = self.content(task, &mut file, &stat)?;
+            let (content, cut, got) = self.content(task, &file, &stat)?;
             let again = file.stat_again().map_err(|error| unreadable(task, &error))?;
-            let same = again.size == stat.size && again.mtime == stat.mtime && again.ctime == stat.ctime;
+            let same = again.is_unchanged(&stat);
             if (same && got == stat.size) || attempt >= TRIES {
+                let (draft, troubles) = capture_file(&file, &task.name, &again, self.flow.owners);
                 let stat = Stat { size: got, ..again };
-                return Ok(Taken { content, cut, stat, read_at_ns, changed: !same || got != again.size });
+                return Ok(Taken { draft, troubles, content, cut, stat, read_at_ns, changed: !same || got != again.size });
             }
             stat = again;
         }
@@ -148,13 +155,13 @@ impl<'f, 'a> Reader<'f, 'a> {
     fn content(
         &mut self,
         task: &FileTask,
-        file: &mut SourceFile,
+        file: &SourceFile,
         stat: &Stat,
     ) -> Result<(Content, CutClass, u64), Trouble> {
         let broken = |error: std::io::Error| unreadable(task, &error);
         if stat.size <= INLINE_BYTES_MAX as u64 {
             let mut bytes = [0; INLINE_BYTES_MAX + 1];
-            let got = read_full(file, &mut bytes).map_err(broken)?.min(INLINE_BYTES_MAX);
+            let got = file.read_at(&mut bytes, 0).map_err(broken)?.min(INLINE_BYTES_MAX);
             let bytes = bytes.get(..got).unwrap_or_default();
             self.flow.counts.read_bytes.add(got as u64);
             let content = if bytes.is_empty() { Content::Empty } else { Content::Inline(bytes.into()) };
@@ -170,21 +177,22 @@ impl<'f, 'a> Reader<'f, 'a> {
             let mut head = [0; HEAD_BYTES];
             let got = file.read_at(&mut head, 0).map_err(broken)?;
             let head = head.get(..got).unwrap_or_default();
-            class_for(stat.size, head, &task.name, before, || looks_incompressible(file, stat.size))
+            class_for(stat.size, head, &task.name, before, || looks_incompressible(&mut self.scratch, file, stat.size))
         };
         let mut cutting = Cutting::new(self, cut);
-        let sparse = stat.blocks.saturating_mul(512) < stat.size;
+        if stat.size > BOX_BYTES_TARGET as u64 {
+            file.advise_sequential();
+        }
         let mut offset = 0;
-        while offset < stat.size {
-            let extent = if sparse { file.next_extent(offset).map_err(broken)? } else { Extent::Data(offset..u64::MAX) };
+        while let Some(extent) = file.next_extent(offset).map_err(broken)? {
             match extent {
                 Extent::Hole(range) => {
-                    cutting.hole(range.end.min(stat.size) - offset)?;
+                    cutting.hole(range.end - offset)?;
                     offset = range.end;
                 }
                 Extent::Data(range) => {
-                    let end = if range.end >= stat.size { u64::MAX } else { range.end };
-                    let got = cutting.data(file, end - offset).map_err(|trouble| trouble.or(broken))?;
+                    let mut bytes = FileBytes { file, offset };
+                    let got = cutting.data(&mut bytes, range.end - offset).map_err(|trouble| trouble.or(broken))?;
                     if got == 0 {
                         break;
                     }
@@ -248,11 +256,13 @@ impl<'f, 'a> Reader<'f, 'a> {
 
     /// The file's entry is whole.
     fn complete(&self, task: FileTask, taken: Taken) -> Result<()> {
-        let FileTask { mut draft, previous, parent, path, granularity_ns, .. } = task;
-        let Taken { content, cut, stat, read_at_ns, changed } = taken;
+        let FileTask { previous, parent, path, granularity_ns, .. } = task;
+        let Taken { draft, troubles, content, cut, stat, read_at_ns, changed } = taken;
+        for trouble in troubles {
+            self.flow.warn(&trouble.path(path.clone()));
+        }
+        let mut draft = Box::new(draft);
         draft.what = What::File { size: stat.size, content, cut };
-        draft.mtime = stat.mtime;
-        draft.facts.ctime = stat.ctime;
         draft.facts.racy = changed || racy(&stat, read_at_ns, granularity_ns);
         if changed {
             draft.mark = Some(Mark::Changed);
@@ -306,9 +316,17 @@ trait Bytes {
     fn some(&mut self, buffer: &mut [u8]) -> std::io::Result<usize>;
 }
 
-impl Bytes for SourceFile {
+/// A file from an offset on.
+struct FileBytes<'f> {
+    file: &'f SourceFile,
+    offset: u64,
+}
+
+impl Bytes for FileBytes<'_> {
     fn some(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.read(buffer)
+        let got = self.file.read_at(buffer, self.offset)?;
+        self.offset += got as u64;
+        Ok(got)
     }
 }
 
@@ -444,7 +462,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     fn split(&mut self) -> Result<(), Trouble> {
         let Some(batch) = self.reader.batch.as_mut() else { return Ok(()) };
         let cut = batch.plain.len() - self.uncut;
-        if cut < BOX_BYTES_TARGET {
+        if cut < BATCH_BYTES {
             return Ok(());
         }
         let rest = batch.plain.split_off(cut);
@@ -457,24 +475,12 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     }
 }
 
-/// Reads until the buffer is full or the file ends.
-fn read_full(file: &mut SourceFile, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest)? {
-            0 => break,
-            got => filled += got,
-        }
-    }
-    Ok(filled)
-}
-
 /// Whether three spots of a large file look like nothing that can be compressed.
-fn looks_incompressible(file: &SourceFile, size: u64) -> bool {
+fn looks_incompressible(scratch: &mut Scratch, file: &SourceFile, size: u64) -> bool {
     let mut spot = vec![0; PROBE_BYTES];
     [1, 2, 3].iter().all(|quarter| {
         file.read_at(&mut spot, size / 4 * quarter)
-            .is_ok_and(|got| spot.get(..got).is_some_and(store::seal::is_incompressible))
+            .is_ok_and(|got| spot.get(..got).is_some_and(|bytes| scratch.incompressible(bytes)))
     })
 }
 
@@ -489,7 +495,7 @@ fn opening(task: &FileTask, error: &OpenError) -> Trouble {
             Fault::new(Code::SourceChanged, format!("{} was replaced before it was read", for_terminal(&task.path)))
                 .path(task.path.clone()),
         ),
-        OpenError::Io(error) => unreadable(task, error),
+        OpenError::Failed(error) => unreadable(task, error),
     }
 }
 

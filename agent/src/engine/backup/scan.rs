@@ -14,7 +14,7 @@ use std::iter::Peekable;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 
-use store::tree::{Child, Content, CutClass, DirReader, Entry, Kind, Mark, What};
+use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
 
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
@@ -24,7 +24,7 @@ use crate::engine::queue::{lock, wait};
 use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
-use crate::source::{Dir, Stat, Verdict, capture, verdict};
+use crate::source::{Dir, Stat, Verdict, capture, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 const SLICE: usize = 4_096;
@@ -175,10 +175,23 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// Puts a source on the stack, or deals with it at once when it is not a directory.
     pub fn begin(&mut self, source: &Arc<SourceRun>, above: Arc<Dir>, name: &[u8], stat: &Stat) -> Result<()> {
-        let (mut entry, troubles) = capture(&above, name, stat, self.flow.owners);
+        let before = source.before.as_ref().map(|before| &before.entry);
+        if stat.kind == Kind::File && stat.size > 0 {
+            let task = FileTask {
+                dir: above,
+                name: name.into(),
+                stat: *stat,
+                previous: before.cloned().map(Box::new),
+                parent: Parent::Source(Arc::clone(source)),
+                path: source.job.path.clone(),
+                granularity_ns: source.mount.granularity_ns,
+            };
+            self.add(task, stat.size)?;
+            return self.hand_on();
+        }
+        let (mut entry, troubles) = capture(&above, name, stat, self.flow.owners)?;
         entry.name = name.into();
         self.tell(troubles, || source.job.path.clone());
-        let before = source.before.as_ref().map(|before| &before.entry);
         if stat.kind == Kind::Dir {
             let same = before.is_some_and(|before| same_metadata(before, &entry));
             let previous = source.before.as_ref().and_then(|b| child_of(&b.entry));
@@ -195,20 +208,6 @@ impl<'f, 'a> Scanner<'f, 'a> {
             };
             self.stack.push(std::iter::once(Task::Enter(enter)));
             return Ok(());
-        }
-        if let What::File { size, .. } = entry.what {
-            let task = FileTask {
-                dir: above,
-                name: name.into(),
-                stat: *stat,
-                draft: Box::new(entry),
-                previous: before.cloned().map(Box::new),
-                parent: Parent::Source(Arc::clone(source)),
-                path: source.job.path.clone(),
-                granularity_ns: source.mount.granularity_ns,
-            };
-            self.add(task, size)?;
-            return self.hand_on();
         }
         let action = self.flow.counts.file(before, &entry);
         self.flow.item(action, || source.job.path.clone(), 0, None);
@@ -231,7 +230,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         };
         if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
-            names.retain(|name| source.selection.keeps_in_left_dir(name));
+            names.retain(|name| source.selection.is_tag(name));
         }
         let old = previous.map(|previous| DirReader::new(self.flow.nodes, previous.node).peekable());
         let listing = Listing { source, dir, path, frame, names, at: 0, old };
@@ -325,10 +324,14 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if let Some(rule) = self.left_out(listing, &name, &stat) {
             self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule));
-            return if old.is_some() { listing.frame.set_dirty(self.flow) } else { Ok(()) };
+            return match old {
+                Some(old) => self.gone(listing, old),
+                None => Ok(()),
+            };
         }
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
-        let verdict = old.as_ref().filter(|_| trusted).map(|old| verdict(old, &stat));
+        let stable = listing.source.mount.inodes_stable;
+        let verdict = old.as_ref().filter(|_| trusted).map(|old| verdict_on(old, &stat, stable));
         if stat.kind == Kind::Dir {
             return self.directory(listing, name, &stat, old, matches!(verdict, Some(Verdict::Same)), below);
         }
@@ -338,18 +341,14 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
             }
         }
-        let (entry, troubles) = capture(&listing.dir, &name, &stat, self.flow.owners);
-        self.tell(troubles, || listing.path.join(&name));
-        let What::File { size, .. } = entry.what else {
+        if stat.kind != Kind::File || stat.size == 0 {
+            let (entry, troubles) = match capture(&listing.dir, &name, &stat, self.flow.owners) {
+                Ok(captured) => captured,
+                Err(fault) => return self.skip(listing, &name, old, fault),
+            };
+            self.tell(troubles, || listing.path.join(&name));
             let action = self.flow.counts.file(old.as_ref(), &entry);
             self.flow.item(action, || listing.path.join(&name), 0, None);
-            return listing.frame.push_ready(self.flow, Box::new(entry), false);
-        };
-        if size == 0 {
-            let action = self.flow.counts.file(old.as_ref(), &entry);
-            self.flow.item(action, || listing.path.join(&name), 0, None);
-            let mut entry = entry;
-            entry.what = What::File { size, content: Content::Empty, cut: CutClass::Whole };
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
         let previous = old.map(Box::new);
@@ -359,12 +358,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
             path: listing.path.join(&name),
             name,
             stat,
-            draft: Box::new(entry),
             previous,
             parent: Parent::Frame(Arc::clone(&listing.frame), slot),
             granularity_ns: listing.source.mount.granularity_ns,
         };
-        self.add(task, size)
+        self.add(task, stat.size)
     }
 
     fn left_out(&self, listing: &Listing<'_>, name: &[u8], stat: &Stat) -> Option<String> {
@@ -372,7 +370,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if selection.is_empty() {
             return None;
         }
-        selection.decide(&listing.path.join(name), stat.kind == Kind::Dir, stat.size)
+        selection.decide_here(&listing.path.join(name), stat.kind == Kind::Dir, stat.size)
     }
 
     /// A directory below: it gets a slot, and is scanned after this slice.
@@ -387,15 +385,16 @@ impl<'f, 'a> Scanner<'f, 'a> {
     ) -> Result<()> {
         let (draft, same) = match (&old, same) {
             (Some(old), true) => (old.clone(), true),
-            _ => {
-                let (entry, troubles) = capture(&listing.dir, &name, stat, self.flow.owners);
-                self.tell(troubles, || listing.path.join(&name));
-                (entry, false)
-            }
+            _ => match capture(&listing.dir, &name, stat, self.flow.owners) {
+                Ok((entry, troubles)) => {
+                    self.tell(troubles, || listing.path.join(&name));
+                    (entry, false)
+                }
+                Err(fault) => return self.skip(listing, &name, old, fault),
+            },
         };
         let previous = old.as_ref().and_then(child_of);
-        let other_device = listing.source.job.one_file_system && stat.device != listing.source.mount.device;
-        if other_device {
+        if listing.source.leaves_other_file_system(stat) {
             let mut entry = draft;
             entry.what = What::Dir(empty_dir(self.flow)?);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
@@ -414,7 +413,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         Ok(())
     }
 
-    /// A name that cannot be looked at: never recorded as deleted, unless it is really gone.
+    /// A name that cannot be looked at.
     fn unreadable_name(
         &mut self,
         listing: &Listing<'_>,
@@ -422,10 +421,16 @@ impl<'f, 'a> Scanner<'f, 'a> {
         old: Option<Entry>,
         error: &std::io::Error,
     ) -> Result<()> {
-        let path = listing.path.join(name);
         let gone = error.kind() == std::io::ErrorKind::NotFound;
         let code = if gone { Code::SourceVanished } else { Code::SourceUnreadable };
-        self.flow.warn(&Fault::new(code, format!("cannot look at {}", for_terminal(&path))).because(error).path(path));
+        let shown = for_terminal(&listing.path.join(name));
+        self.skip(listing, name, old, Fault::new(code, format!("cannot look at {shown}")).because(error))
+    }
+
+    /// A name that is left out for now: never recorded as deleted, unless it is really gone.
+    fn skip(&mut self, listing: &Listing<'_>, name: &[u8], old: Option<Entry>, fault: Fault) -> Result<()> {
+        let gone = fault.code == Code::SourceVanished;
+        self.flow.warn(&fault.path(listing.path.join(name)));
         match old {
             Some(old) if gone => self.gone(listing, old),
             Some(mut old) => {

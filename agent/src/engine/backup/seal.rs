@@ -17,7 +17,7 @@ pub struct Style {
 
 /// Seals until no job is left.
 pub fn seal(flow: &Flow<'_>, style: Style) -> Result<()> {
-    let mut scratch = Scratch::new()?;
+    let mut scratch = Scratch::new();
     while let Some(job) = flow.seals.pop() {
         let parting = match job {
             SealJob::Box { plain, ids, lengths, held } => {

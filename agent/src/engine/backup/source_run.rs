@@ -8,7 +8,7 @@ use store::tree::{Child, Entry, Totals};
 
 use crate::engine::job::SourceJob;
 use crate::engine::queue::lock;
-use crate::source::{MountFacts, Selection};
+use crate::source::{MountFacts, Selection, Stat};
 
 /// What the version before says of a source.
 #[derive(Clone, Debug)]
@@ -102,6 +102,11 @@ impl SourceRun {
             entry.what = store::tree::What::Dir(child);
             entry
         }))
+    }
+
+    /// Whether a directory lies on another file system and is not entered.
+    pub fn leaves_other_file_system(&self, dir: &Stat) -> bool {
+        self.job.one_file_system && dir.device != self.mount.device
     }
 
     /// Counts files that are gone.

@@ -34,7 +34,7 @@ proptest! {
         let mut plain = vec![1, kind];
         plain.extend_from_slice(&bytes);
         if let Ok(node) = decode(&refs, &plain) {
-            let _ = encode(&node);
+            prop_assert_eq!(decode(&encode(&node).0, &encode(&node).1).unwrap(), node);
         }
     }
 
@@ -78,13 +78,11 @@ fn page() -> (Refs, Vec<u8>) {
 fn unknown_columns_are_skipped_unless_they_must_be_understood() {
     let (refs, plain) = page();
     let (head, columns) = columns(&plain);
-    for (tag, place) in [(0x0C, 4), (0x50, 6), (0x70, columns.len())] {
+    for tag in [0x0C, 0x50, 0x70] {
         let with = |tag: u8| {
             let mut more = columns.clone();
-            let place = more.iter().position(|(t, _)| t & 0x7f > tag & 0x7f).unwrap_or(more.len()).min(place.max(4));
-            let place = if place < more.len() && more[place].0 & 0x7f < tag & 0x7f { more.len() } else { place };
-            more.insert(place, (tag, b"new".to_vec()));
-            more.sort_by_key(|(t, _)| t & 0x7f);
+            more.push((tag, b"new".to_vec()));
+            more.sort_by_key(|(tag, _)| tag & 0x7f);
             join(head.clone(), &more)
         };
         assert_eq!(decode(&refs, &with(tag)).unwrap(), decode(&refs, &plain).unwrap());
@@ -130,6 +128,83 @@ fn references_are_used_and_stand_there_once() {
     node.nodes.push(NodeId::ZERO);
     for bad in [more, fewer, twice, node] {
         assert!(matches!(decode(&bad, &plain), Err(Error::Damaged { .. })));
+    }
+}
+
+/// A page with one column put in the place of its own.
+fn with_column(tag: u8, bytes: &[u8]) -> Result<Node> {
+    let (refs, plain) = page();
+    let (head, mut columns) = columns(&plain);
+    columns.retain(|(old, _)| *old != tag);
+    columns.push((tag, bytes.to_vec()));
+    columns.sort_by_key(|(tag, _)| tag & 0x7f);
+    decode(&refs, &join(head, &columns))
+}
+
+#[test]
+fn each_value_has_one_form() {
+    let owner = |table: &[&[u8]], places: [u8; 3]| {
+        let mut bytes = vec![u8::try_from(table.len()).unwrap()];
+        table.iter().for_each(|owner| bytes.extend_from_slice(owner));
+        bytes.extend_from_slice(&places);
+        bytes
+    };
+    let (ada, bob): (&[u8], &[u8]) = (&[1, 1, 1, b'a', 0], &[2, 1, 0, 0]);
+    // As a writer would put it.
+    for (tag, good) in [
+        (0x81, vec![0, 1, b'a', 1, 1, b'b', 0, 1, b'b']),
+        (0x04, owner(&[ada, bob], [0, 1, 0])),
+        (0x0D, vec![1, 3, 16]),
+        (0x13, vec![2, 1, 1, 0, 2, 2, 7]),
+        (0x65, vec![4, 0, 1]),
+        (0x66, vec![4, 0, 4]),
+    ] {
+        match (tag, with_column(tag, &good)) {
+            (0x65, result) => assert!(result.is_err(), "an unknown birth time has seconds"),
+            (_, result) => assert!(result.is_ok(), "{tag:x}: {result:?}"),
+        }
+    }
+    for (tag, bad) in [
+        // Names: shared bytes written again, equal, falling, more shared than there is, none, a bad component.
+        (0x81, vec![0, 1, b'a', 0, 2, b'a', b'b', 0, 1, b'b']),
+        (0x81, vec![0, 1, b'a', 1, 0, 0, 1, b'b']),
+        (0x81, vec![0, 1, b'b', 0, 1, b'a', 0, 1, b'b']),
+        (0x81, vec![0, 1, b'a', 2, 1, b'b', 0, 1, b'b']),
+        (0x81, vec![0, 0, 0, 1, b'a', 0, 1, b'b']),
+        (0x81, vec![0, 1, b'.', 0, 1, b'a', 0, 1, b'b']),
+        // Owners: not in order of first use, one not used, twice the same, one that is not there, only the default.
+        (0x04, owner(&[bob, ada], [1, 0, 0])),
+        (0x04, owner(&[bob, ada], [1, 0, 1])),
+        (0x04, owner(&[ada, bob], [0, 0, 0])),
+        (0x04, owner(&[ada, ada], [0, 1, 0])),
+        (0x04, owner(&[ada], [0, 0, 1])),
+        (0x04, owner(&[&[0, 0, 0, 0]], [0, 0, 0])),
+        (0x04, owner(&[], [0, 0, 0])),
+        // Sparse: no pair, a position twice, behind the end, a default.
+        (0x0D, vec![0]),
+        (0x0D, vec![2, 1, 16, 0, 16]),
+        (0x0D, vec![1, 4, 16]),
+        (0x0D, vec![1, 1, 0]),
+        (0x13, vec![1, 1, 1, 7]),
+        // Numbers: beyond their bounds, or followed by something.
+        (0x03, vec![0, 0x80, 0x20, 0]),
+        (0x06, vec![0x80, 0x94, 0xeb, 0xdc, 0x03, 0, 0]),
+        (0x06, vec![1, 1, 1, 1]),
+        // Ordinals: one left out, one before the first.
+        (0x88, vec![2, 0, 2, 2, 2, 0]),
+        (0x88, vec![2, 1, 2, 0, 2, 0]),
+        // Content that is not as long as its file, or in a form that another should have.
+        (0x88, vec![2, 0, 2, 0, 0]),
+        (0x87, vec![1, 1, 0]),
+        (0x88, vec![2, 0, 2, 0, 3, 1, 1 << 2, 3]),
+    ] {
+        let result = with_column(tag, &bad);
+        assert!(matches!(result, Err(Error::Damaged { .. })), "{tag:x} {bad:?}: {result:?}");
+    }
+    for (tag, newer) in
+        [(0x88, vec![5, 0, 0]), (0x88, vec![3, 1, 7, 0, 0]), (0x0E, vec![6, 0, 0]), (0x13, vec![1, 1, 4, 0])]
+    {
+        assert!(matches!(with_column(tag, &newer), Err(Error::Newer { .. })), "{tag:x} {newer:?}");
     }
 }
 

@@ -25,7 +25,11 @@ fn chunk(number: u64) -> ChunkId {
 fn file(name: &str, number: u64) -> Entry {
     Entry {
         name: name.as_bytes().into(),
-        what: What::File { size: 1_000 + number % 50_000, content: Content::Chunk(chunk(number)), cut: CutClass::Whole },
+        what: What::File {
+            size: 1_000 + number % 50_000,
+            content: Content::Chunk(chunk(number)),
+            cut: CutClass::Whole,
+        },
         mode: 0o644,
         owner: std::sync::Arc::default(),
         mtime: Time { secs: 1_700_000_000 + i64::try_from(number % 977).unwrap(), nanos: 5 },
@@ -76,8 +80,7 @@ impl Store {
 
 impl NodeSource for Store {
     fn node(&self, id: &NodeId) -> Result<Node> {
-        let (refs, plain) =
-            self.nodes.get(id).ok_or_else(|| Error::NotFound { what: "node", name: id.to_string() })?;
+        let (refs, plain) = self.nodes.get(id).ok_or_else(|| Error::NotFound { what: "node", name: id.to_string() })?;
         assert_eq!(keys().node_id(refs, plain), *id);
         decode(refs, plain)
     }

@@ -85,9 +85,8 @@ fn times() -> impl Strategy<Value = Time> {
 }
 
 fn owners() -> impl Strategy<Value = Arc<Owner>> {
-    (0u32..3, prop_oneof![Just(0), any::<u32>()], vec(any::<u8>(), 0..3)).prop_map(|(uid, gid, user)| {
-        Arc::new(Owner { uid, gid, user: user.into(), group: Box::default() })
-    })
+    (0u32..3, prop_oneof![Just(0), any::<u32>()], vec(any::<u8>(), 0..3))
+        .prop_map(|(uid, gid, user)| Arc::new(Owner { uid, gid, user: user.into(), group: Box::default() }))
 }
 
 fn xattrs() -> impl Strategy<Value = Vec<Xattr>> {
@@ -110,8 +109,16 @@ fn bodies() -> impl Strategy<Value = Entry> {
     );
     let flags = prop_oneof![2 => Just(0u32), 1 => any::<u32>()];
     (whats(), 0u16..=0o7777, owners(), times(), xattrs(), flags, mark, facts()).prop_map(
-        |(what, mode, owner, mtime, xattrs, flags, mark, facts)| {
-            Entry { name: Box::default(), what, mode, owner, mtime, xattrs, flags, mark, facts }
+        |(what, mode, owner, mtime, xattrs, flags, mark, facts)| Entry {
+            name: Box::default(),
+            what,
+            mode,
+            owner,
+            mtime,
+            xattrs,
+            flags,
+            mark,
+            facts,
         },
     )
 }
@@ -131,8 +138,11 @@ pub(super) fn nodes() -> impl Strategy<Value = Node> {
     let index = btree_map(names(), index_child(), 1..20).prop_map(|map: BTreeMap<_, _>| {
         map.into_iter().map(|(first, child)| IndexChild { first: first.into(), ..child }).collect()
     });
-    let list_child = (node_ids(), any::<[u8; 32]>(), any::<u64>())
-        .prop_map(|(node, content, bytes)| ListChild { node, content: ContentId::new(content), bytes });
+    let list_child = (node_ids(), any::<[u8; 32]>(), any::<u64>()).prop_map(|(node, content, bytes)| ListChild {
+        node,
+        content: ContentId::new(content),
+        bytes,
+    });
     prop_oneof![
         5 => entries(20).prop_map(Node::Page),
         1 => index.prop_map(Node::Index),
@@ -200,7 +210,10 @@ proptest! {
             }
         }
         prop_assert_eq!(read, joined);
-        prop_assert_eq!(PieceReader::new(&store, &content, size + 1).filter(Result::is_err).count(), 1);
+// The length of one chunk is the file's size; all other content has lengths of its own.
+        if !matches!(content, Content::Chunk(_)) {
+            prop_assert_eq!(PieceReader::new(&store, &content, size + 1).filter(Result::is_err).count(), 1);
+        }
     }
 }
 

@@ -1,0 +1,408 @@
+//! An account, open: connected, unlocked, its chain verified.
+
+use std::sync::{Arc, Mutex};
+
+use store::chain::{Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body};
+use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
+use store::record::Record;
+use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
+use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids};
+use transport::{Call, Class};
+
+use super::cache::{NodeCache, Wish, nodes_dir};
+use super::connect::Connector;
+use super::history::{Cached, History, decode_links};
+use super::job::{At, Run, VersionRow};
+use super::keys::{Unlocked, key_checks, unlock};
+use super::queue::lock;
+use super::remote::{Incoming, Next, Remote};
+use super::state::{AccountState, StateDir};
+use super::trouble::protocol;
+use crate::event::{Event, Phase};
+use crate::fault::{Code, Fault, Result};
+
+/// Times that a commit is signed again because another link came first.
+const CONFLICTS_MAX: u32 = 20;
+
+/// An account, open.
+pub struct Account {
+    /// What the verb was given.
+    pub run: Run,
+    /// Makes connections.
+    pub connector: Arc<Connector>,
+    /// The connection.
+    pub remote: Remote,
+    /// The vault.
+    pub vault: VaultId,
+    /// What the server knows of the account.
+    pub row: AccountRow,
+    /// The server's clock minus ours, ms.
+    pub clock_ahead_ms: i64,
+    /// Bytes free on the vault's disk.
+    pub free_bytes: Option<u64>,
+    /// Keys that compute ids.
+    pub keys: Arc<AccountKeys>,
+    /// Keys that seal.
+    pub keyring: Arc<Keyring>,
+    /// Seals and opens.
+    pub sealer: Sealer,
+    /// The way to the root secret, for verbs that change keys.
+    pub unlocked: Unlocked,
+    history: Mutex<History>,
+    state: Mutex<AccountState>,
+    state_dir: StateDir,
+    /// The vault shows less or something else than it once showed.
+    pub suspicion: Option<Fault>,
+}
+
+impl Account {
+    /// Connects, finds the account, unlocks its key, verifies its chain.
+    pub fn open(run: &Run) -> Result<Self> {
+        let connector = Arc::new(Connector::new(run)?);
+        Self::open_on(run, connector)
+    }
+
+    /// The same on a connector that is there.
+    pub fn open_on(run: &Run, connector: Arc<Connector>) -> Result<Self> {
+        run.watcher.event(&Event::Phase(Phase::Connect));
+        let remote = connector.connect()?;
+        let state_dir = StateDir::new(run.folders.state.clone());
+        let files = key_checks(run)?;
+        // The newest link known of any account that these keys open: a wrong guess costs one more question.
+        let guess = files.iter().find_map(|file| {
+            let pin = state_dir.account(file.file.vault, file.file.account).ok()?.head();
+            let dir = links_dir(run, file.file.vault, file.file.account);
+            Some((file.file.vault, file.file.account, Cached::read(dir, pin), pin)).filter(|(.., pin)| pin.is_some())
+        });
+        let after = guess.as_ref().map_or(0, |(_, _, cached, _)| cached.newest());
+        let opened: Opened = remote.ask(&Request::Open(open_request(run, &files, after)))?;
+        let (vault, account) = (opened.vault, opened.account.id);
+        let unlocked = unlock(run, &files, vault, &opened.account)?;
+        let state = state_dir.account(vault, account)?;
+        let pin = state.head();
+        let (cached, opened) = match guess {
+            Some((guessed, guessed_account, cached, _)) if guessed == vault && guessed_account == account => (cached, opened),
+            _ => {
+                let cached = Cached::read(links_dir(run, vault, account), pin);
+                let opened = if cached.newest() == after {
+                    opened
+                } else {
+                    remote.ask(&Request::Open(open_request(run, &files, cached.newest())))?
+                };
+                (cached, opened)
+            }
+        };
+        Self::verify(run, connector, remote, opened, unlocked, state_dir, state, cached)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the last step of opening, split off for its length only")]
+    fn verify(
+        run: &Run,
+        connector: Arc<Connector>,
+        remote: Remote,
+        opened: Opened,
+        unlocked: Unlocked,
+        state_dir: StateDir,
+        state: AccountState,
+        cached: Cached,
+    ) -> Result<Self> {
+        let row = opened.account;
+        let identity = unlocked.root.identity_public();
+        let given = opened.bodies.iter().map(|body| Record::decode(body)).collect::<store::Result<Vec<_>>>()?;
+        let new = decode_links(opened.links.iter().map(|link| link.as_slice()))?;
+        let pin = state.head();
+        let shown = opened.head.map_or(0, |head| head.sequence);
+        let behind = shown < cached.newest();
+        let joined = if behind { None } else { Some(History::join(cached, &remote, row.id, identity, pin, new, given)) };
+        let mut history = match joined {
+            Some(Ok(history)) => history,
+            Some(Err(fault)) if fault.code != Code::HistoryGap => return Err(fault),
+            // Shorter than what is known here, or another history: read all of it, then say which.
+            _ => {
+                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), None);
+                History::join(nothing, &remote, row.id, identity, None, Vec::new(), Vec::new())?
+            }
+        };
+        if shown > history.sequence() {
+            history.catch_up(&remote)?;
+        }
+        let suspicion = history.compare(pin);
+        let keys = Arc::new(AccountKeys::derive(&unlocked.root));
+        let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
+        let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
+        history.keep();
+        Ok(Self {
+            run: run.clone(),
+            connector,
+            remote,
+            vault: opened.vault,
+            clock_ahead_ms: opened.now_ms - run.clock.now_ms(),
+            free_bytes: opened.free_bytes,
+            row,
+            keys,
+            keyring,
+            sealer,
+            unlocked,
+            history: Mutex::new(history),
+            state: Mutex::new(state),
+            state_dir,
+            suspicion,
+        })
+    }
+
+    /// Refuses to write into a vault whose history is not the one that was seen before.
+    pub fn may_write(&self) -> Result<()> {
+        if let Some(suspicion) = &self.suspicion {
+            return Err(suspicion.clone());
+        }
+        lock(&self.history).verifier().check_writable().map_err(Fault::from)
+    }
+
+    /// Tells a reader about such a vault, and goes on.
+    pub fn may_read(&self) {
+        if let Some(suspicion) = &self.suspicion {
+            self.run.watcher.event(&Event::Warning(suspicion));
+        } else {
+            self.pin();
+        }
+    }
+
+    /// Remembers the newest link as seen.
+    fn pin(&self) {
+        let Some(head) = lock(&self.history).head() else { return };
+        let mut state = lock(&self.state);
+        if state.head() != Some(head) {
+            state.set_head(head);
+            if let Err(fault) = self.state_dir.set_account(self.vault, self.row.id, &state) {
+                self.run.watcher.event(&Event::Warning(&fault));
+            }
+        }
+    }
+
+    /// Takes the history that the vault shows as the true one, when its newest link has this number.
+    pub fn accept_history(&self, sequence: u64) -> Result<()> {
+        let newest = lock(&self.history).sequence();
+        if newest != sequence {
+            return Err(Fault::new(Code::VersionNone, format!("the vault's newest link is {newest}, not {sequence}"))
+                .hint(format!("look at it first (tuckbox versions), then: tuckbox check --accept-history {newest}")));
+        }
+        let head = lock(&self.history).head();
+        self.change_state(|state| {
+            if let Some(head) = head {
+                state.set_head(head);
+            }
+            state.own_roots.clear();
+        })
+    }
+
+    /// Changes what is remembered of this account.
+    pub fn change_state(&self, change: impl FnOnce(&mut AccountState)) -> Result<()> {
+        let mut state = lock(&self.state);
+        change(&mut state);
+        self.state_dir.set_account(self.vault, self.row.id, &state)
+    }
+
+    /// What is remembered of this account.
+    pub fn state(&self) -> AccountState {
+        lock(&self.state).clone()
+    }
+
+    /// The verified chain.
+    pub fn history(&self) -> std::sync::MutexGuard<'_, History> {
+        lock(&self.history)
+    }
+
+    /// The newest link.
+    pub fn head(&self) -> Option<Head> {
+        lock(&self.history).head()
+    }
+
+    // ---- versions -----------------------------------------------------------------------------------------------
+
+    /// Links of versions (and of partial ones), oldest first.
+    pub fn version_links(&self, partial: bool) -> Vec<ReceivedLink> {
+        let wanted = |link: &&ReceivedLink| match link.link().kind {
+            LinkKind::Version => true,
+            LinkKind::Partial => partial,
+            _ => false,
+        };
+        lock(&self.history).links().iter().filter(wanted).cloned().collect()
+    }
+
+    /// What a version names. `None` when its body is gone.
+    pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
+        let body = lock(&self.history).body(&self.remote, link.link().body)?;
+        body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
+    }
+
+    /// A row for people.
+    pub fn version_row(&self, link: &ReceivedLink) -> Result<VersionRow> {
+        Ok(super::versions::row(link, self.version_body(link)?.as_ref()))
+    }
+
+    /// The version that an expression means.
+    pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
+        super::versions::pick(&self.version_links(false), at)
+    }
+
+    // ---- nodes --------------------------------------------------------------------------------------------------
+
+    /// The nodes of this account, from the cache and the server.
+    pub fn nodes(&self) -> NodeCache {
+        let dir = nodes_dir(&self.run.folders.cache, &self.vault.hex(), &self.row.id.hex());
+        let remote = self.remote.clone();
+        let fetch = move |wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>| fetch(&remote, wish, visit);
+        NodeCache::open(dir, self.sealer.clone(), Arc::clone(&self.run.chance), Box::new(fetch))
+    }
+
+    // ---- links --------------------------------------------------------------------------------------------------
+
+    /// This device's key; makes and certifies one when there is none yet.
+    pub fn device(&self) -> Result<DeviceKey> {
+        if let Some(device) = self.state_dir.device(self.row.id)? {
+            if lock(&self.history).verifier().devices().any(|certificate| certificate.device == device.id()) {
+                return Ok(device);
+            }
+            self.introduce(&device)?;
+            return Ok(device);
+        }
+        let device = DeviceKey::generate(&*self.run.chance);
+        self.state_dir.set_device(self.row.id, &device)?;
+        self.introduce(&device)?;
+        Ok(device)
+    }
+
+    /// Commits a device link with a certificate of this device.
+    pub fn introduce(&self, device: &DeviceKey) -> Result<()> {
+        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), u32::MAX, 0);
+        let body = seal_device_body(&self.sealer, &certificate, &self.run.host)?;
+        self.append(device, LinkKind::Device, &body).map(|_| ())
+    }
+
+    /// Commits a link that is not a version, in a short session of its own.
+    pub fn append(&self, device: &DeviceKey, kind: LinkKind, body: &Record) -> Result<ReceivedLink> {
+        let call = self
+            .remote
+            .call(Class::Interactive, &Request::Upload(Begin::default()))
+            .map_err(|error| self.remote.explain(&error))?;
+        let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
+        let committed = self.commit_with(device, kind, body, false, &mut |link, body| {
+            let message = encode(&Up::Commit(Commit { link, body: Some(body) }));
+            call.send_message(message).map_err(|error| self.remote.explain(&error))?;
+            loop {
+                if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {
+                    return Ok(outcome);
+                }
+            }
+        })?;
+        // The commit stands, whatever becomes of the call.
+        drop(call.end());
+        Ok(committed)
+    }
+
+    /// Signs a link after the head and commits it, again when another came first. `commit` sends and waits.
+    pub fn commit_with(
+        &self,
+        device: &DeviceKey,
+        kind: LinkKind,
+        body: &Record,
+        root_changed: bool,
+        commit: &mut dyn FnMut(Vec<u8>, Vec<u8>) -> Result<Outcome>,
+    ) -> Result<ReceivedLink> {
+        let hash = body_hash(body);
+        let mut bytes = Vec::with_capacity(body.wire_len());
+        body.encode(&mut bytes);
+        lock(&self.history).add_body(body.clone());
+        for _ in 0..CONFLICTS_MAX {
+            let signed = self.sign(device, kind, hash, root_changed);
+            match commit(signed.bytes().to_vec(), bytes.clone())? {
+                Outcome::Committed(committed) => {
+                    let link = ReceivedLink::decode(&committed.link)?;
+                    if link.signed().bytes() != signed.bytes() || link.chain_hash() != committed.chain {
+                        return Err(protocol("another link was committed than the one that was signed"));
+                    }
+                    let mut history = lock(&self.history);
+                    history.take(&self.remote, vec![link.clone()])?;
+                    history.keep();
+                    drop(history);
+                    self.pin();
+                    return Ok(link);
+                }
+                Outcome::Conflict(_) => lock(&self.history).catch_up(&self.remote)?,
+                Outcome::Lacking { .. } => return Err(lacking()),
+            }
+        }
+        Err(Fault::new(Code::SourceBusy, "other clients of this account commit all the time")
+            .hint("run the same command again"))
+    }
+
+    fn sign(&self, device: &DeviceKey, kind: LinkKind, body: BodyHash, root_changed: bool) -> SignedLink {
+        let head = lock(&self.history).head();
+        Link {
+            kind,
+            account: self.row.id,
+            sequence: head.map_or(1, |head| head.sequence + 1),
+            previous: head.map_or(ChainHash::ZERO, |head| head.chain),
+            body,
+            device: device.id(),
+            marker: head.map_or(0, |head| head.marker) + u64::from(root_changed),
+            taken_at: self.run.clock.now_ms(),
+        }
+        .sign(device)
+    }
+}
+
+/// A commit that would not be whole.
+pub fn lacking() -> Fault {
+    Fault::new(Code::DataDamaged, "the vault lacks data that this version needs")
+        .hint("run the same command again: it sends what is missing; if it stays so: tuckbox check")
+}
+
+/// Where an account's links are cached.
+fn links_dir(run: &Run, vault: VaultId, account: AccountId) -> std::path::PathBuf {
+    run.folders.cache.join(vault.hex()).join(account.hex())
+}
+
+/// The first question on a connection.
+pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open {
+    Open {
+        account: run.place.account.clone(),
+        keys: files.iter().map(|found| found.file.key_check()).collect(),
+        after,
+        client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), run.host),
+    }
+}
+
+/// The keyring in force.
+fn open_keyring(history: &mut History, remote: &Remote, row: &AccountRow, root: &RootSecret) -> Result<Keyring> {
+    let hash = history.verifier().keyring().ok_or_else(|| {
+        Fault::new(Code::AccountNone, format!("the account {} is not set up yet", crate::name::for_terminal(row.name.as_bytes())))
+            .hint("tuckbox init")
+    })?;
+    let body = history.body(remote, hash)?.ok_or_else(|| {
+        Fault::new(Code::HistoryLoss, "the keyring is missing in the vault").hint("tuckbox check")
+    })?;
+    let (domain, account): (DomainId, AccountId) = (row.domain, row.id);
+    Ok(root.kek().open_keyring(domain, account, &body)?)
+}
+
+/// Gets groups from the server.
+fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
+    let under = match wish {
+        Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
+        Wish::Under(root, known) => {
+            let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
+            Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }
+        }
+    };
+    let call: Call = remote.call(Class::Interactive, &Request::Under(under)).map_err(|error| remote.explain(&error))?;
+    call.end().map_err(|error| remote.explain(&error))?;
+    let mut incoming = Incoming::new(&call);
+    loop {
+        match incoming.next().map_err(|error| error.fault(remote))? {
+            Next::Record(record) => visit(*record)?,
+            Next::Message(message) => super::remote::take_reply::<()>(&message)?,
+            Next::End => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The nodes that this machine has seen, sealed as they were on the server. The only cache.
+//!
+//! It lies in the user's cache directory as node packs, may be deleted at any time, and is fetched again in one
+//! flight. Nothing in it is believed: opening a group computes the id of every node again.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use store::door::{Chance, Disk, RealDisk};
+use store::id::{NodeId, PackId, SessionId};
+use store::pack::{PackHeader, PackKind, PackReader, PackWriter};
+use store::record::{Record, RecordKind, Refs};
+use store::seal::{Scratch, Sealer};
+use store::tree::{Node, NodeSource};
+
+use super::queue::lock;
+use crate::fault::{Fault, Result};
+
+/// Opened groups that are kept: a few MiB, enough for the paths of all scanners.
+const OPENED_MAX: usize = 24;
+/// Packs above which the cache is written anew with only what the newest roots need.
+const PACKS_MAX: usize = 24;
+/// File that lists the roots whose nodes are all here.
+const ROOTS_FILE: &str = "roots";
+/// Largest file of roots that is read.
+const ROOTS_BYTES_MAX: usize = 1 << 20;
+
+/// Gets groups from the server: all that hold a node under `root`, or only those that hold `root` itself, each
+/// handed to the visitor.
+pub type Fetch<'a> = dyn Fn(&Wish<'_>, &mut dyn FnMut(Record) -> Result<()>) -> Result<()> + Send + Sync + 'a;
+
+/// What is to be fetched.
+pub enum Wish<'w> {
+    /// The group of this node.
+    One(NodeId),
+    /// Everything under this root that is not under the known ones.
+    Under(NodeId, &'w [NodeId]),
+}
+
+/// A node as it stands in a group: id, references, plain encoding.
+pub type RawNode = (NodeId, Refs, Vec<u8>);
+
+/// See the module.
+pub struct NodeCache {
+    dir: PathBuf,
+    disk: RealDisk,
+    chance: Arc<dyn Chance>,
+    sealer: Sealer,
+    fetch: Box<Fetch<'static>>,
+    known: RwLock<Known>,
+    opened: Mutex<Opened>,
+    fresh: Mutex<Fresh>,
+}
+
+#[derive(Default)]
+struct Known {
+    packs: Vec<(PathBuf, PackReader)>,
+    /// Node → pack and line.
+    spots: HashMap<NodeId, (u32, u32)>,
+    /// Roots whose nodes are all here.
+    roots: Vec<NodeId>,
+}
+
+/// Groups that are open, the latest used last.
+#[derive(Default)]
+struct Opened {
+    groups: Vec<(Spot, Arc<Vec<RawNode>>)>,
+    scratch: Scratch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spot {
+    Kept(u32, u32),
+    Fetched(NodeId),
+}
+
+/// What this run adds.
+#[derive(Default)]
+struct Fresh {
+    writer: Option<PackWriter>,
+    nodes: HashSet<NodeId>,
+}
+
+impl NodeCache {
+    /// The cache in this directory, which need not exist. What cannot be read in it is left alone: it will be
+    /// fetched again.
+    pub fn open(dir: PathBuf, sealer: Sealer, chance: Arc<dyn Chance>, fetch: Box<Fetch<'static>>) -> Self {
+        let disk = RealDisk::default();
+        let mut known = Known::default();
+        for named in disk.list(&dir).unwrap_or_default() {
+            let path = dir.join(&named.name);
+            if path.extension().is_some_and(|extension| extension == "pack") {
+                if let Ok(reader) = PackReader::open(&disk, &path) {
+                    known.add(path, reader);
+                }
+            }
+        }
+        let text = disk.read(&dir.join(ROOTS_FILE), ROOTS_BYTES_MAX).unwrap_or_default();
+        known.roots = String::from_utf8_lossy(&text).lines().filter_map(NodeId::from_hex).collect();
+        Self {
+            dir,
+            disk,
+            chance,
+            sealer,
+            fetch,
+            known: RwLock::new(known),
+            opened: Mutex::default(),
+            fresh: Mutex::default(),
+        }
+    }
+
+    /// Whether this node was here when the run began.
+    pub fn has(&self, id: &NodeId) -> bool {
+        self.known().spots.contains_key(id)
+    }
+
+    /// Makes sure that everything under this root is here.
+    pub fn fill(&self, root: NodeId) -> Result<()> {
+        let roots = self.known().roots.clone();
+        if roots.contains(&root) && self.has(&root) {
+            return Ok(());
+        }
+        let here: Vec<NodeId> = roots.into_iter().filter(|root| self.has(root)).collect();
+        (self.fetch)(&Wish::Under(root, &here), &mut |record| self.add(&record))?;
+        self.keep(&[root])
+    }
+
+    /// Adds a group that this run made or got. It counts after [`keep`](Self::keep).
+    pub fn add(&self, record: &Record) -> Result<()> {
+        if record.header.kind != RecordKind::Group {
+            return Ok(());
+        }
+        let mut fresh = lock(&self.fresh);
+        let ids = record.nodes()?.into_iter().map(|(id, _)| id);
+        fresh.nodes.extend(ids);
+        if fresh.writer.is_none() {
+            fresh.writer = self.new_writer()?;
+        }
+        let written = fresh.writer.as_mut().map(|writer| writer.append(record));
+        if let Some(Err(_)) = written {
+            // A cache that cannot be written is done without.
+            fresh.writer = None;
+        }
+        Ok(())
+    }
+
+    /// `None` when the directory cannot be written: a cache is done without.
+    fn new_writer(&self) -> Result<Option<PackWriter>> {
+        let header = PackHeader {
+            kind: PackKind::Nodes,
+            features: [0; 3],
+            domain: self.sealer.domain(),
+            account: self.sealer.account(),
+            session: SessionId::ZERO,
+            pack: PackId::new(self.chance.bytes()),
+            session_number: 0,
+        };
+        let made = std::fs::create_dir_all(&self.dir).is_ok();
+        Ok(made.then(|| PackWriter::create(&self.disk, &self.dir, header).ok()).flatten())
+    }
+
+    /// What was added belongs to committed versions: it counts from now on, and everything under these roots is here.
+    pub fn keep(&self, roots: &[NodeId]) -> Result<()> {
+        let fresh = std::mem::take(&mut *lock(&self.fresh));
+        if let Some(writer) = fresh.writer {
+            self.keep_pack(writer)?;
+        }
+        {
+            let mut known = self.known_mut();
+            let mut all: Vec<NodeId> = roots.to_vec();
+            all.extend(known.roots.iter().copied().filter(|root| !roots.contains(root)).take(32));
+            known.roots = all;
+        }
+        if self.known().packs.len() > PACKS_MAX {
+            self.compact()?;
+        }
+        self.write_roots();
+        Ok(())
+    }
+
+    fn keep_pack(&self, writer: PackWriter) -> Result<()> {
+        let finished = match writer.finish() {
+            Ok(finished) => finished,
+            Err(_) => return Ok(()),
+        };
+        let path = self.dir.join(format!("{}.pack", finished.header.pack.hex()));
+        let side = store::pack::side_path(&finished.path);
+        if self.disk.rename(&finished.path, &path).is_ok() {
+            // Only needed while the pack was open.
+            drop(self.disk.remove_file(&side));
+            if let Ok(reader) = PackReader::open(&self.disk, &path) {
+                self.known_mut().add(path, reader);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_roots(&self) {
+        let text: String = self.known().roots.iter().map(|root| root.hex() + "\n").collect();
+        let new = self.dir.join("roots.new");
+        // Losing this file costs one flight.
+        drop(std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, self.dir.join(ROOTS_FILE))));
+    }
+
+    /// Writes one pack with the groups that the newest roots need, and drops the others.
+    fn compact(&self) -> Result<()> {
+        let Some(mut writer) = self.new_writer()? else { return Ok(()) };
+        let old: Vec<PathBuf> = {
+            let known = self.known();
+            let mut seen = HashSet::new();
+            let mut copied = HashSet::new();
+            let mut waiting: Vec<NodeId> = known.roots.iter().take(8).rev().copied().collect();
+            while let Some(id) = waiting.pop() {
+                let Some(spot) = known.spots.get(&id).copied().filter(|_| seen.insert(id)) else { continue };
+                if copied.insert(spot) {
+                    if let Some(record) = known.record(spot) {
+                        writer.append(&record)?;
+                    }
+                }
+                let group = self.group(&known, Spot::Kept(spot.0, spot.1))?;
+                if let Some((_, refs, _)) = group.iter().find(|(node, ..)| *node == id) {
+                    waiting.extend(refs.nodes.iter().rev());
+                }
+            }
+            known.packs.iter().map(|(path, _)| path.clone()).collect()
+        };
+        *self.known_mut() = Known { roots: std::mem::take(&mut self.known_mut().roots), ..Known::default() };
+        lock(&self.opened).groups.clear();
+        self.keep_pack(writer)?;
+        for path in old {
+            // What stays behind is read again next time and dropped then.
+            drop(self.disk.remove_file(&path));
+        }
+        Ok(())
+    }
+
+    /// A node as it stands in its group, from here or from the server.
+    pub fn raw(&self, id: &NodeId) -> Result<RawNode> {
+        let spot = self.known().spots.get(id).map(|(pack, line)| Spot::Kept(*pack, *line));
+        let group = match spot {
+            Some(spot) => {
+                let known = self.known();
+                self.group(&known, spot).or_else(|_| self.fetched(id))?
+            }
+            None => self.fetched(id)?,
+        };
+        group
+            .iter()
+            .find(|(node, ..)| node == id)
+            .cloned()
+            .ok_or_else(|| store::Error::NotFound { what: "node", name: id.hex() }.into())
+    }
+
+    /// A group that is here, opened.
+    fn group(&self, known: &Known, spot: Spot) -> Result<Arc<Vec<RawNode>>> {
+        let mut opened = lock(&self.opened);
+        if let Some(group) = opened.find(spot) {
+            return Ok(group);
+        }
+        let Spot::Kept(pack, line) = spot else { return Err(gone()) };
+        let record = known.record((pack, line)).ok_or_else(gone)?;
+        opened.open(&self.sealer, spot, &record)
+    }
+
+    /// The group of a node that is not here.
+    fn fetched(&self, id: &NodeId) -> Result<Arc<Vec<RawNode>>> {
+        {
+            let mut opened = lock(&self.opened);
+            let held = opened.groups.iter().rposition(|(_, group)| group.iter().any(|(node, ..)| node == id));
+            if let Some(at) = held {
+                let pair = opened.groups.remove(at);
+                let group = Arc::clone(&pair.1);
+                opened.groups.push(pair);
+                return Ok(group);
+            }
+        }
+        let mut found = None;
+        (self.fetch)(&Wish::One(*id), &mut |record| {
+            self.add(&record)?;
+            found = Some(lock(&self.opened).open(&self.sealer, Spot::Fetched(*id), &record)?);
+            Ok(())
+        })?;
+        found.ok_or_else(|| store::Error::NotFound { what: "node", name: id.hex() }.into())
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn gone() -> Fault {
+    store::Error::NotFound { what: "node", name: "in the cache".into() }.into()
+}
+
+impl Known {
+    fn add(&mut self, path: PathBuf, reader: PackReader) {
+        let Ok(pack) = u32::try_from(self.packs.len()) else { return };
+        for (line, at) in reader.lines().iter().zip(0..) {
+            if line.kind == RecordKind::Group {
+                self.spots.extend(line.ids.iter().map(|id| (NodeId::new(*id), (pack, at))));
+            }
+        }
+        self.packs.push((path, reader));
+    }
+
+    fn record(&self, (pack, line): (u32, u32)) -> Option<Record> {
+        let (_, reader) = self.packs.get(pack as usize)?;
+        reader.read(reader.lines().get(line as usize)?).ok()
+    }
+}
+
+impl Opened {
+    fn find(&mut self, spot: Spot) -> Option<Arc<Vec<RawNode>>> {
+        let at = self.groups.iter().rposition(|(held, _)| *held == spot)?;
+        let pair = self.groups.remove(at);
+        let group = Arc::clone(&pair.1);
+        self.groups.push(pair);
+        Some(group)
+    }
+
+    fn open(&mut self, sealer: &Sealer, spot: Spot, record: &Record) -> Result<Arc<Vec<RawNode>>> {
+        let group = Arc::new(sealer.open_group(&mut self.scratch, record)?);
+        if self.groups.len() >= OPENED_MAX {
+            self.groups.remove(0);
+        }
+        self.groups.push((spot, Arc::clone(&group)));
+        Ok(group)
+    }
+}
+
+impl NodeSource for NodeCache {
+    fn node(&self, id: &NodeId) -> store::Result<Node> {
+        let (_, refs, plain) = self.raw(id).map_err(|fault| store::Error::NotFound {
+            what: "node",
+            name: format!("{} ({fault})", id.hex()),
+        })?;
+        store::tree::decode(&refs, &plain)
+    }
+}
+
+/// Where an account's nodes are cached.
+pub fn nodes_dir(cache: &Path, vault: &str, account: &str) -> PathBuf {
+    cache.join(vault).join(account).join("nodes")
+}

@@ -1,0 +1,372 @@
+//! Key files on this machine: finding the right one, unlocking it, and the verbs that change it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use store::chain::LinkKind;
+use store::error::KeyError;
+use store::id::{KeyCheck, VaultId};
+use store::record::Record;
+use store::seal::keyfile::{Argon, Kind, NewSlot, Slot};
+use store::seal::{AccountKeys, KeyFile, RootSecret, Sealer};
+use transport::message::{AccountRow, Accounts, Request, SetSlots};
+use zeroize::Zeroizing;
+
+use super::account::Account;
+use super::connect::Connector;
+use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, Rotated, Run};
+use super::state::{StateDir, write_private};
+use crate::fault::{Code, Fault, Result};
+use crate::name::for_terminal;
+
+/// Times that a passphrase is asked for.
+const ATTEMPTS: u32 = 3;
+/// Longest key file that is read.
+const KEY_FILE_BYTES_MAX: u64 = store::seal::keyfile::KEY_FILE_BYTES_MAX as u64;
+
+/// A key file that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where.
+    pub path: PathBuf,
+    /// What is in it.
+    pub file: KeyFile,
+}
+
+/// The way in: the root secret and the file it came from.
+#[derive(Clone)]
+pub struct Unlocked {
+    /// The key file.
+    pub found: Found,
+    /// The secret.
+    pub root: std::sync::Arc<RootSecret>,
+}
+
+/// Where a new key file goes.
+pub fn key_path(run: &Run, account: &str, vault: VaultId) -> PathBuf {
+    let clean: String = account.chars().map(|c| if c.is_alphanumeric() || "-._@".contains(c) { c } else { '_' }).take(100).collect();
+    let short: String = vault.hex().chars().take(8).collect();
+    run.place.key_file.clone().unwrap_or_else(|| run.folders.config.join("keys").join(format!("{clean}-{short}.key")))
+}
+
+/// All key files that count: the one named, or those in the configuration directory.
+pub fn key_checks(run: &Run) -> Result<Vec<Found>> {
+    if let Some(path) = &run.place.key_file {
+        return Ok(read_key(path)?.into_iter().collect());
+    }
+    let dir = run.folders.config.join("keys");
+    let listed = match std::fs::read_dir(&dir) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot("read", &dir, &error)),
+    };
+    let mut paths: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "key"));
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        found.extend(read_key(&path)?);
+    }
+    Ok(found)
+}
+
+fn cannot(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(Code::System, format!("cannot {doing} {}", shown(path))).because(error)
+}
+
+fn shown(path: &Path) -> String {
+    for_terminal(path.as_os_str().as_encoded_bytes())
+}
+
+/// One key file; `None` when it is not there.
+fn read_key(path: &Path) -> Result<Option<Found>> {
+    let meta = match std::fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot("read", path, &error)),
+    };
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(Fault::new(Code::KeyPermissions, format!("the key file {} can be read by others", shown(path)))
+            .hint(format!("chmod 600 {}", shown(path))));
+    }
+    if meta.len() > KEY_FILE_BYTES_MAX {
+        return Err(Fault::new(Code::KeySlot, format!("{} is too large for a key file", shown(path))));
+    }
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(|error| cannot("read", path, &error))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged_key(path))?;
+    let file = KeyFile::parse(text).map_err(|error| match error {
+        store::Error::Newer { .. } => error.into(),
+        other => damaged_key(path).because(other),
+    })?;
+    Ok(Some(Found { path: path.to_owned(), file }))
+}
+
+fn damaged_key(path: &Path) -> Fault {
+    Fault::new(Code::KeySlot, format!("the key file {} is damaged", shown(path)))
+        .hint("put back a copy (tuckbox key export makes one), or use the recovery words: tuckbox key recover")
+}
+
+/// Finds the key of an account among the files and unlocks it, asking for a passphrase when it needs one.
+pub fn unlock(run: &Run, files: &[Found], vault: VaultId, row: &AccountRow) -> Result<Unlocked> {
+    let name = for_terminal(row.name.as_bytes());
+    let Some(check) = row.key_check else {
+        return Err(Fault::new(Code::KeyNone, format!("the account {name} has no key yet")).hint("tuckbox init"));
+    };
+    let fits = files.iter().filter(|found| found.file.key_check() == check);
+    let found = fits.clone().find(|found| found.file.vault == vault).or_else(|| fits.clone().next());
+    let Some(found) = found else { return Err(no_key(run, files, &name, row)) };
+    let root = unlock_file(run, &found.file, &name)?;
+    if root.key_check() != check {
+        return Err(KeyError::OtherAccount.into_fault());
+    }
+    Ok(Unlocked { found: found.clone(), root: std::sync::Arc::new(root) })
+}
+
+fn no_key(run: &Run, files: &[Found], name: &str, row: &AccountRow) -> Fault {
+    if let (Some(path), Some(other)) = (&run.place.key_file, files.first()) {
+        return Fault::new(
+            Code::KeyOtherAccount,
+            format!("the key {} belongs to another account ({})", shown(path), for_terminal(other.file.account_name.as_bytes())),
+        )
+        .hint(format!("name the key of {name}: --key FILE"));
+    }
+    let fault = Fault::new(Code::KeyNone, format!("the key of {name} is not on this machine"));
+    if row.slots.is_empty() {
+        fault.hint("with the 24 words: tuckbox key recover; or copy the key file and name it: --key FILE")
+    } else {
+        fault.hint("with the words or the passphrase: tuckbox key recover")
+    }
+}
+
+trait IntoFault {
+    fn into_fault(self) -> Fault;
+}
+
+impl IntoFault for KeyError {
+    fn into_fault(self) -> Fault {
+        store::Error::Key(self).into()
+    }
+}
+
+/// Unlocks one key file.
+pub fn unlock_file(run: &Run, file: &KeyFile, name: &str) -> Result<RootSecret> {
+    if !file.needs_passphrase() {
+        return Ok(file.unlock(None)?);
+    }
+    let what = format!("the key of {name}");
+    for attempt in 0..ATTEMPTS {
+        let passphrase = run.person.passphrase(&what, attempt)?;
+        match file.unlock(Some(&passphrase)) {
+            Err(store::Error::Key(KeyError::Passphrase)) if attempt + 1 < ATTEMPTS => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(KeyError::Passphrase.into_fault())
+}
+
+/// Writes a key file.
+pub fn write_key(path: &Path, file: &KeyFile) -> Result<()> {
+    write_private(path, file.print()?.as_bytes())
+}
+
+fn new_slot<'a>(run: &'a Run, label: &'a str) -> NewSlot<'a> {
+    NewSlot { label, created_at: run.clock.now_ms(), chance: &*run.chance }
+}
+
+/// A key file for a secret, opened by a new passphrase when one is given. Tells whether it is protected.
+pub fn make_key(run: &Run, mut file: KeyFile, root: &RootSecret, passphrase: Option<&[u8]>) -> Result<(KeyFile, bool)> {
+    let new = new_slot(run, "first");
+    match passphrase {
+        Some(passphrase) => drop(file.add_passphrase(root, &new, passphrase, Argon::default())?.id()),
+        None => drop(file.add_open(root, &new)?.id()),
+    }
+    Ok((file, passphrase.is_some()))
+}
+
+fn slot_row(slot: &Slot, in_vault: bool) -> KeyRow {
+    KeyRow {
+        slot: slot.id().to_owned(),
+        passphrase: slot.kind() == Kind::Passphrase,
+        in_vault,
+        label: slot.label().to_owned(),
+        cost: slot.cost().map(|argon| format!("argon2id {} MiB, t={}, p={}", argon.m_kib / 1024, argon.t, argon.p)).unwrap_or_default(),
+    }
+}
+
+/// The key of this machine, without unlocking it.
+pub fn list(run: &Run) -> Result<KeyInfo> {
+    let connector = Connector::new(run)?;
+    let remote = connector.connect()?;
+    let files = key_checks(run)?;
+    let opened: transport::message::Opened =
+        remote.ask(&Request::Open(super::account::open_request(run, &files, 0)))?;
+    let check = opened.account.key_check;
+    let name = for_terminal(opened.account.name.as_bytes());
+    let found = files
+        .iter()
+        .find(|found| Some(found.file.key_check()) == check)
+        .ok_or_else(|| no_key(run, &files, &name, &opened.account))?;
+    let state = StateDir::new(run.folders.state.clone()).account(opened.vault, opened.account.id)?;
+    let mut slots: Vec<KeyRow> = found.file.slots().iter().map(|slot| slot_row(slot, false)).collect();
+    for text in &opened.account.slots {
+        slots.push(slot_row(&Slot::from_json(text)?, true));
+    }
+    remote.close()?;
+    Ok(KeyInfo {
+        account: opened.account.name,
+        vault_id: opened.vault.hex(),
+        file: found.path.clone(),
+        words_shown: state.words_shown,
+        slots,
+    })
+}
+
+/// Adds a passphrase slot, to the key file or to the vault.
+pub fn add(run: &Run, job: &KeyAddJob) -> Result<KeyRow> {
+    let account = Account::open(run)?;
+    let label = job.label.clone().unwrap_or_default();
+    let passphrase = run
+        .person
+        .new_passphrase("the new slot", false)?
+        .ok_or_else(|| Fault::new(Code::KeyPassphraseNeeded, "a slot needs a passphrase").hint("--password-file FILE"))?;
+    let (new, root) = (new_slot(run, &label), &account.unlocked.root);
+    if job.in_vault {
+        let slot = Slot::passphrase(root, account.row.id, &new, &passphrase, Argon::default())?;
+        let mut slots = account.row.slots.clone();
+        slots.push(slot.to_json()?);
+        account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots }))?;
+        return Ok(slot_row(&slot, true));
+    }
+    let Found { path, mut file } = account.unlocked.found.clone();
+    let row = slot_row(file.add_passphrase(root, &new, &passphrase, Argon::default())?, false);
+    write_key(&path, &file)?;
+    Ok(row)
+}
+
+/// Removes a slot, of the key file or of the vault.
+pub fn remove(run: &Run, id: &str) -> Result<KeyRow> {
+    let account = Account::open(run)?;
+    for (at, text) in account.row.slots.iter().enumerate() {
+        let slot = Slot::from_json(text)?;
+        if slot.id() == id {
+            let mut slots = account.row.slots.clone();
+            slots.remove(at);
+            account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots }))?;
+            return Ok(slot_row(&slot, true));
+        }
+    }
+    let Found { path, mut file } = account.unlocked.found.clone();
+    let none = || Fault::new(Code::PathNone, format!("there is no slot {}", for_terminal(id.as_bytes()))).hint("tuckbox key list");
+    let row = file.slots().iter().find(|slot| slot.id() == id).map(|slot| slot_row(slot, false)).ok_or_else(none)?;
+    if file.slots().len() == 1 {
+        return Err(Fault::new(Code::PolicyConfirm, "the last slot of a key file is not removed: nothing could open it then")
+            .hint("add another first: tuckbox key add"));
+    }
+    file.remove(id)?;
+    write_key(&path, &file)?;
+    Ok(row)
+}
+
+/// Changes the passphrase of the key file: its first slot is wrapped anew.
+pub fn passwd(run: &Run) -> Result<KeyRow> {
+    let account = Account::open(run)?;
+    let Found { path, mut file } = account.unlocked.found.clone();
+    let passphrase = run.person.new_passphrase("the key", true)?;
+    let old: Vec<String> = file.slots().iter().map(|slot| slot.id().to_owned()).collect();
+    let (new, root) = (new_slot(run, "passphrase"), &account.unlocked.root);
+    let row = match &passphrase {
+        Some(passphrase) => slot_row(file.add_passphrase(root, &new, passphrase, Argon::default())?, false),
+        None => slot_row(file.add_open(root, &new)?, false),
+    };
+    for id in old {
+        file.remove(&id)?;
+    }
+    write_key(&path, &file)?;
+    Ok(row)
+}
+
+/// The key file as it is.
+pub fn export(run: &Run) -> Result<Zeroizing<Vec<u8>>> {
+    let info = list(run)?;
+    std::fs::read(&info.file).map(Zeroizing::new).map_err(|error| cannot("read", &info.file, &error))
+}
+
+/// The recovery words.
+pub fn words(run: &Run) -> Result<Zeroizing<String>> {
+    let account = Account::open(run)?;
+    let words = account.unlocked.root.words()?;
+    account.change_state(|state| state.words_shown = true)?;
+    Ok(words)
+}
+
+/// Makes a key file on this machine from the recovery words, for the account that they fit, and a certified device key.
+pub fn recover(run: &Run) -> Result<Made> {
+    let connector = std::sync::Arc::new(Connector::new(run)?);
+    let remote = connector.connect()?;
+    let rows: Vec<AccountRow> = remote.ask(&Request::Accounts(Accounts {}))?;
+    let words = run.person.words()?;
+    let root = RootSecret::from_words(&words)?;
+    let fits = |row: &&AccountRow| row.key_check == Some(root.key_check());
+    let row = rows.iter().find(fits).ok_or_else(|| {
+        Fault::new(Code::KeyOtherAccount, "these words are good, but of no account in this vault")
+            .hint("check the vault's address: --vault ADDRESS")
+    })?;
+    let opened: transport::message::Opened = remote.ask(&Request::Open(transport::message::Open {
+        account: Some(row.name.clone()),
+        keys: vec![root.key_check()],
+        after: u64::MAX,
+        client: String::new(),
+    }))?;
+    let passphrase = run.person.new_passphrase("the key on this machine", true)?;
+    let file = KeyFile::new(opened.vault, row.domain, row.id, row.name.as_str(), &root);
+    let (file, protected) = make_key(run, file, &root, passphrase.as_deref().map(Vec::as_slice))?;
+    let path = key_path(run, &row.name, opened.vault);
+    write_key(&path, &file)?;
+    remote.close()?;
+    let mut run = run.clone();
+    run.place.account = Some(row.name.clone());
+    run.place.key_file = Some(path.clone());
+    if let Some(passphrase) = passphrase {
+        run.person = std::sync::Arc::new(super::ask_once::Known::new(run.person, passphrase));
+    }
+    let account = Account::open_on(&run, connector)?;
+    // The words were just typed in: they exist.
+    account.change_state(|state| state.words_shown = true)?;
+    account.device()?;
+    super::init::remember(&run, opened.vault, &row.name)?;
+    Ok(Made {
+        key_made: true,
+        vault: run.place.vault.clone(),
+        vault_id: opened.vault.hex(),
+        account: row.name.clone(),
+        account_id: row.id.hex(),
+        key_file: shown(&path),
+        key_protected: protected,
+        ..Made::default()
+    })
+}
+
+/// Adds a sealing key: a new keyring, committed as a key link.
+pub fn rotate(run: &Run) -> Result<Rotated> {
+    let account = Account::open(run)?;
+    account.may_write()?;
+    let mut keyring = (*account.keyring).clone();
+    keyring.rotate(&*run.chance)?;
+    let body = keyring_body(&account.unlocked.root, &account.row, &keyring, run)?;
+    let device = account.device()?;
+    let link = account.append(&device, LinkKind::Key, &body)?;
+    Ok(Rotated { key_id: keyring.current(), sequence: link.link().sequence })
+}
+
+/// The body of a key link.
+pub fn keyring_body(root: &RootSecret, row: &AccountRow, keyring: &store::seal::Keyring, run: &Run) -> Result<Record> {
+    Ok(root.kek().seal_keyring(row.domain, row.id, keyring, &*run.chance)?)
+}
+
+/// Seals and opens for an account whose keyring is at hand.
+pub fn sealer(run: &Run, row: &AccountRow, root: &RootSecret, keyring: &store::seal::Keyring) -> (AccountKeys, Sealer) {
+    let keys = AccountKeys::derive(root);
+    let sealer = Sealer::new(row.domain, row.id, &keys, keyring, std::sync::Arc::clone(&run.chance));
+    (keys, sealer)
+}
+

@@ -1,0 +1,203 @@
+//! What must survive on this machine: the device key, what was last seen of each vault, which roots are our own.
+//! Small JSON files in the state directory, replaced by rename after a sync.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use store::chain::Head;
+use store::id::{AccountId, ChainHash, NodeId, SourceId, VaultId};
+use store::seal::DeviceKey;
+use zeroize::Zeroizing;
+
+use crate::fault::{Code, Fault, Result};
+
+/// The state of one account in one vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// The newest link that was seen here: what the vault shows may not be shorter or different.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// Roots that this device committed, by source (hex): entries under them may be taken over unread.
+    #[serde(default)]
+    pub own_roots: BTreeMap<String, OwnRoot>,
+    /// The recovery words were shown.
+    #[serde(default)]
+    pub words_shown: bool,
+}
+
+/// A place in a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Number of the link.
+    pub sequence: u64,
+    /// Its chain hash, hex.
+    pub chain: String,
+    /// Its marker.
+    pub marker: u64,
+}
+
+/// A root that this device committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnRoot {
+    /// Node id, hex.
+    pub root: String,
+    /// Number of the link that introduced it.
+    pub sequence: u64,
+}
+
+impl AccountState {
+    /// The newest link seen.
+    pub fn head(&self) -> Option<Head> {
+        let seen = self.seen.as_ref()?;
+        Some(Head { sequence: seen.sequence, chain: ChainHash::from_hex(&seen.chain)?, marker: seen.marker })
+    }
+
+    /// Remembers the newest link.
+    pub fn set_head(&mut self, head: Head) {
+        self.seen = Some(Seen { sequence: head.sequence, chain: head.chain.hex(), marker: head.marker });
+    }
+
+    /// Whether this device committed that root of that source.
+    pub fn is_own(&self, source: SourceId, root: NodeId) -> bool {
+        self.own_roots.get(&source.hex()).is_some_and(|own| own.root == root.hex())
+    }
+
+    /// Remembers a root that this device committed.
+    pub fn set_own(&mut self, source: SourceId, root: NodeId, sequence: u64) {
+        self.own_roots.insert(source.hex(), OwnRoot { root: root.hex(), sequence });
+    }
+}
+
+/// What this machine remembers of a vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultState {
+    /// The account that `init` made or joined here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// The state directory.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    dir: PathBuf,
+}
+
+impl StateDir {
+    /// The state in this directory, which need not exist yet.
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    fn account_file(&self, vault: VaultId, account: AccountId) -> PathBuf {
+        self.dir.join("accounts").join(format!("{}-{}.json", vault.hex(), account.hex()))
+    }
+
+    fn vault_file(&self, vault: VaultId) -> PathBuf {
+        self.dir.join("vaults").join(format!("{}.json", vault.hex()))
+    }
+
+    fn device_file(&self, account: AccountId) -> PathBuf {
+        self.dir.join("devices").join(format!("{}.key", account.hex()))
+    }
+
+    /// What is known of an account in a vault; nothing when there is no file.
+    pub fn account(&self, vault: VaultId, account: AccountId) -> Result<AccountState> {
+        read_json(&self.account_file(vault, account)).map(Option::unwrap_or_default)
+    }
+
+    /// Remembers it, durably.
+    pub fn set_account(&self, vault: VaultId, account: AccountId, state: &AccountState) -> Result<()> {
+        write_json(&self.account_file(vault, account), state)
+    }
+
+    /// What is known of a vault.
+    pub fn vault(&self, vault: VaultId) -> Result<VaultState> {
+        read_json(&self.vault_file(vault)).map(Option::unwrap_or_default)
+    }
+
+    /// Remembers it, durably.
+    pub fn set_vault(&self, vault: VaultId, state: &VaultState) -> Result<()> {
+        write_json(&self.vault_file(vault), state)
+    }
+
+    /// This device's key for an account, when it has one.
+    pub fn device(&self, account: AccountId) -> Result<Option<DeviceKey>> {
+        let path = self.device_file(account);
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let text = Zeroizing::new(text);
+        let bytes = STANDARD.decode(text.trim_ascii()).map(Zeroizing::new).map_err(|_| damaged(&path))?;
+        DeviceKey::from_bytes(&bytes).map(Some).map_err(|_| damaged(&path))
+    }
+
+    /// Keeps this device's key for an account.
+    pub fn set_device(&self, account: AccountId, key: &DeviceKey) -> Result<()> {
+        let text = Zeroizing::new(STANDARD.encode(*key.to_bytes()));
+        write_private(&self.device_file(account), text.as_bytes())
+    }
+}
+
+fn damaged(path: &Path) -> Fault {
+    Fault::new(Code::KeySlot, format!("{} is damaged", shown(path)))
+        .hint("move it aside; the next backup makes a new device key")
+}
+
+fn shown(path: &Path) -> String {
+    crate::name::for_terminal(path.as_os_str().as_encoded_bytes())
+}
+
+fn trouble(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
+    let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+    let code = if full { Code::DiskFull } else { Code::System };
+    Fault::new(code, format!("cannot {doing} {}", shown(path))).because(error)
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(trouble("read", path, &error)),
+    }
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Fault::new(Code::System, format!("{} cannot be understood", shown(path)))
+            .because(error)
+            .hint("move it aside; tuckbox then looks at the vault as if for the first time")
+    })
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| Fault::new(Code::System, error.to_string()))?;
+    write_private(path, &text)
+}
+
+/// Replaces a file, durably: a new one is written and synced, then renamed, then the directory is synced. 0600.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(dir).map_err(|error| trouble("make", dir, &error))?;
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let new = PathBuf::from(new);
+    let written = (|| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        std::fs::File::open(dir)?.sync_all()
+    })();
+    written.map_err(|error| {
+        // The file that was to be replaced is as it was.
+        drop(std::fs::remove_file(&new));
+        trouble("write", path, &error)
+    })
+}

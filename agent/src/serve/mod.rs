@@ -1,0 +1,161 @@
+//! The server's end: answers requests about one vault. Started by SSH for one session, or in process for a local vault.
+//!
+//! It never holds a key, and names no secret key type. Each request is one call, answered on a thread of its own; a
+//! call that stores or fetches goes on until its end. What may be asked is decided by the role in [`permit`], before
+//! anything else is looked at.
+
+mod ask;
+mod chain;
+mod check;
+mod fetch;
+mod open;
+mod permit;
+mod refuse;
+mod upload;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use minicbor::Encode;
+use store::door::{Chance, Clock, Disk, RealDisk};
+use store::vault::{Access, AccountInfo, AccountSelector, Domain, Vault};
+use transport::message::{self, Reply, Request};
+use transport::{Call, Hello, Pipe, ServerConfig, Service};
+
+use crate::engine::job::{Role, ServeJob};
+use crate::engine::queue::lock;
+use crate::fault::{Code, Fault};
+use refuse::Refused;
+
+/// The server's end of one connection.
+pub struct Server {
+    path: PathBuf,
+    role: Role,
+    /// The only account that may be seen.
+    only: Option<String>,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    /// The vault, once it is open.
+    vault: Mutex<Option<Vault>>,
+    /// The account that was opened on this connection.
+    account: Mutex<Option<AccountInfo>>,
+}
+
+impl Server {
+    /// A server for the vault of this job.
+    pub fn new(job: &ServeJob, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
+        Self {
+            path: job.vault.clone(),
+            role: job.role,
+            only: job.account.clone(),
+            disk: Arc::new(RealDisk::default()),
+            clock,
+            chance,
+            vault: Mutex::default(),
+            account: Mutex::default(),
+        }
+    }
+
+    /// Serves one pipe until the client goes.
+    pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
+        let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
+        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
+        transport::serve(pipe, config, Arc::new(self))
+    }
+
+    /// The vault, opened as far as `access` needs.
+    fn vault(&self, access: Access) -> Result<Vault, Refused> {
+        let mut held = lock(&self.vault);
+        if let Some(vault) = held.as_ref().filter(|vault| access == Access::Read || vault.access() == Access::Write) {
+            return Ok(vault.clone());
+        }
+        let open = |access| {
+            let (disk, clock, chance) = (Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.chance));
+            Vault::open(disk, clock, chance, &self.path, access)
+        };
+        // A vault that may be written is opened so at once; reading never needs that.
+        let vault = match (access, self.role) {
+            (Access::Read, Role::Append | Role::Backup | Role::Admin) => open(Access::Write).or_else(|_| open(Access::Read))?,
+            (access, _) => open(access)?,
+        };
+        *held = Some(vault.clone());
+        Ok(vault)
+    }
+
+    /// Remembers a vault that was just made.
+    fn set_vault(&self, vault: &Vault) {
+        *lock(&self.vault) = Some(vault.clone());
+    }
+
+    fn set_account(&self, account: &AccountInfo) {
+        *lock(&self.account) = Some(account.clone());
+    }
+
+    /// The account that was opened, as it is now, and its chunk space.
+    fn account(&self, access: Access) -> Result<(Vault, AccountInfo, Domain), Refused> {
+        let vault = self.vault(access)?;
+        let account = lock(&self.account).clone();
+        let account = account.ok_or_else(|| Refused::from(Fault::new(Code::NetProtocol, "no account was opened")))?;
+        let account = vault.reload(&account)?;
+        let domain = vault.domain(&account)?;
+        Ok((vault, account, domain))
+    }
+
+    /// An account by name or number, if it may be seen.
+    fn find(&self, vault: &Vault, name: &str) -> Result<AccountInfo, Refused> {
+        let by_name = vault.account(&AccountSelector::Name(name.to_owned()));
+        let number = name.strip_prefix("0x").unwrap_or(name);
+        let found = by_name.or_else(|error| match u32::from_str_radix(number, 16) {
+            Ok(number) => vault.account(&AccountSelector::Number(number)).map_err(|_| error),
+            Err(_) => Err(error),
+        })?;
+        if self.may_see(&found) { Ok(found) } else { Err(Refused::no_account(name)) }
+    }
+
+    fn may_see(&self, account: &AccountInfo) -> bool {
+        self.only.as_ref().is_none_or(|only| {
+            let number = only.strip_prefix("0x").unwrap_or(only);
+            *only == account.name || u32::from_str_radix(number, 16).is_ok_and(|number| number == account.number)
+        })
+    }
+
+    fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
+        let request: Request = message::decode(request)
+            .map_err(|_| Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server"))?;
+        permit::permit(self.role, &request)?;
+        match request {
+            Request::Open(open) => reply(call, self.open(&open)?),
+            Request::Accounts(_) => reply(call, self.accounts()?),
+            Request::Init(init) => reply(call, self.init(&init)?),
+            Request::Bind(bind) => reply(call, self.bind(&bind)?),
+            Request::SetSlots(slots) => reply(call, self.set_slots(slots)?),
+            Request::Links(links) => reply(call, self.links(&links)?),
+            Request::Bodies(bodies) => self.bodies(call, &bodies),
+            Request::Ask(first) => self.ask(call, first),
+            Request::Upload(begin) => self.upload(call, &begin),
+            Request::Under(under) => self.under(call, &under),
+            Request::Fetch(first) => self.fetch(call, first),
+            Request::Check(what) => self.check(call, &what),
+        }
+    }
+}
+
+impl Service for Server {
+    fn handle(&self, call: Call, request: Vec<u8>) {
+        let done = self.answer(&call, &request);
+        if let Err(refused) = done {
+            if let Some(refusal) = refused.refusal() {
+                // When the client has gone, nobody is there to be told.
+                drop(call.send_message(message::encode(&Reply::<()>::Refused(refusal))));
+            }
+        }
+        // Likewise.
+        drop(call.end());
+    }
+}
+
+/// Sends one reply.
+fn reply<T: Encode<()>>(call: &Call, reply: T) -> Result<(), Refused> {
+    Ok(call.send_message(message::encode(&Reply::Done(reply)))?)
+}

@@ -1,0 +1,175 @@
+//! Opening, listing, making and binding accounts.
+
+use std::sync::Arc;
+
+use store::chain::{LinkKind, ReceivedLink};
+use store::id::BodyHash;
+use store::vault::{Access, AccountInfo, AccountState, Domain, Vault};
+use transport::message::{AccountRow, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
+
+use super::refuse::Refused;
+use super::{Server, lock};
+use crate::fault::{Code, Fault};
+
+/// Links that come with the first reply.
+const LINKS_WITH_OPEN: usize = 256;
+/// Bytes of bodies that come with the first reply.
+const BODIES_WITH_OPEN: usize = 128 << 10;
+
+impl Server {
+    /// Opens an account: the one that is named, else the one that this connection is for, else the one that the
+    /// client's keys open, else the only one.
+    pub fn open(&self, open: &Open) -> Result<Opened, Refused> {
+        let vault = self.vault(Access::Read)?;
+        let account = self.pick(&vault, open)?;
+        if account.state == AccountState::Disabled {
+            return Err(Fault::new(Code::AccountFrozen, "this account is disabled").hint("ask the server's administrator").into());
+        }
+        let domain = vault.domain(&account)?;
+        self.set_account(&account);
+        let head = domain.head(&account)?;
+        let after = open.after.saturating_add(1);
+        let links = domain.links(&account, after, LINKS_WITH_OPEN)?;
+        let bodies = useful_bodies(&domain, &account, &links)?;
+        Ok(Opened {
+            vault: vault.id(),
+            head: head.map(|head| Head { sequence: head.sequence, chain: head.chain, marker: head.marker }),
+            links: links.into_iter().map(Into::into).collect(),
+            bodies: bodies.into_iter().map(Into::into).collect(),
+            generation: domain.generation()?,
+            now_ms: self.clock.now_ms(),
+            free_bytes: self.disk.free_bytes(vault.path()).ok(),
+            account: row(&account),
+        })
+    }
+
+    fn pick(&self, vault: &Vault, open: &Open) -> Result<AccountInfo, Refused> {
+        if let Some(name) = open.account.as_ref().or(self.only.as_ref()) {
+            return self.find(vault, name);
+        }
+        let mut seen = vault.accounts()?;
+        seen.retain(|account| self.may_see(account));
+        let opened: Vec<_> =
+            seen.iter().filter(|a| a.key_check.is_some_and(|check| open.keys.contains(&check))).collect();
+        match (opened.as_slice(), seen.as_slice()) {
+            ([one], _) | ([], [one]) if !seen.is_empty() => Ok((*one).clone()),
+            (_, []) => Err(Fault::new(Code::AccountNone, "there is no account in this vault yet").hint("tuckbox init").into()),
+            ([], _) => Err(Fault::new(Code::KeyNone, "no key on this machine opens an account of this vault")
+                .hint("with the 24 words: tuckbox key recover; as a new machine: tuckbox init")
+                .into()),
+            (several, _) => {
+                let names: Vec<&str> = several.iter().map(|account| account.name.as_str()).collect();
+                Err(Fault::new(Code::AccountWhich, format!("several accounts fit: {}", names.join(", ")))
+                    .hint("name one: --account NAME")
+                    .into())
+            }
+        }
+    }
+
+    /// All accounts that may be seen.
+    pub fn accounts(&self) -> Result<Vec<AccountRow>, Refused> {
+        let accounts = self.vault(Access::Read)?.accounts()?;
+        Ok(accounts.iter().filter(|account| self.may_see(account)).map(row).collect())
+    }
+
+    /// Makes the vault and the account, as far as they are missing.
+    pub fn init(&self, init: &Init) -> Result<Made, Refused> {
+        let (vault, made_vault) = match self.vault(Access::Write) {
+            Ok(vault) => (vault, false),
+            Err(Refused::Told(fault)) if fault.code == Code::VaultNone => (self.make_vault()?, true),
+            Err(other) => return Err(other),
+        };
+        let (account, made_account) = match self.find(&vault, &init.name) {
+            Ok(account) => (account, false),
+            Err(Refused::Told(fault)) if fault.code == Code::AccountNone && self.only.is_none() => {
+                (vault.create_account(&init.name)?, true)
+            }
+            Err(other) => return Err(other),
+        };
+        let links = vault.domain(&account)?.head(&account)?.map_or(0, |head| head.sequence);
+        self.set_account(&account);
+        Ok(Made { vault: vault.id(), made_vault, account: row(&account), made_account, links })
+    }
+
+    fn make_vault(&self) -> Result<Vault, Refused> {
+        if let Some(above) = self.path.parent() {
+            std::fs::create_dir_all(above).map_err(|cause| store::Error::disk("make", above, cause))?;
+        }
+        let vault = Vault::create(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.chance), &self.path)?;
+        self.set_vault(&vault);
+        Ok(vault)
+    }
+
+    /// Binds a key to the opened account, once. The same key again is no error.
+    pub fn bind(&self, bind: &Bind) -> Result<(), Refused> {
+        let (vault, account, _) = self.account(Access::Write)?;
+        let identity: [u8; 32] = bind
+            .identity
+            .as_slice()
+            .try_into()
+            .map_err(|_| Fault::new(Code::NetProtocol, "an identity key has another length"))?;
+        if account.identity == Some(identity) && account.key_check == Some(bind.key_check) {
+            return Ok(());
+        }
+        if account.identity.is_some() {
+            return Err(Fault::new(Code::AccountBound, "the account has a key already")
+                .hint("with its 24 words: tuckbox key recover; or choose another name: tuckbox init --account NAME")
+                .into());
+        }
+        let account = vault.bind(&account, identity, bind.key_check)?;
+        *lock(&self.account) = Some(account);
+        Ok(())
+    }
+
+    /// Replaces the passphrase slots kept in the vault.
+    pub fn set_slots(&self, slots: SetSlots) -> Result<(), Refused> {
+        let (vault, account, _) = self.account(Access::Write)?;
+        let account = vault.set_slots(&account, slots.slots)?;
+        *lock(&self.account) = Some(account);
+        Ok(())
+    }
+}
+
+/// Bodies that a client needs next, as far as they are small: those of key and device links, of the newest version
+/// and the newest partial.
+fn useful_bodies(domain: &Domain, account: &AccountInfo, links: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Refused> {
+    let links = links.iter().map(|link| ReceivedLink::decode(link)).collect::<store::Result<Vec<_>>>()?;
+    let newest = |kind| links.iter().rev().find(|link| link.link().kind == kind);
+    let mut hashes: Vec<BodyHash> = links
+        .iter()
+        .filter(|link| matches!(link.link().kind, LinkKind::Key | LinkKind::Device))
+        .chain(newest(LinkKind::Version))
+        .chain(newest(LinkKind::Partial))
+        .map(|link| link.link().body)
+        .collect();
+    hashes.dedup();
+    let mut bodies = Vec::new();
+    let mut bytes = 0;
+    for hash in hashes {
+        let Some(body) = domain.body(account, hash)? else { continue };
+        bytes += body.len();
+        if bytes > BODIES_WITH_OPEN {
+            break;
+        }
+        bodies.push(body);
+    }
+    Ok(bodies)
+}
+
+/// What a client may know of an account.
+fn row(account: &AccountInfo) -> AccountRow {
+    AccountRow {
+        number: account.number,
+        id: account.id,
+        domain: account.domain,
+        name: account.name.clone(),
+        identity: account.identity.map(|key| key.to_vec()),
+        key_check: account.key_check,
+        state: match account.state {
+            AccountState::Open => State::Open,
+            AccountState::Frozen => State::Frozen,
+            AccountState::Disabled => State::Disabled,
+        },
+        slots: account.slots.clone(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Storing: records into the session's staging, then commits.
+
+use store::chain::SignedLink;
+use store::record::Record;
+use store::vault::{Access, Domain, Outcome as VaultOutcome, Session};
+use transport::Call;
+use transport::message::{Ack, Begin, Begun, Commit, Committed, Head, IDS_MAX, Outcome, Up, UpReply, decode, join_ids};
+
+use super::refuse::Refused;
+use super::{Server, reply};
+use crate::engine::remote::{Incoming, IncomingError, Next};
+use crate::fault::{Code, Fault};
+
+/// Bytes after which what was staged is handed to the system and acknowledged.
+const ACK_BYTES: usize = 4 << 20;
+
+/// What was staged on this call.
+#[derive(Default)]
+struct Staged {
+    records: u64,
+    stored_bytes: u64,
+    /// Since the last acknowledgement.
+    unacked_bytes: usize,
+}
+
+impl Server {
+    /// Takes records and commits until the client ends. What was acknowledged survives the end of this process.
+    pub fn upload(&self, call: &Call, begin: &Begin) -> Result<(), Refused> {
+        let (_, account, domain) = self.account(Access::Write)?;
+        if begin.stripe {
+            return self.stripe(call, begin, &domain, &account);
+        }
+        let mut session = domain.begin(&account, &begin.sources, begin.session)?;
+        let generation = domain.generation()?;
+        reply(call, UpReply::Begun(Begun { session: session.id(), generation }))?;
+        let taken = take(call, &mut session);
+        if taken.is_err() {
+            // Whoever resumes or adopts the session finds what was put; a flush that fails costs only what was not
+            // acknowledged.
+            drop(session.flush());
+            return taken;
+        }
+        Ok(session.end()?)
+    }
+
+    fn stripe(
+        &self,
+        call: &Call,
+        begin: &Begin,
+        domain: &Domain,
+        account: &store::vault::AccountInfo,
+    ) -> Result<(), Refused> {
+        let session = begin.session.ok_or_else(|| Fault::new(Code::NetProtocol, "a stripe names no session"))?;
+        let mut stripe = domain.attach(account, session)?;
+        reply(call, UpReply::Begun(Begun { session, generation: domain.generation()? }))?;
+        let mut staged = Staged::default();
+        let mut incoming = Incoming::new(call);
+        loop {
+            match incoming.next().map_err(refused)? {
+                Next::Record(record) => {
+                    stripe.put(&record)?;
+                    staged.count(&record);
+                }
+                // Any message asks for everything so far to be made ready for the session's commit.
+                Next::Message(_) => {
+                    stripe.finish()?;
+                    staged.acknowledge(call)?;
+                }
+                Next::End => return Ok(stripe.finish()?),
+            }
+        }
+    }
+}
+
+fn take(call: &Call, session: &mut Session) -> Result<(), Refused> {
+    let mut staged = Staged::default();
+    let mut incoming = Incoming::new(call);
+    loop {
+        match incoming.next().map_err(refused)? {
+            Next::Record(record) => {
+                session.put(&record)?;
+                staged.count(&record);
+                if staged.unacked_bytes >= ACK_BYTES {
+                    session.flush()?;
+                    staged.acknowledge(call)?;
+                }
+            }
+            Next::Message(message) => {
+                let Up::Commit(commit) =
+                    decode(&message).map_err(|_| Fault::new(Code::NetProtocol, "a commit cannot be read"))?;
+                session.flush()?;
+                staged.acknowledge(call)?;
+                let outcome = self::commit(session, &commit)?;
+                reply(call, UpReply::Outcome(outcome))?;
+            }
+            Next::End => return Ok(()),
+        }
+    }
+}
+
+fn commit(session: &mut Session, commit: &Commit) -> Result<Outcome, Refused> {
+    let link = SignedLink::decode(&commit.link)?;
+    let body = commit.body.as_deref().map(Record::decode).transpose()?;
+    Ok(match session.commit(&link, body.as_ref())? {
+        VaultOutcome::Committed(link) => {
+            Outcome::Committed(Committed { chain: link.chain_hash(), link: link.encode().to_vec() })
+        }
+        VaultOutcome::Conflict(head) => Outcome::Conflict(head.map(|head| Head {
+            sequence: head.sequence,
+            chain: head.chain,
+            marker: head.marker,
+        })),
+        VaultOutcome::Lacking { chunks, nodes } => Outcome::Lacking {
+            chunks: join_ids(chunks.iter().take(IDS_MAX).map(store::id::ChunkId::bytes)),
+            nodes: join_ids(nodes.iter().take(IDS_MAX).map(store::id::NodeId::bytes)),
+        },
+    })
+}
+
+impl Staged {
+    fn count(&mut self, record: &Record) {
+        self.records += 1;
+        self.stored_bytes += record.stored_len() as u64;
+        self.unacked_bytes += record.wire_len();
+    }
+
+    fn acknowledge(&mut self, call: &Call) -> Result<(), Refused> {
+        self.unacked_bytes = 0;
+        reply(call, UpReply::Ack(Ack { records: self.records, stored_bytes: self.stored_bytes }))
+    }
+}
+
+fn refused(error: IncomingError) -> Refused {
+    match error {
+        IncomingError::Transport(_) => Refused::Gone,
+        IncomingError::Record(error) => error.into(),
+        IncomingError::Torn => Fault::new(Code::NetProtocol, "a record is torn").into(),
+    }
+}

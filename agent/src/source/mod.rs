@@ -1,0 +1,41 @@
+//! Reads the file system for a backup.
+//!
+//! Everything goes by directory descriptors: no symbolic link is ever followed below a source, no path is put together, and
+//! names are bytes. One name costs one `statx`; a small file that is read costs open, stat, read and close.
+//!
+//! * [`Dir`], [`Stat`]: a directory, its names, and what the system says of each
+//! * [`verdict`], [`racy`]: whether a file must be read again
+//! * [`SourceFile`], [`Extent`]: a file's bytes and holes
+//! * [`capture`], [`Owners`]: an entry with everything but its content
+//! * [`Selection`]: what is left out, and by which rule
+//! * [`mount_facts`]: on which file system a source lies
+//! * [`read_list_file`]: lists of paths to back up
+
+mod capture;
+mod dir;
+mod extents;
+mod file;
+mod list_file;
+mod mounts;
+mod owners;
+mod pattern;
+mod select;
+mod stat;
+#[cfg(test)]
+pub(crate) mod tests;
+mod verdict;
+pub(crate) mod xattrs;
+
+pub use capture::{Captured, capture, capture_dir, capture_file};
+pub use dir::Dir;
+pub use extents::Extent;
+pub use file::{OpenError, SourceFile};
+pub use list_file::{ListForm, parse_list, read_list_file};
+pub use mounts::{MountFacts, mount_facts};
+pub use owners::Owners;
+pub use pattern::{Pattern, PatternError};
+pub use select::{Decision, Given, Selection, SelectionOptions};
+pub use stat::Stat;
+pub use verdict::{Changes, RACY_MTIME_NS, Verdict, racy, verdict, verdict_on};
+
+pub(crate) use dir::component;

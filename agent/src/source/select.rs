@@ -1,0 +1,351 @@
+//! What is left out of a backup, and by which rule.
+//!
+//! Rules are asked in order and the last that matches decides; `!` before a pattern takes back what earlier ones left out.
+//! Nothing below a directory that is left out can be taken back, as nobody looks there.
+
+use std::path::{Path, PathBuf};
+
+use store::tree::{Kind, check_name};
+
+use super::dir::Dir;
+use super::file::SourceFile;
+use super::list_file::read_limited;
+use super::pattern::Pattern;
+use super::stat::Stat;
+use crate::fault::{Code, Fault, Result};
+
+/// A pattern as it was given, and where: a flag, or `FILE:LINE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The pattern, with a leading `!` to take back.
+    pub pattern: Vec<u8>,
+    /// Where it stands, as people are told.
+    pub from: String,
+}
+
+impl Given {
+    /// A pattern and where it stands.
+    pub fn new(pattern: impl Into<Vec<u8>>, from: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), from: from.into() }
+    }
+}
+
+/// Everything that a person may say about what is left out.
+#[derive(Clone, Debug, Default)]
+pub struct SelectionOptions {
+    /// Patterns.
+    pub exclude: Vec<Given>,
+    /// Patterns for which capitals and small letters are the same.
+    pub iexclude: Vec<Given>,
+    /// Files with a pattern a line; `#` begins a comment line.
+    pub exclude_files: Vec<PathBuf>,
+    /// The same, capitals and small letters being the same.
+    pub iexclude_files: Vec<PathBuf>,
+    /// Leave out what is in directories with a `CACHEDIR.TAG` of the right signature.
+    pub exclude_caches: bool,
+    /// Leave out what is in directories with a file of this name; `NAME:HEADER` asks for its first bytes, too.
+    pub exclude_if_present: Vec<Vec<u8>>,
+    /// Leave out regular files of more bytes.
+    pub larger_than: Option<u64>,
+    /// Leave out what is on other file systems than the source itself.
+    pub one_file_system: bool,
+}
+
+/// What decided about a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it is left out.
+    pub left_out: bool,
+    /// The rule, as people are told: pattern and where it stands. `None` when no rule matches.
+    pub rule: Option<String>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    pattern: Pattern,
+    takes_back: bool,
+    given: Given,
+}
+
+#[derive(Debug)]
+struct Tag {
+    name: Vec<u8>,
+    header: Vec<u8>,
+    from: &'static str,
+}
+
+/// The rules, compiled once. Shared by all threads of a run.
+#[derive(Debug, Default)]
+pub struct Selection {
+    rules: Vec<Rule>,
+    /// Whether any rule takes back: then what decided above matters below.
+    takes_back: bool,
+    tags: Vec<Tag>,
+    larger_than: Option<u64>,
+    one_file_system: bool,
+}
+
+const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
+const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+
+/// Longest list of patterns that is read, and longest header of a tag.
+const PATTERN_FILE_BYTES_MAX: u64 = 16 << 20;
+const HEADER_BYTES_MAX: usize = 4096;
+
+impl Selection {
+    /// Compiles the rules; pattern files are read now. Usage faults name the flag or line.
+    pub fn new(options: &SelectionOptions) -> Result<Self> {
+        let mut selection =
+            Self { larger_than: options.larger_than, one_file_system: options.one_file_system, ..Self::default() };
+        for (given, files, fold) in
+            [(&options.exclude, &options.exclude_files, false), (&options.iexclude, &options.iexclude_files, true)]
+        {
+            for given in given {
+                selection.add(given.clone(), fold)?;
+            }
+            for file in files {
+                for given in pattern_file(file)? {
+                    selection.add(given, fold)?;
+                }
+            }
+        }
+        if options.exclude_caches {
+            let (name, header) = (CACHE_TAG.to_vec(), CACHE_SIGNATURE.to_vec());
+            selection.tags.push(Tag { name, header, from: "--exclude-caches" });
+        }
+        for spec in &options.exclude_if_present {
+            selection.tags.push(tag(spec)?);
+        }
+        Ok(selection)
+    }
+
+    fn add(&mut self, given: Given, fold: bool) -> Result<()> {
+        let (takes_back, text) = match given.pattern.strip_prefix(b"!") {
+            Some(rest) => (true, rest),
+            None => (false, given.pattern.as_slice()),
+        };
+        let pattern = Pattern::new(text, fold).map_err(|error| {
+            let shown = String::from_utf8_lossy(&given.pattern);
+            Fault::new(Code::Usage, format!("the pattern `{shown}` ({}) is not understood", given.from)).because(error)
+        })?;
+        self.takes_back |= takes_back;
+        self.rules.push(Rule { pattern, takes_back, given });
+        Ok(())
+    }
+
+    /// Why the absolute path is left out; `None`: it is taken. Looks at everything above it as well.
+    #[must_use]
+    pub fn decide(&self, path: &[u8], is_dir: bool, size: u64) -> Option<String> {
+        let decision = self.explain(path, is_dir, size);
+        decision.rule.filter(|_| decision.left_out)
+    }
+
+    /// The same in a walk, where the directory above was decided and is taken: cheaper, and nothing at all without rules.
+    #[must_use]
+    pub fn decide_here(&self, path: &[u8], is_dir: bool, size: u64) -> Option<String> {
+        if self.takes_back {
+            return self.decide(path, is_dir, size);
+        }
+        match self.rules.iter().find(|rule| rule.pattern.matches_here(path)) {
+            Some(rule) => Some(rule.told()),
+            None => self.too_large(is_dir, size),
+        }
+    }
+
+    /// What decides about a path, also when it is taken because a rule takes it back. Names the directory's own rules only
+    /// for `path` itself: whoever explains a path asks for each directory above it first.
+    #[must_use]
+    pub fn explain(&self, path: &[u8], is_dir: bool, size: u64) -> Decision {
+        let rule = self.rules.iter().rev().find(|rule| rule.pattern.matches(path));
+        match (rule, self.too_large(is_dir, size)) {
+            (Some(rule), _) if !rule.takes_back => Decision { left_out: true, rule: Some(rule.told()) },
+            (_, Some(reason)) => Decision { left_out: true, rule: Some(reason) },
+            (rule, None) => Decision { left_out: false, rule: rule.map(Rule::told) },
+        }
+    }
+
+    fn too_large(&self, is_dir: bool, size: u64) -> Option<String> {
+        let most = self.larger_than.filter(|most| !is_dir && size > *most)?;
+        Some(format!("larger than {most} bytes (--exclude-larger-than)"))
+    }
+
+    /// Why everything in a directory (whose sorted names these are) is left out, but for names that [`Selection::is_tag`]
+    /// knows: those stay, so that the directory says the same after a restore.
+    #[must_use]
+    pub fn leaves_dir_content(&self, dir: &Dir, names: &[Box<[u8]>]) -> Option<String> {
+        let there = |name: &[u8]| names.binary_search_by(|probe| probe[..].cmp(name)).is_ok();
+        let tag = self.tags.iter().find(|tag| there(&tag.name) && tag.fits(dir))?;
+        Some(format!("its directory has a {} ({})", String::from_utf8_lossy(&tag.name), tag.from))
+    }
+
+    /// Whether this name can mark a directory whose content is left out.
+    #[must_use]
+    pub fn is_tag(&self, name: &[u8]) -> bool {
+        self.tags.iter().any(|tag| tag.name == name)
+    }
+
+    /// Why what is in a directory is left out because of where it lies; the directory itself, a mount point, is taken.
+    #[must_use]
+    pub fn leaves_other_file_system(&self, source: &Stat, dir: &Stat) -> Option<String> {
+        let other = self.one_file_system && source.device != dir.device;
+        other.then(|| "another file system (--one-file-system)".to_owned())
+    }
+}
+
+impl Rule {
+    fn told(&self) -> String {
+        format!("`{}` ({})", String::from_utf8_lossy(&self.given.pattern), self.given.from)
+    }
+}
+
+impl Tag {
+    fn fits(&self, dir: &Dir) -> bool {
+        if self.header.is_empty() {
+            return true;
+        }
+        // A tag that cannot be read marks nothing: better too much than too little.
+        let Ok(stat) = dir.stat(&self.name) else { return false };
+        if stat.kind != Kind::File {
+            return false;
+        }
+        let mut head = vec![0; self.header.len()];
+        let read = SourceFile::open(dir, &self.name, &stat).ok().and_then(|file| file.read_at(&mut head, 0).ok());
+        read == Some(head.len()) && head == self.header
+    }
+}
+
+fn tag(spec: &[u8]) -> Result<Tag> {
+    let colon = spec.iter().position(|byte| *byte == b':').unwrap_or(spec.len());
+    let (name, rest) = spec.split_at(colon);
+    let header = rest.get(1..).unwrap_or_default();
+    if check_name(name).is_err() || header.len() > HEADER_BYTES_MAX {
+        let shown = String::from_utf8_lossy(spec);
+        let sentence =
+            format!("`{shown}` (--exclude-if-present) is not a file name, or a name, a colon and its first bytes");
+        return Err(Fault::new(Code::Usage, sentence));
+    }
+    Ok(Tag { name: name.into(), header: header.into(), from: "--exclude-if-present" })
+}
+
+/// The patterns of a file: one a line, without the blanks around it; empty lines and lines with `#` first say nothing.
+fn pattern_file(file: &Path) -> Result<Vec<Given>> {
+    let text = read_limited(file, PATTERN_FILE_BYTES_MAX).map_err(|error| {
+        Fault::new(Code::Usage, format!("cannot read the patterns in {}", file.display())).because(error)
+    })?;
+    let lines = text.split(|byte| *byte == b'\n').zip(1_u64..);
+    let patterns = lines.map(|(line, number)| (line.trim_ascii(), number));
+    Ok(patterns
+        .filter(|(line, _)| !line.is_empty() && !line.starts_with(b"#"))
+        .map(|(line, number)| Given::new(line, format!("{}:{number}", file.display())))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(patterns: &[&str]) -> Selection {
+        let exclude = patterns.iter().map(|pattern| Given::new(*pattern, "--exclude")).collect();
+        Selection::new(&SelectionOptions { exclude, ..SelectionOptions::default() }).unwrap()
+    }
+
+    #[test]
+    fn the_last_rule_that_matches_decides() {
+        let rules = selection(&["*.log", "!keep.log", "/tmp/*"]);
+        assert_eq!(rules.decide(b"/a/x.log", false, 1).unwrap(), "`*.log` (--exclude)");
+        assert_eq!(rules.decide(b"/a/keep.log", false, 1), None);
+        assert_eq!(rules.decide(b"/tmp/keep.log", false, 1).unwrap(), "`/tmp/*` (--exclude)");
+        let why = rules.explain(b"/a/keep.log", false, 1);
+        assert_eq!(why, Decision { left_out: false, rule: Some("`!keep.log` (--exclude)".into()) });
+        assert_eq!(rules.explain(b"/a/b", false, 1), Decision { left_out: false, rule: None });
+        // What was taken back above stays so below, whatever an earlier rule says about the name.
+        let rules = selection(&["x", "/home/*", "!/home/me"]);
+        assert_eq!(rules.decide_here(b"/home/me/x", false, 1), None);
+        assert!(rules.decide_here(b"/home/you", true, 0).is_some());
+    }
+
+    #[test]
+    fn a_walk_hears_the_same_as_one_who_asks() {
+        let rules = selection(&["*.o", "target", "/a/b/c"]);
+        for (path, out) in [
+            (&b"/a/x.o"[..], true),
+            (b"/a/target", true),
+            (b"/a/b/c", true),
+            (b"/a/b/cc", false),
+            (b"/x/a/b/c", false),
+            (b"/a/b", false),
+        ] {
+            assert_eq!(rules.decide_here(path, false, 0).is_some(), out, "{}", path.escape_ascii());
+            assert_eq!(rules.decide(path, false, 0), rules.decide_here(path, false, 0));
+        }
+        // Below what is left out only the one who asks knows.
+        assert!(rules.decide(b"/a/target/x", false, 0).is_some());
+        assert!(Selection::default().decide_here(b"/a", false, u64::MAX).is_none());
+    }
+
+    #[test]
+    fn size_counts_for_files_only() {
+        let rules =
+            Selection::new(&SelectionOptions { larger_than: Some(100), ..SelectionOptions::default() }).unwrap();
+        assert_eq!(rules.decide_here(b"/f", false, 100), None);
+        assert!(rules.decide_here(b"/f", false, 101).unwrap().contains("larger than 100"));
+        assert_eq!(rules.decide_here(b"/d", true, 4096), None);
+    }
+
+    #[test]
+    fn rules_of_files_name_their_line() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("rules");
+        std::fs::write(&file, b"# comment\n\n  *.bak  \r\n!good.bak\n*\xff\n").unwrap();
+        let options = SelectionOptions {
+            exclude_files: vec![file.clone()],
+            iexclude: vec![Given::new("*.TMP", "config.toml:7")],
+            ..SelectionOptions::default()
+        };
+        let rules = Selection::new(&options).unwrap();
+        assert_eq!(rules.decide(b"/x.bak", false, 0).unwrap(), format!("`*.bak` ({}:3)", file.display()));
+        assert_eq!(rules.decide(b"/good.bak", false, 0), None);
+        assert!(rules.decide(b"/x\xff", false, 0).is_some());
+        assert_eq!(rules.decide(b"/X.tmp", false, 0).unwrap(), "`*.TMP` (config.toml:7)");
+        assert!(rules.decide(b"/x.BAK", false, 0).is_none());
+
+        std::fs::write(&file, b"fine\n[broken\n").unwrap();
+        let fault = Selection::new(&options).unwrap_err();
+        assert_eq!(fault.code, Code::Usage);
+        assert!(fault.message.contains(&format!("{}:2", file.display())), "{fault}");
+        let missing = SelectionOptions { exclude_files: vec![place.path().join("none")], ..options };
+        assert_eq!(Selection::new(&missing).unwrap_err().code, Code::Usage);
+    }
+
+    #[test]
+    fn tagged_directories() {
+        let place = tempfile::tempdir().unwrap();
+        let make = |name: &str, file: &str, text: &[u8]| {
+            let path = place.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join(file), text).unwrap();
+            std::fs::write(path.join("zz"), b"content").unwrap();
+            Dir::open(&path).unwrap()
+        };
+        let options = SelectionOptions {
+            exclude_caches: true,
+            exclude_if_present: vec![b".nobackup".to_vec(), b"mark:no: backup".to_vec()],
+            ..SelectionOptions::default()
+        };
+        let rules = Selection::new(&options).unwrap();
+        let left = |dir: &Dir| rules.leaves_dir_content(dir, &dir.list().unwrap());
+        let reason = left(&make("cache", "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n# by x\n"));
+        assert!(reason.unwrap().contains("CACHEDIR.TAG (--exclude-caches)"));
+        assert!(left(&make("false cache", "CACHEDIR.TAG", b"Signature: nonsense")).is_none());
+        assert!(left(&make("short cache", "CACHEDIR.TAG", b"Sig")).is_none());
+        assert!(left(&make("present", ".nobackup", b"")).unwrap().contains(".nobackup"));
+        assert!(left(&make("header", "mark", b"no: backup, please")).is_some());
+        assert!(left(&make("no header", "mark", b"yes")).is_none());
+        assert!(left(&make("plain", "file", b"")).is_none());
+        assert!(rules.is_tag(b"CACHEDIR.TAG") && rules.is_tag(b"mark") && !rules.is_tag(b"zz"));
+        for bad in [&b""[..], b"a/b", b":x", b".."] {
+            let options = SelectionOptions { exclude_if_present: vec![bad.to_vec()], ..SelectionOptions::default() };
+            assert_eq!(Selection::new(&options).unwrap_err().code, Code::Usage);
+        }
+    }
+}

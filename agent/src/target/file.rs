@@ -1,0 +1,141 @@
+//! A regular file that is written.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, ftruncate, openat, renameat, unlinkat};
+use rustix::io::{Errno, pwrite};
+use store::door::{Chance, SystemChance, random};
+use store::id::hex;
+use store::tree::{Entry, What};
+
+use super::dir::TargetDir;
+use super::metadata::{Start, Subject, apply, set_flags, thaw_name};
+use super::rights::Rights;
+use crate::fault::Fault;
+use crate::source::{Stat, component};
+
+/// A name that nobody has and nobody guesses.
+pub(super) fn temporary_name() -> Box<[u8]> {
+    let chance: &dyn Chance = &SystemChance;
+    format!(".tuckbox-{}", hex(&random::<8>(chance))).into_bytes().into()
+}
+
+/// Puts what was made under a temporary name in its place. What stood there is replaced, not followed.
+pub(super) fn put_in_place(dir: &TargetDir, temporary: &[u8], name: &[u8]) -> io::Result<()> {
+    match renameat(dir, temporary, dir, name) {
+        // What stands there may forbid it by its flags.
+        Err(Errno::PERM) if thaw_name(dir, name) => Ok(renameat(dir, temporary, dir, name)?),
+        answer => Ok(answer?),
+    }
+}
+
+/// A file that is being written; nobody else can read it. Dropped unfinished, it goes away again. Several threads may write
+/// at different places at once.
+#[derive(Debug)]
+pub struct NewFile {
+    dir: TargetDir,
+    name: Box<[u8]>,
+    /// The name that it has, when something stands under its own.
+    temporary: Option<Box<[u8]>>,
+    fd: OwnedFd,
+    /// How long it is so far.
+    end: AtomicU64,
+    finished: bool,
+}
+
+impl NewFile {
+    const MODE: u16 = 0o600;
+
+    /// Makes the file `name` in `dir`. When something stands there: with `replace` the file is written beside it and takes
+    /// the place when it is finished (a directory is never replaced), without it the error is `AlreadyExists`.
+    pub fn create(dir: &TargetDir, name: &[u8], replace: bool) -> io::Result<Self> {
+        let name = component(name)?;
+        let (fd, temporary) = match Self::make(dir, name) {
+            Err(Errno::EXIST) if replace => {
+                let temporary = temporary_name();
+                (Self::make(dir, &temporary)?, Some(temporary))
+            }
+            answer => (answer?, None),
+        };
+        Ok(Self { dir: dir.clone(), name: name.into(), temporary, fd, end: AtomicU64::new(0), finished: false })
+    }
+
+    fn make(dir: &TargetDir, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(dir, name, flags, Mode::from_raw_mode(Self::MODE.into()))
+    }
+
+    /// Writes all of `bytes` at `offset`. What is never written is a hole.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match pwrite(&self.fd, rest, offset.saturating_add(written as u64)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.end.fetch_max(offset.saturating_add(written as u64), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Allocates zeros, where the file system can; else they stay a hole.
+    pub fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        match fallocate(&self.fd, FallocateFlags::empty(), offset, len) {
+            Ok(()) => {
+                self.end.fetch_max(offset.saturating_add(len), Ordering::Relaxed);
+                Ok(())
+            }
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes it this long. Not needed when it is finished with an entry: that says how long it is.
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        ftruncate(&self.fd, len)?;
+        self.end.store(len, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Device and inode, for hard links to it ([`Origin`](super::Origin)).
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        Ok(Stat::of(self.fd.as_fd())?.identity())
+    }
+
+    /// Gives it its length, owner, attributes, permissions and times, then its name, then its flags (those of a file of
+    /// several names by [`finish_flags`](super::finish_flags)). What is not permitted is a warning; an error means that the
+    /// file is not there.
+    pub fn finish(mut self, entry: &Entry, rights: &Rights) -> io::Result<Vec<Fault>> {
+        if let What::File { size, .. } = &entry.what
+            && self.end.load(Ordering::Relaxed) != *size
+        {
+            self.set_len(*size)?;
+        }
+        let start = Start::new_in(&self.dir, rights, Self::MODE);
+        let mut faults = apply(&Subject::Open(self.fd.as_fd()), entry, rights, &start);
+        if let Some(temporary) = &self.temporary {
+            put_in_place(&self.dir, temporary, &self.name)?;
+        }
+        self.finished = true;
+        if entry.facts.link.is_none() {
+            faults.extend(set_flags(self.fd.as_fd(), entry));
+        }
+        Ok(faults)
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            let name = self.temporary.as_deref().unwrap_or(&self.name);
+            unlinkat(&self.dir, name, AtFlags::empty()).ok();
+        }
+    }
+}

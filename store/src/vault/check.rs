@@ -1,0 +1,346 @@
+//! Looking for damage: that everything the truth speaks of is there and is what was written.
+//!
+//! No key is needed. Nothing is deleted; what is found is told, and damaged records are noted so that nobody counts on
+//! them any more.
+
+use super::closure::{Walked, is_gone};
+use super::read::kind_text;
+use super::take_in::ReadPack;
+use super::{AccountInfo, Domain, account, layout};
+use crate::catalog::{NewPack, PackRow, Place, State};
+use crate::chain::{self, ReceivedLink, Verifier};
+use crate::error::{Error, Result};
+use crate::id::{NodeId, PackId};
+use crate::pack::Line;
+use crate::record::RecordKind;
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckWhat {
+    /// Read every stored byte and compare it with its hash. Otherwise only headers, footers, links and bodies are read.
+    pub read_data: bool,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing; nothing is lost.
+    Note,
+    /// Something cannot be read. It may be sent again by a backup that still has it.
+    Damage,
+    /// A version cannot be read in full, or the chain of an account is not whole.
+    Loss,
+}
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What, as a short sentence.
+    pub what: String,
+    /// Where, as in "pack 3f9c02ab at byte 8388608".
+    pub place: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Versions that are known to need it: number of the account, number of the version. Empty when not known.
+    pub versions: Vec<(u32, u64)>,
+}
+
+/// How far a check has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Packs looked at.
+    pub packs_done: u64,
+    /// All packs.
+    pub packs: u64,
+    /// Stored bytes read and compared.
+    pub bytes_read: u64,
+}
+
+/// What a check tells while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckEvent {
+    /// Something was found.
+    Finding(Finding),
+    /// A pack is done.
+    Progress(Progress),
+}
+
+/// What a check looked at and found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Packs on disk.
+    pub packs: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Their stored bytes that were read and compared; 0 unless asked for.
+    pub bytes_read: u64,
+    /// Chunks that can be read.
+    pub chunks: u64,
+    /// Nodes that can be read.
+    pub nodes: u64,
+    /// Links of all accounts.
+    pub links: u64,
+    /// Bodies that are there.
+    pub bodies: u64,
+    /// Versions, partial ones included, whose closure was walked.
+    pub versions: u64,
+    /// Findings that are only worth knowing.
+    pub notes: u64,
+    /// Findings of damage and loss.
+    pub damages: u64,
+}
+
+impl Domain {
+    /// Looks at every pack, link, body and version of this domain. An error means that the check itself could not go
+    /// on; damage is told as findings.
+    pub fn check(&self, what: &CheckWhat, tell: &mut dyn FnMut(CheckEvent) -> Result<()>) -> Result<Summary> {
+        let mut check = Check {
+            domain: self,
+            what: *what,
+            tell,
+            summary: Summary::default(),
+            progress: Progress::default(),
+            walked: Walked::new(),
+            put_right: false,
+        };
+        check.packs()?;
+        for account in account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())? {
+            check.chain(&account)?;
+        }
+        let (chunks, nodes) = self.inner.catalog.read(|rows| Ok((rows.count_chunks()?, rows.count_nodes()?)))?;
+        (check.summary.chunks, check.summary.nodes) = (chunks, nodes);
+        Ok(check.summary)
+    }
+
+    /// Gives a pack the rows that it must have. In a vault that is open for reading, to this process only.
+    fn readmit(&self, (reader, bytes): &ReadPack) -> Result<()> {
+        let write = self.inner.catalog.write()?;
+        let rows = write.rows();
+        rows.remove_pack(reader.header().pack)?;
+        rows.insert_packs(&[NewPack { header: reader.header(), bytes: *bytes, lines: reader.lines() }])?;
+        rows.set_damaged_seen(0)?;
+        self.take_in_damaged(rows)?;
+        write.commit()
+    }
+}
+
+struct Check<'a> {
+    domain: &'a Domain,
+    what: CheckWhat,
+    tell: &'a mut dyn FnMut(CheckEvent) -> Result<()>,
+    summary: Summary,
+    progress: Progress,
+    /// Nodes of versions that are whole.
+    walked: Walked,
+    /// A pack got new rows, which do not say what is complete.
+    put_right: bool,
+}
+
+impl Check<'_> {
+    fn find(&mut self, severity: Severity, what: String, place: String, versions: Vec<(u32, u64)>) -> Result<()> {
+        match severity {
+            Severity::Note => self.summary.notes += 1,
+            Severity::Damage | Severity::Loss => self.summary.damages += 1,
+        }
+        (self.tell)(CheckEvent::Finding(Finding { what, place, severity, versions }))
+    }
+
+    fn packs(&mut self) -> Result<()> {
+        let on_disk = self.domain.packs_on_disk()?;
+        self.progress.packs = on_disk.len() as u64;
+        self.summary.packs = on_disk.len() as u64;
+        // Asked for after the names: a pack gets its name before its rows.
+        let rows = self.domain.inner.catalog.read(|rows| rows.packs())?;
+        for row in &rows {
+            let path = self.domain.inner.paths.pack(row.id);
+            if on_disk.binary_search(&row.id).is_err() && self.domain.inner.shared.disk.exists(&path)?.is_none() {
+                self.pack_gone(row.id, "the pack is not there")?;
+            }
+        }
+        for id in on_disk {
+            self.pack(id, rows.iter().find(|row| row.id == id))?;
+            self.progress.packs_done += 1;
+            (self.tell)(CheckEvent::Progress(self.progress))?;
+        }
+        Ok(())
+    }
+
+    fn pack_gone(&mut self, id: PackId, why: &str) -> Result<()> {
+        self.domain.readers().forget(id);
+        let write = self.domain.inner.catalog.write()?;
+        write.rows().set_pack_damaged(id)?;
+        write.commit()?;
+        self.find(Severity::Damage, why.to_owned(), format!("pack {id}"), Vec::new())
+    }
+
+    fn pack(&mut self, id: PackId, row: Option<&PackRow>) -> Result<()> {
+        let pack = match self.domain.open_pack(id) {
+            Ok(pack) => pack,
+            Err(Error::Newer { what, .. }) => {
+                let what = format!("the {what} was made by a newer program and is not looked into");
+                return self.find(Severity::Note, what, format!("pack {id}"), Vec::new());
+            }
+            Err(e) => return self.pack_gone(id, &e.to_string()),
+        };
+        let domain = self.domain;
+        let places = domain.inner.catalog.read(|rows| rows.places_in(id))?;
+        if !same_lines(&places, pack.0.lines()) || row.is_some_and(|row| row.bytes != pack.1) {
+            let what = "the catalog said something else of it and was put right".to_owned();
+            self.find(Severity::Note, what, format!("pack {id}"), Vec::new())?;
+            domain.readmit(&pack)?;
+            self.put_right = true;
+        } else if !places.is_empty() && places.iter().all(|(_, state)| *state == State::Damaged) {
+            // It was not there, or could not be read, and now it can: only what notes say of it stays.
+            domain.readmit(&pack)?;
+            self.put_right = true;
+        }
+        if pack.0.has_unknown() {
+            let what = "it has records of a kind that this program does not know".to_owned();
+            self.find(Severity::Note, what, format!("pack {id}"), Vec::new())?;
+        }
+        self.summary.records += pack.0.lines().len() as u64;
+        let places = domain.inner.catalog.read(|rows| rows.places_in(id))?;
+        for ((place, state), line) in places.iter().zip(pack.0.lines()) {
+            self.record(&pack, place, *state, line)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, pack: &ReadPack, place: &Place, state: State, line: &Line) -> Result<()> {
+        let result = match (self.what.read_data, line.kind) {
+            (true, _) => pack.0.check(line),
+            // The clear part is small and says what a version needs.
+            (false, RecordKind::Group) => pack.0.node_refs(line).map(drop),
+            (false, _) => Ok(()),
+        };
+        match result {
+            Ok(()) => {
+                if self.what.read_data {
+                    let bytes = u64::from(line.length);
+                    self.summary.bytes_read += bytes;
+                    self.progress.bytes_read += bytes;
+                }
+                if state == State::Damaged {
+                    let what = format!("this {} was noted as damaged before", kind_text(line.kind));
+                    return self.find(Severity::Note, what, place.text(), Vec::new());
+                }
+                Ok(())
+            }
+            Err(Error::Newer { .. }) => Ok(()),
+            Err(e) => {
+                if is_gone(&e) {
+                    self.domain.note_damage(place)?;
+                }
+                let what = format!("the {} cannot be read: {e}", kind_text(line.kind));
+                self.find(Severity::Damage, what, place.text(), Vec::new())
+            }
+        }
+    }
+
+    /// Every link of an account from the first, and what its versions need.
+    fn chain(&mut self, account: &AccountInfo) -> Result<()> {
+        let Some(identity) = account.identity else { return Ok(()) };
+        let domain = self.domain;
+        let folder = domain.inner.paths.versions(account.number);
+        let numbers: Vec<u64> = domain
+            .inner
+            .shared
+            .disk
+            .list(&folder)?
+            .iter()
+            .filter_map(|named| layout::numbered(&named.name, 12, ".link"))
+            .collect();
+        let mut verifier = Verifier::new(account.id, identity);
+        let mut broken = false;
+        for (expected, number) in (1..).zip(numbers) {
+            self.summary.links += 1;
+            let place = format!("link {number} of account {}", account.name);
+            let link = match self.link(account, number) {
+                Ok(link) => link,
+                Err(e) => {
+                    broken = true;
+                    self.find(Severity::Loss, e.to_string(), place, vec![(account.number, number)])?;
+                    continue;
+                }
+            };
+            let body = domain.body_record(account.number, link.link().body);
+            let body = match body {
+                Ok(Some(body)) => {
+                    self.summary.bodies += 1;
+                    Some(body)
+                }
+                Ok(None) => None,
+                Err(e) => {
+                    let versions = vec![(account.number, number)];
+                    self.find(Severity::Loss, format!("its body: {e}"), place.clone(), versions)?;
+                    None
+                }
+            };
+            // After a link that could not be read, nothing can be said of the order of those that follow.
+            if !broken && let Err(e) = verifier.push(&link, body.as_ref()) {
+                broken = true;
+                let what = if expected == number { e.to_string() } else { "links before it are missing".to_owned() };
+                self.find(Severity::Loss, what, place.clone(), vec![(account.number, number)])?;
+            }
+            match (link.link().kind.is_version(), body) {
+                (true, Some(body)) => {
+                    let roots = chain::clear_sources(&body)?.into_iter().map(|(_, root, _)| root).collect();
+                    self.version(account, number, roots)?;
+                }
+                (true, None) => {
+                    let what = "the body of this version is not there".to_owned();
+                    self.find(Severity::Note, what, place, vec![(account.number, number)])?;
+                }
+                (false, Some(_)) => {}
+                (false, None) => {
+                    let what = "its body is not there".to_owned();
+                    self.find(Severity::Loss, what, place, vec![(account.number, number)])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, account: &AccountInfo, number: u64) -> Result<ReceivedLink> {
+        let bytes = self.domain.link_on_disk(account.number, number)?;
+        let link = ReceivedLink::decode(&bytes.ok_or(Error::damaged("link", "it is not there any more"))?)?;
+        if link.link().sequence != number {
+            return Err(Error::damaged("link", "it has another number than its name"));
+        }
+        Ok(link)
+    }
+
+    /// Whether everything below the roots of a version is there.
+    fn version(&mut self, account: &AccountInfo, number: u64, roots: Vec<NodeId>) -> Result<()> {
+        self.summary.versions += 1;
+        let domain = self.domain;
+        let found = domain.inner.catalog.read(|rows| domain.closure_anew(rows, &roots, &self.walked))?;
+        for place in &found.damaged {
+            domain.note_damage(place)?;
+        }
+        if found.is_whole() {
+            self.walked.extend(found.walked);
+            if self.put_right {
+                let write = domain.inner.catalog.write()?;
+                write.rows().set_complete(&found.nodes)?;
+                write.commit()?;
+            }
+            return Ok(());
+        }
+        let what = format!(
+            "chunks that cannot be read: {}, nodes that cannot be read: {}",
+            found.lacking_chunks.len(),
+            found.lacking_nodes.len()
+        );
+        let place = format!("version {number} of account {}", account.name);
+        self.find(Severity::Loss, what, place, vec![(account.number, number)])
+    }
+}
+
+/// Whether the catalog's places are the footer's lines.
+fn same_lines(places: &[(Place, State)], lines: &[Line]) -> bool {
+    places.len() == lines.len()
+        && places.iter().zip(lines).all(|((place, _), line)| {
+            (place.offset, place.length, place.kind, place.hash) == (line.offset, line.length, line.kind, line.hash)
+        })
+}

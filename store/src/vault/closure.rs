@@ -1,0 +1,214 @@
+//! That everything below a root is here.
+//!
+//! The server has no key, but each node shows the ids that it needs. So it can go down from the roots of a version and
+//! see that every node and every chunk has a place. It stops at nodes that are *complete*, which is what it says itself
+//! of nodes below which it found everything; so a small change costs a small walk.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::{Domain, Place};
+use crate::catalog::{NodeAt, Rows, State};
+use crate::error::Result;
+use crate::id::{ChunkId, NodeId};
+use crate::record::Refs;
+
+/// Nodes that are looked up at once.
+const BATCH: usize = 1_000;
+/// The walk ends early when it has found this many lacking things.
+const LACKING_MAX: usize = 100_000;
+/// Most ids in the groups that are kept in memory during a walk: 16 MiB.
+const CACHED_IDS_MAX: usize = 512 << 10;
+
+/// What counts as here although it cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holes {
+    /// Nothing.
+    None,
+    /// What was here and is damaged.
+    Damaged,
+    /// Anything: for a version that was committed, whatever has become of it since.
+    All,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub(super) struct Closure {
+    /// The nodes it went through, which were not complete; sorted.
+    pub(super) nodes: Vec<NodeId>,
+    /// Places that are condemned and needed.
+    pub(super) condemned: Vec<i64>,
+    pub(super) lacking_chunks: Vec<ChunkId>,
+    pub(super) lacking_nodes: Vec<NodeId>,
+    /// Groups that could not be read, and were not known to be damaged.
+    pub(super) damaged: Vec<Place>,
+    /// Group and position of every node that it met.
+    pub(super) walked: Walked,
+}
+
+/// Nodes by group and position: half as long as their ids.
+pub(super) type Walked = HashSet<(i64, u32)>;
+
+impl Closure {
+    /// Whether nothing lacks.
+    pub(super) fn is_whole(&self) -> bool {
+        self.lacking_chunks.is_empty() && self.lacking_nodes.is_empty()
+    }
+}
+
+impl Domain {
+    /// Walks down from these nodes to the complete ones.
+    pub(super) fn closure(&self, rows: Rows<'_>, roots: &[NodeId], holes: Holes) -> Result<Closure> {
+        self.walk(rows, roots, holes, &|at| at.complete && at.state == State::Good)
+    }
+
+    /// Walks down from these nodes to the ones that somebody has walked before, whatever the catalog says of them.
+    pub(super) fn closure_anew(&self, rows: Rows<'_>, roots: &[NodeId], before: &Walked) -> Result<Closure> {
+        self.walk(rows, roots, Holes::None, &|at| before.contains(&(at.place.no, at.slot)))
+    }
+
+    fn walk(&self, rows: Rows<'_>, roots: &[NodeId], holes: Holes, done: &dyn Fn(&NodeAt) -> bool) -> Result<Closure> {
+        let mut walk = Walk {
+            domain: self,
+            rows,
+            holes,
+            done,
+            cache: GroupCache::default(),
+            lacking_chunks: BTreeSet::new(),
+            lacking_nodes: BTreeSet::new(),
+            found: Closure::default(),
+        };
+        let mut stack = roots.to_vec();
+        while !stack.is_empty() && walk.lacking_chunks.len() + walk.lacking_nodes.len() < LACKING_MAX {
+            let batch = stack.split_off(stack.len().saturating_sub(BATCH));
+            walk.step(&batch, &mut stack)?;
+        }
+        let mut found = walk.found;
+        found.lacking_chunks = walk.lacking_chunks.into_iter().collect();
+        found.lacking_nodes = walk.lacking_nodes.into_iter().collect();
+        found.nodes.sort_unstable();
+        Ok(found)
+    }
+}
+
+struct Walk<'a> {
+    domain: &'a Domain,
+    rows: Rows<'a>,
+    holes: Holes,
+    /// Below these nodes there is nothing to be looked for.
+    done: &'a dyn Fn(&NodeAt) -> bool,
+    cache: GroupCache,
+    lacking_chunks: BTreeSet<ChunkId>,
+    lacking_nodes: BTreeSet<NodeId>,
+    found: Closure,
+}
+
+impl Walk<'_> {
+    /// Goes through a batch of nodes; what they refer to goes onto the stack.
+    fn step(&mut self, batch: &[NodeId], stack: &mut Vec<NodeId>) -> Result<()> {
+        let mut chunks = BTreeSet::new();
+        for (id, places) in batch.iter().zip(self.rows.places_of_nodes(batch)?) {
+            let met = |at: &NodeAt| !self.found.walked.insert((at.place.no, at.slot));
+            if places.iter().any(self.done) || places.first().is_some_and(met) {
+                continue;
+            }
+            let Some((at, refs)) = self.refs(&places, *id)? else {
+                if !self.is_hole(!places.is_empty()) {
+                    self.lacking_nodes.insert(*id);
+                }
+                continue;
+            };
+            if at.state == State::Condemned {
+                self.found.condemned.push(at.place.no);
+            }
+            self.found.nodes.push(*id);
+            chunks.extend(refs.chunks.iter().copied());
+            // The last goes first, so that the walk follows the order in which nodes were written.
+            stack.extend(refs.nodes.iter().copied());
+        }
+        self.look_for(&chunks.into_iter().collect::<Vec<_>>())
+    }
+
+    fn look_for(&mut self, chunks: &[ChunkId]) -> Result<()> {
+        for (id, state) in chunks.iter().zip(self.rows.chunk_states(chunks)?) {
+            match state {
+                Some((State::Good, _)) => {}
+                Some((State::Condemned, place)) => self.found.condemned.push(place),
+                other => {
+                    if !self.is_hole(other.is_some()) {
+                        self.lacking_chunks.insert(*id);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_hole(&self, known: bool) -> bool {
+        match self.holes {
+            Holes::None => false,
+            Holes::Damaged => known,
+            Holes::All => true,
+        }
+    }
+
+    /// The references of a node, from the first of its places that can be read.
+    fn refs(&mut self, places: &[NodeAt], id: NodeId) -> Result<Option<(NodeAt, Refs)>> {
+        for at in places.iter().filter(|at| at.state != State::Damaged) {
+            match self.cache.group(self.domain, &at.place) {
+                Ok(group) => {
+                    if let Some((_, refs)) = group.get(at.slot as usize).filter(|(found, _)| *found == id) {
+                        return Ok(Some((*at, refs.clone())));
+                    }
+                }
+                Err(e) if is_gone(&e) => {}
+                Err(e) => return Err(e),
+            }
+            if !self.found.damaged.iter().any(|place| place.no == at.place.no) {
+                self.found.damaged.push(at.place);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether an error means that a record cannot be had from its place any more.
+pub(super) fn is_gone(e: &crate::Error) -> bool {
+    e.is_damage() || matches!(e, crate::Error::NotFound { .. })
+}
+
+type Group = Arc<Vec<(NodeId, Refs)>>;
+
+/// Clear parts of the groups read last, bounded in ids.
+#[derive(Default)]
+pub(super) struct GroupCache {
+    groups: HashMap<i64, Group>,
+    order: VecDeque<(i64, usize)>,
+    ids: usize,
+}
+
+impl GroupCache {
+    /// The nodes of a group with their references.
+    pub(super) fn group(&mut self, domain: &Domain, place: &Place) -> Result<Group> {
+        if let Some(group) = self.groups.get(&place.no) {
+            return Ok(Arc::clone(group));
+        }
+        let group = Arc::new(domain.group_refs(place)?);
+        self.keep(place.no, &group);
+        Ok(group)
+    }
+
+    /// Keeps what somebody has read.
+    pub(super) fn keep(&mut self, no: i64, group: &Group) {
+        let ids = group.iter().map(|(_, refs)| 2 + refs.chunks.len() + refs.nodes.len()).sum::<usize>();
+        while self.ids + ids > CACHED_IDS_MAX
+            && let Some((oldest, freed)) = self.order.pop_front()
+        {
+            self.groups.remove(&oldest);
+            self.ids -= freed;
+        }
+        self.groups.insert(no, Arc::clone(group));
+        self.order.push_back((no, ids));
+        self.ids += ids;
+    }
+}

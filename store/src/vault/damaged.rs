@@ -1,0 +1,115 @@
+//! Records that are known to be damaged: each a note of its own, so that it is known again when the catalog is made
+//! anew. Nothing is deleted; such a place is only not used any more.
+
+use minicbor::{Decoder, Encoder};
+
+use super::note::{self, NoteKind};
+use super::{Access, Domain, Place};
+use crate::catalog::Rows;
+use crate::error::{Error, Result};
+use crate::id::{CipherHash, PackId};
+
+/// How often the number of a note may be taken by somebody else.
+const TRIES: usize = 64;
+
+/// What a note says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Damage {
+    pack: PackId,
+    offset: u64,
+    hash: CipherHash,
+    found_at: i64,
+}
+
+impl Damage {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // Writing to a vector never fails.
+        self.encode_into(&mut Encoder::new(&mut out)).unwrap_or(());
+        out
+    }
+
+    fn encode_into(
+        &self,
+        e: &mut Encoder<&mut Vec<u8>>,
+    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+        e.map(4)?.u8(0)?.encode(self.pack)?.u8(1)?.u64(self.offset)?;
+        e.u8(2)?.encode(self.hash)?.u8(3)?.i64(self.found_at)?;
+        Ok(())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
+        let mut d = Decoder::new(bytes);
+        let mut damage = Self { pack: PackId::ZERO, offset: 0, hash: CipherHash::ZERO, found_at: 0 };
+        let members = d.map()?.ok_or_else(|| minicbor::decode::Error::message("a map without length"))?;
+        for _ in 0..members {
+            match d.u64()? {
+                0 => damage.pack = d.decode()?,
+                1 => damage.offset = d.u64()?,
+                2 => damage.hash = d.decode()?,
+                3 => damage.found_at = d.i64()?,
+                _ => d.skip()?,
+            }
+        }
+        Ok(damage)
+    }
+}
+
+impl Domain {
+    /// Notes that a record cannot be read from its place: from now on it is not there. In a vault that is open for
+    /// reading this is known to this process only.
+    pub(super) fn note_damage(&self, place: &Place) -> Result<()> {
+        let write = self.inner.catalog.write()?;
+        let new = write.rows().set_damaged(place.pack, place.offset, place.hash)?;
+        write.commit()?;
+        if !new || self.inner.shared.access != Access::Write {
+            return Ok(());
+        }
+        let (shared, dir) = (&self.inner.shared, self.inner.paths.damaged());
+        let found_at = shared.clock.now_ms();
+        let damage = Damage { pack: place.pack, offset: place.offset, hash: place.hash, found_at }.encode();
+        for _ in 0..TRIES {
+            let next = note::numbers(&*shared.disk, &dir)?.last().map_or(1, |last| last + 1);
+            match note::add(&*shared.disk, &*shared.chance, &dir, next, NoteKind::Damaged, &damage) {
+                Err(Error::Taken { .. }) => {}
+                other => return other,
+            }
+        }
+        Err(Error::Busy { what: "the list of damaged records".to_owned() })
+    }
+
+    /// Takes in the notes that the catalog has not seen. One that cannot be read says nothing; the record that it
+    /// meant is found again when it is read.
+    pub(super) fn take_in_damaged(&self, rows: Rows<'_>) -> Result<()> {
+        let (disk, dir) = (&*self.inner.shared.disk, self.inner.paths.damaged());
+        let seen = rows.damaged_seen()?;
+        let numbers = note::numbers(disk, &dir)?;
+        for number in numbers.iter().filter(|number| **number > seen) {
+            let content = match note::read(disk, NoteKind::Damaged, &note::path(&dir, *number)) {
+                Ok(content) => content,
+                Err(Error::Damaged { .. } | Error::NotFound { .. } | Error::Newer { .. }) => continue,
+                Err(e) => return Err(e),
+            };
+            if let Ok(damage) = Damage::decode(&content) {
+                rows.set_damaged(damage.pack, damage.offset, damage.hash)?;
+            }
+        }
+        match numbers.last() {
+            Some(last) if *last > seen => rows.set_damaged_seen(*last),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_go_there_and_back() {
+        let damage =
+            Damage { pack: PackId::new([1; 16]), offset: 1 << 40, hash: CipherHash::new([2; 32]), found_at: -1 };
+        assert_eq!(Damage::decode(&damage.encode()).unwrap(), damage);
+        assert!(Damage::decode(b"\xff").is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Names of files and folders (FORMAT.md, chapter 7). No other file of this program spells a name in a vault.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::id::{BodyHash, DomainId, PackId, SessionId, SourceId, hex};
+
+/// A vault's own file: its presence makes a folder a vault.
+pub(super) fn manifest(vault: &Path) -> PathBuf {
+    vault.join("vault.json")
+}
+
+/// Held while an account is made, so that names and numbers stay unique.
+pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
+    vault.join("domains").join("lock")
+}
+
+pub(super) fn domains(vault: &Path) -> PathBuf {
+    vault.join("domains")
+}
+
+/// The paths of one domain.
+#[derive(Clone, Debug)]
+pub(super) struct DomainPaths {
+    root: PathBuf,
+}
+
+impl DomainPaths {
+    pub(super) fn new(vault: &Path, domain: DomainId) -> Self {
+        Self { root: domains(vault).join(domain.hex()) }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn catalog(&self) -> PathBuf {
+        self.root.join("catalog.db")
+    }
+
+    /// Held while a catalog that cannot be opened is put aside.
+    pub(super) fn catalog_lock(&self) -> PathBuf {
+        self.root.join("catalog.lock")
+    }
+
+    pub(super) fn packs(&self) -> PathBuf {
+        self.root.join("packs")
+    }
+
+    pub(super) fn packs_under(&self, first: u8) -> PathBuf {
+        self.packs().join(hex(&[first]))
+    }
+
+    pub(super) fn pack(&self, id: PackId) -> PathBuf {
+        let [first, ..] = *id.bytes();
+        self.packs_under(first).join(format!("{}.pack", id.hex()))
+    }
+
+    pub(super) fn accounts(&self) -> PathBuf {
+        self.root.join("accounts")
+    }
+
+    pub(super) fn account(&self, number: u32) -> PathBuf {
+        self.accounts().join(format!("{number:08x}"))
+    }
+
+    pub(super) fn versions(&self, account: u32) -> PathBuf {
+        self.account(account).join("versions")
+    }
+
+    pub(super) fn link(&self, account: u32, sequence: u64) -> PathBuf {
+        self.versions(account).join(format!("{sequence:012}.link"))
+    }
+
+    pub(super) fn bodies(&self, account: u32) -> PathBuf {
+        self.account(account).join("bodies")
+    }
+
+    pub(super) fn body(&self, account: u32, hash: BodyHash) -> PathBuf {
+        self.bodies(account).join(format!("{}.body", hash.hex()))
+    }
+
+    pub(super) fn damaged(&self) -> PathBuf {
+        self.root.join("damaged")
+    }
+
+    pub(super) fn staging(&self) -> PathBuf {
+        self.root.join("staging")
+    }
+
+    pub(super) fn session(&self, id: SessionId) -> PathBuf {
+        self.staging().join(id.hex())
+    }
+
+    pub(super) fn source_lock(&self, id: SourceId) -> PathBuf {
+        self.staging().join(format!("source-{}", id.hex()))
+    }
+}
+
+/// The number of an account's folder.
+pub(super) fn account_number(name: &OsStr) -> Option<u32> {
+    let name = name.to_str()?;
+    let number = u32::from_str_radix(name, 16).ok()?;
+    (format!("{number:08x}") == name).then_some(number)
+}
+
+/// The id in a name of the form `<hex>` or `<hex>.<extension>`.
+fn stem_of<'a>(name: &'a OsStr, extension: &str) -> Option<&'a str> {
+    name.to_str()?.strip_suffix(extension)
+}
+
+pub(super) fn domain_id(name: &OsStr) -> Option<DomainId> {
+    DomainId::from_hex(name.to_str()?)
+}
+
+pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {
+    SessionId::from_hex(name.to_str()?)
+}
+
+pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {
+    PackId::from_hex(stem_of(name, extension)?)
+}
+
+/// The number in a name of the form `<digits>.<extension>`, written with `width` digits.
+pub(super) fn numbered(name: &OsStr, width: usize, extension: &str) -> Option<u64> {
+    let digits = stem_of(name, extension)?;
+    let number = digits.parse().ok()?;
+    (format!("{number:0width$}") == digits).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_only_in_their_one_form() {
+        assert_eq!(numbered(OsStr::new("00000007.note"), 8, ".note"), Some(7));
+        assert_eq!(numbered(OsStr::new("7.note"), 8, ".note"), None);
+        assert_eq!(numbered(OsStr::new("+0000007.note"), 8, ".note"), None);
+        assert_eq!(account_number(OsStr::new("0000000a")), Some(10));
+        assert_eq!(account_number(OsStr::new("0000000A")), None);
+        assert_eq!(account_number(OsStr::new("lock")), None);
+        assert_eq!(pack_id(OsStr::new("00.pack"), ".pack"), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! What is on disk and not in the catalog.
+//!
+//! Packs, links and notes are true, the catalog follows. It is behind when a process ended between a name and its rows,
+//! when it was restored from an older copy, or when it is new. So whoever opens a domain takes in what is missing, and
+//! whoever commits takes in the links.
+
+use std::collections::HashSet;
+
+use super::closure::Holes;
+use super::commit::row_of;
+use super::{AccountInfo, Domain, Place, account, layout};
+use crate::catalog::{NewPack, Rows};
+use crate::chain::{self, RECEIVED_LINK_BYTES, ReceivedLink};
+use crate::door::PathKind;
+use crate::error::{Error, Result};
+use crate::id::{NodeId, PackId};
+use crate::pack::PackReader;
+
+/// Ids of packs that are given to the catalog at once: rows that go in sorted go in fast.
+const IDS_AT_ONCE: usize = 512 << 10;
+
+/// A pack that was read, and not yet given to the catalog.
+pub(super) type ReadPack = (PackReader, u64);
+
+impl Domain {
+    /// Takes in everything that the catalog lacks. A catalog that is new, or that says what the disk does not, is made
+    /// anew.
+    pub(super) fn take_in(&self) -> Result<()> {
+        let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
+        let packs = self.packs_on_disk()?;
+        let (built, behind) = self.inner.catalog.read(|rows| {
+            let built = rows.is_built()? && self.agrees(rows, &accounts)?;
+            let behind = self.is_behind(rows, &accounts, &packs)?;
+            Ok((built, behind))
+        })?;
+        if built && !behind {
+            return Ok(());
+        }
+        let write = self.inner.catalog.write()?;
+        let rows = write.rows();
+        // Another process may have done it while this one waited.
+        if !(rows.is_built()? && self.agrees(rows, &accounts)?) {
+            rows.clear()?;
+        }
+        self.take_in_packs(rows, &packs)?;
+        self.take_in_damaged(rows)?;
+        for account in &accounts {
+            self.take_in_links(rows, account)?;
+        }
+        rows.set_built()?;
+        write.commit()
+    }
+
+    /// Makes the catalog anew from what is on disk.
+    pub fn rebuild(&self) -> Result<()> {
+        self.inner.shared.must_write()?;
+        let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
+        let packs = self.packs_on_disk()?;
+        let write = self.inner.catalog.write()?;
+        let rows = write.rows();
+        rows.clear()?;
+        self.take_in_packs(rows, &packs)?;
+        self.take_in_damaged(rows)?;
+        for account in &accounts {
+            self.take_in_links(rows, account)?;
+        }
+        rows.set_built()?;
+        write.commit()
+    }
+
+    /// Whether the newest link that the catalog has of each account is the one on disk. If not, it is another vault's
+    /// catalog, or links have gone that never go.
+    fn agrees(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<bool> {
+        for account in accounts {
+            if let Some(newest) = rows.newest_link(account.number)?
+                && self.link_on_disk(account.number, newest.sequence)?.is_none_or(|there| there != newest.bytes)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_behind(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[PackId]) -> Result<bool> {
+        let known: HashSet<PackId> = rows.packs()?.into_iter().map(|pack| pack.id).collect();
+        if packs.iter().any(|id| !known.contains(id)) {
+            return Ok(true);
+        }
+        for account in accounts {
+            let next = rows.newest_link(account.number)?.map_or(1, |link| link.sequence.saturating_add(1));
+            if self.inner.shared.disk.exists(&self.inner.paths.link(account.number, next))?.is_some() {
+                return Ok(true);
+            }
+        }
+        let notes = super::note::numbers(&*self.inner.shared.disk, &self.inner.paths.damaged())?;
+        Ok(notes.last().copied().unwrap_or(0) > rows.damaged_seen()?)
+    }
+
+    /// The bytes of a link; `None` when there is no file of that name.
+    pub(super) fn link_on_disk(&self, account: u32, sequence: u64) -> Result<Option<Vec<u8>>> {
+        match self.inner.shared.disk.read(&self.inner.paths.link(account, sequence), RECEIVED_LINK_BYTES) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(Error::Limit { .. }) => Ok(Some(Vec::new())),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The names of all packs.
+    pub(super) fn packs_on_disk(&self) -> Result<Vec<PackId>> {
+        let (disk, paths) = (&*self.inner.shared.disk, &self.inner.paths);
+        let mut out = Vec::new();
+        for folder in disk.list(&paths.packs())?.into_iter().filter(|folder| folder.kind == PathKind::Dir) {
+            let folder = paths.packs().join(&folder.name);
+            out.extend(disk.list(&folder)?.iter().filter_map(|named| layout::pack_id(&named.name, ".pack")));
+        }
+        Ok(out)
+    }
+
+    /// Gives the catalog the packs that it lacks. One that cannot be read is passed over: everything that only it
+    /// holds is then lacking, and `check` tells of it.
+    fn take_in_packs(&self, rows: Rows<'_>, packs: &[PackId]) -> Result<()> {
+        let mut read: Vec<ReadPack> = Vec::new();
+        let mut ids = 0;
+        let mut synced = None;
+        for id in packs {
+            if rows.has_pack(*id)? {
+                continue;
+            }
+            // Its name may be one that a process left without syncing.
+            let path = self.inner.paths.pack(*id);
+            if let Some(folder) = path.parent()
+                && synced.as_deref() != Some(folder)
+            {
+                self.sync_when_writing(folder)?;
+                synced = Some(folder.to_owned());
+            }
+            let Ok((reader, bytes)) = self.open_pack(*id) else { continue };
+            ids += reader.lines().iter().map(|line| 1 + line.ids.len()).sum::<usize>();
+            read.push((reader, bytes));
+            if ids >= IDS_AT_ONCE {
+                insert(rows, &read)?;
+                read.clear();
+                ids = 0;
+            }
+        }
+        insert(rows, &read)
+    }
+
+    /// A pack and its length; its header is that of a pack of this name and domain.
+    pub(super) fn open_pack(&self, id: PackId) -> Result<ReadPack> {
+        let (disk, path) = (&*self.inner.shared.disk, self.inner.paths.pack(id));
+        let reader = PackReader::open(disk, &path)?;
+        if reader.header().pack != id || reader.header().domain != self.id() {
+            let other = Error::damaged("pack", "it has another name or domain than its header says");
+            return Err(other.at(|| format!("pack {id}")));
+        }
+        let bytes = disk.exists(&path)?.map_or(0, |found| found.len);
+        Ok((reader, bytes))
+    }
+
+    /// Takes in the links of an account that follow the newest in the catalog, as long as they obey the rules. Nodes
+    /// below their roots become complete: they were, when the link was committed.
+    pub(super) fn take_in_links(&self, rows: Rows<'_>, account: &AccountInfo) -> Result<()> {
+        if account.identity.is_none() {
+            return Ok(());
+        }
+        let mut next = rows.newest_link(account.number)?.map_or(1, |link| link.sequence.saturating_add(1));
+        let Some(mut bytes) = self.link_on_disk(account.number, next)? else { return Ok(()) };
+        // A name that a power cut could still take away must not be built upon.
+        self.sync_when_writing(&self.inner.paths.versions(account.number))?;
+        let mut verifier = self.verifier(rows, account)?;
+        loop {
+            let link = match ReceivedLink::decode(&bytes) {
+                Err(Error::Damaged { .. }) => return Ok(()),
+                other => other?,
+            };
+            let body = match self.body_record(account.number, link.link().body) {
+                Ok(body) => body,
+                Err(e) if e.is_damage() => None,
+                Err(e) => return Err(e),
+            };
+            match verifier.push(&link, body.as_ref()) {
+                // Not ours to judge: what obeys no rule is not taken in, and `check` tells of it.
+                Err(Error::Damaged { .. } | Error::Key(_)) => return Ok(()),
+                other => other?,
+            }
+            rows.insert_link(account.number, &row_of(&link))?;
+            if let (true, Some(body)) = (link.link().kind.is_version(), &body) {
+                let roots: Vec<NodeId> = chain::clear_sources(body)?.into_iter().map(|(_, root, _)| root).collect();
+                let found = self.closure(rows, &roots, Holes::All)?;
+                rows.set_complete(&found.nodes)?;
+                rows.revive(&found.condemned)?;
+                self.forget(rows, &found.damaged)?;
+            }
+            next = next.saturating_add(1);
+            match self.link_on_disk(account.number, next)? {
+                Some(more) => bytes = more,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Does not count on these places any more. Their notes are written when they are read next.
+    fn forget(&self, rows: Rows<'_>, damaged: &[Place]) -> Result<()> {
+        for place in damaged {
+            rows.set_damaged(place.pack, place.offset, place.hash)?;
+        }
+        Ok(())
+    }
+
+    fn sync_when_writing(&self, folder: &std::path::Path) -> Result<()> {
+        match self.inner.shared.access {
+            super::Access::Write => self.inner.shared.disk.sync_dir(folder),
+            super::Access::Read => Ok(()),
+        }
+    }
+}
+
+fn insert(rows: Rows<'_>, read: &[ReadPack]) -> Result<()> {
+    let new: Vec<NewPack<'_>> = read
+        .iter()
+        .map(|(reader, bytes)| NewPack { header: reader.header(), bytes: *bytes, lines: reader.lines() })
+        .collect();
+    rows.insert_packs(&new)
+}

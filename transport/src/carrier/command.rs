@@ -1,0 +1,58 @@
+//! `cmd:COMMAND`: whatever speaks the protocol on its stdin and stdout.
+
+use std::{path::PathBuf, process, sync::Arc};
+
+use super::{child, end::Ends, prompt::Prompt};
+use crate::{
+    error::{Error, Result},
+    pipe::{Carrier, Pipe},
+};
+
+/// Runs a command by `sh -c`, once for every pipe.
+pub struct CommandCarrier {
+    command: String,
+    directory: Option<PathBuf>,
+    prompt: Arc<dyn Prompt>,
+    ends: Ends,
+}
+
+impl CommandCarrier {
+    /// For this command, run in the working directory of this process.
+    #[must_use]
+    pub fn new(command: impl Into<String>, prompt: Arc<dyn Prompt>) -> Self {
+        Self { command: command.into(), directory: None, prompt, ends: Ends::default() }
+    }
+
+    /// The same, run in another directory.
+    #[must_use]
+    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+}
+
+impl Carrier for CommandCarrier {
+    fn open(&self) -> Result<Pipe> {
+        let mut command = process::Command::new("/bin/sh");
+        command.arg("-c").arg(&self.command);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let (pipe, end) = child::spawn(command, self.prompt.clone())
+            .map_err(|e| Error::Unreachable { host: self.describe(), why: e.to_string() })?;
+        self.ends.add(&end);
+        Ok(pipe)
+    }
+
+    fn describe(&self) -> String {
+        format!("cmd:{}", self.command)
+    }
+
+    fn end_report(&self) -> Option<String> {
+        self.ends.report()
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        self.ends.explain(error, &self.describe())
+    }
+}
