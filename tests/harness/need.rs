@@ -2,6 +2,7 @@
 //! (`tests/run` sets it after installing everything): then it fails.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Places of programs, looked through in order.
 pub const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
@@ -44,4 +45,32 @@ pub fn programs(names: &[&str]) -> bool {
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     PATH.split(':').map(|place| Path::new(place).join(name)).find(|path| path.is_file())
+}
+
+/// A small file system in memory, until this is dropped.
+#[derive(Debug)]
+pub struct Mounted(PathBuf);
+
+/// Mounts one of at most `size` (as `mount` takes it), where the system lets us.
+#[must_use]
+pub fn mount_tmpfs(at: &Path, size: &str) -> Option<Mounted> {
+    let mut command = Command::new("mount");
+    let done = command.args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"]).arg(at).output();
+    let mounted = done.is_ok_and(|out| out.status.success());
+    have_privilege(mounted, "this place does not allow mounting").then(|| Mounted(at.to_owned()))
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(done.is_ok_and(|status| status.success()), "{} stays mounted", self.0.display());
+    }
+}
+
+/// What a container may forbid even to root, is never promised.
+fn have_privilege(present: bool, why: &str) -> bool {
+    if !present {
+        eprintln!("left out: {why}");
+    }
+    present
 }
