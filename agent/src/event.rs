@@ -133,6 +133,8 @@ pub enum Event<'a> {
     Warning(&'a Fault),
     /// Something that a person should know: what was made, what was understood.
     Note(&'a str),
+    /// Something for who looks closely (`-v`): which client carries, and why.
+    Detail(&'a str),
     /// A line that the far side printed, made harmless.
     Remote(&'a str),
 }

@@ -1,12 +1,58 @@
 //! Does the work at either end: backup, restore, serve, command line.
 //!
 //! What this crate does *not* do: it never names the console (`tui`); the engine in it never prints, never reads
-//! the environment and never asks a person (it emits [`event::Event`]s).
+//! the environment and never asks a person (it emits [`event::Event`]s and asks [`engine::job::Person`]).
 //!
-//! * [`event`], [`fault`]: what is told, and what went wrong
+//! * [`command`]: the verbs, one file each; [`cli`]: what they share; [`config`]: the configuration file
+//! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
+//! * [`serve`]: the server's end
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
+//! * [`event`], [`fault`]: what is told, and what went wrong
+//! * [`world`]: what is outside; [`ask`]: where people and files answer
+//! * [`name`], [`units`], [`time`]: how names, numbers and moments are written and read
 
+pub mod ask;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod name;
+pub mod serve;
 pub mod source;
 pub mod target;
+pub mod time;
+pub mod units;
+pub mod world;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use engine::job::Engine;
+use fault::Fault;
+
+/// Runs the program's command line with this engine; the status to exit with.
+#[must_use]
+pub fn run(engine: Arc<dyn Engine>) -> u8 {
+    match prepare(engine) {
+        Ok(world) => cli::run(&world, std::env::args_os().collect()),
+        Err(fault) => {
+            let exit = cli::json::exit_number(fault.exit());
+            let text = cli::plain::fault_text(&fault, exit, false);
+            // When not even this can be written, the status has to say it.
+            writeln!(std::io::stderr(), "{text}").unwrap_or_default();
+            exit
+        }
+    }
+}
+
+fn prepare(engine: Arc<dyn Engine>) -> Result<world::World, Fault> {
+    // A core dump would hold keys.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none)
+        .map_err(|e| Fault::new(fault::Code::System, "cannot forbid core dumps").because(e))?;
+    let world = world::World::system(engine)?;
+    cli::signals::watch(world.stop.clone())?;
+    Ok(world)
+}

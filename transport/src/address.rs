@@ -13,6 +13,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::error::{Error, Result};
+
 /// Where a vault is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -48,26 +50,8 @@ pub enum RemotePath {
     Forced,
 }
 
-/// Why a text is no address; one sentence for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadAddress(String);
-
-impl fmt::Display for BadAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadAddress {}
-
-impl From<BadAddress> for crate::Error {
-    fn from(bad: BadAddress) -> Self {
-        Self::Address { why: bad.0 }
-    }
-}
-
-fn bad<T>(why: impl Into<String>) -> Result<T, BadAddress> {
-    Err(BadAddress(why.into()))
+fn bad<T>(why: impl Into<String>) -> Result<T> {
+    Err(Error::Address { why: why.into() })
 }
 
 /// What other backup tools write before a colon; none of them is a host.
@@ -80,8 +64,8 @@ impl Address {
     /// Reads what a person wrote.
     ///
     /// # Errors
-    /// One sentence that says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, BadAddress> {
+    /// [`Error::Address`] with one sentence that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
             return bad("the address of the vault is empty");
         }
@@ -106,7 +90,7 @@ impl Address {
 }
 
 /// `user@host:path` is known by a colon before the first slash; brackets hide the colons of an IPv6 address.
-fn scp_split(text: &str) -> Result<Option<(&str, &str)>, BadAddress> {
+fn scp_split(text: &str) -> Result<Option<(&str, &str)>> {
     let head = text.split('/').next().unwrap_or(text);
     if head.is_empty() || head == "." || head == ".." {
         return Ok(None);
@@ -134,7 +118,7 @@ fn scp_split(text: &str) -> Result<Option<(&str, &str)>, BadAddress> {
     Ok(Some((host, path)))
 }
 
-fn parse_scp(authority: &str, path: &str) -> Result<SshAddress, BadAddress> {
+fn parse_scp(authority: &str, path: &str) -> Result<SshAddress> {
     let (user, host) = split_user(authority)?;
     let host = match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
         Some(inside) => check_ipv6(inside)?,
@@ -143,7 +127,7 @@ fn parse_scp(authority: &str, path: &str) -> Result<SshAddress, BadAddress> {
     Ok(SshAddress { user, host, port: None, path: home_or_absolute(path)? })
 }
 
-fn parse_url(rest: &str) -> Result<SshAddress, BadAddress> {
+fn parse_url(rest: &str) -> Result<SshAddress> {
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
@@ -178,9 +162,13 @@ fn parse_url(rest: &str) -> Result<SshAddress, BadAddress> {
     Ok(SshAddress { user, host, port, path })
 }
 
-fn home_or_absolute(path: &str) -> Result<RemotePath, BadAddress> {
+fn home_or_absolute(path: &str) -> Result<RemotePath> {
     if path.is_empty() {
         Ok(RemotePath::Forced)
+    } else if path.chars().all(|c| c == '/') {
+        bad("the root directory is no vault; name one below it")
+    } else if path.starts_with("/~") {
+        bad("`/~` stands for the home; for a directory of that name write /./~")
     } else if path.starts_with('/') {
         Ok(RemotePath::Absolute(path.to_owned()))
     } else if path == "~" || path == "~/" {
@@ -195,7 +183,7 @@ fn home_or_absolute(path: &str) -> Result<RemotePath, BadAddress> {
 }
 
 /// The last `@` divides, as user names of directory services hold one themselves.
-fn split_user(authority: &str) -> Result<(Option<String>, &str), BadAddress> {
+fn split_user(authority: &str) -> Result<(Option<String>, &str)> {
     let Some((user, host)) = authority.rsplit_once('@') else { return Ok((None, authority)) };
     if user.contains(':') {
         return bad("a password does not belong into an address; use a key, or let SSH ask");
@@ -210,7 +198,7 @@ fn plain(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !SHELL_CHARACTERS.contains(c)
 }
 
-fn check_host(host: &str) -> Result<String, BadAddress> {
+fn check_host(host: &str) -> Result<String> {
     if host.is_empty() {
         bad("the host is missing")
     } else if host.starts_with('-') {
@@ -222,7 +210,7 @@ fn check_host(host: &str) -> Result<String, BadAddress> {
     }
 }
 
-fn check_ipv6(inside: &str) -> Result<String, BadAddress> {
+fn check_ipv6(inside: &str) -> Result<String> {
     let (address, scope) = inside.split_once('%').unwrap_or((inside, "none"));
     let scope_fits = !scope.is_empty() && scope.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if address.parse::<std::net::Ipv6Addr>().is_ok() && scope_fits {
@@ -232,7 +220,7 @@ fn check_ipv6(inside: &str) -> Result<String, BadAddress> {
     }
 }
 
-fn check_port(text: &str) -> Result<u16, BadAddress> {
+fn check_port(text: &str) -> Result<u16> {
     match text.parse::<u16>() {
         Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
         _ => bad(format!("`{text}` is no port (1 to 65535)")),
@@ -356,14 +344,17 @@ mod tests {
             ("ssh://h/~", "below the home"),
             ("ssh://h/~other/p", "only the home"),
             ("h:~other/p", "only the home"),
+            ("h:/", "root directory"),
+            ("h:/~/p", "stands for the home"),
+            ("ssh://h//", "root directory"),
             ("ssh://h/p\nq", "control"),
             ("sftp://h/p", "not supported"),
             ("sftp:u@h:/p", "not supported"),
             ("https://h/p", "not supported"),
         ] {
             match Address::parse(text) {
-                Err(BadAddress(why)) => assert!(why.contains(word), "{text}: {why}"),
-                Ok(got) => panic!("{text} was taken as {got:?}"),
+                Err(Error::Address { why }) => assert!(why.contains(word), "{text}: {why}"),
+                got => panic!("{text} was taken as {got:?}"),
             }
         }
     }

@@ -24,6 +24,14 @@ use crate::fault::{Code, Fault, Result};
 /// Times that a commit is signed again because another link came first.
 const CONFLICTS_MAX: u32 = 20;
 
+/// A body about to be committed.
+pub struct Made {
+    /// Its record.
+    pub body: Record,
+    /// Whether it names another root than the version before: the marker rises then.
+    pub root_changed: bool,
+}
+
 /// An account, open.
 pub struct Account {
     /// What the verb was given.
@@ -286,7 +294,8 @@ impl Account {
             .call(Class::Interactive, &Request::Upload(Begin::default()))
             .map_err(|error| self.remote.explain(&error))?;
         let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
-        let committed = self.commit_with(device, kind, body, false, &mut |link, body| {
+        let make = || Ok(Made { body: body.clone(), root_changed: false });
+        let committed = self.commit_with(device, kind, &make, &mut |link, body| {
             let message = encode(&Up::Commit(Commit { link, body: Some(body) }));
             call.send_message(message).map_err(|error| self.remote.explain(&error))?;
             loop {
@@ -300,22 +309,22 @@ impl Account {
         Ok(committed)
     }
 
-    /// Signs a link after the head and commits it, again when another came first. `commit` sends and waits.
+    /// Signs a link after the head and commits it, all again when another came first. `make` makes its body, `commit`
+    /// sends both and waits.
     pub fn commit_with(
         &self,
         device: &DeviceKey,
         kind: LinkKind,
-        body: &Record,
-        root_changed: bool,
+        make: &dyn Fn() -> Result<Made>,
         commit: &mut dyn FnMut(Vec<u8>, Vec<u8>) -> Result<Outcome>,
     ) -> Result<ReceivedLink> {
-        let hash = body_hash(body);
-        let mut bytes = Vec::with_capacity(body.wire_len());
-        body.encode(&mut bytes);
-        lock(&self.history).add_body(body.clone());
         for _ in 0..CONFLICTS_MAX {
-            let signed = self.sign(device, kind, hash, root_changed);
-            match commit(signed.bytes().to_vec(), bytes.clone())? {
+            let Made { body, root_changed } = make()?;
+            let signed = self.sign(device, kind, body_hash(&body), root_changed);
+            let mut bytes = Vec::with_capacity(body.wire_len());
+            body.encode(&mut bytes);
+            lock(&self.history).add_body(body);
+            match commit(signed.bytes().to_vec(), bytes)? {
                 Outcome::Committed(committed) => {
                     let link = ReceivedLink::decode(&committed.link)?;
                     if link.signed().bytes() != signed.bytes() || link.chain_hash() != committed.chain {

@@ -1,4 +1,4 @@
-//! A person whose passphrase is known already, so that it is not asked for twice in one verb.
+//! A person some of whose answers are known already.
 
 use std::sync::Arc;
 
@@ -7,26 +7,49 @@ use zeroize::Zeroizing;
 use super::job::{HostKeyQuestion, Passphrase, Person, RestorePlan, VersionRow};
 use crate::fault::Result;
 
-/// Answers the first question for a passphrase by itself.
-pub struct Known {
+/// Passes questions on, but for those about passphrases that need not be asked.
+pub struct Knowing {
     person: Arc<dyn Person>,
-    passphrase: Passphrase,
+    /// Opens the key at the first attempt.
+    opens: Option<Passphrase>,
+    /// A new key gets no passphrase.
+    wants_none: bool,
 }
 
-impl Known {
-    /// The same person, whose passphrase is this one.
-    pub fn new(person: Arc<dyn Person>, passphrase: Passphrase) -> Self {
-        Self { person, passphrase }
+impl Knowing {
+    /// Who has just typed this passphrase and is not asked for it twice in one verb.
+    pub fn passphrase(person: Arc<dyn Person>, passphrase: Passphrase) -> Self {
+        Self { person, opens: Some(passphrase), wants_none: false }
+    }
+
+    /// Who wants no passphrase for now: the automatic first backup never asks.
+    pub fn none_wanted(person: Arc<dyn Person>) -> Self {
+        Self { person, opens: None, wants_none: true }
     }
 }
 
-impl Person for Known {
+impl Person for Knowing {
+    fn may_ask(&self) -> bool {
+        self.person.may_ask()
+    }
+
     fn passphrase(&self, what: &str, attempt: u32) -> Result<Passphrase> {
-        if attempt == 0 { Ok(self.passphrase.clone()) } else { self.person.passphrase(what, attempt) }
+        match &self.opens {
+            Some(passphrase) if attempt == 0 => Ok(passphrase.clone()),
+            _ => self.person.passphrase(what, attempt),
+        }
     }
 
     fn new_passphrase(&self, what: &str, may_be_none: bool) -> Result<Option<Passphrase>> {
-        self.person.new_passphrase(what, may_be_none)
+        if self.wants_none && may_be_none { Ok(None) } else { self.person.new_passphrase(what, may_be_none) }
+    }
+
+    fn secret(&self, what: &str) -> Option<Zeroizing<String>> {
+        self.person.secret(what)
+    }
+
+    fn answer(&self, question: &str) -> Option<Zeroizing<String>> {
+        self.person.answer(question)
     }
 
     fn words(&self) -> Result<Zeroizing<String>> {

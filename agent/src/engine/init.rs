@@ -160,35 +160,6 @@ pub fn remember(run: &Run, vault: VaultId, account: &str) -> Result<()> {
 /// The default vault, account and key for a first backup.
 pub fn automatic(run: &Run) -> Result<Made> {
     let mut run = run.clone();
-    run.person = Arc::new(NoPassphrase(run.person));
+    run.person = Arc::new(super::ask_once::Knowing::none_wanted(run.person));
     init(&run, &InitJob::default())
-}
-
-/// A person who wants no passphrase for now: the automatic first backup never asks.
-struct NoPassphrase(Arc<dyn super::job::Person>);
-
-impl super::job::Person for NoPassphrase {
-    fn passphrase(&self, what: &str, attempt: u32) -> Result<super::job::Passphrase> {
-        self.0.passphrase(what, attempt)
-    }
-
-    fn new_passphrase(&self, _: &str, _: bool) -> Result<Option<super::job::Passphrase>> {
-        Ok(None)
-    }
-
-    fn words(&self) -> Result<zeroize::Zeroizing<String>> {
-        self.0.words()
-    }
-
-    fn host_key(&self, question: &super::job::HostKeyQuestion) -> Result<bool> {
-        self.0.host_key(question)
-    }
-
-    fn restore_in_place(&self, plan: &super::job::RestorePlan) -> Result<()> {
-        self.0.restore_in_place(plan)
-    }
-
-    fn picked(&self, version: &super::job::VersionRow) {
-        self.0.picked(version);
-    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use store::chain::LinkKind;
 use store::error::KeyError;
-use store::id::{KeyCheck, VaultId};
+use store::id::VaultId;
 use store::record::Record;
 use store::seal::keyfile::{Argon, Kind, NewSlot, Slot};
 use store::seal::{AccountKeys, KeyFile, RootSecret, Sealer};
@@ -177,7 +177,7 @@ fn new_slot<'a>(run: &'a Run, label: &'a str) -> NewSlot<'a> {
 pub fn make_key(run: &Run, mut file: KeyFile, root: &RootSecret, passphrase: Option<&[u8]>) -> Result<(KeyFile, bool)> {
     let new = new_slot(run, "first");
     match passphrase {
-        Some(passphrase) => drop(file.add_passphrase(root, &new, passphrase, Argon::default())?.id()),
+        Some(passphrase) => drop(file.add_passphrase(root, passphrase, Argon::default(), &new)?.id()),
         None => drop(file.add_open(root, &new)?.id()),
     }
     Ok((file, passphrase.is_some()))
@@ -231,14 +231,14 @@ pub fn add(run: &Run, job: &KeyAddJob) -> Result<KeyRow> {
         .ok_or_else(|| Fault::new(Code::KeyPassphraseNeeded, "a slot needs a passphrase").hint("--password-file FILE"))?;
     let (new, root) = (new_slot(run, &label), &account.unlocked.root);
     if job.in_vault {
-        let slot = Slot::passphrase(root, account.row.id, &new, &passphrase, Argon::default())?;
+        let slot = Slot::passphrase(root, account.row.id, &passphrase, Argon::default(), &new)?;
         let mut slots = account.row.slots.clone();
         slots.push(slot.to_json()?);
         account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots }))?;
         return Ok(slot_row(&slot, true));
     }
     let Found { path, mut file } = account.unlocked.found.clone();
-    let row = slot_row(file.add_passphrase(root, &new, &passphrase, Argon::default())?, false);
+    let row = slot_row(file.add_passphrase(root, &passphrase, Argon::default(), &new)?, false);
     write_key(&path, &file)?;
     Ok(row)
 }
@@ -275,7 +275,7 @@ pub fn passwd(run: &Run) -> Result<KeyRow> {
     let old: Vec<String> = file.slots().iter().map(|slot| slot.id().to_owned()).collect();
     let (new, root) = (new_slot(run, "passphrase"), &account.unlocked.root);
     let row = match &passphrase {
-        Some(passphrase) => slot_row(file.add_passphrase(root, &new, passphrase, Argon::default())?, false),
+        Some(passphrase) => slot_row(file.add_passphrase(root, passphrase, Argon::default(), &new)?, false),
         None => slot_row(file.add_open(root, &new)?, false),
     };
     for id in old {
@@ -327,7 +327,7 @@ pub fn recover(run: &Run) -> Result<Made> {
     run.place.account = Some(row.name.clone());
     run.place.key_file = Some(path.clone());
     if let Some(passphrase) = passphrase {
-        run.person = std::sync::Arc::new(super::ask_once::Known::new(run.person, passphrase));
+        run.person = std::sync::Arc::new(super::ask_once::Knowing::passphrase(run.person, passphrase));
     }
     let account = Account::open_on(&run, connector)?;
     // The words were just typed in: they exist.

@@ -6,7 +6,7 @@ use minicbor::Decode;
 use store::id::BodyHash;
 use store::record::{HEADER_BYTES, Header, Record};
 use transport::message::{self, Reply, Request};
-use transport::{Call, Class, Client, Part, Traffic};
+use transport::{Call, Carrier, Class, Client, Part, Traffic};
 
 use super::trouble::{from_refusal, from_transport, protocol};
 use crate::fault::Result;
@@ -16,18 +16,24 @@ use crate::fault::Result;
 pub struct Remote {
     client: Client,
     /// Says more about an end of the pipe: what the far side printed, how it ended.
-    report: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    carrier: Arc<dyn Carrier>,
 }
 
 impl Remote {
     /// A connection that is up.
-    pub fn new(client: Client, report: Arc<dyn Fn() -> Option<String> + Send + Sync>) -> Self {
-        Self { client, report }
+    pub fn new(client: Client, carrier: Arc<dyn Carrier>) -> Self {
+        Self { client, carrier }
     }
 
     /// Bytes on the pipe so far.
     pub fn traffic(&self) -> Traffic {
         self.client.traffic()
+    }
+
+    /// What the server says of itself.
+    pub fn peer(&self) -> Result<String> {
+        let peer = self.client.peer().map_err(|error| self.explain(&error))?;
+        Ok(crate::name::harmless_line(&peer.agent))
     }
 
     /// A call that goes on after its first message.
@@ -71,8 +77,9 @@ impl Remote {
 
     /// An error of this connection, with what the far side said.
     pub fn explain(&self, error: &transport::Error) -> crate::fault::Fault {
-        let fault = from_transport(error);
-        match (self.report)() {
+        let error = self.carrier.explain(error.clone());
+        let fault = from_transport(&error);
+        match self.carrier.end_report() {
             Some(said) if error.is_worth_retrying() => fault.because(said),
             _ => fault,
         }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use store::id::{SessionId, SourceId};
 use store::record::Record;
 use transport::message::{self, Ack, Answered, AskBatch, Begin, Begun, Commit, Outcome, Reply, Request, Up, UpReply};
-use transport::{Bytes, Call, Class, Part, Traffic};
+use bytes::Bytes;
+use transport::{Call, Class, Part, Traffic};
 
 use super::job::Stop;
 use super::queue::{lock, wait};
@@ -264,6 +265,15 @@ impl Uplink {
         Traffic {
             sent_bytes: inner.traffic_before.sent_bytes + now.sent_bytes,
             received_bytes: inner.traffic_before.received_bytes + now.received_bytes,
+        }
+    }
+
+    /// Bytes on the pipe once it is closed; `before` is what was counted before that.
+    pub fn remote_traffic_after(&self, before: Traffic) -> Traffic {
+        let now = self.traffic();
+        Traffic {
+            sent_bytes: now.sent_bytes.max(before.sent_bytes),
+            received_bytes: now.received_bytes.max(before.received_bytes),
         }
     }
 

@@ -65,7 +65,7 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
                 .ok_or_else(|| none(format!("there are only {} versions", versions.len())))?
         }
         At::Moment { ms } => versions.iter().rev().find(|link| link.received_at() <= *ms).ok_or_else(|| {
-            let when = crate::time::rfc3339_ms(oldest.received_at());
+            let when = crate::time::utc(oldest.received_at());
             let id: String = oldest.link_id().hex().chars().take(8).collect();
             none(format!("the oldest version is {id}, received {when}"))
         })?,

@@ -4,14 +4,14 @@
 //! call that stores or fetches goes on until its end. What may be asked is decided by the role in [`permit`], before
 //! anything else is looked at.
 
-mod ask;
-mod chain;
-mod check;
-mod fetch;
-mod open;
-mod permit;
-mod refuse;
-mod upload;
+pub mod ask;
+pub mod chain;
+pub mod check;
+pub mod fetch;
+pub mod open;
+pub mod permit;
+pub mod refuse;
+pub mod upload;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

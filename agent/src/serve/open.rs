@@ -52,7 +52,8 @@ impl Server {
         let opened: Vec<_> =
             seen.iter().filter(|a| a.key_check.is_some_and(|check| open.keys.contains(&check))).collect();
         match (opened.as_slice(), seen.as_slice()) {
-            ([one], _) | ([], [one]) if !seen.is_empty() => Ok((*one).clone()),
+            ([one], _) => Ok((*one).clone()),
+            ([], [one]) => Ok(one.clone()),
             (_, []) => Err(Fault::new(Code::AccountNone, "there is no account in this vault yet").hint("tuckbox init").into()),
             ([], _) => Err(Fault::new(Code::KeyNone, "no key on this machine opens an account of this vault")
                 .hint("with the 24 words: tuckbox key recover; as a new machine: tuckbox init")

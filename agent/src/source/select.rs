@@ -133,6 +133,12 @@ impl Selection {
         Ok(())
     }
 
+    /// Whether no rule can leave out a name: paths need not be put together then.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.larger_than.is_none()
+    }
+
     /// Why the absolute path is left out; `None`: it is taken. Looks at everything above it as well.
     #[must_use]
     pub fn decide(&self, path: &[u8], is_dir: bool, size: u64) -> Option<String> {

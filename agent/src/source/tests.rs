@@ -155,7 +155,7 @@ fn inode_flags_are_told_without_a_call_for_each_file() {
     let (place, dir) = tree();
     let file = File::create(place.path().join("file")).unwrap();
     assert_eq!(dir.stat(b"file").unwrap().flags & (IFlags::IMMUTABLE | IFlags::NODUMP).bits(), 0);
-    let set = |flags| ioctl_getflags(&file).and_then(|now| ioctl_setflags(&file, now - IFlags::IMMUTABLE | flags));
+    let set = |flags| ioctl_getflags(&file).and_then(|now| ioctl_setflags(&file, (now - IFlags::IMMUTABLE) | flags));
     if set(IFlags::NODUMP | IFlags::IMMUTABLE).is_err() {
         return; // No such flags on this file system, or not root.
     }

@@ -91,8 +91,9 @@ impl Rows<'_> {
         Ok(out)
     }
 
-    /// Forgets all links of an account, so that they are taken in anew.
-    pub fn remove_links(&self, account: u32) -> Result<()> {
+    /// Forgets all links of an account, as a process that ended before their rows would leave it.
+    #[cfg(test)]
+    pub(crate) fn remove_links(&self, account: u32) -> Result<()> {
         self.conn.execute("DELETE FROM link WHERE account = ?1", [account])?;
         Ok(())
     }

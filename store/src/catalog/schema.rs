@@ -34,6 +34,7 @@ CREATE TABLE place(
     since INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX place_at ON place(pack, offset);
+CREATE INDEX place_state ON place(state) WHERE state != 0;
 CREATE TABLE chunk(
     id BLOB NOT NULL,
     place INTEGER NOT NULL,

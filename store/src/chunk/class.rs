@@ -20,6 +20,15 @@ impl CutClass {
             Self::Fixed64 => 64 << 10,
         }
     }
+
+    /// Length of a piece of a class of fixed pieces, which lie at multiples of it.
+    #[must_use]
+    pub const fn fixed_bytes(self) -> Option<usize> {
+        match self {
+            Self::Fixed16 | Self::Fixed32 | Self::Fixed64 => Some(self.max_bytes()),
+            Self::Whole | Self::Cdc | Self::CdcLarge => None,
+        }
+    }
 }
 
 const _: () = assert!(CutClass::Whole.max_bytes() as u64 == WHOLE_BYTES_MAX);

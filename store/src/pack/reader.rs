@@ -159,7 +159,8 @@ pub(super) fn read_stored(file: &dyn DiskFile, line: &Line) -> Result<Vec<u8>> {
 fn decode_header(stored: &[u8], line: &Line) -> Result<Header> {
     let header = Header::decode(stored.get(..HEADER_BYTES).unwrap_or(stored))?;
     let inline = if header.kind.clear_is_inline() { u64::from(header.clear_len) } else { 0 };
-    if header.kind != line.kind || HEADER_BYTES as u64 + inline + u64::from(header.sealed_len) != u64::from(line.length) {
+    if header.kind != line.kind || HEADER_BYTES as u64 + inline + u64::from(header.sealed_len) != u64::from(line.length)
+    {
         return Err(Error::damaged("record", "its header says another kind or length than its line"));
     }
     Ok(header)

@@ -229,6 +229,12 @@ impl Slot {
         self.kind
     }
 
+    /// What a guess of its passphrase costs; `None` for an open slot and for one whose numbers are missing.
+    #[must_use]
+    pub fn cost(&self) -> Option<Argon> {
+        Some(Argon { m_kib: self.m_kib?, t: self.t?, p: self.p? })
+    }
+
     /// For people, to tell slots apart. Not checked: make it harmless before it is shown.
     #[must_use]
     pub fn label(&self) -> &str {

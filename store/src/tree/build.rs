@@ -23,7 +23,7 @@ pub type Sink<'s> = &'s mut dyn FnMut(Built) -> Result<()>;
 /// Makes the nodes of one directory from its entries in ascending order of name.
 ///
 /// Holds at most the entries of one page, or the first 512, and one index for each level.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DirBuilder {
     keys: TreeKeys,
     page: Vec<Entry>,

@@ -42,7 +42,7 @@ impl Built {
 
 /// The open indexes above a row of pages, one a level: level 1 lists the pages, level 2 the indexes of level 1, and
 /// so on until one node holds all. No more than one index a level is ever open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Levels<C> {
     open: Vec<Vec<C>>,
 }

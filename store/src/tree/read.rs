@@ -15,7 +15,7 @@ use super::node::Node;
 const DEPTH_MAX: usize = 12;
 
 /// Gives nodes by their ids: a cache, a connection. What it gives must have that id.
-pub trait NodeSource {
+pub trait NodeSource: Sync {
     /// The node of this id.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ impl Domain {
     }
 
     /// All locks of a session, or nothing when somebody holds one.
-    fn lock_all(&self, dir: &Path) -> Result<Option<Vec<(PathBuf, Lock)>>> {
+    pub(super) fn lock_all(&self, dir: &Path) -> Result<Option<Vec<(PathBuf, Lock)>>> {
         let mut locks = Vec::new();
         for path in self.locks_in(dir)? {
             match self.inner.shared.disk.lock(&path)? {

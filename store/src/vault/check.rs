@@ -213,20 +213,18 @@ impl Check<'_> {
             (false, RecordKind::Group) => pack.0.node_refs(line).map(drop),
             (false, _) => Ok(()),
         };
+        if result.is_ok() && self.what.read_data {
+            let bytes = u64::from(line.length);
+            self.summary.bytes_read += bytes;
+            self.progress.bytes_read += bytes;
+        }
+        if state == State::Damaged {
+            // Versions that still need it are told of below.
+            let what = format!("this {} was noted as damaged before", kind_text(line.kind));
+            return self.find(Severity::Note, what, place.text(), Vec::new());
+        }
         match result {
-            Ok(()) => {
-                if self.what.read_data {
-                    let bytes = u64::from(line.length);
-                    self.summary.bytes_read += bytes;
-                    self.progress.bytes_read += bytes;
-                }
-                if state == State::Damaged {
-                    let what = format!("this {} was noted as damaged before", kind_text(line.kind));
-                    return self.find(Severity::Note, what, place.text(), Vec::new());
-                }
-                Ok(())
-            }
-            Err(Error::Newer { .. }) => Ok(()),
+            Ok(()) | Err(Error::Newer { .. }) => Ok(()),
             Err(e) => {
                 if is_gone(&e) {
                     self.domain.note_damage(place)?;

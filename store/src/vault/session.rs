@@ -183,13 +183,14 @@ impl Domain {
             locks.push(own);
         }
         for source in sources {
-            match disk.lock(&self.inner.paths.source_lock(*source))? {
-                Some(lock) => locks.push(lock),
-                // Held by the process that this one takes over from, unless somebody else has it now.
-                None if before.as_ref().is_some_and(|t| t.sources.contains(source))
-                    && !self.held_by_another(*source, id)? => {}
-                None => return Err(Error::Busy { what: format!("the source {source}") }),
+            let lock = disk.lock(&self.inner.paths.source_lock(*source))?;
+            // Free, and yet another's: of a session that was taken over from a process which is gone now. Taken, and
+            // yet ours: by the process that this one takes over from.
+            let ours = before.as_ref().is_some_and(|token| token.sources.contains(source));
+            if self.held_by_another(*source, id)? || (lock.is_none() && !ours) {
+                return Err(Error::Busy { what: format!("the source {source}") });
             }
+            locks.extend(lock);
         }
         let number = match &before {
             Some(token) => token.number,
@@ -219,13 +220,15 @@ impl Domain {
         Ok(std::iter::once(dir.join("lock")).chain(others).collect())
     }
 
-    /// Whether the token of another session that is there names this source.
+    /// Whether another live session is for this source.
     fn held_by_another(&self, source: SourceId, session: SessionId) -> Result<bool> {
         let disk = &*self.inner.shared.disk;
         let staging = self.inner.paths.staging();
         for named in disk.list(&staging)? {
+            let dir = staging.join(&named.name);
             if layout::session_id(&named.name).is_some_and(|id| id != session)
-                && Token::load(disk, &staging.join(&named.name))?.is_some_and(|t| t.sources.contains(&source))
+                && Token::load(disk, &dir)?.is_some_and(|token| token.sources.contains(&source))
+                && self.lock_all(&dir)?.is_none()
             {
                 return Ok(true);
             }

@@ -436,6 +436,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "says why nothing was tried")]
     fn the_real_ssh_resolves_an_alias() {
         let around = Surroundings::of_this_process();
         if around.ssh.is_none() {

@@ -345,11 +345,7 @@ mod tests {
             let stranger = hosts(&line).judge("stranger", &ed(1));
             assert_eq!(stranger == Verdict::Unknown { others: vec![] }, !line.starts_with("*,"), "{line}");
             let other = hosts(&line).judge("other.example", &ed(1));
-            assert_eq!(
-                other == Verdict::Unknown { others: vec![] },
-                !line.starts_with("*.") && !line.starts_with("other"),
-                "{line}"
-            );
+            assert_eq!(other == Verdict::Unknown { others: vec![] }, !line.starts_with("*."), "{line}");
         }
         for line in [
             format!("*.example,!h.example {k}"),
@@ -412,6 +408,7 @@ mod tests {
 
     /// `ssh-keygen -F` says which lines it finds for a name; ours are the same.
     #[test]
+    #[expect(clippy::print_stderr, reason = "says why nothing was compared")]
     fn finds_the_lines_that_ssh_keygen_finds() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
@@ -477,13 +474,13 @@ mod tests {
         fn rubbish_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), name in ".{0,20}") {
             let mut all = KnownHosts::default();
             all.add(Path::new("f"), &bytes);
-            all.judge(&name, &bytes);
-            key_type(&bytes);
+            drop(all.judge(&name, &bytes));
+            prop_assert!(key_type(&bytes).is_none_or(|name| name.len() <= bytes.len()));
         }
 
         #[test]
         fn lines_of_rubbish_words_never_panic(line in "[ \t@|*!,a-z=+/#1]{0,40}", name in "[a-z]{0,3}") {
-            hosts(&line).judge(&name, &[]);
+            drop(hosts(&line).judge(&name, &[]));
         }
 
         #[test]

@@ -78,7 +78,7 @@ impl Client {
         let shared = &self.connection.shared;
         let (id, signals) = shared.act(|core, now| {
             let id = core.session.open(now, class, request)?;
-            Ok((id, core.signals(id)))
+            Ok::<_, Error>((id, core.signals(id)))
         })?;
         Ok(Call::new(Arc::clone(shared), signals, id, Some(Arc::clone(&self.connection) as _)))
     }

@@ -114,6 +114,8 @@ pub struct Flow<'a> {
     pub tree_keys: &'a TreeKeys,
     /// The nodes of the version before.
     pub nodes: &'a NodeCache,
+    /// Take none of them for known to the server.
+    nothing_known: bool,
     /// Names of owners.
     pub owners: &'a Owners,
     /// The time.
@@ -155,6 +157,8 @@ pub struct FlowParts<'a> {
     /// See [`Flow`].
     pub nodes: &'a NodeCache,
     /// See [`Flow`].
+    pub nothing_known: bool,
+    /// See [`Flow`].
     pub owners: &'a Owners,
     /// See [`Flow`].
     pub clock: &'a dyn Clock,
@@ -169,13 +173,14 @@ pub struct FlowParts<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: FlowParts<'a>) -> Self {
-        let FlowParts { keyring, sealer, tree_keys, nodes, owners, clock, watcher, stop, list_items } = parts;
+        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, owners, clock, watcher, stop, list_items } = parts;
         Self {
             gear: keyring.gear(),
             keyring,
             sealer,
             tree_keys,
             nodes,
+            nothing_known,
             owners,
             clock,
             watcher,
@@ -210,7 +215,7 @@ impl<'a> Flow<'a> {
 
     /// A node is built: unless it is known, it joins the open group.
     pub fn emit(&self, built: Built) {
-        if self.nodes.has(&built.id) || !lock(&self.emitted).insert(built.id) {
+        if (!self.nothing_known && self.nodes.has(&built.id)) || !lock(&self.emitted).insert(built.id) {
             return;
         }
         let full = {

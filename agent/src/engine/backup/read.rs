@@ -425,11 +425,12 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     fn cut_off(&mut self, at_end: bool) -> Result<(), Trouble> {
         while self.uncut > 0 {
             let flow = self.reader.flow;
-            let Some(batch) = self.reader.batch.as_mut() else { return Ok(()) };
+            let Some(batch) = self.reader.batch.as_ref() else { return Ok(()) };
             let start = batch.plain.len() - self.uncut;
             let window = batch.plain.get(start..).unwrap_or_default();
             let at = self.size - self.uncut as u64;
             let Some(len) = self.next_cut(window, at, at_end) else { return Ok(()) };
+            let Some(batch) = self.reader.batch.as_mut() else { return Ok(()) };
             let chunk = batch.plain.get(start..start + len).unwrap_or_default();
             let piece = if batch.pages && is_zero(chunk) {
                 batch.plain.drain(start..start + len);
@@ -448,7 +449,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     }
 
     /// Length of the next chunk in a window that begins at this place of the file.
-    fn next_cut(&mut self, window: &[u8], at: u64, at_end: bool) -> Option<usize> {
+    fn next_cut(&self, window: &[u8], at: u64, at_end: bool) -> Option<usize> {
         let Some(piece) = self.cut.fixed_bytes() else { return self.cutter.next_cut(window, at_end) };
         let to_border = piece - usize::try_from(at % piece as u64).unwrap_or(0);
         match window.len() {

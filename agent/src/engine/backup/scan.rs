@@ -24,7 +24,7 @@ use crate::engine::queue::{lock, wait};
 use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
-use crate::source::{Dir, Stat, Verdict, capture, verdict_on};
+use crate::source::{Dir, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 const SLICE: usize = 4_096;
@@ -75,13 +75,20 @@ enum Task<'a> {
 
 struct Enter {
     source: Arc<SourceRun>,
-    above: Arc<Dir>,
+    place: Place,
     path: Arc<PathNode>,
-    name: Box<[u8]>,
     draft: Box<Entry>,
     same: bool,
     previous: Option<Child>,
     parent: Parent,
+}
+
+/// Where a directory is.
+enum Place {
+    /// It is open.
+    Open(Dir),
+    /// Below this one, under this name.
+    Below(Arc<Dir>, Box<[u8]>),
 }
 
 struct Listing<'a> {
@@ -173,10 +180,36 @@ impl<'f, 'a> Scanner<'f, 'a> {
         self.hand_on()
     }
 
-    /// Puts a source on the stack, or deals with it at once when it is not a directory.
-    pub fn begin(&mut self, source: &Arc<SourceRun>, above: Arc<Dir>, name: &[u8], stat: &Stat) -> Result<()> {
+    /// Puts a source that is a directory on the stack.
+    pub fn begin_dir(&mut self, source: &Arc<SourceRun>, dir: Dir, name: &[u8], stat: &Stat) -> Result<()> {
+        let (draft, troubles) = capture_dir(&dir, name, stat, self.flow.owners);
+        self.tell(troubles, || source.job.path.clone());
+        let before = source.before.as_ref().map(|before| &before.entry);
+        let enter = Enter {
+            source: Arc::clone(source),
+            place: Place::Open(dir),
+            path: PathNode::top(&source.job.path),
+            same: before.is_some_and(|before| same_metadata(before, &draft)),
+            previous: before.and_then(child_of),
+            draft: Box::new(draft),
+            parent: Parent::Source(Arc::clone(source)),
+        };
+        self.stack.push(std::iter::once(Task::Enter(enter)));
+        Ok(())
+    }
+
+    /// Deals with a source that is anything else.
+    pub fn begin_name(&mut self, source: &Arc<SourceRun>, above: Arc<Dir>, name: &[u8], stat: &Stat) -> Result<()> {
         let before = source.before.as_ref().map(|before| &before.entry);
         if stat.kind == Kind::File && stat.size > 0 {
+            let trusted = source.before.as_ref().filter(|before| before.trusted);
+            if let Some(Verdict::Same) = trusted.map(|b| verdict_on(&b.entry, stat, source.mount.inodes_stable)) {
+                if let Some(before) = before.filter(|before| before.mark.is_none()) {
+                    self.flow.counts.file(Some(before), before);
+                    source.finish(Box::new(before.clone()));
+                    return Ok(());
+                }
+            }
             let task = FileTask {
                 dir: above,
                 name: name.into(),
@@ -189,26 +222,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.add(task, stat.size)?;
             return self.hand_on();
         }
-        let (mut entry, troubles) = capture(&above, name, stat, self.flow.owners)?;
-        entry.name = name.into();
+        let (entry, troubles) = capture(&above, name, stat, self.flow.owners)?;
         self.tell(troubles, || source.job.path.clone());
-        if stat.kind == Kind::Dir {
-            let same = before.is_some_and(|before| same_metadata(before, &entry));
-            let previous = source.before.as_ref().and_then(|b| child_of(&b.entry));
-            let path = PathNode::top(&source.job.path);
-            let enter = Enter {
-                source: Arc::clone(source),
-                above,
-                path,
-                name: name.into(),
-                draft: Box::new(entry),
-                same,
-                previous,
-                parent: Parent::Source(Arc::clone(source)),
-            };
-            self.stack.push(std::iter::once(Task::Enter(enter)));
-            return Ok(());
-        }
         let action = self.flow.counts.file(before, &entry);
         self.flow.item(action, || source.job.path.clone(), 0, None);
         source.finish(Box::new(entry));
@@ -217,13 +232,17 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// Opens a directory and lists its names.
     fn enter(&mut self, enter: Enter) -> Result<()> {
-        let Enter { source, above, path, name, draft, same, previous, parent } = enter;
+        let Enter { source, place, path, draft, same, previous, parent } = enter;
         let is_source = matches!(parent, Parent::Source(_));
         let frame = Frame::new(self.flow, parent, draft.clone(), same, previous);
         if is_source {
             source.begin(Arc::clone(&frame), draft);
         }
-        let opened = above.child(&name).and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
+        let opened = match place {
+            Place::Open(dir) => Ok(dir),
+            Place::Below(above, name) => above.child(&name),
+        };
+        let opened = opened.and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
         let (dir, mut names) = match opened {
             Ok(opened) => opened,
             Err(error) => return self.unreadable_dir(&path, &frame, &error),
@@ -402,9 +421,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let slot = listing.frame.push_pending(&name, old.map(Box::new));
         below.push(Enter {
             source: Arc::clone(&listing.source),
-            above: Arc::clone(&listing.dir),
             path: listing.path.below(&name),
-            name,
+            place: Place::Below(Arc::clone(&listing.dir), name),
             draft: Box::new(draft),
             same,
             previous,

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use store::id::{ContentId, NodeId, SourceId};
-use store::tree::{Child, Entry, Totals};
+use store::tree::{Built, Child, Entry, Totals};
 
 use crate::engine::job::SourceJob;
+use crate::fault::{Code, Fault};
+use crate::name::for_terminal;
 use crate::engine::queue::lock;
 use crate::source::{MountFacts, Selection, Stat};
 
@@ -38,7 +40,7 @@ pub struct SourceRun {
     /// What was asked for.
     pub job: SourceJob,
     /// What is left out.
-    pub selection: Selection,
+    pub selection: Arc<Selection>,
     /// Where it is mounted.
     pub mount: MountFacts,
     /// The version before.
@@ -47,7 +49,10 @@ pub struct SourceRun {
     pub keep_missing: Option<u64>,
     /// Files of the version before that are gone.
     pub removed_files: AtomicU64,
+    /// The last component of its path was followed.
+    pub follow: bool,
     done: Mutex<Progress>,
+    root: Mutex<Option<(Built, Entry)>>,
 }
 
 enum Progress {
@@ -59,17 +64,61 @@ enum Progress {
 
 impl SourceRun {
     /// A source about to be scanned.
-    pub fn new(id: SourceId, job: SourceJob, selection: Selection, mount: MountFacts, before: Option<Before>) -> Self {
+    pub fn new(id: SourceId, job: SourceJob, selection: Selection, mount: MountFacts, before: Option<Before>, follow: bool) -> Self {
         Self {
             id,
             job,
-            selection,
+            selection: Arc::new(selection),
             mount,
             before,
             keep_missing: None,
             removed_files: AtomicU64::new(0),
+            follow,
             done: Mutex::new(Progress::Open),
+            root: Mutex::new(None),
         }
+    }
+
+    /// The same source for another pass: whether to keep what is gone, and whether to believe the version before.
+    pub fn again(&self, keep_missing: Option<u64>, trusted: bool) -> Self {
+        let mut again = Self {
+            id: self.id,
+            job: self.job.clone(),
+            selection: Arc::clone(&self.selection),
+            mount: self.mount.clone(),
+            before: self.before.clone(),
+            keep_missing,
+            removed_files: AtomicU64::new(0),
+            follow: self.follow,
+            done: Mutex::new(Progress::Open),
+            root: Mutex::new(None),
+        };
+        if let Some(before) = &mut again.before {
+            before.trusted = trusted;
+        }
+        again
+    }
+
+    /// Its root node.
+    pub fn root(&self) -> Option<Built> {
+        lock(&self.root).as_ref().map(|(built, _)| built.clone())
+    }
+
+    /// The entry that its root node holds.
+    pub fn entry_so_far(&self) -> Option<Entry> {
+        lock(&self.root).as_ref().map(|(_, entry)| entry.clone())
+    }
+
+    /// Its root node is built.
+    pub fn set_root(&self, built: Built, entry: Entry) {
+        *lock(&self.root) = Some((built, entry));
+    }
+
+    /// It was there when the run began, and could not be read then.
+    pub fn vanished(&self) -> Fault {
+        Fault::new(Code::SourceUnreadable, format!("{} could not be read", for_terminal(&self.job.path)))
+            .hint("see the warnings before this; run as a user who may read it")
+            .path(self.job.path.clone())
     }
 
     /// Remembers the top frame, for checkpoints.

@@ -1,0 +1,242 @@
+//! What a verb works with: the world, the settings, and a face that shows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ArgMatches;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::globals::Settings;
+use super::json::Stream;
+use super::person::Answers;
+use super::plain::Plain;
+use crate::ask::PassphraseSource;
+use crate::config::Config;
+use crate::engine::job::{At, Engine, Run, Where};
+use crate::event::Watcher;
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::time::{Understood, parse_at};
+use crate::world::{World, absolute_plain};
+
+/// Who looks at the output.
+#[derive(Clone)]
+pub enum Face {
+    /// A program.
+    Json(Arc<Stream>),
+    /// A person.
+    Plain(Arc<Plain>),
+}
+
+impl Face {
+    /// As a listener.
+    #[must_use]
+    pub fn watcher(&self) -> Arc<dyn Watcher> {
+        match self {
+            Self::Json(stream) => Arc::clone(stream) as Arc<dyn Watcher>,
+            Self::Plain(plain) => Arc::clone(plain) as Arc<dyn Watcher>,
+        }
+    }
+
+    /// A result for people that goes without saying (not told when quiet); programs have the records.
+    pub fn say(&self, text: &str) -> Result<()> {
+        match self {
+            Self::Json(_) => Ok(()),
+            Self::Plain(plain) => plain.say(text),
+        }
+    }
+
+    /// One line of the result for people.
+    pub fn line(&self, text: &str) -> Result<()> {
+        match self {
+            Self::Json(_) => Ok(()),
+            Self::Plain(plain) => plain.line(text),
+        }
+    }
+
+    /// Something on the side, to both.
+    pub fn note(&self, text: &str) -> Result<()> {
+        self.watcher().event(&crate::event::Event::Note(text));
+        Ok(())
+    }
+
+    /// Lines that lead up to a question; told even when quiet.
+    pub fn tell(&self, text: &str) -> Result<()> {
+        match self {
+            Self::Json(_) => Ok(()),
+            Self::Plain(plain) => plain.tell(text),
+        }
+    }
+
+    /// Makes room for a question.
+    pub fn pause(&self) -> Result<()> {
+        match self {
+            Self::Json(_) => Ok(()),
+            Self::Plain(plain) => plain.end(),
+        }
+    }
+
+    /// Totals of a verb, for programs.
+    pub fn summary(&self, command: &str, body: &impl Serialize) -> Result<()> {
+        match self {
+            Self::Json(stream) => stream.summary(command, body),
+            Self::Plain(_) => Ok(()),
+        }
+    }
+
+    /// One record of a list, for programs.
+    pub fn row(&self, kind: &str, body: &impl Serialize) -> Result<()> {
+        match self {
+            Self::Json(stream) => stream.row(kind, body),
+            Self::Plain(_) => Ok(()),
+        }
+    }
+
+    /// Whether a program looks.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json(_))
+    }
+
+    /// The failure of the run.
+    pub(super) fn fault(&self, fault: &Fault, exit: u8) -> Result<()> {
+        match self {
+            Self::Json(stream) => stream.error(fault, exit),
+            Self::Plain(plain) => plain.fault(fault, exit),
+        }
+    }
+
+    /// The end of the run.
+    pub(super) fn end(&self, exit: u8) -> Result<()> {
+        match self {
+            Self::Json(stream) => stream.end(exit),
+            Self::Plain(plain) => plain.end(),
+        }
+    }
+}
+
+/// Answers that only some verbs have.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Gives a new passphrase.
+    pub new_source: Option<PassphraseSource>,
+    /// Gives the recovery words.
+    pub words_source: Option<PassphraseSource>,
+    /// What `--at` was understood to be, to be told with the version that it led to.
+    pub understood: Option<String>,
+}
+
+/// What a verb works with.
+pub struct Desk<'a> {
+    /// Outside.
+    pub world: &'a World,
+    /// The file.
+    pub config: Config,
+    /// Global options, resolved.
+    pub settings: Settings,
+    /// Shows.
+    pub face: Face,
+}
+
+impl Desk<'_> {
+    /// Does the work.
+    #[must_use]
+    pub fn engine(&self) -> &dyn Engine {
+        self.world.engine.as_ref()
+    }
+
+    /// What the engine gets. The passphrase that opens a key also protects a new one (`init`).
+    pub fn run(&self) -> Result<Run> {
+        self.run_with(Extras { new_source: self.settings.passphrase.clone(), ..Extras::default() })
+    }
+
+    /// The same, with what `--at` was understood to be.
+    pub fn run_at(&self, understood: Option<String>) -> Result<Run> {
+        self.run_with(Extras { understood, ..Extras::default() })
+    }
+
+    /// The same, with answers of its own.
+    pub fn run_with(&self, extras: Extras) -> Result<Run> {
+        let person = Answers {
+            keyboard: Arc::clone(&self.world.keyboard),
+            face: self.face.clone(),
+            may_ask: self.settings.may_ask,
+            yes: self.settings.yes,
+            source: self.settings.passphrase.clone(),
+            zone: self.zone(),
+            extras,
+        };
+        Ok(Run {
+            place: self.place()?,
+            folders: self.world.folders()?,
+            watcher: self.face.watcher(),
+            person: Arc::new(person),
+            clock: Arc::clone(&self.world.clock),
+            chance: Arc::clone(&self.world.chance),
+            stop: self.world.stop.clone(),
+            host: self.settings.host.clone(),
+        })
+    }
+
+    /// Which vault, account and key.
+    pub fn place(&self) -> Result<Where> {
+        let folders = self.world.folders()?;
+        let default = folders.data.join("vault");
+        let (vault, vault_is_default) = match &self.settings.vault {
+            Some(vault) => (vault.clone(), false),
+            None => match default.to_str() {
+                Some(vault) => (vault.to_owned(), true),
+                None => return Err(Fault::new(Code::System, "the user's data directory has a name that is not UTF-8")),
+            },
+        };
+        Ok(Where {
+            vault,
+            vault_is_default,
+            account: self.settings.account.clone(),
+            key_file: self.settings.key.as_ref().map(|file| folders.working.join(file)),
+            ssh: self.settings.ssh,
+            remote_program: self.settings.remote_program.clone(),
+        })
+    }
+
+    /// The zone that times are shown and read in.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        if self.settings.utc { TimeZone::UTC } else { self.world.zone.clone() }
+    }
+
+    /// A version expression.
+    pub fn version(&self, text: &str) -> Result<Understood> {
+        parse_at(text, self.world.clock.now_ms(), &self.zone())
+    }
+
+    /// The version that `--at` names, and what is said of it; the newest and nothing without `--at`.
+    pub fn at(&self, matches: &ArgMatches) -> Result<(At, Option<String>)> {
+        match matches.get_one::<String>("at") {
+            None => Ok((At::default(), None)),
+            Some(text) => {
+                let understood = self.version(text)?;
+                Ok((understood.at, Some(understood.sentence)))
+            }
+        }
+    }
+
+    /// Path arguments, absolute.
+    #[must_use]
+    pub fn paths(&self, matches: &ArgMatches, name: &str) -> Vec<Vec<u8>> {
+        let paths = matches.get_many::<std::ffi::OsString>(name).into_iter().flatten();
+        paths.map(|path| absolute_plain(&self.world.working, path)).collect()
+    }
+
+    /// A file argument, absolute.
+    #[must_use]
+    pub fn file(&self, matches: &ArgMatches, name: &str) -> Option<PathBuf> {
+        matches.get_one::<std::ffi::OsString>(name).map(|path| self.world.working.join(path))
+    }
+}
+
+/// The exit of a run that did `exit` and left some items out.
+#[must_use]
+pub fn with_errors(errors: u64) -> Exit {
+    if errors > 0 { Exit::Partial } else { Exit::Ok }
+}

@@ -1,0 +1,72 @@
+//! Rate and time left, from what the engine tells. Nothing is guessed: without a total there is no time left.
+
+use crate::event::{Phase, Progress};
+
+/// Watches one phase.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Meter {
+    pub(super) phase: Option<Phase>,
+    began_ms: i64,
+    /// When it was last shown; `None` = not yet.
+    shown_ms: Option<i64>,
+}
+
+/// What can be said now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// Bytes dealt with per second, once there was a second.
+    pub(super) rate: Option<u64>,
+    /// Time left in milliseconds, when the total is known.
+    pub(super) eta_ms: Option<u64>,
+}
+
+impl Meter {
+    pub(super) fn begin(&mut self, phase: Phase, now_ms: i64) {
+        *self = Self { phase: Some(phase), began_ms: now_ms, shown_ms: None };
+    }
+
+    /// Whether it is time to show again. The first time is after one `interval`, so that short runs show nothing.
+    pub(super) fn due(&mut self, now_ms: i64, interval_ms: i64) -> bool {
+        let due = now_ms >= self.shown_ms.unwrap_or(self.began_ms).saturating_add(interval_ms);
+        if due {
+            self.shown_ms = Some(now_ms);
+        }
+        due
+    }
+
+    pub(super) fn read(&self, progress: &Progress, now_ms: i64) -> Reading {
+        let elapsed = u64::try_from(now_ms.saturating_sub(self.began_ms)).unwrap_or(0);
+        if elapsed < 1000 || progress.bytes_done == 0 {
+            return Reading::default();
+        }
+        let per =
+            |bytes: u64, by: u64| u64::try_from(u128::from(bytes) * 1000 / u128::from(by.max(1))).unwrap_or(u64::MAX);
+        let rate = per(progress.bytes_done, elapsed);
+        let left = progress.bytes_total.map(|total| total.saturating_sub(progress.bytes_done));
+        Reading { rate: Some(rate), eta_ms: left.filter(|_| rate > 0).map(|left| per(left, rate)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_known_only_with_a_total() {
+        let mut meter = Meter::default();
+        meter.begin(Phase::Restore, 1000);
+        let mut progress = Progress { bytes_done: 500, ..Progress::default() };
+        assert_eq!(meter.read(&progress, 1500), Reading::default());
+        assert_eq!(meter.read(&progress, 6000), Reading { rate: Some(100), eta_ms: None });
+        progress.bytes_total = Some(1500);
+        assert_eq!(meter.read(&progress, 6000).eta_ms, Some(10_000));
+    }
+
+    #[test]
+    fn it_is_shown_once_an_interval() {
+        let mut meter = Meter::default();
+        meter.begin(Phase::Send, 0);
+        let shown: Vec<i64> = (0..=3000).step_by(100).filter(|now| meter.due(*now, 1000)).collect();
+        assert_eq!(shown, [1000, 2000, 3000]);
+    }
+}

@@ -1,0 +1,311 @@
+//! A world for tests: an engine that only notes what it was asked, a person who types prepared lines.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use store::door::{ConstantChance, FixedClock};
+use store::tree::{Kind, Time};
+use zeroize::Zeroizing;
+
+use crate::ask::Keyboard;
+use crate::cli::run;
+use crate::engine::job::*;
+use crate::event::{Action, Event, Phase, Progress};
+use crate::fault::{Code, Fault, Result};
+use crate::world::{Environment, Out, Terminal, World};
+
+/// 2026-11-20 22:02 in UTC.
+pub(super) const NOW_MS: i64 = 1_795_212_120_000;
+pub(super) const ID: &str = "3f9c02abcdef00000000000000000000000000000000000000000000000000ff";
+
+/// Notes the jobs; gives canned answers.
+#[derive(Default)]
+pub(super) struct Fake {
+    pub(super) seen: Mutex<Vec<String>>,
+    pub(super) clock: Option<Arc<FixedClock>>,
+    /// Fails with this.
+    pub(super) fault: Option<Fault>,
+}
+
+impl Fake {
+    fn see(&self, run: &Run, job: impl std::fmt::Debug) -> Result<()> {
+        self.seen.lock().unwrap().push(format!("{:?} {job:?}", run.place));
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+}
+
+fn version_row() -> VersionRow {
+    VersionRow {
+        id: ID.into(),
+        sequence: 2,
+        taken_at_ms: NOW_MS - 60_000,
+        received_at_ms: NOW_MS - 59_000,
+        tags: vec!["daily".into()],
+        sources: vec![SourceRow {
+            host: "laptop".into(),
+            path: b"/home/ana/a\x1b".to_vec(),
+            files: 1204,
+            bytes: 92_274_688,
+            introduced: 2,
+            missing_since_ms: None,
+        }],
+        files: 1204,
+        dirs: 30,
+        bytes: 92_274_688,
+        ..VersionRow::default()
+    }
+}
+
+fn entry_row() -> EntryRow {
+    EntryRow {
+        path: b"/home/ana/caf\xe9".to_vec(),
+        kind: Kind::File,
+        mode: 0o644,
+        uid: 1000,
+        gid: 100,
+        user: b"ana".to_vec(),
+        group: Vec::new(),
+        size: 1280,
+        files: None,
+        mtime: Time { secs: NOW_MS / 1000, nanos: 5_000_000 },
+        target: None,
+        device: None,
+        mark: None,
+    }
+}
+
+impl Engine for Fake {
+    fn init(&self, run: &Run, job: InitJob) -> Result<Made> {
+        self.see(run, job)?;
+        let passphrase = run.person.new_passphrase("the key of laptop", true)?;
+        Ok(Made {
+            vault_made: true,
+            account_made: true,
+            key_made: true,
+            vault: run.place.vault.clone(),
+            account: "laptop".into(),
+            key_file: "/home/ana/.config/tuckbox/keys/laptop-00000000.key".into(),
+            key_protected: passphrase.is_some(),
+            ..Made::default()
+        })
+    }
+    fn backup(&self, run: &Run, mut job: BackupJob) -> Result<BackupSummary> {
+        let mut input = String::new();
+        if let Some(stdin) = &mut job.stdin {
+            // The test's own standard input is not read.
+            input = format!(" stdin {}", String::from_utf8_lossy(&stdin.path));
+        }
+        self.see(run, format_args!("{job:?}{input}"))?;
+        run.watcher.event(&Event::Phase(Phase::Send));
+        for step in 1..=4_u32 {
+            if let Some(clock) = &self.clock {
+                clock.advance(500);
+            }
+            let done = u64::from(step) * 1000;
+            run.watcher.event(&Event::Progress(&Progress {
+                files_done: done,
+                bytes_done: done,
+                ..Progress::default()
+            }));
+        }
+        let path = &b"/home/ana/docs/private\n.key"[..];
+        if job.list_items {
+            run.watcher.event(&Event::Item { action: Action::Added, path, size: 12, reason: None });
+        }
+        let fault = Fault::new(Code::SourceUnreadable, "cannot be read").because("permission denied").path(path);
+        run.watcher.event(&Event::Warning(&fault));
+        Ok(BackupSummary {
+            version_id: Some(ID.into()),
+            sequence: Some(2),
+            errors: 1,
+            files_new: 3,
+            ..Default::default()
+        })
+    }
+    fn versions(&self, run: &Run, job: VersionsJob) -> Result<Vec<VersionRow>> {
+        self.see(run, job)?;
+        Ok(vec![version_row()])
+    }
+    fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
+        self.see(run, job)?;
+        run.person.picked(&version_row());
+        row(entry_row())?;
+        Ok(ListSummary { entries: 1, bytes: 1280 })
+    }
+    fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
+        self.see(run, &job)?;
+        if job.to.is_none() && !job.dry_run {
+            let plan =
+                RestorePlan { paths: vec![b"/home/ana/docs".to_vec()], files: 2, bytes: 2048, ..Default::default() };
+            run.person.restore_in_place(&plan)?;
+        }
+        Ok(RestoreSummary { version_id: ID.into(), files_restored: 2, restored_bytes: 2048, ..Default::default() })
+    }
+    fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
+        self.see(run, job)?;
+        out.write_all(b"raw \xff bytes").map_err(|e| Fault::new(Code::System, "cannot write").because(e))?;
+        Ok(DumpSummary { written_bytes: 11, ..Default::default() })
+    }
+    fn diff(&self, run: &Run, job: DiffJob, _: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
+        self.see(run, job).map(|()| DiffSummary::default())
+    }
+    fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
+        self.see(run, job)?;
+        row(FindingRow {
+            damage: true,
+            code: "data.damaged".into(),
+            text: "a chunk is missing".into(),
+            hint: None,
+            path: Some(b"packs/3f/3f9c".to_vec()),
+        })?;
+        Ok(CheckSummary { damaged: 1, ..Default::default() })
+    }
+    fn key_list(&self, run: &Run) -> Result<KeyInfo> {
+        self.see(run, "list").map(|()| KeyInfo { account: "laptop".into(), ..Default::default() })
+    }
+    fn key_add(&self, run: &Run, job: KeyAddJob) -> Result<KeyRow> {
+        self.see(run, job).map(|()| KeyRow::default())
+    }
+    fn key_remove(&self, run: &Run, slot: &str) -> Result<KeyRow> {
+        self.see(run, slot).map(|()| KeyRow::default())
+    }
+    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+        let old = run.person.passphrase("the key of laptop", 0)?;
+        let new = run.person.new_passphrase("the key of laptop", false)?.unwrap();
+        self.see(run, format!("{} {}", String::from_utf8_lossy(&old), String::from_utf8_lossy(&new)))?;
+        Ok(KeyRow::default())
+    }
+    fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>> {
+        self.see(run, "export").map(|()| Zeroizing::new(b"{}\n".to_vec()))
+    }
+    fn key_words(&self, run: &Run) -> Result<Zeroizing<String>> {
+        self.see(run, "words").map(|()| Zeroizing::new(["zoo"; 24].join(" ")))
+    }
+    fn key_recover(&self, run: &Run) -> Result<Made> {
+        let words = run.person.words()?;
+        self.see(run, words.as_str()).map(|()| Made::default())
+    }
+    fn key_rotate(&self, run: &Run) -> Result<Rotated> {
+        self.see(run, "rotate").map(|()| Rotated::default())
+    }
+    fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
+        self.see(run, job)
+    }
+    fn doctor(&self, run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+        self.see(run, "doctor")?;
+        let hint = Some("enable time sync".to_owned());
+        row(DoctorRow { health: Health::Fail, name: "clock".into(), text: "an hour ahead".into(), hint })
+    }
+}
+
+/// A stream that can be looked at.
+#[derive(Clone, Default)]
+pub(super) struct Seen(pub(super) Arc<Mutex<Vec<u8>>>);
+
+impl Write for Seen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Types prepared lines.
+pub(super) struct Typist(pub(super) Mutex<Vec<&'static str>>, pub(super) Seen);
+
+impl Keyboard for Typist {
+    fn line(&self, prompt: &str, _: bool) -> Result<Option<Passphrase>> {
+        self.1.clone().write_all(format!("{prompt}\n").as_bytes()).unwrap();
+        let mut lines = self.0.lock().unwrap();
+        if lines.is_empty() { Ok(None) } else { Ok(Some(Zeroizing::new(lines.remove(0).as_bytes().to_vec()))) }
+    }
+}
+
+pub(super) struct Stage {
+    pub(super) env: BTreeMap<OsString, OsString>,
+    pub(super) terminal: Terminal,
+    pub(super) types: Vec<&'static str>,
+    pub(super) fault: Option<Fault>,
+    pub(super) home: tempfile::TempDir,
+}
+
+pub(super) struct Shown {
+    pub(super) status: u8,
+    pub(super) out: String,
+    pub(super) err: String,
+    pub(super) seen: String,
+}
+
+impl Shown {
+    pub(super) fn records(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        Self {
+            env: BTreeMap::new(),
+            terminal: Terminal { columns: 100, ..Terminal::default() },
+            types: Vec::new(),
+            fault: None,
+            home: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(super) fn at_terminal(mut self, types: &[&'static str]) -> Self {
+        self.terminal = Terminal { stdin: true, stdout: true, stderr: true, columns: 80 };
+        self.types = types.to_vec();
+        self.set("TERM", "dumb")
+    }
+
+    pub(super) fn set(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    pub(super) fn config(self, text: &str) -> Self {
+        let folder = self.home.path().join(".config/tuckbox");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), text).unwrap();
+        self
+    }
+
+    pub(super) fn run(&self, line: &str) -> Shown {
+        let (out, err) = (Seen::default(), Seen::default());
+        let clock = Arc::new(FixedClock::at(NOW_MS));
+        let engine = Arc::new(Fake { clock: Some(Arc::clone(&clock)), fault: self.fault.clone(), ..Fake::default() });
+        let world = World {
+            engine: Arc::clone(&engine) as Arc<dyn Engine>,
+            clock,
+            chance: Arc::new(ConstantChance::new(1)),
+            env: Environment(self.env.clone()),
+            terminal: self.terminal,
+            keyboard: Arc::new(Typist(Mutex::new(self.types.clone()), err.clone())),
+            stdout: Arc::new(Out::new(Box::new(out.clone()))),
+            stderr: Arc::new(Out::new(Box::new(err.clone()))),
+            working: PathBuf::from("/home/ana"),
+            home: Some(self.home.path().to_owned()),
+            zone: TimeZone::UTC,
+            host: "laptop".into(),
+            stop: Stop::default(),
+        };
+        let words = shell_words::split(line).unwrap();
+        let arguments = std::iter::once("tuckbox".to_owned()).chain(words).map(OsString::from).collect();
+        let status = run(&world, arguments);
+        let text = |seen: Seen| String::from_utf8_lossy(&seen.0.lock().unwrap()).into_owned();
+        let seen = engine.seen.lock().unwrap().join("\n");
+        Shown { status, out: text(out), err: text(err), seen }
+    }
+}
+
+pub(super) fn run_line(line: &str) -> Shown {
+    Stage::new().run(line)
+}

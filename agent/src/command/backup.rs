@@ -1,0 +1,310 @@
+//! `backup`: makes a version.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::{Verb, file, many, paths, short, switch, texts};
+use crate::cli::Desk;
+use crate::config::{Table, keys};
+use crate::engine::job::{BackupJob, BackupSummary, SourceJob, StdinJob};
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::name::{for_terminal, harmless_line};
+use crate::units::{count, counted, duration, parse_size, size};
+use crate::world::absolute;
+
+pub(super) const VERB: Verb = Verb {
+    name: "backup",
+    about: "Make a version of files and directories",
+    examples: &[
+        "backup ~/docs ~/photos --exclude '*.tmp' --tag daily",
+        "backup",
+        "backup --stdin --stdin-filename db.sql",
+        "backup ~/docs -n -v",
+    ],
+    build,
+    run,
+    needs_config: true,
+};
+
+fn build(command: Command) -> Command {
+    command
+        .arg(paths("path", "What to back up [default: every [[source]] of the configuration]"))
+        .arg(many("exclude", "PATTERN", "Leave out what matches").short('e'))
+        .arg(many("iexclude", "PATTERN", "The same, with upper and lower case alike"))
+        .arg(file("exclude-file", "FILE", "Leave out what matches a pattern of this file").action(ArgAction::Append))
+        .arg(switch("exclude-caches", "Leave out the content of directories marked by a CACHEDIR.TAG"))
+        .arg(many("exclude-if-present", "NAME[:TEXT]", "Leave out the content of directories that hold this file"))
+        .arg(
+            Arg::new("exclude-larger-than")
+                .long("exclude-larger-than")
+                .value_name("SIZE")
+                .value_parser(parse_size)
+                .help("Leave out larger files (4M, 1.5G; units of 1,024)"),
+        )
+        .arg(switch("one-file-system", "Stay on the file system of each source").short('x'))
+        .arg(
+            file("files-from", "FILE", "Also back up the paths in this file, one a line (- for standard input)")
+                .action(ArgAction::Append),
+        )
+        .arg(switch("stdin", "Back up standard input as one file").conflicts_with_all(["path", "files-from"]))
+        .arg(
+            file("stdin-filename", "PATH", "Its path in the version [default: stdin]")
+                .requires("stdin")
+                .conflicts_with_all(["path", "files-from"]),
+        )
+        .arg(many("tag", "TAG", "Give the version a tag"))
+        .arg(Arg::new("host").long("host").value_name("LABEL").help("Host label [default: this host's full name]"))
+        .arg(switch("dry-run", "Tell what would be done; send nothing").short('n'))
+        .arg(switch("accept-deletions", "Go on although much of a source is gone"))
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let job = job(matches, desk)?;
+    let dry_run = job.dry_run;
+    let summary = desk.engine().backup(&desk.run()?, job)?;
+    if let Some(made) = &summary.made {
+        super::init::tell(&desk.face, made)?;
+    }
+    for line in told(&summary, &desk.place()?.vault) {
+        desk.face.say(&line)?;
+    }
+    desk.face.summary("backup", &summary)?;
+    if summary.made.is_some() && !dry_run {
+        desk.face.say("Next:  tuckbox versions   or   tuckbox restore PATH --to DIR")?;
+    }
+    Ok(exit(&summary))
+}
+
+fn exit(summary: &BackupSummary) -> Exit {
+    if summary.sources_guarded > 0 {
+        Exit::Refused
+    } else if summary.errors > 0 || summary.sources_missing > 0 {
+        Exit::Partial
+    } else {
+        Exit::Ok
+    }
+}
+
+fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
+    let host = matches.get_one::<String>("host").cloned();
+    let mut job = BackupJob {
+        tags: texts(matches, "tag"),
+        dry_run: matches.get_flag("dry-run"),
+        accept_deletions: matches.get_flag("accept-deletions"),
+        guard_share_permille: guard_share(&desk.config.top),
+        guard_min: desk.config.top.number(&keys::GUARD_MIN).unwrap_or(100),
+        list_items: desk.settings.verbose > 0,
+        ..BackupJob::default()
+    };
+    if matches.get_flag("stdin") {
+        let name = matches.get_one::<OsString>("stdin-filename").map_or(OsStr::new("stdin"), OsString::as_os_str);
+        job.stdin = Some(StdinJob {
+            path: crate::world::absolute_plain(&desk.world.working, name),
+            host: host.unwrap_or_else(|| desk.settings.host.clone()),
+            reader: Box::new(std::io::stdin()),
+        });
+        return Ok(job);
+    }
+    let mut given: Vec<Vec<u8>> = Vec::new();
+    let arguments = matches.get_many::<OsString>("path").into_iter().flatten();
+    given.extend(arguments.map(|path| absolute(&desk.world.working, path)));
+    for list in matches.get_many::<OsString>("files-from").into_iter().flatten() {
+        given.extend(read_list(list)?.iter().map(|path| absolute(&desk.world.working, path)));
+    }
+    let from_lists = matches.contains_id("files-from");
+    job.sources = if given.is_empty() && !from_lists {
+        let sources = desk.config.sources.iter();
+        sources.map(|table| source_of(table, &desk.settings.host)).collect()
+    } else {
+        given.into_iter().map(|path| source_at(path, &desk.config.sources, &desk.settings.host)).collect()
+    };
+    if job.sources.is_empty() {
+        let fault = Fault::new(Code::Usage, "there is nothing to back up");
+        return Err(fault.hint("`tuckbox backup DIR`, or a [[source]] in the configuration: `tuckbox config template`"));
+    }
+    for source in &mut job.sources {
+        add_options(source, matches, desk, host.as_ref());
+    }
+    for table in &desk.config.sources {
+        let path = table.text(&keys::SOURCE_PATH).unwrap_or_default().as_bytes();
+        if job.sources.iter().any(|source| same_path(&source.path, path)) {
+            job.tags.extend(table.texts(&keys::SOURCE_TAG));
+        }
+    }
+    job.tags.sort();
+    job.tags.dedup();
+    Ok(job)
+}
+
+fn guard_share(top: &Table) -> u32 {
+    top.number(&keys::GUARD_SHARE).and_then(|share| u32::try_from(share).ok()).unwrap_or(500)
+}
+
+/// The rules of a `[[source]]`.
+fn source_of(table: &Table, host: &str) -> SourceJob {
+    SourceJob {
+        path: absolute(std::path::Path::new("/"), OsStr::new(table.text(&keys::SOURCE_PATH).unwrap_or_default())),
+        host: table.text(&keys::SOURCE_HOST).unwrap_or(host).to_owned(),
+        exclude: table.texts(&keys::SOURCE_EXCLUDE),
+        iexclude: table.texts(&keys::SOURCE_IEXCLUDE),
+        exclude_file: table.texts(&keys::SOURCE_EXCLUDE_FILE).into_iter().map(PathBuf::from).collect(),
+        exclude_caches: table.switch(&keys::SOURCE_EXCLUDE_CACHES),
+        if_present: table.texts(&keys::SOURCE_EXCLUDE_IF_PRESENT),
+        larger_than: table.number(&keys::SOURCE_EXCLUDE_LARGER_THAN),
+        one_file_system: table.switch(&keys::SOURCE_ONE_FILE_SYSTEM),
+    }
+}
+
+/// A path given on the command line. Where it is a `[[source]]`, that one's rules hold: two ways to back up the same
+/// source must not leave out different things.
+fn source_at(path: Vec<u8>, tables: &[Table], host: &str) -> SourceJob {
+    let table = tables
+        .iter()
+        .find(|table| table.text(&keys::SOURCE_PATH).is_some_and(|known| same_path(&path, known.as_bytes())));
+    SourceJob { path, ..source_of(table.unwrap_or(&Table::default()), host) }
+}
+
+fn same_path(a: &[u8], b: &[u8]) -> bool {
+    let bare =
+        |path: &[u8]| absolute(std::path::Path::new("/"), OsStr::from_bytes(path.strip_suffix(b"/").unwrap_or(path)));
+    bare(a) == bare(b)
+}
+
+/// Adds the options of the command line to the rules of a source.
+fn add_options(source: &mut SourceJob, matches: &ArgMatches, desk: &Desk<'_>, host: Option<&String>) {
+    source.exclude.extend(texts(matches, "exclude"));
+    source.iexclude.extend(texts(matches, "iexclude"));
+    let files = matches.get_many::<OsString>("exclude-file").into_iter().flatten();
+    source.exclude_file.extend(files.map(|path| desk.world.working.join(path)));
+    source.if_present.extend(texts(matches, "exclude-if-present"));
+    source.exclude_caches |= matches.get_flag("exclude-caches");
+    source.one_file_system |= matches.get_flag("one-file-system");
+    if let Some(larger) = matches.get_one::<u64>("exclude-larger-than") {
+        source.larger_than = Some(*larger);
+    }
+    if let Some(host) = host {
+        source.host.clone_from(host);
+    }
+}
+
+/// Longest list of paths, in bytes.
+const LIST_BYTES_MAX: u64 = 64 << 20;
+
+/// Paths one a line, as bytes; empty lines and those that begin with # are passed over.
+fn read_list(list: &OsStr) -> Result<Vec<OsString>> {
+    let failed = |cause: std::io::Error| {
+        Fault::new(Code::Usage, format!("cannot read the list {}", for_terminal(list.as_bytes()))).because(cause)
+    };
+    let from: Box<dyn Read> = match list.as_bytes() {
+        b"-" => Box::new(std::io::stdin()),
+        _ => Box::new(std::fs::File::open(list).map_err(failed)?),
+    };
+    let mut bytes = Vec::new();
+    from.take(LIST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LIST_BYTES_MAX {
+        return Err(failed(std::io::Error::other("it is larger than 64 MiB")));
+    }
+    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    Ok(lines
+        .filter(|line| !line.is_empty() && line.first() != Some(&b'#'))
+        .map(|line| OsString::from_vec(line.to_vec()))
+        .collect())
+}
+
+/// The summary, for people.
+fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
+    let s = summary;
+    let all = s.files_new + s.files_changed + s.files_metadata + s.files_unchanged;
+    let mut parts = Vec::new();
+    for (number, word) in [
+        (s.files_new, "new"),
+        (s.files_changed, "changed"),
+        (s.files_metadata, "with other metadata"),
+        (s.files_removed, "removed"),
+        (s.files_unchanged, "unchanged"),
+        (s.files_excluded, "left out"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{} {word}", count(number)));
+        }
+    }
+    let parts = if parts.is_empty() { "nothing in it".to_owned() } else { parts.join(", ") };
+    let mut lines = vec![format!("  {}, {}: {parts}", counted(all, "file", "files"), size(s.source_bytes))];
+    let (sent, time) = (size(s.sent_bytes), duration(s.elapsed_ms));
+    let Some(id) = &s.version_id else {
+        lines.push(format!("  {} of it would be read", size(s.read_bytes)));
+        lines.push("Dry run: nothing was sent, no version was made.".to_owned());
+        return lines;
+    };
+    lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
+    if s.healed_bytes > 0 {
+        lines.push(format!("  gave the vault {} back that it had lost", size(s.healed_bytes)));
+    }
+    if s.sources_guarded > 0 {
+        let sources = counted(s.sources_guarded, "source", "sources");
+        lines.push(format!("  kept {sources} of which much is gone; `--accept-deletions` records it as removed"));
+    }
+    if s.errors > 0 {
+        lines
+            .push(format!("  {} could not be taken as they are, see the warnings", counted(s.errors, "item", "items")));
+    }
+    let number = s.sequence.map(|sequence| format!(" (no. {sequence})")).unwrap_or_default();
+    lines.push(format!("Version {}{number} is safe in {}.", short(id), harmless_line(vault)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_what_was_done() {
+        let mut summary = BackupSummary {
+            version_id: Some("3f9c02abffffffff".into()),
+            sequence: Some(2),
+            files_new: 12,
+            files_changed: 1,
+            files_unchanged: 1191,
+            source_bytes: 92_274_688,
+            read_bytes: 2 << 20,
+            new_bytes: 1 << 20,
+            sent_bytes: 400 << 10,
+            elapsed_ms: 6100,
+            ..BackupSummary::default()
+        };
+        assert_eq!(
+            told(&summary, "/srv/vault"),
+            [
+                "  1,204 files, 88.0 MiB: 12 new, 1 changed, 1,191 unchanged",
+                "  read 2.0 MiB, 1.0 MiB new, sent 400 KiB in 6.1 s",
+                "Version 3f9c02ab (no. 2) is safe in /srv/vault.",
+            ]
+        );
+        assert_eq!(exit(&summary), Exit::Ok);
+        summary.errors = 1;
+        assert_eq!(exit(&summary), Exit::Partial);
+        summary.sources_guarded = 1;
+        assert_eq!(exit(&summary), Exit::Refused);
+    }
+
+    #[test]
+    fn lists_hold_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list");
+        std::fs::write(&list, b"/a b\n\n# no\n/c\xff\r\nlast").unwrap();
+        let paths: Vec<Vec<u8>> = read_list(list.as_os_str()).unwrap().into_iter().map(OsString::into_vec).collect();
+        assert_eq!(paths, [&b"/a b"[..], b"/c\xff", b"last"]);
+        assert_eq!(read_list(OsStr::new("/no/such/list")).unwrap_err().code, Code::Usage);
+    }
+
+    #[test]
+    fn a_trailing_slash_is_the_same_source() {
+        assert!(same_path(b"/a/b/", b"/a/b"));
+        assert!(same_path(b"/", b"/"));
+        assert!(!same_path(b"/a", b"/a/b"));
+    }
+}

@@ -1,0 +1,130 @@
+//! `check`: proves that what must be there is there.
+
+use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
+
+use super::{Verb, switch};
+use crate::cli::json::PathText;
+use crate::cli::{Desk, Face};
+use crate::engine::job::{CheckJob, CheckSummary, FindingRow};
+use crate::fault::{Exit, Result};
+use crate::name::{for_terminal, harmless_line};
+use crate::units::{count, counted, duration, parse_share, size};
+
+pub(super) const VERB: Verb = Verb {
+    name: "check",
+    about: "Prove that everything the versions need is in the vault and unaltered",
+    examples: &["check", "check --read-data", "check --sample 5%"],
+    build,
+    run,
+    needs_config: true,
+};
+
+fn build(command: Command) -> Command {
+    command
+        .arg(switch("read-data", "Also compare every stored byte with its checksum, on the server"))
+        .arg(
+            Arg::new("sample")
+                .long("sample")
+                .value_name("N%")
+                .value_parser(parse_share)
+                .help("Also fetch, open and hash this share of the content here"),
+        )
+        .arg(switch("full", "Also fetch, open and hash all content here").conflicts_with("sample"))
+        .arg(
+            Arg::new("accept-history")
+                .long("accept-history")
+                .value_name("SEQ")
+                .value_parser(clap::value_parser!(u64))
+                .help("After looking: take the history that ends with version number SEQ as the true one"),
+        )
+}
+
+#[derive(Serialize)]
+struct FindingRecord<'a> {
+    damage: bool,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    path: Option<PathText>,
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let job = CheckJob {
+        read_data: matches.get_flag("read-data"),
+        sample_permille: matches.get_one::<u32>("sample").copied(),
+        full: matches.get_flag("full"),
+        accept_history: matches.get_one::<u64>("accept-history").copied(),
+    };
+    let summary = desk.engine().check(&desk.run()?, job, &mut |row| match &desk.face {
+        Face::Json(stream) => stream.record("finding", &record(&row)),
+        Face::Plain(plain) => lines(&row).iter().try_for_each(|line| plain.line(line)),
+    })?;
+    told(&summary).iter().try_for_each(|line| desk.face.say(line))?;
+    desk.face.summary("check", &summary)?;
+    Ok(if summary.damaged > 0 { Exit::Damaged } else { Exit::Ok })
+}
+
+fn record(row: &FindingRow) -> FindingRecord<'_> {
+    FindingRecord {
+        damage: row.damage,
+        code: &row.code,
+        message: &row.text,
+        hint: row.hint.as_deref(),
+        path: row.path.as_deref().map(PathText::from),
+    }
+}
+
+fn lines(row: &FindingRow) -> Vec<String> {
+    let word = if row.damage { "DAMAGED" } else { "odd    " };
+    let path = row.path.as_deref().map(|path| format!("{}: ", for_terminal(path))).unwrap_or_default();
+    let mut lines = vec![format!("{word}  {path}{} [{}]", harmless_line(&row.text), row.code)];
+    lines.extend(row.hint.as_deref().map(|hint| format!("    try: {}", harmless_line(hint))));
+    lines
+}
+
+fn told(s: &CheckSummary) -> Vec<String> {
+    let mut lines = vec![format!(
+        "  {}, {} nodes, {} chunks in {} looked at in {}",
+        counted(s.versions, "version", "versions"),
+        count(s.nodes),
+        count(s.chunks),
+        counted(s.packs, "pack", "packs"),
+        duration(s.elapsed_ms)
+    )];
+    if s.read_bytes > 0 {
+        lines.push(format!("  {} read and compared on the server", size(s.read_bytes)));
+    }
+    if s.opened_bytes > 0 {
+        lines.push(format!("  {} opened and hashed here", size(s.opened_bytes)));
+    }
+    if s.history_accepted {
+        lines.push("  the history that the vault shows is now taken as the true one".to_owned());
+    }
+    lines.push(match (s.damaged, s.odd) {
+        (0, 0) => "Everything is there.".to_owned(),
+        (0, odd) => format!("Everything is there; {} should be looked at.", counted(odd, "finding", "findings")),
+        (damaged, _) => {
+            format!(
+                "{} of damage. Next:  tuckbox backup  (stores again what it still has)",
+                counted(damaged, "finding", "findings")
+            )
+        }
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_the_answer() {
+        let last = |summary: &CheckSummary| told(summary).pop().unwrap();
+        assert_eq!(last(&CheckSummary::default()), "Everything is there.");
+        assert!(last(&CheckSummary { odd: 1, ..CheckSummary::default() }).contains("1 finding should"));
+        assert!(last(&CheckSummary { damaged: 2, ..CheckSummary::default() }).starts_with("2 findings of damage."));
+    }
+}

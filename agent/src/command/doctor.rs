@@ -1,0 +1,84 @@
+//! `doctor`: looks at everything that a backup depends on.
+
+use clap::{ArgMatches, Command};
+use serde::Serialize;
+
+use super::Verb;
+use crate::cli::{Desk, Face};
+use crate::engine::job::{DoctorRow, Health};
+use crate::fault::{Exit, Result};
+use crate::name::{for_terminal, harmless_line};
+use crate::units::counted;
+
+pub(super) const VERB: Verb = Verb {
+    name: "doctor",
+    about: "Look at everything that a backup depends on",
+    examples: &["doctor", "doctor --vault ssh://me@backup.example.org/srv/vault"],
+    build: |command: Command| command,
+    run,
+    needs_config: true,
+};
+
+#[derive(Serialize)]
+struct DoctorRecord<'a> {
+    health: &'static str,
+    name: &'a str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    health: &'static str,
+}
+
+fn run(_: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let mut worst = Health::Ok;
+    let mut show = |row: DoctorRow| {
+        worst = worst.max(row.health);
+        match &desk.face {
+            Face::Json(stream) => stream.record("doctor", &record(&row)),
+            Face::Plain(plain) => plain.line(&line(&row)),
+        }
+    };
+    show(config(desk))?;
+    desk.engine().doctor(&desk.run()?, &mut show)?;
+    desk.face.summary("doctor", &Summary { health: word(worst) })?;
+    Ok(if worst == Health::Fail { Exit::Differs } else { Exit::Ok })
+}
+
+fn config(desk: &Desk<'_>) -> DoctorRow {
+    let name = "config".to_owned();
+    match &desk.config.file {
+        None => DoctorRow { health: Health::Ok, name, text: "no file; defaults are used".to_owned(), hint: None },
+        Some(file) => {
+            let file = for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(file.as_os_str()));
+            let sources = u64::try_from(desk.config.sources.len()).unwrap_or(u64::MAX);
+            let text = format!("{file}, {}", counted(sources, "source", "sources"));
+            DoctorRow { health: Health::Ok, name, text, hint: None }
+        }
+    }
+}
+
+fn word(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "ok",
+        Health::Warn => "warn",
+        Health::Fail => "fail",
+    }
+}
+
+fn record(row: &DoctorRow) -> DoctorRecord<'_> {
+    DoctorRecord { health: word(row.health), name: &row.name, text: &row.text, hint: row.hint.as_deref() }
+}
+
+fn line(row: &DoctorRow) -> String {
+    let health = match row.health {
+        Health::Ok => "ok  ",
+        Health::Warn => "warn",
+        Health::Fail => "FAIL",
+    };
+    let hint = row.hint.as_deref().map(|hint| format!("  try: {}", harmless_line(hint))).unwrap_or_default();
+    format!("{health}  {:<11}  {}{hint}", harmless_line(&row.name), harmless_line(&row.text))
+}

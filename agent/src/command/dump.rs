@@ -1,0 +1,56 @@
+//! `dump`: writes one path to a stream.
+
+use std::io::Write;
+
+use clap::{ArgMatches, Command};
+
+use super::{Verb, at, file};
+use crate::cli::Desk;
+use crate::engine::job::DumpJob;
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::name::for_terminal;
+use crate::units::size;
+
+pub(super) const VERB: Verb = Verb {
+    name: "dump",
+    about: "Write a file of a version to standard output, or a directory as a tar",
+    examples: &["dump ~/docs/letter.txt", "dump ~/docs --at yesterday -o docs.tar"],
+    build,
+    run,
+    needs_config: true,
+};
+
+fn build(command: Command) -> Command {
+    command
+        .arg(super::paths("path", "A file, or a directory (as a pax tar)").num_args(1).required(true))
+        .arg(at())
+        .arg(file("output", "FILE", "Write to this file and not to standard output").short('o'))
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let (at, understood) = desk.at(matches)?;
+    let path = desk.paths(matches, "path").pop().unwrap_or_default();
+    let output = desk.file(matches, "output");
+    let job = DumpJob { at, path };
+    let summary = match output {
+        None if desk.face.is_json() => {
+            return Err(Fault::new(Code::Usage, "with --json the records need standard output for themselves")
+                .hint("write the content to a file: `-o FILE`"));
+        }
+        None => {
+            let mut out = desk.world.stdout.as_ref();
+            desk.engine().dump(&desk.run_at(understood)?, job, &mut out)?
+        }
+        Some(output) => {
+            let name = for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(output.as_os_str()));
+            let failed = |e: std::io::Error| Fault::new(Code::System, format!("cannot write {name}")).because(e);
+            let mut to = std::io::BufWriter::new(std::fs::File::create(&output).map_err(failed)?);
+            let summary = desk.engine().dump(&desk.run_at(understood)?, job, &mut to)?;
+            to.flush().map_err(failed)?;
+            desk.face.say(&format!("Wrote {} to {name}.", size(summary.written_bytes)))?;
+            summary
+        }
+    };
+    desk.face.summary("dump", &summary)?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,56 @@
+//! `init`: makes whatever is missing of vault, account and key.
+
+use clap::{ArgMatches, Command};
+
+use super::{Verb, switch};
+use crate::cli::{Desk, Face};
+use crate::engine::job::{InitJob, Made};
+use crate::fault::{Exit, Result};
+use crate::name::harmless_line;
+
+pub(super) const VERB: Verb = Verb {
+    name: "init",
+    about: "Make a vault, an account and a key, as far as they are missing",
+    examples: &[
+        "init --vault /media/disk/vault",
+        "init --vault ssh://me@backup.example.org/srv/vault --account laptop",
+    ],
+    build,
+    run,
+    needs_config: true,
+};
+
+fn build(command: Command) -> Command {
+    command.arg(switch("in-vault", "Keep a way to open the key with its passphrase in the vault, too"))
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let job = InitJob { slot_in_vault: matches.get_flag("in-vault") };
+    let made = desk.engine().init(&desk.run()?, job)?;
+    tell(&desk.face, &made)?;
+    desk.face.summary("init", &made)?;
+    if made.vault_made || made.account_made || made.key_made {
+        desk.face.say("Next:  tuckbox backup DIR")?;
+    } else {
+        desk.face.say("Everything was there already.")?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// What was made, for people; also told by the automatic first backup.
+pub(super) fn tell(face: &Face, made: &Made) -> Result<()> {
+    let account = harmless_line(&made.account);
+    if made.vault_made {
+        face.say(&format!("Made vault {} (encrypted).", harmless_line(&made.vault)))?;
+    }
+    if made.account_made {
+        face.say(&format!("Made account {account}."))?;
+    }
+    if made.key_made {
+        let key = harmless_line(&made.key_file);
+        let passphrase = if made.key_protected { "with a passphrase" } else { "without a passphrase" };
+        face.say(&format!("Made key {key}, {passphrase}. Without it nothing can be restored."))?;
+        face.say("  Write down the recovery words now:  tuckbox key words")?;
+    }
+    Ok(())
+}

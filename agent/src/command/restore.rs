@@ -1,0 +1,133 @@
+//! `restore`: writes files back, beside or in place.
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{Verb, at, file, many, paths, short, switch, texts};
+use crate::cli::{Desk, with_errors};
+use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary};
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::name::for_terminal;
+use crate::units::{count, counted, duration, size};
+
+pub(super) const VERB: Verb = Verb {
+    name: "restore",
+    about: "Write files of a version back, to another place or in place",
+    examples: &[
+        "restore ~/docs/letter.txt --to ~/restored",
+        "restore --at yesterday ~/docs",
+        "restore --to /mnt/new --full-paths --verify",
+        "restore ~/docs -n -v",
+    ],
+    build,
+    run,
+    needs_config: true,
+};
+
+fn build(command: Command) -> Command {
+    command
+        .arg(paths("path", "What to restore [default: everything, with full paths]"))
+        .arg(file("to", "DIR", "Write below this directory [default: in place, after asking]").short('t'))
+        .arg(at())
+        .arg(many("include", "PATTERN", "Only what matches").short('i'))
+        .arg(many("exclude", "PATTERN", "Not what matches").short('e'))
+        .arg(
+            Arg::new("overwrite")
+                .long("overwrite")
+                .value_name("WHEN")
+                .value_parser(["always", "if-changed", "if-newer", "never"])
+                .default_value("if-changed")
+                .help("Which files that are there to write again"),
+        )
+        .arg(switch("delete", "Remove what is in restored directories and not in the version"))
+        .arg(switch("verify", "Read everything back and compare"))
+        .arg(switch("dry-run", "Tell what would be done; write nothing").short('n'))
+        .arg(switch("full-paths", "Below DIR, keep whole paths").requires("to"))
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let (at, understood) = desk.at(matches)?;
+    let job = RestoreJob {
+        at,
+        paths: desk.paths(matches, "path"),
+        to: desk.file(matches, "to"),
+        include: texts(matches, "include"),
+        exclude: texts(matches, "exclude"),
+        overwrite: overwrite(matches),
+        delete: matches.get_flag("delete"),
+        verify: matches.get_flag("verify"),
+        dry_run: matches.get_flag("dry-run"),
+        full_paths: matches.get_flag("full-paths"),
+        list_items: desk.settings.verbose > 0,
+    };
+    // Known before anything is reached: nobody will be able to say yes.
+    if job.to.is_none() && !job.dry_run && !desk.settings.yes && !desk.settings.may_ask {
+        return Err(Fault::new(Code::PolicyConfirm, "a restore in place overwrites files and needs a confirmation")
+            .hint("add `--yes`, or `--to DIR` to restore beside them"));
+    }
+    let (to, dry_run) = (job.to.clone(), job.dry_run);
+    let summary = desk.engine().restore(&desk.run_at(understood)?, job)?;
+    let to = to.map(|to| for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(to.as_os_str())));
+    told(&summary, to.as_deref(), dry_run).iter().try_for_each(|line| desk.face.say(line))?;
+    desk.face.summary("restore", &summary)?;
+    Ok(with_errors(summary.errors + summary.files_skipped))
+}
+
+fn overwrite(matches: &ArgMatches) -> Overwrite {
+    match matches.get_one::<String>("overwrite").map(String::as_str) {
+        Some("always") => Overwrite::Always,
+        Some("if-newer") => Overwrite::IfNewer,
+        Some("never") => Overwrite::Never,
+        _ => Overwrite::IfChanged,
+    }
+}
+
+fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
+    let place = to.map_or_else(|| "in place".to_owned(), |to| format!("to {to}"));
+    let files = counted(s.files_restored, "file", "files");
+    let version = short(&s.version_id);
+    let mut lines = vec![if dry_run {
+        format!("Dry run: would restore {files}, {}, of version {version} {place}.", size(s.restored_bytes))
+    } else {
+        let time = duration(s.elapsed_ms);
+        format!("Restored {files}, {}, of version {version} {place} in {time}.", size(s.restored_bytes))
+    }];
+    for (number, what) in [
+        (s.files_kept, "were there already and left as they are"),
+        (s.files_deleted, "removed"),
+        (s.files_verified, "read back and equal"),
+        (s.files_skipped, "could not be restored as they were, see the warnings"),
+    ] {
+        if number > 0 {
+            lines.push(format!("  {} {what}", count(number)));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_says_what_was_done() {
+        let summary = RestoreSummary {
+            version_id: "3f9c02abffff".into(),
+            files_restored: 1,
+            restored_bytes: 1280,
+            files_kept: 3,
+            elapsed_ms: 400,
+            ..RestoreSummary::default()
+        };
+        assert_eq!(
+            told(&summary, Some("/tmp/x"), false),
+            [
+                "Restored 1 file, 1.3 KiB, of version 3f9c02ab to /tmp/x in 0.4 s.",
+                "  3 were there already and left as they are"
+            ]
+        );
+        assert_eq!(
+            told(&summary, None, true)[0],
+            "Dry run: would restore 1 file, 1.3 KiB, of version 3f9c02ab in place."
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! `serve`: the far side. Standard output belongs to the protocol; nothing here ever writes to it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{Verb, switch};
+use crate::cli::Desk;
+use crate::engine::job::{Role, ServeJob};
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::name::harmless_line;
+use crate::world::absolute_plain;
+
+pub(super) const VERB: Verb = Verb {
+    name: "serve",
+    about: "Answer a client on standard input and output (run by it over SSH)",
+    examples: &["serve --stdio --vault /srv/vault --account laptop --role append"],
+    build,
+    run,
+    needs_config: false,
+};
+
+const ROLES: [(&str, Role); 4] =
+    [("backup", Role::Backup), ("append", Role::Append), ("read", Role::Read), ("admin", Role::Admin)];
+
+fn build(command: Command) -> Command {
+    command.arg(switch("stdio", "Speak over standard input and output").required(true)).arg(
+        Arg::new("role")
+            .long("role")
+            .value_name("ROLE")
+            .value_parser(ROLES.map(|(name, _)| name))
+            .help("What the client may do at most; what it asks for can only narrow it [default: backup]"),
+    )
+}
+
+/// What one command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Said {
+    vault: Option<PathBuf>,
+    account: Option<String>,
+    role: Option<Role>,
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    if desk.face.is_json() {
+        return Err(Fault::new(Code::Usage, "serve takes no --json: its output is the protocol"));
+    }
+    let ours = said(matches, desk);
+    let said = match desk.world.env.text("SSH_ORIGINAL_COMMAND")? {
+        Some(words) => narrow(ours, client_words(&words, desk)?)?,
+        None => ours,
+    };
+    let vault = match said.vault {
+        Some(vault) => vault,
+        None => desk.world.folders()?.data.join("vault"),
+    };
+    let job = ServeJob { vault, account: said.account, role: said.role.unwrap_or(Role::Backup) };
+    desk.engine().serve(&desk.run()?, job)?;
+    Ok(Exit::Ok)
+}
+
+/// Only options count here: a server has no configuration. A vault's path is below the home directory, where SSH begins.
+fn said(matches: &ArgMatches, desk: &Desk<'_>) -> Said {
+    let home = desk.world.home.as_ref().unwrap_or(&desk.world.working);
+    let vault = matches.get_one::<String>("vault").map(|vault| {
+        let below = vault.strip_prefix("~/").unwrap_or(vault);
+        PathBuf::from(OsString::from_vec(absolute_plain(home, OsStr::new(below))))
+    });
+    Said {
+        vault,
+        account: matches.get_one::<String>("account").cloned(),
+        role: matches.get_one::<String>("role").and_then(|name| role_named(name)),
+    }
+}
+
+fn role_named(name: &str) -> Option<Role> {
+    ROLES.iter().find(|(role, _)| *role == name).map(|(_, role)| *role)
+}
+
+/// The words that a client sent beside a forced command. It may look for the program in several places, one `||` after
+/// the other, or through a shell; what counts is the first `serve` with its options.
+fn client_words(words: &str, desk: &Desk<'_>) -> Result<Said> {
+    let refused = |why: &str| {
+        Fault::new(Code::PolicyRole, "this key may only run `tuckbox serve`")
+            .because(format!("the client asked for \"{}\"{why}", harmless_line(words)))
+    };
+    let serve = serve_words(words, 0).ok_or_else(|| refused(""))?;
+    let arguments = std::iter::once("tuckbox".to_owned()).chain(serve);
+    let matches =
+        crate::cli::command().try_get_matches_from(arguments).map_err(|_| refused(", which is not understood"))?;
+    match matches.subcommand() {
+        Some((name, below)) if name == VERB.name => Ok(said(below, desk)),
+        _ => Err(refused("")),
+    }
+}
+
+/// `serve` and what follows it up to the end of its command.
+fn serve_words(text: &str, depth: u32) -> Option<Vec<String>> {
+    const ENDS: [&str; 6] = ["||", "&&", ";", "|", "&", "fi"];
+    let words = shell_words::split(text).ok()?;
+    if let Some(start) = words.iter().position(|word| word == VERB.name) {
+        let mut serve = Vec::new();
+        for word in words.into_iter().skip(start) {
+            if ENDS.contains(&word.as_str()) {
+                break;
+            }
+            let last = word.ends_with(';');
+            serve.push(word.trim_end_matches(';').to_owned());
+            if last {
+                break;
+            }
+        }
+        return Some(serve);
+    }
+    // `sh -c '…'`: the command is a word in itself.
+    let inner = words.iter().filter(|word| word.contains(VERB.name) && word.as_str() != text);
+    if depth < 2 { inner.flat_map(|word| serve_words(word, depth + 1)).next() } else { None }
+}
+
+/// What both allow.
+fn narrow(ours: Said, theirs: Said) -> Result<Said> {
+    let refused = |what: &str| {
+        Fault::new(Code::PolicyRole, format!("this key does not allow that {what}"))
+            .hint("leave it out, or use a key that allows it")
+    };
+    let vault = both(ours.vault, theirs.vault).ok_or_else(|| refused("vault"))?;
+    let account = both(ours.account, theirs.account).ok_or_else(|| refused("account"))?;
+    let role = match (ours.role, theirs.role) {
+        (ours, None) => ours,
+        (ours, Some(theirs)) if allows(ours.unwrap_or(Role::Backup), theirs) => Some(theirs),
+        _ => return Err(refused("role")),
+    };
+    Ok(Said { vault, account, role })
+}
+
+/// The one that is said, or the same said twice.
+fn both<T: PartialEq>(ours: Option<T>, theirs: Option<T>) -> Option<Option<T>> {
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) if ours != theirs => None,
+        (ours, theirs) => Some(ours.or(theirs)),
+    }
+}
+
+fn allows(ours: Role, theirs: Role) -> bool {
+    match ours {
+        Role::Admin => theirs == Role::Admin,
+        Role::Read => theirs == Role::Read,
+        Role::Append => matches!(theirs, Role::Read | Role::Append),
+        Role::Backup => theirs != Role::Admin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(vault: Option<&str>, account: Option<&str>, role: Option<Role>) -> Said {
+        Said { vault: vault.map(PathBuf::from), account: account.map(str::to_owned), role }
+    }
+
+    #[test]
+    fn a_client_can_only_narrow() {
+        let ours = || say(Some("/srv/v"), None, Some(Role::Append));
+        let narrowed = |theirs| narrow(ours(), theirs).map_err(|fault| fault.code);
+        assert_eq!(narrowed(say(None, None, None)), Ok(ours()));
+        assert_eq!(
+            narrowed(say(Some("/srv/v"), Some("ana"), Some(Role::Read))),
+            Ok(say(Some("/srv/v"), Some("ana"), Some(Role::Read)))
+        );
+        assert_eq!(narrowed(say(Some("/srv/w"), None, None)), Err(Code::PolicyRole));
+        assert_eq!(narrowed(say(None, None, Some(Role::Backup))), Err(Code::PolicyRole));
+        assert_eq!(narrowed(say(None, None, Some(Role::Admin))), Err(Code::PolicyRole));
+        let account = narrow(say(None, Some("ana"), None), say(None, Some("bob"), None));
+        assert_eq!(account.unwrap_err().code, Code::PolicyRole);
+        for (words, expected) in [
+            ("tuckbox serve --stdio --role read", Some("serve --stdio --role read")),
+            ("tuckbox serve --stdio || ~/.cargo/bin/tuckbox serve --stdio", Some("serve --stdio")),
+            ("sh -c 'exec tuckbox serve --stdio --vault \"/a b\"'", Some("serve --stdio --vault /a b")),
+            ("if x; then tuckbox serve --stdio; fi", Some("serve --stdio")),
+            ("rm -rf /", None),
+            ("'", None),
+        ] {
+            assert_eq!(serve_words(words, 0).map(|words| words.join(" ")).as_deref(), expected, "{words}");
+        }
+        // Nothing said is `backup`, which does not imply administration.
+        assert!(narrow(say(None, None, None), say(None, None, Some(Role::Admin))).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! Every key of the configuration file, with what the template says of it.
+
+/// Where a key may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// At the top.
+    Top,
+    /// In `[[source]]`.
+    Source,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A path: absolute, or below the home directory as in `~/docs`.
+    Path,
+    /// `true` or `false`.
+    Switch,
+    /// A size in bytes with its unit, as in "4M".
+    Size,
+    /// A whole number.
+    Count,
+    /// A percentage, as in "50%".
+    Share,
+    /// A text, or a list of texts.
+    Texts,
+    /// A path, or a list of paths.
+    Paths,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// One key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub section: Section,
+    /// What its value may be.
+    pub kind: Kind,
+    /// What it is for; one or two sentences.
+    pub about: &'static str,
+    /// What counts when it is absent, in words or as a value.
+    pub default: &'static str,
+    /// An example, as TOML.
+    pub example: &'static str,
+    /// The global option that does the same.
+    pub flag: Option<&'static str>,
+    /// The environment variable that does the same.
+    pub env: Option<&'static str>,
+}
+
+macro_rules! keys {
+    ($($constant:ident = $section:ident $name:literal $kind:expr, $about:literal, $default:literal, $example:literal
+        $(, flag $flag:literal)? $(, env $env:literal)?;)*) => {
+        $(
+            #[doc = $about]
+            pub static $constant: Key = Key {
+                name: $name,
+                section: Section::$section,
+                kind: $kind,
+                about: $about,
+                default: $default,
+                example: $example,
+                flag: keys!(@option $($flag)?),
+                env: keys!(@option $($env)?),
+            };
+        )*
+
+        /// All of them, in the order of the template.
+        pub static ALL: &[&Key] = &[$(&$constant,)*];
+    };
+    (@option) => { None };
+    (@option $value:literal) => { Some($value) };
+}
+
+keys! {
+    VAULT = Top "vault" Kind::Text,
+        "The vault: a directory, ssh://[user@]host[:port]/path, user@host:path, or cmd:COMMAND.",
+        "tuckbox/vault in the user's data directory", "\"ssh://backup@example.org/srv/vault\"",
+        flag "vault", env "TUCKBOX_VAULT";
+    ACCOUNT = Top "account" Kind::Text,
+        "The account in the vault.",
+        "the one made by init, else the only one that a key on this machine opens", "\"laptop.example.org\"",
+        flag "account", env "TUCKBOX_ACCOUNT";
+    KEY = Top "key" Kind::Path,
+        "A key file that is used instead of those in tuckbox/keys of the configuration directory.",
+        "none", "\"~/keys/laptop.key\"",
+        flag "key", env "TUCKBOX_KEY";
+    PASSWORD_FILE = Top "password_file" Kind::Text,
+        "A file that holds the passphrase of the key, or fd:N for a descriptor.",
+        "none: asked at the terminal", "\"/run/secrets/tuckbox\"",
+        flag "password-file", env "TUCKBOX_PASSWORD_FILE";
+    PASSWORD_COMMAND = Top "password_command" Kind::Text,
+        "A command that prints the passphrase of the key. Run directly, not by a shell.",
+        "none: asked at the terminal", "\"pass show tuckbox\"",
+        flag "password-command", env "TUCKBOX_PASSWORD_COMMAND";
+    SSH = Top "ssh" Kind::OneOf(&["auto", "embedded", "system"]),
+        "How to reach a vault over SSH: the built-in client, the ssh in PATH, or what fits the SSH configuration.",
+        "auto", "\"system\"",
+        flag "ssh", env "TUCKBOX_SSH";
+    REMOTE_PROGRAM = Top "remote_program" Kind::Text,
+        "The program to run on the server.",
+        "tuckbox, then the usual places in the user's home", "\"/opt/tuckbox/bin/tuckbox\"",
+        flag "remote-program", env "TUCKBOX_REMOTE_PROGRAM";
+    HOST = Top "host" Kind::Text,
+        "The host label of what is backed up, and the name that init gives to a new account.",
+        "the full name of this host, lower case", "\"laptop\"",
+        env "TUCKBOX_HOST";
+    GUARD_SHARE = Top "guard_share" Kind::Share,
+        "When more than this share of a source's files would be recorded as removed, they are kept and the run \
+         ends with exit 12, until it is run with --accept-deletions. In percent.",
+        "50%", "\"30%\"";
+    GUARD_MIN = Top "guard_min" Kind::Count,
+        "Up to this number of files the share does not matter. In files.",
+        "100", "1000";
+    COLOR = Top "color" Kind::OneOf(&["auto", "always", "never"]),
+        "Colours on a terminal.",
+        "auto", "\"never\"",
+        flag "color";
+    UTC = Top "utc" Kind::Switch,
+        "Show and read times in UTC and not in the local zone.",
+        "false", "true",
+        flag "utc";
+    SOURCE_PATH = Source "path" Kind::Path,
+        "What to back up: absolute, or below the home directory. Every [[source]] needs one. A trailing / follows a \
+         symbolic link.",
+        "none", "\"~/docs\"";
+    SOURCE_HOST = Source "host" Kind::Text,
+        "The host label of this source, when it is not that of the file's top.",
+        "as at the top", "\"laptop\"";
+    SOURCE_EXCLUDE = Source "exclude" Kind::Texts,
+        "Patterns of what to leave out. A pattern without / matches any name; one that begins with / is anchored; \
+         ** matches any directories; a pattern that begins with ! takes back.",
+        "none", "[\"*.o\", \"/home/ana/docs/scratch\"]";
+    SOURCE_IEXCLUDE = Source "iexclude" Kind::Texts,
+        "The same, with upper and lower case alike.",
+        "none", "\"*.jpg\"";
+    SOURCE_EXCLUDE_FILE = Source "exclude_file" Kind::Paths,
+        "Files of such patterns, one a line, # begins a comment.",
+        "none", "\"~/.config/tuckbox/exclude\"";
+    SOURCE_EXCLUDE_CACHES = Source "exclude_caches" Kind::Switch,
+        "Leave out the content of directories marked by a CACHEDIR.TAG.",
+        "false", "true";
+    SOURCE_EXCLUDE_IF_PRESENT = Source "exclude_if_present" Kind::Texts,
+        "Leave out the content of directories that hold a file of this name (NAME, or NAME:BEGINNING of its content).",
+        "none", "\".nobackup\"";
+    SOURCE_EXCLUDE_LARGER_THAN = Source "exclude_larger_than" Kind::Size,
+        "Leave out larger files. In bytes, or with k, M, G, T (units of 1,024).",
+        "none", "\"4G\"";
+    SOURCE_ONE_FILE_SYSTEM = Source "one_file_system" Kind::Switch,
+        "Stay on the file system of the source.",
+        "false", "true";
+    SOURCE_TAG = Source "tag" Kind::Texts,
+        "Tags for the versions that hold this source.",
+        "none", "[\"daily\", \"laptop\"]";
+}
+
+/// The key of this name in a section.
+#[must_use]
+pub fn named(section: Section, name: &str) -> Option<&'static Key> {
+    ALL.iter().copied().find(|key| key.section == section && key.name == name)
+}
+
+/// Names of a section.
+pub fn names(section: Section) -> impl Iterator<Item = &'static str> {
+    ALL.iter().filter(move |key| key.section == section).map(|key| key.name)
+}

@@ -1,0 +1,364 @@
+//! From TOML to values. Every key is looked up in [`super::keys`]; what is not there is an error with its line.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{self, Key, Kind, Section};
+use crate::cli::nearest;
+use crate::fault::{Code, Fault, Result};
+use crate::name::{for_terminal, harmless_line};
+use crate::units::{parse_share, parse_size};
+
+/// Largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A configuration file, or none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// The file, when there is one.
+    pub file: Option<PathBuf>,
+    /// Keys at the top.
+    pub top: Table,
+    /// Each `[[source]]`.
+    pub sources: Vec<Table>,
+}
+
+/// Keys of one table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Line of its head; 1 for the top.
+    pub line: usize,
+    values: Vec<(&'static Key, Value, usize)>,
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Texts, paths (made absolute) and words.
+    Text(String),
+    /// Switches.
+    Switch(bool),
+    /// Sizes in bytes, counts, shares in thousandths.
+    Number(u64),
+    /// Lists of texts.
+    Texts(Vec<String>),
+}
+
+impl Table {
+    /// The text of a key.
+    #[must_use]
+    pub fn text(&self, key: &Key) -> Option<&str> {
+        match self.get(key)?.0 {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The switch of a key; off when absent.
+    #[must_use]
+    pub fn switch(&self, key: &Key) -> bool {
+        matches!(self.get(key), Some((Value::Switch(true), _)))
+    }
+
+    /// The number of a key: bytes, a count or thousandths.
+    #[must_use]
+    pub fn number(&self, key: &Key) -> Option<u64> {
+        match self.get(key)?.0 {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The texts of a key; none when absent.
+    #[must_use]
+    pub fn texts(&self, key: &Key) -> Vec<String> {
+        match self.get(key) {
+            Some((Value::Texts(texts), _)) => texts.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Value and line of a key.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<(&Value, usize)> {
+        self.values.iter().find(|(of, _, _)| std::ptr::eq(*of, key)).map(|(_, value, line)| (value, *line))
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Switch(on) => on.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Texts(texts) => f.write_str(&texts.join(", ")),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file`; when it does not exist, everything is absent.
+    pub fn load(file: &Path, home: Option<&Path>) -> Result<Self> {
+        use std::io::Read;
+        use std::os::unix::ffi::OsStrExt;
+        let name = for_terminal(file.as_os_str().as_bytes());
+        let broken = |cause: &dyn std::fmt::Display| {
+            Fault::new(Code::Config, format!("cannot read {name}")).because(cause).path(file.as_os_str().as_bytes())
+        };
+        let opened = match std::fs::File::open(file) {
+            Ok(opened) => opened,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(e) => return Err(broken(&e)),
+        };
+        let mut text = String::new();
+        opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| broken(&e))?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Err(broken(&"it is larger than 1 MiB"));
+        }
+        let mut config = Self::parse(&text, home).map_err(|(line, fault)| {
+            let message = format!("{name}:{line}: {}", fault.message);
+            Fault { message, ..fault }.path(file.as_os_str().as_bytes())
+        })?;
+        config.file = Some(file.to_owned());
+        Ok(config)
+    }
+
+    /// Reads a text; an error comes with its line.
+    pub fn parse(text: &str, home: Option<&Path>) -> Result<Self, (usize, Fault)> {
+        let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+        let top = DeTable::parse(text).map_err(|e| {
+            let line = line_of(e.span().map_or(0, |span| span.start));
+            (line, Fault::new(Code::Config, harmless_line(e.message())))
+        })?;
+        let reader = Reader { line_of: &line_of, home };
+        let mut config = Self { top: Table { line: 1, values: Vec::new() }, ..Self::default() };
+        for (name, value) in top.get_ref() {
+            if name.get_ref() != "source" {
+                config.top.values.push(reader.entry(Section::Top, name, value)?);
+                continue;
+            }
+            let line = line_of(name.span().start);
+            let tables = value
+                .get_ref()
+                .as_array()
+                .ok_or_else(|| (line, Fault::new(Code::Config, "write [[source]] with two brackets")))?;
+            for table in tables.iter() {
+                config.sources.push(reader.source(table)?);
+            }
+        }
+        Ok(config)
+    }
+}
+
+struct Reader<'a> {
+    line_of: &'a dyn Fn(usize) -> usize,
+    home: Option<&'a Path>,
+}
+
+type Spanned<T> = toml::Spanned<T>;
+
+impl Reader<'_> {
+    fn source(&self, table: &Spanned<DeValue<'_>>) -> Result<Table, (usize, Fault)> {
+        let line = (self.line_of)(table.span().start);
+        let wrong = |message: &str| (line, Fault::new(Code::Config, message));
+        let entries = table.get_ref().as_table().ok_or_else(|| wrong("a [[source]] is a table"))?;
+        let mut out = Table { line, values: Vec::new() };
+        for (name, value) in entries {
+            out.values.push(self.entry(Section::Source, name, value)?);
+        }
+        match out.get(&keys::SOURCE_PATH) {
+            Some(_) => Ok(out),
+            None => Err(wrong("this [[source]] has no path")),
+        }
+    }
+
+    fn entry(
+        &self,
+        section: Section,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(&'static Key, Value, usize), (usize, Fault)> {
+        let line = (self.line_of)(name.span().start);
+        let Some(key) = keys::named(section, name.get_ref()) else {
+            return Err((line, unknown(section, name.get_ref())));
+        };
+        match self.value(key.kind, value.get_ref()) {
+            Ok(value) => Ok((key, value, line)),
+            Err(why) => Err((
+                line,
+                Fault::new(Code::Config, format!("{}: {why}", key.name))
+                    .hint(format!("as in {} = {}", key.name, key.example)),
+            )),
+        }
+    }
+
+    fn value(&self, kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
+        let text = || match value.as_str() {
+            Some("") => Err("it is empty".to_owned()),
+            Some(text) if text.contains('\0') => Err("it holds a zero byte".to_owned()),
+            Some(text) => Ok(text),
+            None => Err(format!("it must be a text in quotes, not {} {}", article(value.type_str()), value.type_str())),
+        };
+        match kind {
+            Kind::Text => Ok(Value::Text(text()?.to_owned())),
+            Kind::Path => Ok(Value::Text(self.path(text()?)?)),
+            Kind::Switch => value.as_bool().map(Value::Switch).ok_or_else(|| "it must be true or false".to_owned()),
+            Kind::Size => match number(value) {
+                Some(number) => Ok(Value::Number(number)),
+                None => parse_size(text()?).map(Value::Number),
+            },
+            Kind::Count => number(value).map(Value::Number).ok_or_else(|| "it must be a whole number".to_owned()),
+            Kind::Share => {
+                let written =
+                    number(value).map_or_else(|| text().map(str::to_owned), |number| Ok(number.to_string()))?;
+                parse_share(&written).map(|permille| Value::Number(u64::from(permille)))
+            }
+            Kind::Texts | Kind::Paths => self.texts(kind, value),
+            Kind::OneOf(words) => match text()? {
+                word if words.contains(&word) => Ok(Value::Text(word.to_owned())),
+                word => Err(format!("\"{}\" is not one of {}", harmless_line(word), words.join(", "))),
+            },
+        }
+    }
+
+    fn texts(&self, kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
+        let one = if kind == Kind::Paths { Kind::Path } else { Kind::Text };
+        let single = |value: &DeValue<'_>| match self.value(one, value)? {
+            Value::Text(text) => Ok(text),
+            _ => Err("it must be a text".to_owned()),
+        };
+        match value.as_array() {
+            Some(list) => list.iter().map(|item| single(item.get_ref())).collect::<Result<_, _>>().map(Value::Texts),
+            None => Ok(Value::Texts(vec![single(value)?])),
+        }
+    }
+
+    fn path(&self, text: &str) -> Result<String, String> {
+        if text.starts_with('/') {
+            return Ok(text.to_owned());
+        }
+        let below = if text == "~" { Some("") } else { text.strip_prefix("~/") };
+        match (below, self.home.and_then(Path::to_str)) {
+            (Some(below), Some(home)) => Ok(format!("{}/{below}", home.trim_end_matches('/'))),
+            (Some(_), None) => Err("there is no home directory for ~".to_owned()),
+            (None, _) => Err("it must be absolute, or begin with ~/".to_owned()),
+        }
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok()
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+fn unknown(section: Section, name: &str) -> Fault {
+    let shown = harmless_line(name);
+    let place = if section == Section::Top { "" } else { " of [[source]]" };
+    let fault = Fault::new(Code::Config, format!("there is no key \"{shown}\"{place}"));
+    let other = if section == Section::Top { Section::Source } else { Section::Top };
+    if keys::named(other, name).is_some() {
+        let right = if other == Section::Top { "above the first [[source]]" } else { "in a [[source]]" };
+        return fault.hint(format!("{shown} stands {right}"));
+    }
+    match nearest(name, keys::names(section)) {
+        Some(near) => fault.hint(format!("did you mean {near}? `tuckbox config template` shows every key")),
+        None => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOME: &str = "/home/ana";
+
+    fn parse(text: &str) -> Result<Config, (usize, String, Option<String>)> {
+        Config::parse(text, Some(Path::new(HOME))).map_err(|(line, fault)| (line, fault.message, fault.hint))
+    }
+
+    #[test]
+    fn a_file_is_read() {
+        let config = parse(
+            "vault = 'me@host:vault'\nguard_share = '30%'\nguard_min = 1_000\nutc = true\n\n[[source]]\npath = '~/docs'\n\
+             exclude = ['*.o', 'tmp']\nexclude_larger_than = '4M'\none_file_system = true\ntag = 'daily'\n\n\
+             [[source]]\npath = '/srv/'\n",
+        )
+        .unwrap();
+        assert_eq!(config.top.text(&keys::VAULT), Some("me@host:vault"));
+        assert_eq!(config.top.number(&keys::GUARD_SHARE), Some(300));
+        assert_eq!(config.top.number(&keys::GUARD_MIN), Some(1000));
+        assert_eq!(config.top.get(&keys::UTC), Some((&Value::Switch(true), 4)));
+        let [docs, srv] = config.sources.as_slice() else { panic!("two sources") };
+        assert_eq!(docs.text(&keys::SOURCE_PATH), Some("/home/ana/docs"));
+        assert_eq!(docs.texts(&keys::SOURCE_EXCLUDE), ["*.o", "tmp"]);
+        assert_eq!(docs.texts(&keys::SOURCE_TAG), ["daily"]);
+        assert_eq!(docs.number(&keys::SOURCE_EXCLUDE_LARGER_THAN), Some(4 << 20));
+        assert!(docs.switch(&keys::SOURCE_ONE_FILE_SYSTEM) && !docs.switch(&keys::SOURCE_EXCLUDE_CACHES));
+        assert_eq!((srv.text(&keys::SOURCE_PATH), srv.line), (Some("/srv/"), 13));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, line, message, hint) in [
+            (
+                "\nvualt = 'x'",
+                2,
+                "there is no key \"vualt\"",
+                Some("did you mean vault? `tuckbox config template` shows every key"),
+            ),
+            ("exclude = 'x'", 1, "there is no key \"exclude\"", Some("exclude stands in a [[source]]")),
+            (
+                "[[source]]\npath='/x'\nexlude='y'",
+                3,
+                "there is no key \"exlude\" of [[source]]",
+                Some("did you mean exclude? `tuckbox config template` shows every key"),
+            ),
+            (
+                "[[source]]\npath='/x'\nvault='y'",
+                3,
+                "there is no key \"vault\" of [[source]]",
+                Some("vault stands above the first [[source]]"),
+            ),
+            (
+                "vault = 3",
+                1,
+                "vault: it must be a text in quotes, not an integer",
+                Some("as in vault = \"ssh://backup@example.org/srv/vault\""),
+            ),
+            ("ssh = 'x'", 1, "ssh: \"x\" is not one of auto, embedded, system", Some("as in ssh = \"system\"")),
+            ("key = 'rel'", 1, "key: it must be absolute, or begin with ~/", Some("as in key = \"~/keys/laptop.key\"")),
+            ("guard_min = -1", 1, "guard_min: it must be a whole number", Some("as in guard_min = 1000")),
+            ("utc = 'yes'", 1, "utc: it must be true or false", Some("as in utc = true")),
+            ("[source]\npath = '/x'", 1, "write [[source]] with two brackets", None),
+            ("vault='x'\n\n[[source]]\nexclude='x'", 3, "this [[source]] has no path", None),
+        ] {
+            let expected = (line, message.to_owned(), hint.map(str::to_owned));
+            assert_eq!(parse(text), Err(expected), "{text}");
+        }
+        assert_eq!(parse("vault = 'x'\nvault = 'y'").unwrap_err().0, 2);
+        assert_eq!(parse("a = 1\n\u{7}").unwrap_err().0, 2);
+    }
+
+    #[test]
+    fn no_file_is_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Config::load(&folder.path().join("config.toml"), None), Ok(Config::default()));
+        let file = folder.path().join("c.toml");
+        std::fs::write(&file, "x = 1").unwrap();
+        let fault = Config::load(&file, None).unwrap_err();
+        assert_eq!(fault.message, format!("{}:1: there is no key \"x\"", file.display()));
+    }
+
+    proptest! {
+        #[test]
+        fn rubbish_never_panics(text in "(vault|\\[\\[source\\]\\]|path|[a-z=\"'\n\\[\\]{}0-9.~/-]){0,12}") {
+            drop(parse(&text));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! From files to a version.
+//!
+//! ```text
+//!            parcels          hashed             waiting            seals            ship
+//!  scan ─────────────► read ─────────► ask ─────────────► fill ───────────► seal ──────────► ship ──► uplink
+//!   │  directories,     files,   │      which are          boxes of    compress,   records
+//!   │  merge-join       cut,     │      lacking?           ~1 MiB      all cores
+//!   ▼                   hash     ▼                                        ▲
+//!  frames ◄──────── entries ─────┘                                        │
+//!   └── nodes from the leaves up ─────────────────────────────── groups ──┘
+//! ```
+//!
+//! Every queue is bounded, and the plain bytes in flight have a budget ([`flow::BUDGET_BYTES`]). No stage calls
+//! another. [`pass`] wires one pass; [`publish`] makes links of its roots; this file decides how many passes there are.
+
+pub mod ask;
+pub mod counts;
+pub mod epoch;
+pub mod flow;
+pub mod frame;
+pub mod pass;
+pub mod prepare;
+pub mod publish;
+pub mod read;
+pub mod scan;
+pub mod seal;
+pub mod ship;
+pub mod source_run;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use store::id::NodeId;
+use transport::message::Outcome;
+
+use super::account::{Account, lacking, open_request};
+use super::job::{BackupJob, BackupSummary, Run};
+use super::keys::key_checks;
+use super::uplink::Uplink;
+use crate::event::{Event, Phase};
+use crate::fault::{Code, Fault, Result};
+use counts::Counts;
+use pass::{Pass, PassEnd};
+use prepare::{Base, Prepared};
+use source_run::SourceRun;
+
+/// Makes a version. See the module.
+pub fn backup(run: &Run, job: BackupJob) -> Result<BackupSummary> {
+    let started = run.clock.monotonic_ms();
+    let made = first_vault(run, &job)?;
+    let account = Account::open(run)?;
+    if !job.dry_run {
+        account.may_write()?;
+    }
+    let mut summary = Backup::new(&account, job)?.run()?;
+    summary.made = made;
+    summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
+    Ok(summary)
+}
+
+/// Makes the default vault when it is not there yet.
+fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
+    let missing = run.place.vault_is_default && !std::path::Path::new(&run.place.vault).join("vault.json").exists();
+    if !missing {
+        return Ok(None);
+    }
+    if job.dry_run {
+        return Err(Fault::new(Code::VaultNone, "there is no vault yet to compare with").hint("tuckbox init"));
+    }
+    super::init::automatic(run).map(Some)
+}
+
+/// One backup run.
+struct Backup<'a> {
+    account: &'a Account,
+    job: BackupJob,
+    base: Base,
+    nodes: super::cache::NodeCache,
+}
+
+impl<'a> Backup<'a> {
+    fn new(account: &'a Account, job: BackupJob) -> Result<Self> {
+        let base = Base::of(account)?;
+        Ok(Self { account, job, base, nodes: account.nodes() })
+    }
+
+    fn run(mut self) -> Result<BackupSummary> {
+        let taken_at_ms = self.account.run.clock.now_ms();
+        let stdin = self.job.stdin.take();
+        let prepared = Prepared::new(self.account, &self.base, &self.job, stdin, &self.nodes)?;
+        let link = self.uplink(&prepared.sources)?;
+        let done = std::thread::scope(|scope| {
+            scope.spawn(|| link.listen());
+            let done = self.passes(&link, prepared);
+            if done.is_ok() { link.finish() } else { link.abandon() }
+            done
+        });
+        let traffic = link.traffic();
+        let stored = link.stored_bytes();
+        let mut summary = done?;
+        link.remote().close()?;
+        let all = link.remote_traffic_after(traffic);
+        summary.taken_at_ms = taken_at_ms;
+        summary.sent_bytes = all.sent_bytes;
+        summary.received_bytes = all.received_bytes;
+        summary.stored_bytes = stored;
+        Ok(summary)
+    }
+
+    fn uplink(&self, sources: &[Arc<SourceRun>]) -> Result<Uplink> {
+        let run = &self.account.run;
+        let (connector, again) = (Arc::clone(&self.account.connector), run.clone());
+        let reconnect = move || {
+            let remote = connector.connect()?;
+            let files = key_checks(&again)?;
+            let request = transport::message::Request::Open(open_request(&again, &files, u64::MAX));
+            let _opened: transport::message::Opened = remote.ask(&request)?;
+            Ok(remote)
+        };
+        let ids = sources.iter().map(|source| source.id).collect();
+        let link = Uplink::new(
+            self.account.remote.clone(),
+            Box::new(reconnect),
+            Arc::clone(&run.clock),
+            run.stop.clone(),
+            ids,
+        );
+        Ok(link)
+    }
+
+    /// The pass, and once more where the guard keeps what is gone or the vault lacks something.
+    fn passes(&self, link: &Uplink, prepared: Prepared) -> Result<BackupSummary> {
+        let run = &self.account.run;
+        run.watcher.event(&Event::Phase(Phase::Send));
+        let Prepared { mut sources, starts, missing, kept } = prepared;
+        let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
+        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref());
+        let mut counts = match pass.run(&sources, starts)? {
+            PassEnd::Whole(counts) => counts,
+            PassEnd::Interrupted => return Err(self.interrupted(link, &pass, &sources)),
+        };
+        let guarded = self.guarded(&sources)?;
+        if !guarded.is_empty() {
+            (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
+        }
+        let mut summary = counts.summary();
+        summary.sources_missing = missing;
+        summary.sources_guarded = guarded.len() as u64 + kept.len() as u64;
+        summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
+        let Some(device) = &device else { return Ok(summary) };
+        run.watcher.event(&Event::Phase(Phase::Commit));
+        let mut tried = false;
+        let committed = loop {
+            match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
+                publish::Published::Committed(link) => break link,
+                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) if !tried => {
+                    tried = true;
+                    self.send_again(link, &mut pass, &mut sources, !chunks.is_empty(), &nodes)?;
+                }
+                publish::Published::Lacking(_) => return Err(lacking()),
+            }
+        };
+        let roots: Vec<NodeId> = sources.iter().filter_map(|source| source.root()).map(|built| built.id).collect();
+        self.account.change_state(|state| {
+            for source in &sources {
+                if let Some(root) = source.root() {
+                    state.set_own(source.id, root.id, committed.link().sequence);
+                }
+            }
+        })?;
+        self.nodes.keep(&roots)?;
+        summary.version_id = Some(committed.link_id().hex());
+        summary.sequence = Some(committed.link().sequence);
+        Ok(summary)
+    }
+
+    /// Commits what is done as a partial version, for the next run to go on from.
+    fn interrupted(&self, link: &Uplink, pass: &Pass<'_>, sources: &[Arc<SourceRun>]) -> Fault {
+        let fault = Fault::new(Code::Interrupted, "the backup was interrupted");
+        match pass.commit_partial(link, sources) {
+            Ok(true) => fault.hint("what was done is kept; run the same command again to go on"),
+            Ok(false) => fault.hint("run the same command again"),
+            Err(why) => fault.because(why).hint("run the same command again"),
+        }
+    }
+
+    /// Sources of which too much is gone.
+    fn guarded(&self, sources: &[Arc<SourceRun>]) -> Result<Vec<usize>> {
+        if self.job.accept_deletions {
+            return Ok(Vec::new());
+        }
+        let mut guarded = Vec::new();
+        for (at, source) in sources.iter().enumerate() {
+            let (lost, had) = scan::losses(source);
+            let emptied = had > 0 && lost >= had && source.entry().is_some_and(|entry| entry.totals().files == 0);
+            let unmounted = source.before.as_ref().is_some_and(|b| b.was_mount_point) && !source.mount.is_mount_root;
+            let share = lost.saturating_mul(1000) > had.saturating_mul(self.job.guard_share_permille.into());
+            if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
+                guarded.push(at);
+                let path = crate::name::for_terminal(&source.job.path);
+                let what = if unmounted { " (it was a mount point and is none now)" } else { "" };
+                self.account.run.watcher.event(&Event::Warning(
+                    &Fault::new(Code::GuardMassDeletion, format!("{lost} of {had} files of {path} are gone{what}; they are kept"))
+                        .hint("if that is right: the same command with --accept-deletions")
+                        .path(source.job.path.clone()),
+                ));
+            }
+        }
+        Ok(guarded)
+    }
+
+    /// A second pass over guarded sources that keeps what is gone, marked as missing.
+    fn keep_missing(
+        &self,
+        pass: &mut Pass<'_>,
+        sources: Vec<Arc<SourceRun>>,
+        guarded: &[usize],
+    ) -> Result<(Vec<Arc<SourceRun>>, Counts)> {
+        let now_s = u64::try_from(self.account.run.clock.now_ms() / 1000).unwrap_or(0);
+        let again: Vec<Arc<SourceRun>> = sources
+            .iter()
+            .enumerate()
+            .map(|(at, source)| {
+                let keep = guarded.contains(&at).then_some(now_s);
+                Arc::new(source.again(keep, source.before.as_ref().is_some_and(|before| before.trusted)))
+            })
+            .collect();
+        let starts = prepare::starts(&again)?;
+        match pass.run(&again, starts)? {
+            PassEnd::Whole(counts) => Ok((again, counts)),
+            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+        }
+    }
+
+    /// The vault lacks what this machine took for granted: nodes are sent again from the cache; for chunks every file
+    /// is read again.
+    fn send_again(
+        &self,
+        link: &Uplink,
+        pass: &mut Pass<'_>,
+        sources: &mut Vec<Arc<SourceRun>>,
+        chunks: bool,
+        nodes: &[u8],
+    ) -> Result<()> {
+        if !chunks {
+            let (ids, _) = nodes.as_chunks::<32>();
+            let raw = ids.iter().map(|id| self.nodes.raw(&NodeId::new(*id))).collect::<Result<Vec<_>>>()?;
+            let mut scratch = store::seal::Scratch::new();
+            for some in raw.chunks(256) {
+                link.put(&self.account.sealer.seal_group(&mut scratch, some, true)?)?;
+            }
+            return Ok(());
+        }
+        let again: Vec<Arc<SourceRun>> =
+            sources.iter().map(|source| Arc::new(source.again(source.keep_missing, false))).collect();
+        let starts = prepare::starts(&again)?;
+        match pass.run_knowing_nothing(&again, starts)? {
+            PassEnd::Whole(_) => {
+                for (old, new) in sources.iter().zip(&again) {
+                    new.removed_files.store(old.removed_files.load(Ordering::Relaxed), Ordering::Relaxed);
+                }
+                *sources = again;
+                Ok(())
+            }
+            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! One pass over all sources: starts the stages, closes the arrows in order, and meanwhile tells progress and makes
+//! checkpoints.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use store::door::Millis;
+use store::seal::{DeviceKey, Level};
+use store::tree::{CutClass, Entry, Facts, What, build_root};
+
+use super::ask::{self, QUESTIONS_MAX};
+use super::counts::Counts;
+use super::flow::{Flow, FlowParts, Hashed};
+use super::prepare::{Base, Start};
+use super::publish::{self, Published};
+use super::read::Reader;
+use super::scan::{Scanner, Stack};
+use super::seal::{Style, seal};
+use super::ship::ship;
+use super::source_run::SourceRun;
+use crate::engine::account::Account;
+use crate::engine::cache::NodeCache;
+use crate::engine::job::StdinJob;
+use crate::engine::queue::{Queue, lock};
+use crate::engine::uplink::Uplink;
+use crate::event::{Event, Progress};
+use crate::fault::Result;
+use crate::source::Owners;
+
+/// A checkpoint is made after so long …
+const CHECKPOINT_MS: Millis = 60_000;
+/// … or so many bytes read.
+const CHECKPOINT_BYTES: u64 = 1 << 30;
+/// Progress is told so often.
+const TELL_MS: u64 = 200;
+/// Threads that scan: metadata from a warm cache keeps two busy, and a slow disk is better for a few questions at once.
+const SCANNERS: usize = 2;
+
+/// How a pass ended.
+pub enum PassEnd {
+    /// Every source is whole.
+    Whole(Counts),
+    /// It was asked to end early.
+    Interrupted,
+}
+
+/// What passes share.
+pub struct Pass<'a> {
+    account: &'a Account,
+    nodes: &'a NodeCache,
+    link: &'a Uplink,
+    base: &'a Base,
+    list_items: bool,
+    device: Option<&'a DeviceKey>,
+    owners: Owners,
+}
+
+impl<'a> Pass<'a> {
+    /// Passes of one run. Without a device nothing is stored: a dry run.
+    pub fn new(
+        account: &'a Account,
+        nodes: &'a NodeCache,
+        link: &'a Uplink,
+        base: &'a Base,
+        list_items: bool,
+        device: Option<&'a DeviceKey>,
+    ) -> Self {
+        Self { account, nodes, link, base, list_items, device, owners: Owners::new() }
+    }
+
+    /// Runs one pass.
+    pub fn run(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<PassEnd> {
+        self.run_with(sources, starts, false)
+    }
+
+    /// The same, taking no node for known: the vault lost some.
+    pub fn run_knowing_nothing(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<PassEnd> {
+        self.run_with(sources, starts, true)
+    }
+
+    fn run_with(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>, nothing_known: bool) -> Result<PassEnd> {
+        let run = &self.account.run;
+        if self.device.is_some() {
+            self.link.begin()?;
+        }
+        let flow = Flow::new(FlowParts {
+            keyring: &self.account.keyring,
+            sealer: &self.account.sealer,
+            tree_keys: self.account.keys.tree(),
+            nodes: self.nodes,
+            nothing_known,
+            owners: &self.owners,
+            clock: &*run.clock,
+            watcher: &*run.watcher,
+            stop: &run.stop,
+            list_items: self.list_items,
+        });
+        let ended = Ended::default();
+        let stack = Stack::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                flow.stage(|| self.stages(&flow, &stack, sources, starts));
+                ended.set();
+            });
+            self.accompany(&flow, &stack, &ended, sources);
+        });
+        flow.trouble()?;
+        if run.stop.asked() && sources.iter().any(|source| source.entry().is_none()) {
+            return Ok(PassEnd::Interrupted);
+        }
+        Ok(PassEnd::Whole(flow.counts))
+    }
+
+    /// Starts all stages and closes the arrows, first to last.
+    fn stages<'f>(
+        &'f self,
+        flow: &'f Flow<'f>,
+        stack: &'f Stack<'f>,
+        sources: &[Arc<SourceRun>],
+        starts: Vec<Start>,
+    ) -> Result<()> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let waiting = Queue::new(QUESTIONS_MAX);
+        let style = Style { level: Level::Auto, padded: true };
+        let link = self.device.map(|_| self.link);
+        std::thread::scope(|scope| {
+            let readers: Vec<_> =
+                (0..cores).map(|_| scope.spawn(|| flow.stage(|| Reader::new(flow).run()))).collect();
+            let asker = scope.spawn(|| {
+                flow.stage(|| ask::ask(flow, self.link, &waiting));
+                waiting.close();
+            });
+            let filler = scope.spawn(|| flow.stage(|| ask::fill_boxes(flow, self.link, &waiting)));
+            let sealers: Vec<_> = (0..cores).map(|_| scope.spawn(|| flow.stage(|| seal(flow, style)))).collect();
+            let shipper = scope.spawn(|| flow.stage(|| ship(flow, link)));
+
+            flow.stage(|| scan(flow, stack, sources, starts));
+            flow.parcels.close();
+            join(readers);
+            flow.stage(|| roots(flow, sources));
+            flow.hashed.close();
+            join([asker, filler]);
+            flow.flush_group();
+            flow.seals.close();
+            join(sealers);
+            flow.ship.close();
+            join([shipper]);
+        });
+        Ok(())
+    }
+
+    /// Tells progress and makes checkpoints until the stages have ended.
+    fn accompany(&self, flow: &Flow<'_>, stack: &Stack<'_>, ended: &Ended, sources: &[Arc<SourceRun>]) {
+        let clock = flow.clock;
+        let (mut last_ms, mut last_bytes) = (clock.monotonic_ms(), 0);
+        while !ended.wait(TELL_MS) {
+            self.tell(flow);
+            if flow.ending() {
+                // Scanners that wait for room, or for a directory, end now; what was read is still stored.
+                flow.parcels.abandon();
+                stack.wake();
+                continue;
+            }
+            let read = flow.counts.read_bytes.get();
+            let due = clock.monotonic_ms() - last_ms >= CHECKPOINT_MS || read - last_bytes >= CHECKPOINT_BYTES;
+            if due && self.device.is_some() && read > last_bytes {
+                flow.stage(|| self.checkpoint(flow, sources));
+                (last_ms, last_bytes) = (clock.monotonic_ms(), read);
+            }
+        }
+        self.tell(flow);
+    }
+
+    fn tell(&self, flow: &Flow<'_>) {
+        let traffic = self.link.traffic();
+        let counts = &flow.counts;
+        flow.watcher.event(&Event::Progress(&Progress {
+            files_done: counts.files_done.get(),
+            files_total: None,
+            bytes_done: counts.bytes_done.get(),
+            bytes_total: None,
+            sent_bytes: traffic.sent_bytes,
+            received_bytes: traffic.received_bytes,
+            errors: counts.errors.get(),
+        }));
+    }
+
+    /// Commits what is done as a partial version. Reading goes on meanwhile.
+    fn checkpoint(&self, flow: &Flow<'_>, sources: &[Arc<SourceRun>]) -> Result<()> {
+        let Some(device) = self.device else { return Ok(()) };
+        let mut roots = Vec::new();
+        for source in sources {
+            if let Some(entry) = source.snapshot(flow)? {
+                let built = build_root(flow.tree_keys(), &entry)?;
+                flow.emit(built.clone());
+                roots.push((Arc::clone(source), built, entry));
+            }
+        }
+        flow.flush_group();
+        let epoch = flow.epochs.turn();
+        if flow.hashed.push(Hashed::Flush).is_err() || !flow.epochs.wait_for(epoch) || roots.is_empty() {
+            return Ok(());
+        }
+        self.publish_partial(device, &roots).map(|_| ())
+    }
+
+    fn publish_partial(
+        &self,
+        device: &DeviceKey,
+        roots: &[(Arc<SourceRun>, store::tree::Built, Entry)],
+    ) -> Result<bool> {
+        match publish::partial(self.account, self.link, device, self.base, roots)? {
+            Published::Committed(link) => {
+                self.account.change_state(|state| {
+                    for (source, built, _) in roots {
+                        state.set_own(source.id, built.id, link.link().sequence);
+                    }
+                })?;
+                let ids: Vec<_> = roots.iter().map(|(_, built, _)| built.id).collect();
+                self.nodes.keep(&ids)?;
+                Ok(true)
+            }
+            // The final commit finds out what to send again; a checkpoint is only an offer.
+            Published::Lacking(_) => Ok(false),
+        }
+    }
+
+    /// After an interruption: commits the roots as far as they were done. False when there is nothing.
+    pub fn commit_partial(&self, link: &Uplink, sources: &[Arc<SourceRun>]) -> Result<bool> {
+        let Some(device) = self.device else { return Ok(false) };
+        let mut roots = Vec::new();
+        for source in sources {
+            if let (Some(built), Some(entry)) = (source.root(), source.entry_so_far()) {
+                roots.push((Arc::clone(source), built, entry));
+            }
+        }
+        let _same = link;
+        if roots.is_empty() { Ok(false) } else { self.publish_partial(device, &roots) }
+    }
+}
+
+/// Puts every source on the stack and scans until nothing is left.
+fn scan<'f>(flow: &'f Flow<'f>, stack: &'f Stack<'f>, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<()> {
+    let mut first = Scanner::new(flow, stack);
+    for (source, start) in sources.iter().zip(starts).rev() {
+        match start {
+            Start::Dir(dir, stat, name) => first.begin_dir(source, dir, &name, &stat)?,
+            Start::Name(dir, stat, name) => first.begin_name(source, Arc::new(dir), &name, &stat)?,
+            Start::Stdin(stdin) => read_stdin(flow, source, stdin)?,
+        }
+    }
+    std::thread::scope(|scope| {
+        for _ in 1..SCANNERS {
+            scope.spawn(|| flow.stage(|| Scanner::new(flow, stack).run()));
+        }
+        flow.stage(|| first.run());
+    });
+    Ok(())
+}
+
+fn read_stdin(flow: &Flow<'_>, source: &Arc<SourceRun>, mut stdin: StdinJob) -> Result<()> {
+    let (content, cut, size) = Reader::new(flow).stream(&mut *stdin.reader)?;
+    let now = flow.clock.now_ns();
+    let (secs, nanos) = (now.div_euclid(1_000_000_000), now.rem_euclid(1_000_000_000));
+    let mtime = store::tree::Time {
+        secs: i64::try_from(secs).unwrap_or(0),
+        nanos: u32::try_from(nanos).unwrap_or(0),
+    };
+    let name = stdin.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let entry = Entry {
+        name: name.into(),
+        what: What::File { size, content, cut: if size == 0 { CutClass::Whole } else { cut } },
+        mode: 0o600,
+        owner: flow.owners.owner(uid, gid),
+        mtime,
+        xattrs: Vec::new(),
+        flags: 0,
+        mark: None,
+        facts: Facts { ctime: mtime, ..Facts::default() },
+    };
+    let before = source.before.as_ref().map(|before| &before.entry);
+    let action = flow.counts.file(before, &entry);
+    flow.item(action, || source.job.path.clone(), size, None);
+    source.finish(Box::new(entry));
+    Ok(())
+}
+
+/// Root nodes: of whole sources, or after an interruption as far as they are done.
+fn roots(flow: &Flow<'_>, sources: &[Arc<SourceRun>]) -> Result<()> {
+    for source in sources {
+        let entry = if flow.ending() { source.snapshot(flow)? } else { source.entry() };
+        match entry {
+            Some(entry) => {
+                let built = build_root(flow.tree_keys(), &entry)?;
+                flow.emit(built.clone());
+                source.set_root(built, entry);
+            }
+            None if flow.ending() => {}
+            None => return Err(source.vanished()),
+        }
+    }
+    Ok(())
+}
+
+/// Waits for threads; a thread that panicked has failed the run.
+fn join<'s>(threads: impl IntoIterator<Item = std::thread::ScopedJoinHandle<'s, ()>>) {
+    for thread in threads {
+        // A panic is carried on by the scope.
+        drop(thread.join());
+    }
+}
+
+/// Says that the stages have ended.
+#[derive(Default)]
+struct Ended {
+    flag: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Ended {
+    fn set(&self) {
+        *lock(&self.flag) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits up to so many milliseconds; true when it is set.
+    fn wait(&self, ms: u64) -> bool {
+        let guard = lock(&self.flag);
+        if *guard {
+            return true;
+        }
+        let waited = self.changed.wait_timeout(guard, Duration::from_millis(ms));
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+

@@ -1,0 +1,290 @@
+//! Before the first pass: what the newest version says of each source, and how each begins.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use store::chain::{LinkKind, SourceRoot, VersionBody};
+use store::id::SourceId;
+use store::tree::{Node, NodeSource, What};
+
+use super::source_run::{Before, SourceRun};
+use crate::engine::account::Account;
+use crate::engine::cache::NodeCache;
+use crate::engine::job::{BackupJob, SourceJob, StdinJob};
+use crate::event::Event;
+use crate::fault::{Code, Fault, Result};
+use crate::name::for_terminal;
+use crate::source::{Dir, Given, MountFacts, Selection, SelectionOptions, Stat, mount_facts};
+
+/// What a run builds on.
+pub struct Base {
+    /// Sources as the newest link has them, partial or whole: where each run goes on.
+    newest: HashMap<SourceId, SourceRoot>,
+}
+
+impl Base {
+    /// From the newest version and the partials after it.
+    pub fn of(account: &Account) -> Result<Self> {
+        let mut newest = HashMap::new();
+        let links = account.version_links(true);
+        let from = links.iter().rposition(|link| link.link().kind == LinkKind::Version).unwrap_or(0);
+        for link in links.get(from..).unwrap_or_default() {
+            for source in account.version_body(link)?.map(|body| body.sources).unwrap_or_default() {
+                newest.insert(source.id, source);
+            }
+        }
+        Ok(Self { newest })
+    }
+
+    /// What the newest link says of a source.
+    pub fn source(&self, id: SourceId) -> Option<&SourceRoot> {
+        self.newest.get(&id)
+    }
+}
+
+/// The newest whole version's body, as it is now.
+pub fn newest_version(account: &Account) -> Result<Option<VersionBody>> {
+    match account.version_links(false).last() {
+        Some(link) => account.version_body(link),
+        None => Ok(None),
+    }
+}
+
+/// How a source begins.
+pub enum Start {
+    /// A directory, open.
+    Dir(Dir, Stat, Vec<u8>),
+    /// Anything else: the directory it is in, and its name there.
+    Name(Dir, Stat, Vec<u8>),
+    /// Standard input.
+    Stdin(StdinJob),
+}
+
+/// Everything ready for the first pass.
+pub struct Prepared {
+    /// Sources that are there.
+    pub sources: Vec<Arc<SourceRun>>,
+    /// How each begins.
+    pub starts: Vec<Start>,
+    /// Number of sources that are not there and never were.
+    pub missing: u64,
+    /// Sources that are not there but were: their old roots stand for them.
+    pub kept: Vec<SourceRoot>,
+}
+
+impl Prepared {
+    /// Looks at every source.
+    pub fn new(
+        account: &Account,
+        base: &Base,
+        job: &BackupJob,
+        stdin: Option<StdinJob>,
+        nodes: &NodeCache,
+    ) -> Result<Self> {
+        let mut prepared = Self { sources: Vec::new(), starts: Vec::new(), missing: 0, kept: Vec::new() };
+        for source in &job.sources {
+            prepared.add(account, base, job, source, nodes)?;
+        }
+        if let Some(stdin) = stdin {
+            prepared.add_stdin(account, base, stdin, nodes)?;
+        }
+        if prepared.sources.is_empty() && prepared.kept.is_empty() {
+            let path = job.sources.first().map(|source| for_terminal(&source.path)).unwrap_or_default();
+            return Err(Fault::new(Code::SourceNone, format!("{path} is not there")).hint("check the path"));
+        }
+        Ok(prepared)
+    }
+
+    fn add(
+        &mut self,
+        account: &Account,
+        base: &Base,
+        job: &BackupJob,
+        source: &SourceJob,
+        nodes: &NodeCache,
+    ) -> Result<()> {
+        let mut source = source.clone();
+        let follow = source.path.len() > 1 && source.path.ends_with(b"/");
+        while source.path.len() > 1 && source.path.ends_with(b"/") {
+            source.path.pop();
+        }
+        let id = account.keys.source_id(&source.host, &source.path);
+        let start = match start(&source.path, follow) {
+            Ok(start) => start,
+            Err(error) => return self.absent(account, base, job, &source, id, &error),
+        };
+        let mount = mount_facts(Path::new(std::ffi::OsStr::new(&*os(&source.path)))).unwrap_or_else(|_| unknown_mount());
+        if let Start::Name(_, stat, _) = &start {
+            if stat.kind == store::tree::Kind::Symlink {
+                let shown = for_terminal(&source.path);
+                account.run.watcher.event(&Event::Note(&format!(
+                    "{shown} is a symbolic link and is stored as one; {shown}/ would follow it"
+                )));
+            }
+        }
+        let selection = selection(&source)?;
+        let before = before(account, base, id, &source.path, nodes)?;
+        self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow)));
+        self.starts.push(start);
+        Ok(())
+    }
+
+    /// A source that is not there: kept when it was, counted when it never was.
+    fn absent(
+        &mut self,
+        account: &Account,
+        base: &Base,
+        job: &BackupJob,
+        source: &SourceJob,
+        id: SourceId,
+        error: &std::io::Error,
+    ) -> Result<()> {
+        let shown = for_terminal(&source.path);
+        let watcher = &account.run.watcher;
+        let gone = error.kind() == std::io::ErrorKind::NotFound;
+        match base.source(id) {
+            Some(root) if gone && !job.accept_deletions => {
+                watcher.event(&Event::Warning(
+                    &Fault::new(Code::GuardMassDeletion, format!("{shown} is gone; what was stored of it is kept"))
+                        .because(error)
+                        .hint("if that is right: the same command with --accept-deletions")
+                        .path(source.path.clone()),
+                ));
+                let mut root = root.clone();
+                root.missing_since.get_or_insert(account.run.clock.now_ms());
+                self.kept.push(root);
+            }
+            Some(root) if !gone => {
+                watcher.event(&Event::Warning(&unreadable(&shown, source, error)));
+                self.missing += 1;
+                self.kept.push(root.clone());
+            }
+            _ => {
+                let fault = if gone {
+                    Fault::new(Code::SourceNone, format!("{shown} is not there")).because(error).hint("check the path")
+                } else {
+                    unreadable(&shown, source, error)
+                };
+                watcher.event(&Event::Warning(&fault.path(source.path.clone())));
+                self.missing += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_stdin(&mut self, account: &Account, base: &Base, stdin: StdinJob, nodes: &NodeCache) -> Result<()> {
+        let source = SourceJob {
+            path: stdin.path.clone(),
+            host: stdin.host.clone(),
+            exclude: Vec::new(),
+            iexclude: Vec::new(),
+            exclude_file: Vec::new(),
+            exclude_caches: false,
+            if_present: Vec::new(),
+            larger_than: None,
+            one_file_system: false,
+        };
+        let id = account.keys.source_id(&source.host, &source.path);
+        let before = before(account, base, id, &source.path, nodes)?;
+        let run = SourceRun::new(id, source, Selection::default(), unknown_mount(), before, false);
+        self.sources.push(Arc::new(run));
+        self.starts.push(Start::Stdin(stdin));
+        Ok(())
+    }
+}
+
+fn unreadable(shown: &str, source: &SourceJob, error: &std::io::Error) -> Fault {
+    Fault::new(Code::SourceUnreadable, format!("cannot read {shown}"))
+        .because(error)
+        .hint("run as a user who may read it")
+        .path(source.path.clone())
+}
+
+/// How sources begin again, for another pass.
+pub fn starts(sources: &[Arc<SourceRun>]) -> Result<Vec<Start>> {
+    sources
+        .iter()
+        .map(|source| {
+            start(&source.job.path, source.follow).map_err(|error| {
+                Fault::new(Code::SourceVanished, format!("{} vanished", for_terminal(&source.job.path))).because(error)
+            })
+        })
+        .collect()
+}
+
+fn os(path: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(path.to_vec())
+}
+
+/// Opens a source. Its last component is followed only when asked.
+fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
+    let whole = os(path);
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+    let opened = if follow || name.is_empty() { Dir::open_following(Path::new(&whole)) } else { Dir::open(Path::new(&whole)) };
+    match opened {
+        Ok(dir) => {
+            let stat = dir.stat_self()?;
+            Ok(Start::Dir(dir, stat, name))
+        }
+        Err(error) if is_no_dir(&error) => {
+            let above = Path::new(&whole).parent().unwrap_or(Path::new("/"));
+            let dir = Dir::open_following(above)?;
+            let stat = dir.stat(&name)?;
+            Ok(Start::Name(dir, stat, name))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What opening says of anything that is not a directory, links among them.
+fn is_no_dir(error: &std::io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP))
+}
+
+fn unknown_mount() -> MountFacts {
+    MountFacts {
+        fs_type: String::new(),
+        device: 0,
+        mount_point: Vec::new(),
+        is_mount_root: false,
+        inodes_stable: true,
+        granularity_ns: 1_000_000_000,
+    }
+}
+
+fn selection(source: &SourceJob) -> Result<Selection> {
+    let given = |patterns: &[String], flag: &str| patterns.iter().map(|p| Given::new(p.as_bytes(), flag)).collect();
+    Selection::new(&SelectionOptions {
+        exclude: given(&source.exclude, "--exclude"),
+        iexclude: given(&source.iexclude, "--iexclude"),
+        exclude_files: source.exclude_file.clone(),
+        iexclude_files: Vec::new(),
+        exclude_caches: source.exclude_caches,
+        exclude_if_present: source.if_present.iter().map(|name| name.clone().into_bytes()).collect(),
+        larger_than: source.larger_than,
+        one_file_system: source.one_file_system,
+    })
+}
+
+/// What the newest version says of a source. Its nodes are made sure of in one flight.
+fn before(account: &Account, base: &Base, id: SourceId, path: &[u8], nodes: &NodeCache) -> Result<Option<Before>> {
+    let Some(root) = base.source(id) else { return Ok(None) };
+    nodes.fill(root.root)?;
+    let Node::Root(entry) = nodes.node(&root.root)? else {
+        return Err(store::Error::damaged("version", "a root is no root node").into());
+    };
+    let totals = entry.totals();
+    let is_dir = matches!(entry.what, What::Dir(_));
+    Ok(Some(Before {
+        root: root.root,
+        introduced: root.introduced,
+        content: root.content,
+        was_mount_point: is_dir && root.mount_point == path,
+        missing_since: root.missing_since,
+        trusted: account.state().is_own(id, root.root),
+        totals,
+        entry,
+    }))
+}

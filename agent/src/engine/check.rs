@@ -1,0 +1,242 @@
+//! Proves that what must be there is there: on the server without keys, and here with them.
+
+use std::collections::HashSet;
+
+use store::id::{ChunkId, NodeId};
+use store::seal::Scratch;
+use store::tree::{Content, Node, NodeSource, PieceReader, What};
+use transport::Class;
+use transport::message::{Check, FetchBatch, Fetched, IDS_MAX, Request, Told, encode, join_ids};
+
+use super::account::Account;
+use super::cache::NodeCache;
+use super::job::{CheckJob, CheckSummary, FindingRow, Run};
+use super::remote::{Incoming, Next, take_reply};
+use super::trouble::protocol;
+use crate::event::{Event, Phase, Progress};
+use crate::fault::{Code, Fault, Result};
+use crate::name::harmless_line;
+
+/// Checks. Damage is told as findings; an error means that the check itself could not go on.
+pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
+    let started = run.clock.monotonic_ms();
+    let account = Account::open(run)?;
+    let mut summary = CheckSummary::default();
+    if let Some(sequence) = job.accept_history {
+        account.accept_history(sequence)?;
+        summary.history_accepted = true;
+    } else if let Some(suspicion) = &account.suspicion {
+        tell(&mut summary, row, suspicion.code, &suspicion.to_string(), suspicion.hint.clone(), None)?;
+    }
+    run.watcher.event(&Event::Phase(Phase::Verify));
+    on_server(&account, job, &mut summary, row)?;
+    bodies(&account, &mut summary, row)?;
+    if job.full || job.sample_permille.is_some() {
+        let permille = if job.full { 1000 } else { job.sample_permille.unwrap_or(0) };
+        Opening { account: &account, nodes: account.nodes(), permille, scratch: Scratch::new() }
+            .run(&mut summary, row)?;
+    }
+    account.remote.close()?;
+    summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
+    Ok(summary)
+}
+
+fn tell(
+    summary: &mut CheckSummary,
+    row: &mut dyn FnMut(FindingRow) -> Result<()>,
+    code: Code,
+    text: &str,
+    hint: Option<String>,
+    path: Option<Vec<u8>>,
+) -> Result<()> {
+    summary.damaged += 1;
+    row(FindingRow { damage: true, code: code.name().to_owned(), text: text.to_owned(), hint, path })
+}
+
+/// What the server can prove without keys.
+fn on_server(
+    account: &Account,
+    job: &CheckJob,
+    summary: &mut CheckSummary,
+    row: &mut dyn FnMut(FindingRow) -> Result<()>,
+) -> Result<()> {
+    let remote = &account.remote;
+    let request = Request::Check(Check { read_data: job.read_data || job.full });
+    let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
+    call.end().map_err(|error| remote.explain(&error))?;
+    loop {
+        match remote.reply(&call)? {
+            Told::Progress { packs_done, packs_total, read_bytes } => {
+                account.run.watcher.event(&Event::Progress(&Progress {
+                    files_done: packs_done,
+                    files_total: Some(packs_total),
+                    bytes_done: read_bytes,
+                    ..Progress::default()
+                }));
+            }
+            Told::Finding(finding) => {
+                let mut text = format!("{} ({})", harmless_line(&finding.what), harmless_line(&finding.place));
+                if !finding.versions.is_empty() {
+                    let versions: Vec<String> = finding.versions.iter().take(20).map(u64::to_string).collect();
+                    text = format!("{text}; versions {}", versions.join(", "));
+                }
+                if finding.damage {
+                    let hint = Some("tuckbox backup sends again what its sources still have".to_owned());
+                    tell(summary, row, Code::DataDamaged, &text, hint, None)?;
+                } else {
+                    summary.odd += 1;
+                    let code = Code::DataDamaged.name().to_owned();
+                    row(FindingRow { damage: false, code, text, hint: None, path: None })?;
+                }
+            }
+            Told::Done(done) => {
+                summary.links = done.links;
+                summary.versions = done.versions;
+                summary.nodes = done.nodes;
+                summary.chunks = done.chunks;
+                summary.packs = done.packs;
+                summary.read_bytes = done.read_bytes;
+                return Ok(());
+            }
+        }
+        if account.run.stop.asked() {
+            return Err(Fault::new(Code::Interrupted, "the check was interrupted"));
+        }
+    }
+}
+
+/// Bodies of versions: none may be missing (nothing is allowed to remove one yet), and each must open.
+fn bodies(
+    account: &Account,
+    summary: &mut CheckSummary,
+    row: &mut dyn FnMut(FindingRow) -> Result<()>,
+) -> Result<()> {
+    for link in account.version_links(true) {
+        let sequence = link.link().sequence;
+        match account.version_body(&link) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let text = format!("the body of version {sequence} is missing");
+                tell(summary, row, Code::HistoryLoss, &text, None, None)?;
+            }
+            Err(fault) => {
+                let text = format!("version {sequence} cannot be read: {fault}");
+                tell(summary, row, Code::DataDamaged, &text, None, None)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fetches, opens and hashes again what versions cite: a share of it, or all.
+struct Opening<'a> {
+    account: &'a Account,
+    nodes: NodeCache,
+    permille: u32,
+    scratch: Scratch,
+}
+
+impl Opening<'_> {
+    fn run(mut self, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
+        let mut seen: HashSet<NodeId> = HashSet::new();
+        let mut chunks: HashSet<ChunkId> = HashSet::new();
+        for link in self.account.version_links(false).iter().rev() {
+            let Some(body) = self.account.version_body(link)? else { continue };
+            for source in body.sources {
+                self.nodes.fill(source.root)?;
+                self.walk(source.root, &mut seen, &mut chunks, summary, row)?;
+            }
+        }
+        let wanted: Vec<ChunkId> = chunks.into_iter().filter(|id| self.is_sampled(id)).collect();
+        self.open_all(wanted, summary, row)
+    }
+
+    /// Sampled by the id itself, which is as good as chance and the same for all versions.
+    fn is_sampled(&self, id: &ChunkId) -> bool {
+        let [a, b, ..] = *id.bytes();
+        u32::from(u16::from_le_bytes([a, b])) * 1000 < self.permille * 65_536
+    }
+
+    fn walk(
+        &mut self,
+        root: NodeId,
+        seen: &mut HashSet<NodeId>,
+        chunks: &mut HashSet<ChunkId>,
+        summary: &mut CheckSummary,
+        row: &mut dyn FnMut(FindingRow) -> Result<()>,
+    ) -> Result<()> {
+        let mut waiting = vec![root];
+        while let Some(id) = waiting.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let (node, refs) = match self.nodes.raw(&id).and_then(|(_, refs, plain)| {
+                Ok((store::tree::decode(&refs, &plain)?, refs))
+            }) {
+                Ok(opened) => opened,
+                Err(fault) => {
+                    tell(summary, row, Code::DataDamaged, &format!("node {id} cannot be read: {fault}"), None, None)?;
+                    continue;
+                }
+            };
+            chunks.extend(refs.chunks);
+            waiting.extend(refs.nodes);
+            self.lists(&node)?;
+        }
+        Ok(())
+    }
+
+    /// Contents in lists must add up to their files' sizes.
+    fn lists(&self, node: &Node) -> Result<()> {
+        if let Node::Page(entries) = node {
+            for entry in entries {
+                if let What::File { size, content: content @ Content::List { .. }, .. } = &entry.what {
+                    for piece in PieceReader::new(&self.nodes as &dyn NodeSource, content, *size) {
+                        piece?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn open_all(
+        &mut self,
+        wanted: Vec<ChunkId>,
+        summary: &mut CheckSummary,
+        row: &mut dyn FnMut(FindingRow) -> Result<()>,
+    ) -> Result<()> {
+        let remote = self.account.remote.clone();
+        let mut batches = wanted.chunks(IDS_MAX.min(512)).map(|batch| FetchBatch {
+            chunks: join_ids(batch.iter().map(ChunkId::bytes)),
+        });
+        let Some(first) = batches.next() else { return Ok(()) };
+        let call = remote.call(Class::Bulk, &Request::Fetch(first)).map_err(|error| remote.explain(&error))?;
+        let mut incoming = Incoming::new(&call);
+        loop {
+            match incoming.next().map_err(|error| error.fault(&remote))? {
+                Next::Record(record) => match self.account.sealer.open_box(&mut self.scratch, &record) {
+                    Ok(opened) => summary.opened_bytes += opened.plain.len() as u64,
+                    Err(error) => {
+                        let text = format!("a box does not open: {error}");
+                        tell(summary, row, Code::DataDamaged, &text, None, None)?;
+                    }
+                },
+                Next::Message(message) => {
+                    let fetched: Fetched = take_reply(&message)?;
+                    for id in transport::message::split_ids(&fetched.missing, ChunkId::new).unwrap_or_default() {
+                        tell(summary, row, Code::DataDamaged, &format!("chunk {id} is missing"), None, None)?;
+                    }
+                    match batches.next() {
+                        Some(batch) => call.send_message(encode(&batch)).map_err(|error| remote.explain(&error))?,
+                        None => {
+                            call.end().map_err(|error| remote.explain(&error))?;
+                            return Ok(());
+                        }
+                    }
+                }
+                Next::End => return Err(protocol("a fetch ended early")),
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From an address to a connection: in process, by a command, or over SSH.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use transport::address::Address;
+use transport::carrier::{self, HostKeyQuestion as CarrierQuestion, Plan, Prompt, Surroundings, Wish, World};
+use transport::{Carrier, Client, ClientConfig, Hello, Pipe, memory_pipe};
+use zeroize::Zeroizing;
+
+use super::job::{HostKeyQuestion, Person, Role, Run, ServeJob, SshChoice};
+use super::remote::Remote;
+use super::trouble::from_transport;
+use crate::event::{Event, Watcher};
+use crate::fault::{Code, Fault, Result};
+use crate::serve::Server;
+
+/// Makes connections to one vault.
+pub struct Connector {
+    carrier: Arc<dyn Carrier>,
+    run: Run,
+    local: Option<PathBuf>,
+}
+
+impl Connector {
+    /// For the vault of this run. Nothing is connected yet.
+    pub fn new(run: &Run) -> Result<Self> {
+        let address = Address::parse(&run.place.vault).map_err(|error| {
+            Fault::new(Code::Usage, error.to_string())
+                .hint("an address is /path, ssh://user@host/path, user@host:path or cmd:COMMAND")
+        })?;
+        if let Address::Local(path) = &address {
+            let path = run.folders.working.join(path);
+            let carrier = Arc::new(InProcess { path: path.clone(), run: run.clone() });
+            return Ok(Self { carrier, run: run.clone(), local: Some(path) });
+        }
+        let wish = match run.place.ssh {
+            SshChoice::Auto => Wish::Auto,
+            SshChoice::Embedded => Wish::Embedded,
+            SshChoice::System => Wish::System,
+        };
+        let plan = Plan { wish, remote_program: run.place.remote_program.clone(), account: None };
+        let prompt = Arc::new(Asker { person: Arc::clone(&run.person), watcher: Arc::clone(&run.watcher) });
+        let world = World { prompt, chance: Arc::clone(&run.chance), clock: Arc::clone(&run.clock) };
+        let (carrier, choice) = carrier::carrier(&address, &plan, &Surroundings::of_this_process(), world)
+            .map_err(|error| from_transport(&error))?;
+        if let Some(choice) = choice {
+            run.watcher.event(&Event::Detail(&choice.to_string()));
+        }
+        Ok(Self { carrier: Arc::from(carrier), run: run.clone(), local: None })
+    }
+
+    /// The vault's directory, when it is one of this machine.
+    pub fn local(&self) -> Option<&PathBuf> {
+        self.local.as_ref()
+    }
+
+    /// What carries, for people.
+    pub fn describe(&self) -> String {
+        self.carrier.describe()
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Result<Remote> {
+        let pipe = self.carrier.open().map_err(|error| from_transport(&self.carrier.explain(error)))?;
+        let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
+        let config = ClientConfig::new(Hello::new(agent, &[]), Arc::clone(&self.run.clock));
+        let client = Client::connect(pipe, config).map_err(|error| from_transport(&error))?;
+        Ok(Remote::new(client, Arc::clone(&self.carrier)))
+    }
+}
+
+/// A vault of this machine: the server's end runs on a thread of this process.
+struct InProcess {
+    path: PathBuf,
+    run: Run,
+}
+
+impl Carrier for InProcess {
+    fn open(&self) -> transport::Result<Pipe> {
+        let (ours, theirs) = memory_pipe();
+        let job = ServeJob { vault: self.path.clone(), account: None, role: Role::Admin };
+        let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance));
+        std::thread::Builder::new()
+            .name("tuckbox-serve".into())
+            .spawn(move || drop(server.serve(theirs)))
+            .map_err(|error| transport::Error::Unreachable { host: self.describe(), why: error.to_string() })?;
+        Ok(ours)
+    }
+
+    fn describe(&self) -> String {
+        crate::name::for_terminal(self.path.as_os_str().as_encoded_bytes())
+    }
+
+    fn end_report(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Passes what a carrier asks on to the person of this run.
+struct Asker {
+    person: Arc<dyn Person>,
+    watcher: Arc<dyn Watcher>,
+}
+
+impl Prompt for Asker {
+    fn may_ask(&self) -> bool {
+        self.person.may_ask()
+    }
+
+    fn host_key(&self, question: &CarrierQuestion) -> bool {
+        let question = HostKeyQuestion {
+            host: question.host.clone(),
+            algorithm: question.key_type.clone(),
+            fingerprint: question.fingerprint.clone(),
+        };
+        self.person.host_key(&question).unwrap_or(false)
+    }
+
+    fn passphrase(&self, what: &str) -> Option<Zeroizing<String>> {
+        self.person.secret(what)
+    }
+
+    fn password(&self, what: &str) -> Option<Zeroizing<String>> {
+        self.person.secret(what)
+    }
+
+    fn answer(&self, question: &str, echo: bool) -> Option<Zeroizing<String>> {
+        if echo { self.person.answer(question) } else { self.person.secret(question) }
+    }
+
+    fn notice(&self, text: &str) {
+        self.watcher.event(&Event::Note(text));
+    }
+
+    fn remote_line(&self, line: &str) {
+        self.watcher.event(&Event::Remote(line));
+    }
+}
+

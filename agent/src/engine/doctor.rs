@@ -1,0 +1,128 @@
+//! Looks at everything a backup depends on, and changes nothing.
+
+use std::path::Path;
+
+use super::account::Account;
+use super::connect::Connector;
+use super::job::{DoctorRow, Health, Run};
+use super::keys::key_checks;
+use crate::fault::{Fault, Result};
+use crate::name::for_terminal;
+use crate::units::{duration, size};
+
+/// A clock that differs by more than this from the vault's is worth a warning, ms.
+const CLOCK_WARN_MS: i64 = 60_000;
+/// Free bytes on the vault's disk below which is worth a warning.
+const FREE_WARN_BYTES: u64 = 1 << 30;
+
+/// See the module. Each row is handed over as soon as it is known.
+pub fn doctor(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+    folders(run, row)?;
+    keys(run, row)?;
+    let connector = match Connector::new(run) {
+        Ok(connector) => connector,
+        Err(fault) => return row(failed("vault", &fault)),
+    };
+    let started = run.clock.monotonic_ms();
+    match connector.connect().and_then(|remote| remote.peer()) {
+        Ok(peer) => {
+            let took = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
+            row(ok("vault", format!("{} answers in {} with {peer}", connector.describe(), duration(took))))?;
+        }
+        Err(fault) => return row(failed("vault", &fault)),
+    }
+    let account = match Account::open(run) {
+        Ok(account) => account,
+        Err(fault) => return row(failed("account", &fault)),
+    };
+    opened(&account, row)?;
+    account.remote.close()
+}
+
+/// What an open account shows.
+fn opened(account: &Account, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+    let name = for_terminal(account.row.name.as_bytes());
+    match &account.suspicion {
+        Some(suspicion) => row(failed("history", suspicion))?,
+        None => row(ok("history", format!("{} links, whole and signed", account.history().sequence())))?,
+    }
+    row(ok("account", format!("{name}, its key opens here")))?;
+    if account.state().words_shown {
+        row(ok("words", "the recovery words were shown".into()))?;
+    } else {
+        let text = "the recovery words were never shown: without them or the key file nothing can be restored";
+        row(warn("words", text.into(), "tuckbox key words"))?;
+    }
+    let ahead = account.clock_ahead_ms;
+    if ahead.abs() > CLOCK_WARN_MS {
+        let by = duration(ahead.unsigned_abs());
+        let text = format!("the vault's clock is {by} {}", if ahead > 0 { "ahead of ours" } else { "behind ours" });
+        row(warn("clock", text, "set the clocks of both machines by time synchronisation"))?;
+    } else {
+        row(ok("clock", "agrees with the vault's".into()))?;
+    }
+    match account.free_bytes {
+        Some(free) if free < FREE_WARN_BYTES => {
+            row(warn("space", format!("only {} are free on the vault's disk", size(free)), "free some space there"))?;
+        }
+        Some(free) => row(ok("space", format!("{} are free on the vault's disk", size(free))))?,
+        None => {}
+    }
+    match account.version_links(false).last() {
+        Some(link) => {
+            let age = account.run.clock.now_ms() + account.clock_ahead_ms - link.received_at();
+            row(ok("last version", format!("{} ago", duration(u64::try_from(age).unwrap_or(0)))))
+        }
+        None => row(warn("last version", "there is none yet".into(), "tuckbox backup DIR")),
+    }
+}
+
+/// Whether our own directories can be written.
+fn folders(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+    for (name, path) in
+        [("config", &run.folders.config), ("state", &run.folders.state), ("cache", &run.folders.cache)]
+    {
+        let shown = for_terminal(path.as_os_str().as_encoded_bytes());
+        if may_write(path) {
+            row(ok(name, shown))?;
+        } else {
+            row(DoctorRow {
+                health: if name == "cache" { Health::Warn } else { Health::Fail },
+                name: name.to_owned(),
+                text: format!("{shown} cannot be written"),
+                hint: Some(format!("give yourself the right to write {shown}")),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a directory, or the nearest one above that is there, may be written.
+fn may_write(path: &Path) -> bool {
+    let there = path.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+fn keys(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+    match key_checks(run) {
+        Ok(found) if found.is_empty() => row(warn("keys", "there is no key on this machine yet".into(), "tuckbox init")),
+        Ok(found) => {
+            let shown: Vec<String> =
+                found.iter().map(|found| for_terminal(found.path.as_os_str().as_encoded_bytes())).collect();
+            row(ok("keys", format!("{}, readable only by you", shown.join(", "))))
+        }
+        Err(fault) => row(failed("keys", &fault)),
+    }
+}
+
+fn ok(name: &str, text: String) -> DoctorRow {
+    DoctorRow { health: Health::Ok, name: name.to_owned(), text, hint: None }
+}
+
+fn warn(name: &str, text: String, hint: &str) -> DoctorRow {
+    DoctorRow { health: Health::Warn, name: name.to_owned(), text, hint: Some(hint.to_owned()) }
+}
+
+fn failed(name: &str, fault: &Fault) -> DoctorRow {
+    DoctorRow { health: Health::Fail, name: name.to_owned(), text: fault.to_string(), hint: fault.hint.clone() }
+}

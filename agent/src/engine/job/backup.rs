@@ -1,0 +1,176 @@
+//! `init` and `backup`.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// Make what is missing. The account's name is that of [`Where::account`], else [`Run::host`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InitJob {
+    /// Keep a passphrase slot in the vault too (`--in-vault`); needs a passphrase.
+    pub slot_in_vault: bool,
+}
+
+/// What was made, and what was there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// The vault was made.
+    pub vault_made: bool,
+    /// The account was made.
+    pub account_made: bool,
+    /// The key was made (or written from recovery words).
+    pub key_made: bool,
+    /// The vault's address, as people write it.
+    pub vault: String,
+    /// Its id, hex.
+    pub vault_id: String,
+    /// The account's name.
+    pub account: String,
+    /// Its id, hex.
+    pub account_id: String,
+    /// The key file, for showing.
+    pub key_file: String,
+    /// The key opens only with a passphrase.
+    pub key_protected: bool,
+}
+
+/// Make a version.
+#[derive(Debug, Default)]
+pub struct BackupJob {
+    /// What to back up; all in one version.
+    pub sources: Vec<SourceJob>,
+    /// Standard input as one file, instead of sources.
+    pub stdin: Option<StdinJob>,
+    /// Tags of the version.
+    pub tags: Vec<String>,
+    /// Tell what would be done, send nothing.
+    pub dry_run: bool,
+    /// Go on although much of a source is gone.
+    pub accept_deletions: bool,
+    /// Share of a source's files that may go before the guard asks, in thousandths (config `guard_share`).
+    pub guard_share_permille: u32,
+    /// Number of files that may always go (config `guard_min`).
+    pub guard_min: u64,
+    /// Tell each file that is added, changed, removed or excluded as [`Event::Item`](crate::event::Event::Item).
+    pub list_items: bool,
+}
+
+/// One source and its rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceJob {
+    /// Absolute. A trailing `/` follows a symlink.
+    pub path: Vec<u8>,
+    /// Host label.
+    pub host: String,
+    /// Patterns that leave out.
+    pub exclude: Vec<String>,
+    /// The same, ignoring case.
+    pub iexclude: Vec<String>,
+    /// Files of patterns.
+    pub exclude_file: Vec<PathBuf>,
+    /// Leave out the content of directories marked by CACHEDIR.TAG.
+    pub exclude_caches: bool,
+    /// Leave out the content of directories that hold a file of this name (`NAME[:CONTENT]`).
+    pub if_present: Vec<String>,
+    /// Leave out larger files.
+    pub larger_than: Option<u64>,
+    /// Stay on the file system of the source.
+    pub one_file_system: bool,
+}
+
+/// Standard input as one file.
+pub struct StdinJob {
+    /// Its absolute path in the version.
+    pub path: Vec<u8>,
+    /// Host label.
+    pub host: String,
+    /// The bytes.
+    pub reader: Box<dyn Read + Send>,
+}
+
+impl std::fmt::Debug for StdinJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StdinJob").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// What a backup did. Counts are of all its sources together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackupSummary {
+    /// The version's id; `None` on a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Its sequence number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// When it was taken.
+    #[serde(serialize_with = "crate::cli::json::moment", rename = "taken_at")]
+    pub taken_at_ms: i64,
+    /// Files that were not in the version before.
+    pub files_new: u64,
+    /// Files of which content or kind changed.
+    pub files_changed: u64,
+    /// Files of which only metadata changed.
+    pub files_metadata: u64,
+    /// Files as they were.
+    pub files_unchanged: u64,
+    /// Files that are gone.
+    pub files_removed: u64,
+    /// Files left out by a rule.
+    pub files_excluded: u64,
+    /// Of the changed ones, what changed; one file may count several times.
+    pub changed: Changed,
+    /// Directories that were not in the version before.
+    pub dirs_new: u64,
+    /// Directories of which something changed.
+    pub dirs_changed: u64,
+    /// Directories as they were.
+    pub dirs_unchanged: u64,
+    /// Directories that are gone.
+    pub dirs_removed: u64,
+    /// Size of all files of the sources.
+    pub source_bytes: u64,
+    /// Read from files.
+    pub read_bytes: u64,
+    /// Of these, in chunks that the vault lacked.
+    pub new_bytes: u64,
+    /// These, compressed and sealed.
+    pub boxed_bytes: u64,
+    /// Sent on the wire.
+    pub sent_bytes: u64,
+    /// Received on the wire.
+    pub received_bytes: u64,
+    /// Grown by, in the vault.
+    pub stored_bytes: u64,
+    /// Items left out or doubtful: unreadable, vanished, changed while read.
+    pub errors: u64,
+    /// Bytes of chunks that the vault wanted and got back.
+    pub healed_bytes: u64,
+    /// Sources kept by the guard although much of them is gone; exit 12 when there are any.
+    pub sources_guarded: u64,
+    /// Sources that were not there; exit 3 when there are any.
+    pub sources_missing: u64,
+    /// It took so long.
+    pub elapsed_ms: u64,
+    /// The automatic first backup made these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
+}
+
+/// What changed, in numbers of files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// Size.
+    pub size: u64,
+    /// Modification time.
+    pub mtime: u64,
+    /// Content at equal size.
+    pub content: u64,
+    /// Permission bits.
+    pub mode: u64,
+    /// Owner or group.
+    pub owner: u64,
+    /// Kind.
+    pub kind: u64,
+}

@@ -1,0 +1,156 @@
+//! Verbs that look after a vault and a key: `check`, `key`, `serve`, `doctor`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// Prove that what must be there is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckJob {
+    /// Every stored byte against its checksum, on the server.
+    pub read_data: bool,
+    /// This share is fetched, opened and hashed again here, in thousandths.
+    pub sample_permille: Option<u32>,
+    /// All of it is.
+    pub full: bool,
+    /// Take the history that the vault shows, whose newest link has this number, as the true one.
+    pub accept_history: Option<u64>,
+}
+
+/// Something found by a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingRow {
+    /// Damage, or only odd.
+    pub damage: bool,
+    /// Dotted code, as in `data.damaged`.
+    pub code: String,
+    /// One sentence.
+    pub text: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The file of the vault, or the path in a version.
+    pub path: Option<Vec<u8>>,
+}
+
+/// What a check came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CheckSummary {
+    /// Links verified.
+    pub links: u64,
+    /// Versions whose closure was proved.
+    pub versions: u64,
+    /// Nodes seen.
+    pub nodes: u64,
+    /// Chunks seen.
+    pub chunks: u64,
+    /// Packs looked at.
+    pub packs: u64,
+    /// Stored bytes read and compared on the server.
+    pub read_bytes: u64,
+    /// Plain bytes opened and hashed again here.
+    pub opened_bytes: u64,
+    /// Findings that are damage; exit 10 when there are any.
+    pub damaged: u64,
+    /// Findings that are odd.
+    pub odd: u64,
+    /// The history was taken as the true one.
+    pub history_accepted: bool,
+    /// It took so long.
+    pub elapsed_ms: u64,
+}
+
+/// Add a way to open the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyAddJob {
+    /// Keep it in the vault and not in the key file.
+    pub in_vault: bool,
+    /// A label.
+    pub label: Option<String>,
+}
+
+/// The key on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The account's name.
+    pub account: String,
+    /// The vault's id, hex.
+    pub vault_id: String,
+    /// The key file.
+    pub file: PathBuf,
+    /// The recovery words were shown once.
+    pub words_shown: bool,
+    /// Ways to open it.
+    pub slots: Vec<KeyRow>,
+}
+
+/// One way to open the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeyRow {
+    /// What `key remove` takes.
+    pub slot: String,
+    /// Needs a passphrase; otherwise the file alone opens it.
+    pub passphrase: bool,
+    /// Lies in the vault and not in the key file.
+    pub in_vault: bool,
+    /// A label, may be empty.
+    pub label: String,
+    /// Cost of trying one passphrase, for showing: `argon2id 64 MiB, t=3, p=4`; empty for an open slot.
+    pub cost: String,
+}
+
+/// A new sealing key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rotated {
+    /// Its number.
+    pub key_id: u32,
+    /// Sequence of the link that brought it.
+    pub sequence: u64,
+}
+
+/// Answer requests on stdin and stdout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServeJob {
+    /// The vault's directory, absolute.
+    pub vault: PathBuf,
+    /// The only account that may be seen, by name or id.
+    pub account: Option<String>,
+    /// What may be done.
+    pub role: Role,
+}
+
+/// What the other side of a connection may do. Later ones may do more but `Admin`, which implies no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Look and restore.
+    Read,
+    /// Also add versions; nothing ever goes.
+    Append,
+    /// Also forget and change policy.
+    Backup,
+    /// Accounts, groups, keys of the machine.
+    Admin,
+}
+
+/// One thing looked at by `doctor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoctorRow {
+    /// How it is.
+    pub health: Health,
+    /// Short name: `vault`, `key`, `clock`.
+    pub name: String,
+    /// What was seen.
+    pub text: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Well.
+    Ok,
+    /// Works, and should be looked at.
+    Warn,
+    /// Does not work.
+    Fail,
+}

@@ -1,0 +1,114 @@
+//! Does the work of every verb. Never prints, never reads the environment, never asks but through [`job::Person`].
+//!
+//! * [`job`]: what a verb asks for and what comes back
+//! * [`connect`], [`remote`], [`uplink`]: one connection, its questions and answers, and through losses
+//! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
+//! * [`cache`]: the nodes that this machine has seen
+//! * [`backup`]: from files to a version
+//! * [`queue`]: how stages meet
+
+pub mod account;
+pub mod ask_once;
+pub mod backup;
+pub mod cache;
+pub mod check;
+pub mod connect;
+pub mod doctor;
+pub mod history;
+pub mod init;
+pub mod job;
+pub mod keys;
+pub mod queue;
+pub mod remote;
+pub mod state;
+pub mod trouble;
+pub mod uplink;
+pub mod versions;
+
+use std::io::Write;
+
+use zeroize::Zeroizing;
+
+use crate::fault::Result;
+use job::*;
+
+/// The engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealEngine;
+
+impl Engine for RealEngine {
+    fn init(&self, run: &Run, job: InitJob) -> Result<Made> {
+        init::init(run, &job)
+    }
+
+    fn backup(&self, run: &Run, job: BackupJob) -> Result<BackupSummary> {
+        backup::backup(run, job)
+    }
+
+    fn versions(&self, run: &Run, job: VersionsJob) -> Result<Vec<VersionRow>> {
+        versions::versions(run, &job)
+    }
+
+    fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
+        let _ = (run, job, row); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+    }
+
+    fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
+        let _ = (run, job); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+    }
+
+    fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
+        let _ = (run, job, out); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+    }
+
+    fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
+        let _ = (run, job, row); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+    }
+
+    fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
+        check::check(run, &job, row)
+    }
+
+    fn key_list(&self, run: &Run) -> Result<KeyInfo> {
+        keys::list(run)
+    }
+
+    fn key_add(&self, run: &Run, job: KeyAddJob) -> Result<KeyRow> {
+        keys::add(run, &job)
+    }
+
+    fn key_remove(&self, run: &Run, slot: &str) -> Result<KeyRow> {
+        keys::remove(run, slot)
+    }
+
+    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+        keys::passwd(run)
+    }
+
+    fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>> {
+        keys::export(run)
+    }
+
+    fn key_words(&self, run: &Run) -> Result<Zeroizing<String>> {
+        keys::words(run)
+    }
+
+    fn key_recover(&self, run: &Run) -> Result<Made> {
+        keys::recover(run)
+    }
+
+    fn key_rotate(&self, run: &Run) -> Result<Rotated> {
+        keys::rotate(run)
+    }
+
+    fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
+        let server = crate::serve::Server::new(&job, run.clock.clone(), run.chance.clone());
+        transport::stdio_pipe()
+            .and_then(|pipe| server.serve(pipe))
+            .map_err(|error| trouble::from_transport(&error))
+    }
+
+    fn doctor(&self, run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+        doctor::doctor(run, row)
+    }
+}
