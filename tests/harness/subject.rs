@@ -182,7 +182,6 @@ impl Running {
     }
 
     /// Kills it at once, and says what it had said until then.
-    #[must_use]
     pub fn kill(self) -> Outcome {
         self.signal(rustix::process::Signal::KILL);
         self.wait()

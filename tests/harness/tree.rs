@@ -27,7 +27,6 @@ impl Tree {
     ///
     /// # Panics
     /// When it cannot be made; so do all methods.
-    #[must_use]
     pub fn at(path: impl AsRef<Path>) -> Self {
         std::fs::create_dir_all(path.as_ref()).unwrap();
         Self { dir: open_dir(CWD, path.as_ref().as_os_str().as_encoded_bytes()), path: path.as_ref().to_owned() }

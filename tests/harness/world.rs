@@ -96,7 +96,6 @@ impl World {
     ///
     /// # Panics
     /// When there is no key.
-    #[must_use]
     pub fn words(&self) -> String {
         let record = self.tuckbox(["key", "words", "--json"]).ok().record("words");
         record["words"].as_str().unwrap().to_owned()
@@ -214,7 +213,6 @@ impl World {
     }
 
     /// The SSH client of this machine.
-    #[must_use]
     pub fn ssh(&self) -> Client {
         Client::at(self.home())
     }

@@ -75,7 +75,7 @@ fn what_changed_is_told_and_counted() {
     assert!(second.count("sent_bytes") >= second.count("boxed_bytes"), "{second}");
 
     let rows = world.tuckbox(["diff", "previous", "latest", "--metadata", "--json"]).ok().records("diff");
-    let told: Vec<_> = rows.iter().filter(|row| row["kind"] == "file").map(|row| {
+    let told = rows.iter().filter(|row| row["kind"] == "file").map(|row| {
         let name = row["path"].as_str().unwrap().rsplit('/').next().unwrap();
         format!("{} {name}", row["change"].as_str().unwrap())
     });
