@@ -19,6 +19,8 @@ pub mod magic;
 pub mod message;
 pub mod pipe;
 pub mod session;
+#[cfg(test)]
+mod simulate;
 
 pub use address::Address;
 pub use drive::{Call, Client, ClientConfig, ServerConfig, Service, serve};

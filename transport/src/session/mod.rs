@@ -262,7 +262,8 @@ impl Session {
         self.check_alive()?;
         check_message(&request)?;
         let most = self.agreed.as_ref().map_or(self.ours.streams_max as usize, |agreed| agreed.streams_max);
-        if self.streams.len() >= most {
+        // Those that were let go and only wait for their RESET are no burden to anybody.
+        if self.streams.values().filter(|stream| !stream.released).count() >= most {
             return Err(Error::Limit { what: "requests at a time", found: most as u64 + 1, most: most as u64 });
         }
         let none_left = Error::Limit { what: "requests of a connection", found: 1 << 30, most: (1 << 30) - 1 };
