@@ -319,7 +319,7 @@ class Node:
     def column(self, tag, count, read, default):
         """A column with one value for each of `count` things."""
         if tag not in self.columns:
-            return [default() if callable(default) else default] * count if not callable(default) else [default() for _ in range(count)]
+            return [default] * count
         reader = Reader(self.columns[tag])
         values = [read(reader) for _ in range(count)]
         need(reader.done, f"column {tag:#x} is too long")
