@@ -106,11 +106,7 @@ fn on_server(
 }
 
 /// Bodies of versions: none may be missing (nothing is allowed to remove one yet), and each must open.
-fn bodies(
-    account: &Account,
-    summary: &mut CheckSummary,
-    row: &mut dyn FnMut(FindingRow) -> Result<()>,
-) -> Result<()> {
+fn bodies(account: &Account, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
     for link in account.version_links(true) {
         let sequence = link.link().sequence;
         match account.version_body(&link) {
@@ -170,9 +166,11 @@ impl Opening<'_> {
             if !seen.insert(id) {
                 continue;
             }
-            let (node, refs) = match self.nodes.raw(&id).and_then(|(_, refs, plain)| {
-                Ok((store::tree::decode(&refs, &plain)?, refs))
-            }) {
+            let (node, refs) = match self
+                .nodes
+                .raw(&id)
+                .and_then(|(_, refs, plain)| Ok((store::tree::decode(&refs, &plain)?, refs)))
+            {
                 Ok(opened) => opened,
                 Err(fault) => {
                     tell(summary, row, Code::DataDamaged, &format!("node {id} cannot be read: {fault}"), None, None)?;
@@ -207,14 +205,14 @@ impl Opening<'_> {
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
         let remote = self.account.remote.clone();
-        let mut batches = wanted.chunks(IDS_MAX.min(512)).map(|batch| FetchBatch {
-            chunks: join_ids(batch.iter().map(ChunkId::bytes)),
-        });
+        let mut batches = wanted
+            .chunks(IDS_MAX.min(512))
+            .map(|batch| FetchBatch { chunks: join_ids(batch.iter().map(ChunkId::bytes)) });
         let Some(first) = batches.next() else { return Ok(()) };
         let call = remote.call(Class::Bulk, &Request::Fetch(first)).map_err(|error| remote.explain(&error))?;
         let mut incoming = Incoming::new(&call);
         loop {
-            match incoming.next().map_err(|error| error.fault(&remote))? {
+            match incoming.next_part().map_err(|error| error.fault(&remote))? {
                 Next::Record(record) => match self.account.sealer.open_box(&mut self.scratch, &record) {
                     Ok(opened) => summary.opened_bytes += opened.plain.len() as u64,
                     Err(error) => {

@@ -50,19 +50,23 @@ impl Engine for RealEngine {
     }
 
     fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
-        let _ = (run, job, row); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        let _ = (run, job, row);
+        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
     }
 
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
-        let _ = (run, job); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        let _ = (run, job);
+        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
     }
 
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
-        let _ = (run, job, out); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        let _ = (run, job, out);
+        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
     }
 
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
-        let _ = (run, job, row); Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        let _ = (run, job, row);
+        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
     }
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
@@ -103,9 +107,7 @@ impl Engine for RealEngine {
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
         let server = crate::serve::Server::new(&job, run.clock.clone(), run.chance.clone());
-        transport::stdio_pipe()
-            .and_then(|pipe| server.serve(pipe))
-            .map_err(|error| trouble::from_transport(&error))
+        transport::stdio_pipe().and_then(|pipe| server.serve(pipe)).map_err(|error| trouble::from_transport(&error))
     }
 
     fn doctor(&self, run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {

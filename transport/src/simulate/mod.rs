@@ -304,6 +304,8 @@ pub(crate) struct World {
     pub(crate) down: Lane,
     pub(crate) pool_bytes: u64,
     pub(crate) most: usize,
+    client_due: bool,
+    server_due: bool,
 }
 
 impl World {
@@ -326,6 +328,8 @@ impl World {
             down: Lane::new(),
             pool_bytes,
             most: 128 << 10,
+            client_due: false,
+            server_due: false,
         }
     }
 
@@ -338,12 +342,16 @@ impl World {
         let mut moved = false;
         loop {
             let mut again = false;
+            // A session is only asked for bytes when it said that there are some, or when its deadline has come: as
+            // the pump does.
+            self.client_due |= self.client.deadline() <= self.now;
+            self.server_due |= self.server.deadline() <= self.now;
             self.client.tick(self.now);
             self.server.tick(self.now);
             self.asker.act(&mut self.client, self.now);
             self.answerer.act(&mut self.server);
-            again |= send(&mut self.client, &mut self.up, self.now, self.most);
-            again |= send(&mut self.server, &mut self.down, self.now, self.most);
+            again |= send(&mut self.client, &mut self.client_due, &mut self.up, self.now, self.most);
+            again |= send(&mut self.server, &mut self.server_due, &mut self.down, self.now, self.most);
             again |= deliver(&mut self.up, &mut self.server, self.now);
             again |= deliver(&mut self.down, &mut self.client, self.now);
             let bound = STREAM_START_BYTES * STREAMS_MAX as u64 + self.pool_bytes;
@@ -404,14 +412,18 @@ impl World {
     }
 }
 
-fn send(session: &mut Session, lane: &mut Lane, now: Millis, most: usize) -> bool {
+fn send(session: &mut Session, due: &mut bool, lane: &mut Lane, now: Millis, most: usize) -> bool {
+    *due |= session.take_stirred();
+    if !*due {
+        return false;
+    }
     // A pipe that takes nothing is asked to take nothing more.
     if lane.stuck && !lane.flying.is_empty() {
         return false;
     }
     let mut out = Vec::new();
     session.transmit(now, &mut out, most);
-    session.take_stirred();
+    *due = !out.is_empty();
     // A program whose connection has failed goes away, and its end of the pipe with it.
     if session.over().is_some_and(Result::is_err) {
         lane.cut_after = Some(lane.cut_after.unwrap_or(usize::MAX).min(lane.passed + out.len()));
