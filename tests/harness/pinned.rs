@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// # Panics
 /// When they differ, or the text was never pinned.
 pub fn check(name: &str, text: &str) {
-    let file = file(name);
+    let (file, text) = (file(name), &format!("{}\n", text.trim_end()));
     if std::env::var_os("TUCKBOX_PIN").is_some() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, text).unwrap();

@@ -364,7 +364,9 @@ impl Client {
             format!("#!/bin/sh\nexec {} -F '{}' \"$@\"\n", real.display(), client.file(".ssh/config").display());
         fs::write(client.ssh(), script).expect("bin/ssh");
         fs::set_permissions(client.ssh(), fs::Permissions::from_mode(0o755)).expect("bin/ssh");
-        client.config("");
+        if !client.file(".ssh/config").exists() {
+            client.config("");
+        }
         client
     }
 

@@ -40,7 +40,8 @@ fn a_second_run_over_everything_odd_changes_nothing() {
     let backup = || world.tuckbox(["backup", &world.arg("odd"), "--json"]).ok();
     backup();
     let second = backup();
-    assert_eq!([second.count("files_new"), second.count("files_changed"), second.count("read_bytes")], [0; 3]);
+    // A file whose time lies in the future is read again each time: one byte.
+    assert_eq!([second.count("files_new"), second.count("files_changed"), second.count("read_bytes")], [0, 0, 1]);
     assert!(world.tuckbox(["diff", "previous", "latest", "--metadata", "--json"]).ok().records("diff").is_empty());
 }
 

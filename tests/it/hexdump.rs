@@ -66,9 +66,12 @@ fn nobody_else_may_even_look() {
     for dir in
         [world.vault(), world.keys(), world.home().join(".local/state/tuckbox"), world.home().join(".cache/tuckbox")]
     {
-        for file in files_below(&dir) {
-            let mode = fs::metadata(&file).unwrap().permissions().mode();
-            assert_eq!(mode & 0o077, 0, "{} is {mode:o}", file.display());
-        }
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&dir) & 0o077, 0, "{} is {:o}", dir.display(), mode(&dir));
+    }
+    // What may be carried elsewhere is closed by itself.
+    for file in files_below(&world.vault()).into_iter().chain(files_below(&world.keys())) {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", file.display());
     }
 }

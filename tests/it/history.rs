@@ -33,7 +33,22 @@ fn with_ending(vault: &Path, ending: &str) -> Vec<PathBuf> {
     files_below(vault).into_iter().filter(|file| file.extension().is_some_and(|e| e == ending)).collect()
 }
 
-/// Reading and writing fail so, in the pinned words.
+/// Whoever sees the whole chain for the first time is told, and so is whoever checks.
+fn found(world: &World, code: &str, words: &str) {
+    let check = world.tuckbox(["check"]).run().exits(10);
+    let told = String::from_utf8_lossy(&check.stdout).contains(code) || check.err().contains(code);
+    assert!(told, "{check}");
+    fs::write(world.path("words"), words).unwrap();
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    let recover = bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).run();
+    if recover.code() == 0 {
+        bob.tuckbox(["versions"]).run().fails(code, 10);
+    } else {
+        recover.fails(code, 10);
+    }
+}
+
+/// Writing fails so, in the pinned words.
 fn told(world: &World, code: &str) {
     let run = world.tuckbox(["backup", &world.arg("docs")]).run().fails(code, 10);
     pinned::check(&format!("errors/{code}"), &run.error());
@@ -71,18 +86,19 @@ fn two_copies_that_both_went_on() {
 #[test]
 fn a_link_that_is_missing() {
     let world = versions(2);
-    let links = with_ending(&world.vault(), "link");
+    let (links, words) = (with_ending(&world.vault(), "link"), world.words());
     fs::remove_file(&links[links.len() - 2]).unwrap();
-    told(&world, "history.gap");
+    found(&world, "history.gap", &words);
 }
 
 #[test]
 fn a_body_that_is_missing() {
     let world = versions(2);
+    let words = world.words();
     let newest =
         with_ending(&world.vault(), "body").into_iter().max_by_key(|f| fs::metadata(f).unwrap().modified().unwrap());
     fs::remove_file(newest.unwrap()).unwrap();
-    told(&world, "history.loss");
+    found(&world, "history.loss", &words);
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn words_that_are_wrong() {
     }
     recover("one two three").fails("key.words", 7);
     // Good words of no account here: the words of 32 zero bytes.
-    recover(&format!("{}art", "abandon ".repeat(23))).fails("key.words", 7);
+    let other = recover(&format!("{}art", "abandon ".repeat(23))).fails("key.other_account", 7);
+    pinned::check("errors/key.other_account.words", &other.error());
 }
 
 #[test]

@@ -109,9 +109,8 @@ fn the_line_after_so_many_bytes() {
     for (to, from) in [(1, all), (all, 1), (1_000, all), (all, 1_000), (100_000, all), (5_000_000, all), (all, 20_000)]
     {
         let run = cut(to, from).tuckbox(["backup", &world.arg("source")]).run();
-        if run.code() != 0 {
-            run.fails("net.lost", 8);
-        }
+        // Cut within the first bytes, nobody can tell a line that broke from a server that is something else.
+        assert!(run.code() == 0 || run.code() == 8, "{run}");
     }
     whole(&world);
     // The other way round: a restore over a line that breaks.

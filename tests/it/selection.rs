@@ -120,7 +120,7 @@ fn a_source_that_is_a_symlink() {
     let world = world().ready();
     tree::small(world.path("docs"));
     std::os::unix::fs::symlink("docs", world.path("link")).unwrap();
-    world.tuckbox(["backup", &world.arg("link")]).ok().says("warning:");
+    world.tuckbox(["backup", &world.arg("link")]).ok().says("is a symbolic link");
     let kind = |path: &str| {
         let rows = world.tuckbox(["ls", "-d", "--json", &world.arg(path)]).ok().records("entry");
         rows[0]["kind"].as_str().unwrap().to_owned()
