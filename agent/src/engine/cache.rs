@@ -115,6 +115,11 @@ impl NodeCache {
         self.known().spots.contains_key(id)
     }
 
+    /// Whether everything under this root is known to be here.
+    pub fn is_filled(&self, root: &NodeId) -> bool {
+        self.known().roots.contains(root) && self.has(root)
+    }
+
     /// Makes sure that everything under this root is here.
     pub fn fill(&self, root: NodeId) -> Result<()> {
         let roots = self.known().roots.clone();

@@ -124,6 +124,21 @@ fn bodies(account: &Account, summary: &mut CheckSummary, row: &mut dyn FnMut(Fin
     Ok(())
 }
 
+/// Chunks in the order of the trees, each once: the order in which boxes were filled, so that each is fetched once.
+#[derive(Default)]
+struct InOrder {
+    list: Vec<ChunkId>,
+    seen: HashSet<ChunkId>,
+}
+
+impl InOrder {
+    fn add(&mut self, id: ChunkId) {
+        if self.seen.insert(id) {
+            self.list.push(id);
+        }
+    }
+}
+
 /// Fetches, opens and hashes again what versions cite: a share of it, or all.
 struct Opening<'a> {
     account: &'a Account,
@@ -135,7 +150,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     fn run(mut self, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
         let mut seen: HashSet<NodeId> = HashSet::new();
-        let mut chunks: HashSet<ChunkId> = HashSet::new();
+        let mut chunks = InOrder::default();
         for link in self.account.version_links(false).iter().rev() {
             let Some(body) = self.account.version_body(link)? else { continue };
             for source in body.sources {
@@ -143,7 +158,7 @@ impl Opening<'_> {
                 self.walk(source.root, &mut seen, &mut chunks, summary, row)?;
             }
         }
-        let wanted: Vec<ChunkId> = chunks.into_iter().filter(|id| self.is_sampled(id)).collect();
+        let wanted: Vec<ChunkId> = chunks.list.into_iter().filter(|id| self.is_sampled(id)).collect();
         self.open_all(wanted, summary, row)
     }
 
@@ -157,7 +172,7 @@ impl Opening<'_> {
         &mut self,
         root: NodeId,
         seen: &mut HashSet<NodeId>,
-        chunks: &mut HashSet<ChunkId>,
+        chunks: &mut InOrder,
         summary: &mut CheckSummary,
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
@@ -177,8 +192,8 @@ impl Opening<'_> {
                     continue;
                 }
             };
-            chunks.extend(refs.chunks);
-            waiting.extend(refs.nodes);
+            refs.chunks.into_iter().for_each(|id| chunks.add(id));
+            waiting.extend(refs.nodes.into_iter().rev());
             self.lists(&node)?;
         }
         Ok(())

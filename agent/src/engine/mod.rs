@@ -5,6 +5,8 @@
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen
 //! * [`backup`]: from files to a version
+//! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
+//! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`queue`]: how stages meet
 
 pub mod account;
@@ -13,17 +15,25 @@ pub mod backup;
 pub mod cache;
 pub mod check;
 pub mod connect;
+pub mod diff;
 pub mod doctor;
+pub mod dump;
+pub mod glob;
 pub mod history;
 pub mod init;
 pub mod job;
 pub mod keys;
+pub mod list;
+pub mod overlay;
+pub mod pax;
 pub mod queue;
 pub mod remote;
+pub mod restore;
 pub mod state;
 pub mod trouble;
 pub mod uplink;
 pub mod versions;
+pub mod view;
 
 use std::io::Write;
 
@@ -50,23 +60,19 @@ impl Engine for RealEngine {
     }
 
     fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
-        let _ = (run, job, row);
-        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        list::list(run, &job, row)
     }
 
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
-        let _ = (run, job);
-        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        restore::restore(run, &job)
     }
 
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
-        let _ = (run, job, out);
-        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        dump::dump(run, &job, out)
     }
 
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
-        let _ = (run, job, row);
-        Err(crate::fault::Fault::new(crate::fault::Code::System, "x"))
+        diff::diff(run, &job, row)
     }
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {

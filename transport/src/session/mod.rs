@@ -10,8 +10,8 @@
 //! session.deadline(); session.tick(now);
 //! ```
 //!
-//! It has no queue without a bound: what the peer may send is bounded by [credit](credit), what we send by the queue of
-//! each stream, and control frames are made from the state when their turn comes ([schedule]).
+//! It has no queue without a bound: what the peer may send is bounded by credit, what we send by the queue of
+//! each stream, and control frames are made from the state when their turn comes (`schedule.rs`).
 
 mod credit;
 mod hello;
@@ -460,6 +460,12 @@ impl Session {
     #[cfg(test)]
     pub(crate) fn outstanding(&self) -> u64 {
         self.streams.values().map(|stream| stream.window.outstanding()).sum()
+    }
+
+    /// The bound of that: a start for each stream, and the pool.
+    #[cfg(test)]
+    pub(crate) fn outstanding_most(&self) -> u64 {
+        self.streams.len() as u64 * crate::limits::STREAM_START_BYTES + self.pool_bytes
     }
 
     fn check_alive(&self) -> Result<()> {

@@ -164,6 +164,20 @@ fn who_never_reads_holds_up_nobody_else() {
 }
 
 #[test]
+fn the_pool_is_one_for_all() {
+    let mut world = World::new();
+    for count in 1..6 {
+        world.call(Ask { reads: false, ..ask(Class::Bulk, Verb::Give, 100 << 20) });
+        world.run_until(world.now + 100, |_| false);
+        assert!(world.client.outstanding() >= (32 << 20) + count);
+    }
+    // Who comes late has its start, and gets its part when the others have read.
+    let late = world.call(ask(Class::Bulk, Verb::Give, 5 << 20));
+    world.run_until(100_000, |w| w.asker.calls[&late].outcome.is_some());
+    check(&world.asker.calls[&late]);
+}
+
+#[test]
 fn a_person_goes_first_and_bulk_never_starves() {
     let mut world = World::new();
     world.call(ask(Class::Interactive, Verb::Give, 0));

@@ -1,17 +1,18 @@
 //! The pump and the handles, over pipes inside this process.
 
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use store::door::SystemClock;
+use store::door::{Clock, SystemClock};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::pattern;
 use crate::session::Rates;
 use crate::{
     Call, Class, Client, ClientConfig, Code, Error, Hello, Part, Pipe, Result, ServerConfig, Service, memory_pipe,
-    serve,
+    serve, stdio_pipe,
 };
 
 /// Answers with what the request says: `echo`, `give N`, `wait`, `panic`, `drop`.
@@ -230,9 +231,10 @@ fn a_wire_cut_in_the_midst_ends_everything_on_both_sides() {
         });
         let (server, words) = start(theirs);
         let client = connect(ours);
-        let calls: Vec<Call> = (0..4)
-            .map(|i| client.call(if i < 2 { Class::Bulk } else { Class::Interactive }, b"echo".to_vec()).unwrap())
-            .collect();
+        let classes = [Class::Bulk, Class::Interactive, Class::Bulk, Class::Interactive];
+        // The wire may be gone before the first of them.
+        let calls: Vec<Call> =
+            classes.into_iter().filter_map(|class| client.call(class, b"echo".to_vec()).ok()).collect();
         thread::scope(|scope| {
             for call in &calls {
                 scope.spawn(move || while call.send_data(pattern(0, 50_000).into()).is_ok() {});
@@ -248,22 +250,56 @@ fn a_wire_cut_in_the_midst_ends_everything_on_both_sides() {
 }
 
 #[test]
-fn rates_hold_in_real_time() {
+fn a_rate_is_kept_by_the_pump() {
     let (ours, theirs) = memory_pipe();
     let (server, _) = start(theirs);
     let client = connect(ours);
-    client.peer().unwrap();
-    client.set_rates(Rates { up: Some(2_000_000), down: None });
+    client.set_rates(Rates { up: Some(4_000_000), down: None });
     let clock = SystemClock::new();
-    let echo = client.call(Class::Bulk, b"wait".to_vec()).unwrap();
-    echo.send_data(pattern(0, 1_000_000).into()).unwrap();
+    let echo = client.call(Class::Bulk, b"echo".to_vec()).unwrap();
+    echo.send_data(pattern(0, 500_000).into()).unwrap();
     echo.end().unwrap();
-    // The call ends when its first data arrives, so wait for what is behind it in the same class.
-    client.call(Class::Bulk, b"give 1".to_vec()).unwrap().recv().unwrap_or_default();
-    let took = store::door::Clock::monotonic_ms(&clock);
-    assert!(took < 5_000, "{took}");
+    assert_eq!(read_all(&echo).unwrap().1.len(), 500_000);
+    // A frame goes ahead of its time, and waits are rounded to milliseconds.
+    let took = clock.monotonic_ms();
+    assert!((100..5_000).contains(&took), "{took}");
+    drop(echo);
     client.close().unwrap();
     server.join().unwrap().unwrap();
+}
+
+/// Not a test: the far side of the next one, which starts this program again to be it.
+#[test]
+#[ignore = "is the far side of a test"]
+fn far_side() {
+    if std::env::var_os("TUCKBOX_TEST_FAR_SIDE").is_some() {
+        let pipe = stdio_pipe().unwrap();
+        // Whatever is printed from now on goes to stderr.
+        rustix::io::write(rustix::stdio::stdout(), b"not a frame\n").unwrap();
+        let config = ServerConfig::new(hello(), Arc::new(SystemClock::new()));
+        serve(pipe, config, Arc::new(Words::default())).unwrap();
+    }
+}
+
+#[test]
+fn a_server_process_speaks_over_its_stdin_and_stdout() {
+    // The test program greets like a login shell before it comes to the point.
+    let mut far_side = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "simulate::pipes::far_side"])
+        .env("TUCKBOX_TEST_FAR_SIDE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (read, write) = (far_side.stdout.take().unwrap(), far_side.stdin.take().unwrap());
+    let client = connect(Pipe::from_files(read.into(), write.into()));
+    let give = client.call(Class::Bulk, b"give 5000000".to_vec()).unwrap();
+    assert!(read_all(&give).unwrap().1 == pattern(0, 5_000_000));
+    assert!(String::from_utf8(client.noise().unwrap()).unwrap().contains("running 1 test"));
+    drop(give);
+    client.close().unwrap();
+    assert!(far_side.wait().unwrap().success());
 }
 
 #[test]

@@ -182,6 +182,8 @@ pub struct RestoreSummary {
     pub files_deleted: u64,
     /// Items that could not be restored, wholly or in part.
     pub files_skipped: u64,
+    /// Of these, files whose data is missing or altered in the vault; exit 10 when there are any.
+    pub files_damaged: u64,
     /// Files read back and found equal.
     pub files_verified: u64,
     /// Directories made or set right.

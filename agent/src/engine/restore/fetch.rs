@@ -1,0 +1,140 @@
+//! Third stage: asks for the boxes of each window, several ahead, and hands on what comes.
+
+use std::sync::{Arc, Mutex};
+
+use store::id::ChunkId;
+use store::record::Record;
+use transport::message::{FetchBatch, Fetched, IDS_MAX, Request, encode, join_ids, split_ids};
+use transport::{Call, Class};
+
+use super::flow::{Flow, Work};
+use super::window::Window;
+use crate::engine::queue::lock;
+use crate::engine::remote::{Incoming, Next, Remote, take_reply};
+use crate::engine::trouble::protocol;
+use crate::fault::Result;
+
+/// What comes back.
+pub enum Arrival {
+    /// A box.
+    Box(Box<Record>),
+    /// All boxes of the batch that was asked for first have come; these chunks have no good place.
+    Batch(Vec<ChunkId>),
+    /// Nothing more comes.
+    End,
+}
+
+/// Gets boxes. One implementation asks a vault; tests have another.
+pub trait Fetcher: Send + Sync {
+    /// Asks for a first batch of at most [`IDS_MAX`] chunks, and lets `work` go on with what that began.
+    fn fetch(&self, first: &[ChunkId], work: &mut dyn FnMut(&dyn Fetching) -> Result<()>) -> Result<()>;
+
+    /// Bytes sent and received so far.
+    fn traffic(&self) -> (u64, u64);
+}
+
+/// A fetch under way. One thread asks while another takes what comes.
+pub trait Fetching: Send + Sync {
+    /// Asks for another batch.
+    fn ask(&self, ids: &[ChunkId]) -> Result<()>;
+    /// No more will be asked for.
+    fn end(&self) -> Result<()>;
+    /// What comes next; waits for it.
+    fn next(&self) -> Result<Arrival>;
+}
+
+impl Fetcher for Remote {
+    fn fetch(&self, first: &[ChunkId], work: &mut dyn FnMut(&dyn Fetching) -> Result<()>) -> Result<()> {
+        let request = Request::Fetch(batch(first));
+        let call = self.call(Class::Bulk, &request).map_err(|error| self.explain(&error))?;
+        work(&OnCall { remote: self, call: &call, incoming: Mutex::new(Incoming::new(&call)) })
+    }
+
+    fn traffic(&self) -> (u64, u64) {
+        let traffic = Self::traffic(self);
+        (traffic.sent_bytes, traffic.received_bytes)
+    }
+}
+
+fn batch(ids: &[ChunkId]) -> FetchBatch {
+    debug_assert!(ids.len() <= IDS_MAX);
+    FetchBatch { chunks: join_ids(ids.iter().map(ChunkId::bytes)) }
+}
+
+/// A fetch on a call.
+struct OnCall<'c> {
+    remote: &'c Remote,
+    call: &'c Call,
+    incoming: Mutex<Incoming<'c>>,
+}
+
+impl Fetching for OnCall<'_> {
+    fn ask(&self, ids: &[ChunkId]) -> Result<()> {
+        self.call.send_message(encode(&batch(ids))).map_err(|error| self.remote.explain(&error))
+    }
+
+    fn end(&self) -> Result<()> {
+        self.call.end().map_err(|error| self.remote.explain(&error))
+    }
+
+    fn next(&self) -> Result<Arrival> {
+        let next = lock(&self.incoming).next().map_err(|error| error.fault(self.remote))?;
+        Ok(match next {
+            Next::Record(record) => Arrival::Box(record),
+            Next::End => Arrival::End,
+            Next::Message(message) => {
+                let fetched: Fetched = take_reply(&message)?;
+                let missing = split_ids(&fetched.missing, ChunkId::new);
+                Arrival::Batch(missing.ok_or_else(|| protocol("a list of missing chunks cannot be read"))?)
+            }
+        })
+    }
+}
+
+/// The stage: opens the call with the first window, then asks and receives side by side until no window comes.
+pub fn run(flow: &Flow<'_>, fetcher: &dyn Fetcher) -> Result<()> {
+    let Some(first) = flow.windows.pop() else { return Ok(()) };
+    fetcher.fetch(first.ids(), &mut |fetching| {
+        let asked = crate::engine::queue::Queue::new(super::window::IN_FLIGHT_MAX + 1);
+        // There is room for all that may be in flight; a closed queue means that the receiver has failed and said so.
+        drop(asked.push(Arc::clone(&first)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                flow.stage(|| receive(flow, fetching, &asked));
+                asked.abandon();
+            });
+            flow.stage(|| {
+                while let Some(window) = flow.windows.pop() {
+                    if asked.push(Arc::clone(&window)).is_err() {
+                        break;
+                    }
+                    fetching.ask(window.ids())?;
+                }
+                Ok(())
+            });
+            asked.close();
+            flow.stage(|| fetching.end());
+        });
+        Ok(())
+    })
+}
+
+/// Hands on boxes, each with the window that it was asked for.
+fn receive(flow: &Flow<'_>, fetching: &dyn Fetching, asked: &crate::engine::queue::Queue<Arc<Window>>) -> Result<()> {
+    while let Some(window) = asked.pop() {
+        loop {
+            match fetching.next()? {
+                Arrival::Box(record) => {
+                    window.box_came();
+                    if flow.work.push(Work::Box(record, Arc::clone(&window))).is_err() {
+                        return Ok(());
+                    }
+                }
+                Arrival::Batch(_) => break,
+                Arrival::End => return Err(protocol("a fetch ended before its answer")),
+            }
+        }
+        flow.window_ended(&window);
+    }
+    Ok(())
+}

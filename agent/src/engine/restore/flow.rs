@@ -1,0 +1,426 @@
+//! What all stages of a restore share: the arrows between them, the figures, the first thing that went wrong.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use store::record::Record;
+use store::seal::Sealer;
+use store::tree::NodeSource;
+
+use super::fetch::Fetcher;
+use super::item::{First, Item};
+use super::place::{Finish, Place, Places};
+use super::window::{IN_FLIGHT_MAX, Wants, Window};
+use crate::engine::job::{Overwrite, RestoreSummary, Stop};
+use crate::engine::queue::{Queue, lock, wait};
+use crate::event::{Action, Event, Progress, Watcher};
+use crate::fault::{Code, Fault, Result};
+use crate::name::for_terminal;
+use crate::target::{Rights, finish_dir, finish_flags};
+
+/// Boxes and bundles of items that wait to be written. Boxes are at most 20 MiB and mostly below 1.
+const WORK_MAX: usize = 16;
+
+/// What the writing stage does.
+pub enum Work {
+    /// Open a box, write its chunks.
+    Box(Box<Record>, Arc<Window>),
+    /// Write what needs no chunks.
+    Items(Vec<Arc<Item>>),
+    /// Give these items the file of another name.
+    Links(Arc<First>, Vec<Arc<Item>>),
+}
+
+/// Figures of a run.
+#[derive(Default)]
+pub struct Counts {
+    /// Names written.
+    pub restored: AtomicU64,
+    /// Names left as they are.
+    pub kept: AtomicU64,
+    /// Names removed.
+    pub deleted: AtomicU64,
+    /// Names that were not restored as they should be.
+    pub skipped: AtomicU64,
+    /// Of these, names whose data is missing or altered in the vault.
+    pub damaged: AtomicU64,
+    /// Names read back and equal.
+    pub verified: AtomicU64,
+    /// Directories made or set right.
+    pub dirs: AtomicU64,
+    /// Bytes of files written.
+    pub restored_bytes: AtomicU64,
+    /// Bytes of files left as they are.
+    pub kept_bytes: AtomicU64,
+    /// Names dealt with.
+    pub done: AtomicU64,
+    /// Their bytes.
+    pub done_bytes: AtomicU64,
+    /// Things that went wrong.
+    pub errors: AtomicU64,
+}
+
+/// Adds to a figure.
+pub fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
+}
+
+fn get(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+/// What a run is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// What to do with what is there.
+    pub overwrite: Overwrite,
+    /// Remove what is not in the version.
+    pub delete: bool,
+    /// Write nothing.
+    pub dry_run: bool,
+    /// Tell each name.
+    pub list_items: bool,
+    /// Names in all.
+    pub files_total: Option<u64>,
+    /// Their bytes.
+    pub bytes_total: Option<u64>,
+}
+
+/// What all stages share.
+pub struct Flow<'a> {
+    /// Opens boxes.
+    pub sealer: &'a Sealer,
+    /// The nodes of the version.
+    pub nodes: &'a (dyn NodeSource + Sync),
+    /// Counts what is on the wire.
+    pub fetcher: &'a dyn Fetcher,
+    /// Hears what happens.
+    pub watcher: &'a dyn Watcher,
+    /// Says when to end early.
+    pub stop: &'a Stop,
+    /// What is wanted.
+    pub options: Options,
+    /// Who restores.
+    pub rights: Rights,
+    /// Directories.
+    pub places: Places,
+    /// Figures.
+    pub counts: Counts,
+    /// Chunks that are waited for.
+    pub wants: Wants,
+    /// plan → fetch
+    pub windows: Queue<Arc<Window>>,
+    /// plan, fetch → write
+    pub work: Queue<Work>,
+    /// Names that could not be linked: the planner writes them by themselves.
+    pub late: Mutex<Vec<Arc<Item>>>,
+    /// Paths that were not restored, not to be told once more by the verification.
+    pub failed_paths: Mutex<HashSet<Vec<u8>>>,
+    /// Files of several names with flags that forbid a further name.
+    flagged: Mutex<Vec<Arc<Item>>>,
+    /// Windows and items on their way.
+    under_way: Mutex<UnderWay>,
+    less: Condvar,
+    trouble: Mutex<Option<Fault>>,
+    failed: AtomicBool,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    windows: usize,
+    items: usize,
+}
+
+impl<'a> Flow<'a> {
+    /// A flow with empty queues.
+    pub fn new(
+        sealer: &'a Sealer,
+        nodes: &'a (dyn NodeSource + Sync),
+        fetcher: &'a dyn Fetcher,
+        watcher: &'a dyn Watcher,
+        stop: &'a Stop,
+        options: Options,
+    ) -> Self {
+        Self {
+            sealer,
+            nodes,
+            fetcher,
+            watcher,
+            stop,
+            options,
+            rights: Rights::detect(),
+            places: Places::default(),
+            counts: Counts::default(),
+            wants: Wants::default(),
+            windows: Queue::new(IN_FLIGHT_MAX),
+            work: Queue::new(WORK_MAX),
+            late: Mutex::default(),
+            failed_paths: Mutex::default(),
+            flagged: Mutex::default(),
+            under_way: Mutex::default(),
+            less: Condvar::new(),
+            trouble: Mutex::default(),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    // ---- windows and items under way ----------------------------------------------------------------------------
+
+    /// Sends a window to be asked for, when fewer than may be are in flight.
+    pub fn send_window(&self, window: Arc<Window>) {
+        let mut under_way = lock(&self.under_way);
+        while under_way.windows >= IN_FLIGHT_MAX && !self.has_failed() {
+            under_way = wait(&self.less, under_way);
+        }
+        under_way.windows += 1;
+        drop(under_way);
+        // A closed queue means that the run has failed already; the reason is kept.
+        drop(self.windows.push(window));
+    }
+
+    /// The answer for a window has ended, or a box of it is dealt with.
+    pub fn window_ended(&self, window: &Window) {
+        if !window.let_go() {
+            return;
+        }
+        for missing in self.wants.take_missing(window, window.ids()) {
+            missing.item.fail(damaged("its data is missing in the vault"));
+            self.part_done(&missing.item);
+        }
+        lock(&self.under_way).windows -= 1;
+        self.less.notify_all();
+    }
+
+    /// An item begins.
+    pub fn item_begins(&self) {
+        lock(&self.under_way).items += 1;
+    }
+
+    /// Waits until nothing is under way. False when the run has failed.
+    pub fn wait_for_all(&self) -> bool {
+        let mut under_way = lock(&self.under_way);
+        while (under_way.windows > 0 || under_way.items > 0) && !self.has_failed() {
+            under_way = wait(&self.less, under_way);
+        }
+        !self.has_failed()
+    }
+
+    // ---- the end of items and places ----------------------------------------------------------------------------
+
+    /// A piece of a file is written, or the planner has told all of them.
+    pub fn part_done(&self, item: &Arc<Item>) {
+        if item.let_go() {
+            super::write::finish_file(self, item);
+        }
+    }
+
+    /// A name is done; what was not permitted is told.
+    pub fn item_done(&self, item: &Arc<Item>, outcome: std::io::Result<Vec<Fault>>) {
+        match outcome {
+            Ok(faults) => self.item_restored(item, faults),
+            Err(error) => self.item_failed(item, failure(&item.path(), error)),
+        }
+        self.item_ended(item);
+    }
+
+    /// Nothing more happens to an item.
+    pub fn item_ended(&self, item: &Item) {
+        if item.place.let_go() {
+            self.place_done(&item.place);
+        }
+        lock(&self.under_way).items -= 1;
+        self.less.notify_all();
+    }
+
+    fn item_restored(&self, item: &Arc<Item>, faults: Vec<Fault>) {
+        if item.entry.facts.link.is_some() && item.entry.flags != 0 {
+            lock(&self.flagged).push(Arc::clone(item));
+        }
+        add(&self.counts.restored, 1);
+        add(&self.counts.restored_bytes, item.size());
+        self.dealt_with(1, item.size());
+        if !faults.is_empty() {
+            add(&self.counts.skipped, 1);
+            let path = item.path();
+            faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+        }
+        self.told(Action::Restored, || item.path(), item.size());
+    }
+
+    /// A name could not be restored.
+    pub fn item_failed(&self, item: &Item, fault: Fault) {
+        if matches!(fault.code, Code::DiskFull) {
+            self.fail(fault);
+            return;
+        }
+        add(&self.counts.skipped, 1);
+        self.dealt_with(1, item.size());
+        add(&self.counts.damaged, u64::from(fault.code == Code::DataDamaged));
+        let path = item.path();
+        lock(&self.failed_paths).insert(path.clone());
+        self.warn(fault.path(path));
+    }
+
+    /// An item could not be linked or waits for a name that failed: the planner writes it by itself.
+    pub fn item_late(&self, item: Arc<Item>) {
+        lock(&self.late).push(item);
+        lock(&self.under_way).items -= 1;
+        self.less.notify_all();
+    }
+
+    /// Nothing more is under way in a place: it gets its metadata, and then perhaps the one above.
+    pub fn place_done(&self, place: &Arc<Place>) {
+        let mut place = place;
+        loop {
+            if !self.has_failed() {
+                self.finish_place(place);
+            }
+            self.places.forget(place);
+            match place.above() {
+                Some(above) if above.let_go() => place = above,
+                _ => return,
+            }
+        }
+    }
+
+    fn finish_place(&self, place: &Arc<Place>) {
+        let faults = match &place.finish {
+            Finish::Leave => return,
+            Finish::Open => match self.places.open(place).and_then(|dir| open_up(&dir)) {
+                Ok(()) => Vec::new(),
+                Err(error) => vec![Fault::new(Code::RestoreSkipped, "permissions not restored").because(error)],
+            },
+            Finish::Entry(entry) => match self.places.open(place) {
+                Ok(dir) => finish_dir(&dir, entry, &self.rights),
+                Err(error) => vec![Fault::new(Code::RestoreSkipped, "metadata not restored").because(error)],
+            },
+        };
+        add(&self.counts.dirs, 1);
+        if !faults.is_empty() {
+            add(&self.counts.skipped, 1);
+            let path = place.path();
+            faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+        }
+    }
+
+    /// Sets the flags that had to wait for all names of their files.
+    pub fn finish_flagged(&self) {
+        for item in std::mem::take(&mut *lock(&self.flagged)) {
+            let faults = match self.places.open(&item.place) {
+                Ok(dir) => finish_flags(&dir, &item.entry.name, &item.entry),
+                Err(error) => vec![Fault::new(Code::RestoreSkipped, "inode flags not restored").because(error)],
+            };
+            let path = item.path();
+            faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+        }
+    }
+
+    // ---- telling ------------------------------------------------------------------------------------------------
+
+    /// Something is odd or was left out; the run goes on.
+    pub fn warn(&self, fault: Fault) {
+        add(&self.counts.errors, 1);
+        self.watcher.event(&Event::Warning(&fault));
+    }
+
+    /// What became of a name, when somebody wants to hear it.
+    pub fn told(&self, action: Action, path: impl FnOnce() -> Vec<u8>, size: u64) {
+        if self.options.list_items {
+            self.watcher.event(&Event::Item { action, path: &path(), size, reason: None });
+        }
+    }
+
+    /// Names more that need no further work, and their bytes.
+    pub fn dealt_with(&self, files: u64, bytes: u64) {
+        add(&self.counts.done, files);
+        add(&self.counts.done_bytes, bytes);
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) {
+        let counts = &self.counts;
+        let (sent_bytes, received_bytes) = self.fetcher.traffic();
+        self.watcher.event(&Event::Progress(&Progress {
+            files_done: get(&counts.done),
+            files_total: self.options.files_total,
+            bytes_done: get(&counts.done_bytes),
+            bytes_total: self.options.bytes_total,
+            sent_bytes,
+            received_bytes,
+            errors: get(&counts.errors),
+        }));
+    }
+
+    /// Adds the figures to a summary.
+    pub fn sum_up(&self, summary: &mut RestoreSummary) {
+        let counts = &self.counts;
+        summary.files_restored += get(&counts.restored);
+        summary.files_kept += get(&counts.kept);
+        summary.files_deleted += get(&counts.deleted);
+        summary.files_skipped += get(&counts.skipped);
+        summary.files_damaged += get(&counts.damaged);
+        summary.files_verified += get(&counts.verified);
+        summary.dirs_restored += get(&counts.dirs);
+        summary.restored_bytes += get(&counts.restored_bytes);
+        summary.kept_bytes += get(&counts.kept_bytes);
+        summary.errors += get(&counts.errors);
+    }
+
+    // ---- failing ------------------------------------------------------------------------------------------------
+
+    /// The run cannot go on: keeps the first reason and wakes everybody.
+    pub fn fail(&self, fault: Fault) {
+        lock(&self.trouble).get_or_insert(fault);
+        self.failed.store(true, Ordering::SeqCst);
+        self.windows.abandon();
+        self.work.abandon();
+        drop(lock(&self.under_way));
+        self.less.notify_all();
+    }
+
+    /// Whether the run has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// The first thing that went wrong.
+    pub fn trouble(&self) -> Result<()> {
+        lock(&self.trouble).take().map_or(Ok(()), Err)
+    }
+
+    /// Runs a stage; its failure fails the run.
+    pub fn stage(&self, work: impl FnOnce() -> Result<()>) {
+        if let Err(fault) = work() {
+            self.fail(fault);
+        }
+    }
+}
+
+/// Others may enter a directory that was made on the way, as in one that `mkdir` makes.
+fn open_up(dir: &crate::target::TargetDir) -> std::io::Result<()> {
+    Ok(rustix::fs::fchmod(dir, rustix::fs::Mode::from_raw_mode(0o755))?)
+}
+
+/// Damage of the vault, found while restoring.
+pub fn damaged(why: &str) -> Fault {
+    Fault::new(Code::DataDamaged, why).hint("tuckbox check --read-data; restore an older version of it: --at previous")
+}
+
+/// A fault about a path: the sentence begins with it.
+pub fn about(path: &[u8], mut fault: Fault) -> Fault {
+    fault.message = format!("{}: {}", for_terminal(path), fault.message);
+    fault.path(path)
+}
+
+/// Why a path could not be written. A full disk stops the run.
+pub fn failure(path: &[u8], error: std::io::Error) -> Fault {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::new(Code::DiskFull, "the disk is full")
+            .because(error)
+            .hint("free some space, then run the same command again"),
+        _ => Fault::new(Code::RestoreSkipped, format!("cannot restore {}", for_terminal(path))).because(error),
+    }
+    .path(path)
+}

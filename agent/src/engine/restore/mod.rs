@@ -1,0 +1,200 @@
+//! Writes files of a version back.
+//!
+//! ```text
+//!            names, directories          windows               boxes
+//!  nodes ──► plan ───────────────────► fetch ─► (vault) ─► fetch ─────────► write ──► files
+//!             │                                                               ▲
+//!             └── what needs no chunks: small contents, links, devices ───────┘
+//!
+//!  a file's last piece written ──► its metadata ──► its other names ──► its directory, when that was the last thing in it
+//! ```
+//!
+//! * [`plan`]: one thread, in tree order: makes directories, looks at what is there, says which chunks are needed
+//! * [`window`]: chunks that are asked for together; each is fetched once in a window, whatever uses it
+//! * [`fetch`]: asks some windows ahead, hands on boxes as they come, in the order of packs
+//! * [`write`]: on all cores: opens boxes, writes at any offset, finishes files
+//! * [`place`]: directories: few are open at once, each is finished by the last thing that is done in it
+//! * [`verify`]: reads back and compares, without the vault
+//!
+//! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
+//! next. A chunk that is missing or damaged costs the files that need it and nothing else.
+
+pub mod fetch;
+pub mod filter;
+pub mod flow;
+pub mod item;
+pub mod place;
+pub mod plan;
+pub mod roots;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod verify;
+pub mod window;
+pub mod write;
+
+use store::seal::Sealer;
+use store::tree::{NodeSource, Totals};
+
+pub use fetch::{Arrival, Fetcher, Fetching};
+use filter::Filter;
+use flow::{Flow, Options};
+use plan::Planner;
+use roots::Root;
+
+use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
+use super::overlay::{Overlay, Step, Walk};
+use super::view::Reading;
+use crate::event::{Deaf, Event, Phase, Watcher};
+use crate::fault::Result;
+
+/// Writers: more than this share the same few directories.
+const WRITERS_MAX: usize = 16;
+
+/// Writes files of a version back. Items that could not be restored are told and counted, and are no error of the call.
+pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
+    let began = run.clock.now_ms();
+    let filter = Filter::new(&job.include, &job.exclude)?;
+    let reading = Reading::open(run)?;
+    let mut summary = {
+        let view = reading.view(&job.at)?;
+        run.watcher.event(&Event::Phase(Phase::Plan));
+        view.prepare(&job.paths)?;
+        let overlay = view.overlay();
+        let roots = roots::roots(&overlay, job)?;
+        roots.iter().try_for_each(|root| view.fill(&overlay, &root.found))?;
+        let parts = Parts {
+            sealer: &reading.account.sealer,
+            nodes: view.nodes,
+            fetcher: &reading.account.remote,
+            watcher: &*run.watcher,
+            stop: &run.stop,
+        };
+        let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
+        summary.version_id = view.link.link_id().hex();
+        summary.sequence = view.link.link().sequence;
+        summary
+    };
+    let traffic = reading.close()?;
+    summary.sent_bytes = traffic.sent_bytes;
+    summary.received_bytes = traffic.received_bytes;
+    summary.elapsed_ms = u64::try_from(run.clock.now_ms() - began).unwrap_or(0);
+    Ok(summary)
+}
+
+/// What a restore works with.
+pub struct Parts<'a> {
+    /// Opens boxes.
+    pub sealer: &'a Sealer,
+    /// The version's nodes.
+    pub nodes: &'a (dyn NodeSource + Sync),
+    /// Gets boxes.
+    pub fetcher: &'a dyn Fetcher,
+    /// Hears what happens.
+    pub watcher: &'a dyn Watcher,
+    /// Says when to end early.
+    pub stop: &'a Stop,
+}
+
+/// Asks when it has to, restores, verifies when it shall.
+fn work(
+    run: &Run,
+    parts: &Parts<'_>,
+    job: &RestoreJob,
+    overlay: &Overlay<'_>,
+    roots: &[Root<'_>],
+    filter: &Filter,
+) -> Result<RestoreSummary> {
+    let (files, bytes) = totals(overlay, roots, filter)?;
+    let options = Options {
+        overwrite: job.overwrite,
+        delete: job.delete,
+        dry_run: job.dry_run,
+        list_items: job.list_items,
+        files_total: Some(files),
+        bytes_total: Some(bytes),
+    };
+    if job.to.is_none() && !job.dry_run {
+        let mut deletes = 0;
+        if job.delete {
+            let dry = Options { dry_run: true, list_items: false, ..options };
+            let quiet = Parts { watcher: &Deaf, ..*parts };
+            let mut found = RestoreSummary::default();
+            execute(&quiet, dry, overlay, roots, filter, false)?.sum_up(&mut found);
+            deletes = found.files_deleted;
+        }
+        let paths = if job.paths.is_empty() { vec![b"/".to_vec()] } else { job.paths.clone() };
+        run.person.restore_in_place(&RestorePlan { paths, files, bytes, deletes, overwrite: job.overwrite })?;
+    }
+    parts.watcher.event(&Event::Phase(Phase::Restore));
+    let mut summary = RestoreSummary::default();
+    execute(parts, options, overlay, roots, filter, job.verify && !job.dry_run)?.sum_up(&mut summary);
+    Ok(summary)
+}
+
+/// Runs the stages.
+fn execute<'a>(
+    parts: &Parts<'a>,
+    options: Options,
+    overlay: &Overlay<'_>,
+    roots: &[Root<'_>],
+    filter: &Filter,
+    verify: bool,
+) -> Result<Flow<'a>> {
+    let Parts { sealer, nodes, fetcher, watcher, stop } = *parts;
+    let flow = Flow::new(sealer, nodes, fetcher, watcher, stop, options);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, WRITERS_MAX);
+    flow.progress();
+    std::thread::scope(|scope| {
+        if !options.dry_run {
+            for _ in 0..threads {
+                scope.spawn(|| flow.stage(|| write::run(&flow)));
+            }
+            scope.spawn(|| flow.stage(|| fetch::run(&flow, fetcher)));
+        }
+        flow.stage(|| Planner::new(&flow, filter).run(overlay, roots));
+        flow.windows.close();
+        flow.work.close();
+    });
+    flow.trouble()?;
+    if verify {
+        verify::run(&flow, overlay, roots, filter, threads)?;
+    }
+    Ok(flow)
+}
+
+/// Files and bytes that will be dealt with: told from the sums in the tree where that is right, else counted.
+fn totals(overlay: &Overlay<'_>, roots: &[Root<'_>], filter: &Filter) -> Result<(u64, u64)> {
+    let mut sums = Totals::none();
+    for root in roots {
+        match overlay.quick_totals(&root.found)?.filter(|_| filter.is_empty()) {
+            Some(totals) => sums.add(&totals),
+            None => sums.add(&counted(overlay, root, filter)),
+        }
+    }
+    Ok((sums.files, sums.bytes))
+}
+
+fn counted<'o>(overlay: &'o Overlay<'o>, root: &Root<'o>, filter: &Filter) -> Totals {
+    let mut sums = Totals::none();
+    if filter.excludes(&root.path) {
+        return sums;
+    }
+    if !root.found.is_dir() {
+        return if filter.includes(&root.path) { root.found.entry.totals() } else { sums };
+    }
+    let mut walk = Walk::new(overlay, &root.path, &root.found);
+    loop {
+        match walk.next() {
+            Ok(None) => return sums,
+            Ok(Some(Step::Name(found))) if !filter.excludes(walk.path()) => {
+                if found.is_dir() {
+                    walk.enter(&found);
+                } else if filter.includes(walk.path()) {
+                    sums.add(&found.entry.totals());
+                }
+            }
+            // What cannot be read is told when it is restored.
+            Ok(Some(_)) | Err(_) => {}
+        }
+    }
+}

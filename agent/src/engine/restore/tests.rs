@@ -1,0 +1,592 @@
+//! Whole restores from nodes and boxes in memory onto real directories.
+
+use std::collections::{HashSet, VecDeque};
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+
+use store::door::SystemChance;
+use store::id::{AccountId, ChunkId, DomainId};
+use store::record::Record;
+use store::seal::{AccountKeys, Keyring, Level, RootSecret, Scratch, Sealer};
+use store::tree::{Content, CutClass, Entry, Facts, ListBuilder, Owner, Piece, What};
+
+use super::filter::Filter;
+use super::flow::{Flow, Options};
+use super::{Arrival, Fetcher, Fetching, Parts, execute, roots::roots, totals};
+use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary, Stop};
+use crate::engine::overlay::tests::{Forest, entry, file, keys};
+use crate::engine::queue::{lock, wait};
+use crate::event::{Event, Watcher};
+use crate::fault::{Code, Fault, Result};
+
+/// Boxes in memory.
+pub(crate) struct Vault {
+    pub(crate) sealer: Sealer,
+    pub(crate) boxes: Vec<Record>,
+    known: HashSet<ChunkId>,
+    pending: Vec<(ChunkId, Vec<u8>)>,
+    missing: HashSet<ChunkId>,
+    asked: Mutex<Vec<ChunkId>>,
+}
+
+impl Vault {
+    pub(crate) fn new() -> Self {
+        let chance = SystemChance;
+        let (root, keyring) = (RootSecret::generate(&chance), Keyring::generate(&chance));
+        let keys = AccountKeys::derive(&root);
+        let (domain, account) = (DomainId::new([1; 16]), AccountId::new([2; 16]));
+        let sealer = Sealer::new(domain, account, &keys, &keyring, Arc::new(chance));
+        let (boxes, pending) = (Vec::new(), Vec::new());
+        Self { sealer, boxes, known: HashSet::new(), pending, missing: HashSet::new(), asked: Mutex::default() }
+    }
+
+    /// Keeps a chunk; seven of them are a box.
+    fn chunk(&mut self, bytes: &[u8]) -> ChunkId {
+        let id = self.sealer.chunk_id(bytes);
+        if self.known.insert(id) {
+            self.pending.push((id, bytes.to_vec()));
+        }
+        if self.pending.len() == 7 || bytes.len() > 500_000 {
+            self.close_box();
+        }
+        id
+    }
+
+    pub(crate) fn close_box(&mut self) {
+        let chunks = std::mem::take(&mut self.pending);
+        if chunks.is_empty() {
+            return;
+        }
+        let ids: Vec<ChunkId> = chunks.iter().map(|(id, _)| *id).collect();
+        let lengths: Vec<u32> = chunks.iter().map(|(_, bytes)| u32::try_from(bytes.len()).unwrap()).collect();
+        let plain: Vec<u8> = chunks.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        let sealed = self.sealer.seal_box(&mut Scratch::new(), &ids, &lengths, &plain, Level::Auto, true).unwrap();
+        self.boxes.push(sealed);
+    }
+
+    /// A file of one chunk.
+    pub(crate) fn whole(&mut self, bytes: &[u8]) -> Entry {
+        let content = Content::Chunk(self.chunk(bytes));
+        entry(What::File { size: bytes.len() as u64, content, cut: CutClass::Whole })
+    }
+
+    pub(crate) fn data(&mut self, bytes: &[u8]) -> Piece {
+        Piece::Data { id: self.chunk(bytes), len: u32::try_from(bytes.len()).unwrap() }
+    }
+}
+
+struct Channel<'v> {
+    vault: &'v Vault,
+    coming: Mutex<(VecDeque<Arrival>, bool)>,
+    stirred: Condvar,
+}
+
+impl Fetcher for Vault {
+    fn fetch(&self, first: &[ChunkId], work: &mut dyn FnMut(&dyn Fetching) -> Result<()>) -> Result<()> {
+        let channel = Channel { vault: self, coming: Mutex::default(), stirred: Condvar::new() };
+        channel.ask(first)?;
+        work(&channel)
+    }
+
+    fn traffic(&self) -> (u64, u64) {
+        (0, 0)
+    }
+}
+
+impl Fetching for Channel<'_> {
+    fn ask(&self, ids: &[ChunkId]) -> Result<()> {
+        assert!(ids.len() <= transport::message::IDS_MAX);
+        lock(&self.vault.asked).extend(ids);
+        let wanted: HashSet<ChunkId> = ids.iter().filter(|id| !self.vault.missing.contains(*id)).copied().collect();
+        let boxes = self.vault.boxes.iter().filter(|b| b.chunk_ids().unwrap().iter().any(|id| wanted.contains(id)));
+        let mut coming = lock(&self.coming);
+        coming.0.extend(boxes.map(|record| Arrival::Box(Box::new(record.clone()))));
+        coming.0.push_back(Arrival::Batch(ids.iter().filter(|id| self.vault.missing.contains(*id)).copied().collect()));
+        self.stirred.notify_all();
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        lock(&self.coming).1 = true;
+        self.stirred.notify_all();
+        Ok(())
+    }
+
+    fn next(&self) -> Result<Arrival> {
+        let mut coming = lock(&self.coming);
+        loop {
+            match coming.0.pop_front() {
+                Some(arrival) => return Ok(arrival),
+                None if coming.1 => return Ok(Arrival::End),
+                None => coming = wait(&self.stirred, coming),
+            }
+        }
+    }
+}
+
+/// Remembers warnings.
+#[derive(Default)]
+struct Ears {
+    warnings: Mutex<Vec<Fault>>,
+    last: Mutex<Option<crate::event::Progress>>,
+}
+
+impl Watcher for Ears {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Warning(fault) => lock(&self.warnings).push((*fault).clone()),
+            Event::Progress(progress) => *lock(&self.last) = Some(**progress),
+            _ => {}
+        }
+    }
+}
+
+/// A vault, a version in it, and a place to restore to.
+struct World {
+    vault: Vault,
+    forest: Forest,
+    place: tempfile::TempDir,
+    ears: Ears,
+    stop: Stop,
+}
+
+impl World {
+    fn new(files: impl FnOnce(&mut Vault) -> Vec<(String, Entry)>) -> Self {
+        let mut vault = Vault::new();
+        let files = files(&mut vault).into_iter().map(|(path, entry)| (path, mine(entry))).collect();
+        vault.close_box();
+        let forest = Forest::new(&[("host", "/src", files)]);
+        Self { vault, forest, place: tempfile::tempdir().unwrap(), ears: Ears::default(), stop: Stop::default() }
+    }
+
+    fn job(&self) -> RestoreJob {
+        RestoreJob { paths: vec![b"/src".to_vec()], to: Some(self.place.path().to_path_buf()), ..RestoreJob::default() }
+    }
+
+    fn run(&self, job: &RestoreJob) -> Result<RestoreSummary> {
+        lock(&self.ears.warnings).clear();
+        lock(&self.vault.asked).clear();
+        let overlay = self.forest.overlay();
+        let filter = Filter::new(&job.include, &job.exclude)?;
+        let roots = roots(&overlay, job)?;
+        let (files, bytes) = totals(&overlay, &roots, &filter)?;
+        let options = Options {
+            overwrite: job.overwrite,
+            delete: job.delete,
+            dry_run: job.dry_run,
+            files_total: Some(files),
+            bytes_total: Some(bytes),
+            ..Options::default()
+        };
+        let parts = Parts {
+            sealer: &self.vault.sealer,
+            nodes: &self.forest.nodes,
+            fetcher: &self.vault,
+            watcher: &self.ears,
+            stop: &self.stop,
+        };
+        let mut summary = RestoreSummary::default();
+        let flow: Flow<'_> = execute(&parts, options, &overlay, &roots, &filter, job.verify)?;
+        flow.sum_up(&mut summary);
+        let last = lock(&self.ears.last).unwrap();
+        assert_eq!((last.files_done, last.bytes_done), (files, bytes), "the totals are true");
+        Ok(summary)
+    }
+
+    fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.place.path().join("src").join(below)
+    }
+
+    fn warnings(&self) -> Vec<Fault> {
+        lock(&self.ears.warnings).clone()
+    }
+
+    fn asked(&self) -> usize {
+        lock(&self.vault.asked).len()
+    }
+}
+
+/// Of the user who runs the test.
+fn mine(entry: Entry) -> Entry {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    Entry { owner: Arc::new(Owner { uid, gid, ..Owner::default() }), ..entry }
+}
+
+/// One of several names of a file.
+pub(crate) fn one_of(entry: Entry, inode: u64) -> Entry {
+    Entry { facts: Facts { inode, link: Some((7, 3)), ..Facts::default() }, ..entry }
+}
+
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn sample(vault: &mut Vault) -> Vec<(String, Entry)> {
+    let parts: Vec<Vec<u8>> = (0..4).map(|n| noise(50_000, n)).collect();
+    let mut pieces: Vec<Piece> = parts.iter().map(|part| vault.data(part)).collect();
+    pieces.insert(2, Piece::Hole(100_000));
+    pieces.insert(3, Piece::Zeros(8192));
+    let size = pieces.iter().map(Piece::len).sum();
+    let large = entry(What::File { size, content: Content::Pieces(pieces), cut: CutClass::Cdc });
+    let linked = one_of(vault.whole(b"one file of three names"), 99);
+    let small_link = one_of(file(b"small"), 100);
+    let mut files = vec![
+        ("empty".to_owned(), file(b"")),
+        ("inline".to_owned(), file(b"few bytes")),
+        ("dir/large".to_owned(), large),
+        ("a/name".to_owned(), linked.clone()),
+        ("b/name".to_owned(), linked.clone()),
+        ("c/d/e/name".to_owned(), linked),
+        ("a/small".to_owned(), small_link.clone()),
+        ("b/small".to_owned(), small_link),
+        ("link".to_owned(), entry(What::Symlink((*b"/no/where").into()))),
+        ("pipe".to_owned(), entry(What::Fifo)),
+        (
+            "void/below".to_owned(),
+            entry(What::Dir(store::tree::Child {
+                node: store::id::NodeId::ZERO,
+                content: store::id::ContentId::ZERO,
+                totals: store::tree::Totals::none(),
+            })),
+        ),
+    ];
+    for n in 0..200_u64 {
+        files.push((format!("many/{}/{n}", n % 10), vault.whole(&noise(100, 1000 + n % 150))));
+    }
+    files
+}
+
+#[test]
+fn everything_is_written_and_a_second_run_finds_it_there() {
+    let world = World::new(sample);
+    let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
+    assert_eq!(world.warnings(), []);
+    assert_eq!(summary.files_restored, 210);
+    assert_eq!((summary.files_verified, summary.files_skipped, summary.errors), (210, 0, 0));
+    // Chunks used several times are asked for once.
+    assert_eq!(world.asked(), 4 + 1 + 150);
+    assert_eq!(fs::read(world.path("inline")).unwrap(), b"few bytes");
+    assert_eq!(fs::read(world.path("empty")).unwrap(), b"");
+    let large = fs::read(world.path("dir/large")).unwrap();
+    let expected = [noise(50_000, 0), noise(50_000, 1), vec![0; 108_192], noise(50_000, 2), noise(50_000, 3)].concat();
+    assert!(large == expected);
+    for n in 0..200_u64 {
+        assert_eq!(fs::read(world.path(format!("many/{}/{n}", n % 10))).unwrap(), noise(100, 1000 + n % 150));
+    }
+    let inode = |path: &str| fs::metadata(world.path(path)).unwrap().ino();
+    assert_eq!((inode("a/name"), inode("a/name")), (inode("b/name"), inode("c/d/e/name")));
+    assert_eq!(inode("a/small"), inode("b/small"));
+    assert_eq!(fs::metadata(world.path("a/name")).unwrap().nlink(), 3);
+    assert_eq!(fs::read_link(world.path("link")).unwrap(), Path::new("/no/where"));
+    assert!(fs::metadata(world.path("pipe")).unwrap().file_type().is_fifo());
+    for path in ["", "a", "a/name", "dir", "dir/large", "empty", "link", "many/3/3", "void/below", "c/d/e"] {
+        let metadata = fs::symlink_metadata(world.path(path)).unwrap();
+        assert_eq!((metadata.mtime(), metadata.mtime_nsec()), (1_700_000_000, 123_456_789), "{path}");
+    }
+    assert_eq!(fs::metadata(world.path("void")).unwrap().mode() & 0o7777, 0o755);
+    assert_eq!(fs::metadata(world.path("many/3/3")).unwrap().mode() & 0o7777, 0o644);
+
+    let again = world.run(&world.job()).unwrap();
+    assert_eq!((again.files_restored, again.files_kept, again.errors), (0, 210, 0));
+    assert_eq!(world.asked(), 0);
+}
+
+#[test]
+fn what_is_half_done_is_done_again() {
+    let world = World::new(sample);
+    world.run(&world.job()).unwrap();
+    // As long as it must be, but not whole: a killed run leaves no time behind.
+    fs::write(world.path("dir/large"), vec![1; 308_192]).unwrap();
+    fs::remove_file(world.path("many/3/3")).unwrap();
+    fs::remove_file(world.path("b/name")).unwrap();
+    let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
+    assert_eq!((summary.files_restored, summary.files_kept, summary.files_verified), (3, 207, 210));
+    assert_eq!(fs::metadata(world.path("a/name")).unwrap().ino(), fs::metadata(world.path("b/name")).unwrap().ino());
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_leaves_no_half_file() {
+    let world = World::new(sample);
+    world.stop.ask(2);
+    assert_eq!(world.run(&world.job()).unwrap_err().code, Code::Interrupted);
+    let again = World { stop: Stop::default(), ..world };
+    assert_eq!(again.run(&RestoreJob { verify: true, ..again.job() }).unwrap().files_verified, 210);
+}
+
+#[test]
+fn missing_and_damaged_chunks_cost_only_their_files() {
+    let mut world = World::new(sample);
+    // A box is gone, with one that two files have.
+    let lost = world.vault.sealer.chunk_id(&noise(100, 1000 + 3));
+    let holds = |record: &Record| record.chunk_ids().unwrap().contains(&lost);
+    let at = world.vault.boxes.iter().position(holds).unwrap();
+    assert!(at > 0);
+    world.vault.missing.extend(world.vault.boxes.remove(at).chunk_ids().unwrap());
+    // Box 0 has the pieces of the large file and the linked one.
+    let record = &mut world.vault.boxes[0];
+    let middle = record.sealed.len() / 2;
+    record.sealed[middle] ^= 1;
+    let in_damaged = world.vault.boxes[0].chunk_ids().unwrap().len();
+    let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
+    assert!(world.warnings().iter().all(|fault| fault.code == Code::DataDamaged), "{:?}", world.warnings());
+    assert!(!world.path("dir/large").exists() && !world.path("b/name").exists());
+    // The file of the lost chunk, the equal one, the large one, three names, and small ones of the damaged box.
+    assert!(!world.path("many/3/3").exists() && !world.path("many/3/153").exists());
+    assert_eq!(summary.files_damaged, summary.files_skipped);
+    let others = (in_damaged - 5) as u64 + 7;
+    assert!((4 + others..=4 + 2 * others).contains(&summary.files_damaged), "{summary:?}");
+    assert_eq!(summary.files_restored + summary.files_skipped, 210);
+    assert_eq!(summary.files_verified, summary.files_restored);
+}
+
+#[test]
+fn a_lost_node_costs_only_its_directory() {
+    let mut world = World::new(sample);
+    let lost = {
+        let overlay = world.forest.overlay();
+        let What::Dir(child) = overlay.need(b"/src/many/4").unwrap().entry.what else { panic!() };
+        child.node
+    };
+    world.forest.nodes.remove(&lost);
+    let overlay = world.forest.overlay();
+    let job = RestoreJob { delete: true, ..world.job() };
+    let parts = Parts {
+        sealer: &world.vault.sealer,
+        nodes: &world.forest.nodes,
+        fetcher: &world.vault,
+        watcher: &world.ears,
+        stop: &world.stop,
+    };
+    let filter = Filter::default();
+    // What stands in that directory must not go: nobody knows whether it belongs there.
+    fs::create_dir_all(world.path("many/4")).unwrap();
+    fs::write(world.path("many/4/4"), b"mine").unwrap();
+    let options = Options { delete: true, ..Options::default() };
+    let flow = execute(&parts, options, &overlay, &roots(&overlay, &job).unwrap(), &filter, false).unwrap();
+    let mut summary = RestoreSummary::default();
+    flow.sum_up(&mut summary);
+    assert_eq!((summary.files_restored, summary.files_deleted, summary.errors), (190, 0, 1));
+    assert_eq!(world.warnings()[0].code, Code::DataDamaged);
+    assert!(world.path("many/4/4").exists());
+}
+
+#[test]
+fn overwrite_modes() {
+    let world = World::new(|vault| {
+        vec![
+            ("old".to_owned(), vault.whole(b"version")),
+            ("same".to_owned(), vault.whole(b"as it was")),
+            ("new".to_owned(), file(b"n")),
+        ]
+    });
+    let reset = |overwrite| {
+        world.run(&RestoreJob { overwrite: Overwrite::Always, delete: true, ..world.job() }).unwrap();
+        // Newer than the version.
+        fs::write(world.path("old"), b"mine").unwrap();
+        fs::remove_file(world.path("new")).unwrap();
+        let summary = world.run(&RestoreJob { overwrite, ..world.job() }).unwrap();
+        assert!(world.path("new").exists());
+        (summary.files_restored, summary.files_kept, fs::read(world.path("old")).unwrap())
+    };
+    assert_eq!(reset(Overwrite::Always), (3, 0, b"version".to_vec()));
+    assert_eq!(reset(Overwrite::IfChanged), (2, 1, b"version".to_vec()));
+    assert_eq!(reset(Overwrite::IfNewer), (1, 2, b"mine".to_vec()));
+    assert_eq!(reset(Overwrite::Never), (1, 2, b"mine".to_vec()));
+}
+
+#[test]
+fn include_exclude_delete_and_dry_run() {
+    let world = World::new(sample);
+    let dry = world.run(&RestoreJob { dry_run: true, ..world.job() }).unwrap();
+    assert_eq!((dry.files_restored, dry.errors), (210, 0));
+    assert!(!world.path("").exists());
+
+    let some = RestoreJob { include: vec!["/src/many/[12]".into()], exclude: vec!["*1".into()], ..world.job() };
+    let summary = world.run(&some).unwrap();
+    // `many/1` itself and names that end in 1 are left out.
+    assert_eq!(summary.files_restored, 20);
+    assert!(world.path("many/2/2").exists() && !world.path("many/1").exists() && !world.path("a").exists());
+
+    fs::create_dir_all(world.path("many/2/extra/deep")).unwrap();
+    fs::write(world.path("many/2/extra/deep/file"), b"x").unwrap();
+    fs::write(world.path("more.keep"), b"x").unwrap();
+    fs::write(world.place.path().join("beside"), b"x").unwrap();
+    let delete = RestoreJob { delete: true, exclude: vec!["*.keep".into()], ..world.job() };
+    let dry = world.run(&RestoreJob { dry_run: true, ..delete.clone() }).unwrap();
+    assert_eq!((dry.files_deleted, dry.files_kept), (1, 20));
+    assert!(world.path("many/2/extra").exists());
+    let summary = world.run(&delete).unwrap();
+    assert_eq!((summary.files_deleted, summary.files_restored, summary.files_kept), (1, 190, 20));
+    assert!(!world.path("many/2/extra").exists() && world.path("more.keep").exists());
+    assert!(world.place.path().join("beside").exists(), "what was not asked for stays");
+}
+
+#[test]
+fn what_stands_in_the_way() {
+    let world = World::new(sample);
+    fs::create_dir_all(world.path("")).unwrap();
+    let outside = world.place.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    // A directory where a file goes, a link where a directory goes, a link where a file goes.
+    fs::create_dir(world.path("inline")).unwrap();
+    symlink(&outside, world.path("many")).unwrap();
+    symlink(outside.join("x"), world.path("empty")).unwrap();
+    let summary = world.run(&world.job()).unwrap();
+    assert_eq!((summary.files_restored, summary.files_skipped), (209, 1));
+    assert_eq!(world.warnings()[0].code, Code::RestoreSkipped);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "no link is followed");
+    assert!(world.path("many").symlink_metadata().unwrap().is_dir());
+    let summary = world.run(&RestoreJob { delete: true, verify: true, ..world.job() }).unwrap();
+    assert_eq!((summary.files_restored, summary.files_verified, summary.files_skipped), (1, 210, 0));
+}
+
+#[test]
+fn verification_finds_a_flipped_byte() {
+    let world = World::new(sample);
+    world.run(&world.job()).unwrap();
+    let path = world.path("dir/large");
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    // In the hole.
+    bytes[150_000] = 1;
+    fs::write(&path, bytes).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
+    let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
+    assert_eq!((summary.files_kept, summary.files_verified, summary.errors), (210, 209, 1));
+    assert_eq!(world.warnings()[0].code, Code::Differs);
+}
+
+#[test]
+fn many_windows_and_a_list_of_pieces() {
+    let mut world = World::new(|vault| {
+        (0..9000_u64).map(|n| (format!("{}/{n}", n / 500), vault.whole(&n.to_le_bytes().repeat(20)))).collect()
+    });
+    let mut builder = ListBuilder::new(&keys(), CutClass::Fixed16);
+    let parts: Vec<Vec<u8>> = (0..300).map(|n| noise(16 << 10, 70 + n % 200)).collect();
+    let mut nodes = Vec::new();
+    for part in &parts {
+        let piece = world.vault.data(part);
+        builder
+            .push(piece, &mut |built| {
+                nodes.push(built);
+                Ok(())
+            })
+            .unwrap();
+    }
+    world.vault.close_box();
+    let size = builder.size();
+    let content = builder
+        .finish(&mut |built| {
+            nodes.push(built);
+            Ok(())
+        })
+        .unwrap();
+    let paged = mine(entry(What::File { size, content, cut: CutClass::Fixed16 }));
+    let mut files: Vec<(String, Entry)> = vec![("paged".to_owned(), paged)];
+    files.extend(
+        (0..9000_u64).map(|n| (format!("{}/{n}", n / 500), mine(world.vault.whole(&n.to_le_bytes().repeat(20))))),
+    );
+    world.forest = Forest::new(&[("host", "/src", files)]);
+    nodes.into_iter().for_each(|built| world.forest.nodes.add(built));
+    let summary = world.run(&world.job()).unwrap();
+    assert_eq!((summary.files_restored, summary.errors), (9001, 0));
+    for n in 0..9000_u64 {
+        assert_eq!(fs::read(world.path(format!("{}/{n}", n / 500))).unwrap(), n.to_le_bytes().repeat(20));
+    }
+    assert!(fs::read(world.path("paged")).unwrap() == parts.concat());
+    assert_eq!(world.asked(), 9200);
+}
+
+#[test]
+fn a_huge_sparse_file_costs_nothing() {
+    const TIB: u64 = 1 << 40;
+    let world = World::new(|vault| {
+        let pieces = vec![Piece::Hole(TIB / 2), vault.data(b"island"), Piece::Hole(TIB / 2)];
+        let content = Content::Pieces(pieces);
+        vec![("sparse".to_owned(), entry(What::File { size: TIB + 6, content, cut: CutClass::Cdc }))]
+    });
+    let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
+    assert_eq!((summary.files_verified, summary.errors), (1, 0));
+    let metadata = fs::metadata(world.path("sparse")).unwrap();
+    assert_eq!(metadata.len(), TIB + 6);
+    assert!(metadata.blocks() < 100);
+}
+
+#[test]
+fn a_tree_deeper_than_any_path() {
+    // The test's own way to make nodes recurses; what it tests must not.
+    let make = || World::new(|vault| vec![(format!("{}end", "deeper/".repeat(700)), vault.whole(b"bottom"))]);
+    let world = std::thread::Builder::new().stack_size(64 << 20).spawn(make).unwrap().join().unwrap();
+    let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
+    assert_eq!((summary.files_restored, summary.files_verified, summary.errors), (1, 1, 0));
+    // Root, the source, and all below.
+    assert_eq!(summary.dirs_restored, 701);
+    let again = world.run(&world.job()).unwrap();
+    assert_eq!((again.files_kept, again.errors), (1, 0));
+    let target = crate::target::Target::open(world.place.path(), false).unwrap();
+    target.top().remove(b"src").unwrap();
+}
+
+#[test]
+fn where_things_go() {
+    let forest = Forest::sample();
+    let overlay = forest.overlay();
+    let places = |paths: &[&str], to: Option<&str>, full_paths| {
+        let paths = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+        let job = RestoreJob { paths, to: to.map(PathBuf::from), full_paths, ..RestoreJob::default() };
+        let show = |root: &super::Root<'_>| {
+            let mut at = root.target.clone();
+            at.extend(root.leading.iter().map(|found| std::str::from_utf8(&found.entry.name).unwrap()));
+            if !root.is_target {
+                at.push(std::str::from_utf8(&root.found.entry.name).unwrap());
+            }
+            at.to_str().unwrap().to_owned()
+        };
+        roots(&overlay, &job).map(|roots| roots.iter().map(show).collect::<Vec<_>>())
+    };
+    assert_eq!(places(&["/home/ana/docs"], Some("/out"), false).unwrap(), ["/out/docs"]);
+    assert_eq!(places(&["/home/ana/docs"], Some("/out"), true).unwrap(), ["/out/home/ana/docs"]);
+    assert_eq!(places(&[], Some("/out"), false).unwrap(), ["/out"]);
+    assert_eq!(places(&["/home/ana/docs"], None, false).unwrap(), ["/home/ana/docs"]);
+    assert_eq!(places(&[], None, false).unwrap(), ["/home/ana", "/srv"]);
+    assert_eq!(places(&["/home"], None, false).unwrap(), ["/home/ana"]);
+    assert_eq!(places(&["/home/ana/docs/letter", "/home/ana/docs"], None, false).unwrap(), ["/home/ana/docs"]);
+    assert_eq!(places(&["/home/ana/p*/*"], Some("/out"), false).unwrap(), ["/out/a.jpg", "/out/b.jpg"]);
+    assert_eq!(places(&["/nothing"], Some("/out"), false).unwrap_err().code, Code::PathNone);
+    assert_eq!(places(&["/home", "/**/home"], Some("/out"), false).unwrap(), ["/out/home"]);
+
+    let file_of = |host| (host, "/etc/same", vec![("", file(b"1"))]);
+    let forest = Forest::new(&[file_of("alpha"), file_of("beta")]);
+    let overlay = forest.overlay();
+    let job = |paths: &[&str], to: Option<&str>| RestoreJob {
+        paths: paths.iter().map(|path| path.as_bytes().to_vec()).collect(),
+        to: to.map(PathBuf::from),
+        ..RestoreJob::default()
+    };
+    assert_eq!(roots(&overlay, &job(&[], None)).err().unwrap().code, Code::Usage);
+    let one = roots(&overlay, &job(&["/beta"], None)).unwrap();
+    assert_eq!((one.len(), one[0].target.as_path()), (1, Path::new("/etc")));
+    let both = roots(&overlay, &job(&["/alpha/etc/same", "/beta/etc/same"], Some("/out")));
+    assert_eq!(both.err().unwrap().hint.as_deref(), Some("add --full-paths"));
+}
+
+#[test]
+fn full_paths_are_made_on_the_way() {
+    let world = World::new(sample);
+    let job = RestoreJob { paths: vec![b"/src/c/d/e/name".to_vec()], full_paths: true, ..world.job() };
+    assert_eq!(world.run(&job).unwrap().files_restored, 1);
+    let metadata = fs::metadata(world.path("c/d")).unwrap();
+    assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o755, 1_700_000_000));
+    let all = RestoreJob { paths: Vec::new(), ..world.job() };
+    let summary = world.run(&all).unwrap();
+    assert_eq!((summary.files_restored, summary.files_kept), (209, 1));
+}

@@ -1,0 +1,110 @@
+//! A version, open for reading.
+
+use store::chain::{ReceivedLink, SourceRoot};
+use store::tree::{Content, What};
+
+use super::account::Account;
+use super::cache::NodeCache;
+use super::job::{At, Run};
+use super::overlay::{Found, Overlay, components};
+use crate::fault::{Code, Fault, Result};
+
+/// Sources of at most so many files and directories are fetched whole for a single look-up: their nodes are about a MiB, and
+/// a path in them then costs one round trip instead of one a directory.
+const WHOLE_ENTRIES_MAX: u64 = 20_000;
+
+/// A version and its nodes.
+pub struct View<'a> {
+    /// The account.
+    pub account: &'a Account,
+    /// The version's link.
+    pub link: ReceivedLink,
+    /// Its sources.
+    pub sources: Vec<SourceRoot>,
+    /// Its nodes.
+    pub nodes: &'a NodeCache,
+}
+
+/// An account with its nodes, to look at versions of it.
+pub struct Reading {
+    /// The account.
+    pub account: Account,
+    /// Its nodes.
+    pub nodes: NodeCache,
+}
+
+impl Reading {
+    /// Opens the account; says what is odd about its history, and goes on.
+    pub fn open(run: &Run) -> Result<Self> {
+        let account = Account::open(run)?;
+        account.may_read();
+        let nodes = account.nodes();
+        Ok(Self { account, nodes })
+    }
+
+    /// The version that an expression means; the person hears which one it is.
+    pub fn view(&self, at: &At) -> Result<View<'_>> {
+        let link = self.account.pick(at)?;
+        let Some(body) = self.account.version_body(&link)? else {
+            let id: String = link.link_id().hex().chars().take(8).collect();
+            return Err(
+                Fault::new(Code::VersionNone, format!("version {id} is not kept any more")).hint("tuckbox versions")
+            );
+        };
+        self.account.run.person.picked(&super::versions::row(&link, Some(&body)));
+        Ok(View { account: &self.account, link, sources: body.sources, nodes: &self.nodes })
+    }
+
+    /// Says goodbye; figures of both directions.
+    pub fn close(self) -> Result<transport::Traffic> {
+        let Self { account, nodes } = self;
+        // It holds the connection, too.
+        drop(nodes);
+        let traffic = account.remote.traffic();
+        account.remote.close()?;
+        Ok(traffic)
+    }
+}
+
+impl View<'_> {
+    /// All sources as one tree.
+    pub fn overlay(&self) -> Overlay<'_> {
+        Overlay::new(self.nodes, &self.sources)
+    }
+
+    /// Gets small sources whole, when a path lies in them: looking it up then costs nothing more.
+    pub fn prepare(&self, paths: &[Vec<u8>]) -> Result<()> {
+        let hosts = self.overlay().has_hosts();
+        let near = |source: &SourceRoot| paths.iter().any(|path| concerns(path, &source.path, hosts));
+        let small = |source: &SourceRoot| source.files.saturating_add(source.dirs) <= WHOLE_ENTRIES_MAX;
+        self.sources
+            .iter()
+            .filter(|source| near(source) && small(source))
+            .try_for_each(|source| self.nodes.fill(source.root))
+    }
+
+    /// Makes sure that everything at and below a name is here, in one flight.
+    pub fn fill(&self, overlay: &Overlay<'_>, found: &Found<'_>) -> Result<()> {
+        for index in overlay.sources_of(found) {
+            let Some(source) = self.sources.get(index) else { continue };
+            let inside = found.source == Some(index) && !found.is_source_top();
+            // Where all of the source is here already, there is no need to remember that a part of it is.
+            if !inside {
+                self.nodes.fill(source.root)?;
+            } else if !self.nodes.is_filled(&source.root) {
+                match &found.entry.what {
+                    What::Dir(child) => self.nodes.fill(child.node)?,
+                    What::File { content: Content::List { node, .. }, .. } => self.nodes.fill(*node)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of two paths leads to or through the other. A wildcard may be anything.
+fn concerns(path: &[u8], source: &[u8], hosts: bool) -> bool {
+    let wild = |name: &[u8]| name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
+    components(path).skip(usize::from(hosts)).zip(components(source)).all(|(a, b)| a == b || wild(a))
+}
