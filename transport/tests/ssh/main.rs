@@ -18,5 +18,5 @@ mod login;
 mod pipes;
 mod questions;
 #[allow(dead_code, reason = "shared with the package of integration tests, which uses the rest")]
-#[path = "../../../tests/src/sshd.rs"]
+#[path = "../../../tests/harness/sshd.rs"]
 mod sshd;

@@ -327,7 +327,9 @@ fn public_of(private: &Path) -> String {
 /// in `PATH`, names the configuration of this home, which names its known_hosts.
 #[derive(Debug)]
 pub struct Client {
-    dir: tempfile::TempDir,
+    home: PathBuf,
+    /// Removes the home at the end, when it was made here.
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Default for Client {
@@ -344,28 +346,40 @@ impl Client {
     #[must_use]
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        fs::create_dir_all(dir.path().join(".ssh")).expect(".ssh");
-        fs::create_dir_all(dir.path().join("bin")).expect("bin");
-        let client = Self { dir };
+        let client = Self::at(dir.path());
+        Self { _dir: Some(dir), ..client }
+    }
+
+    /// The same in a home that is there already.
+    ///
+    /// # Panics
+    /// When there is no ssh.
+    #[must_use]
+    pub fn at(home: impl Into<PathBuf>) -> Self {
+        let client = Self { home: home.into(), _dir: None };
+        fs::create_dir_all(client.file(".ssh")).expect(".ssh");
+        fs::create_dir_all(client.file("bin")).expect("bin");
         let real = find("ssh").expect("this test needs OpenSSH's client; install it and run again");
         let script =
             format!("#!/bin/sh\nexec {} -F '{}' \"$@\"\n", real.display(), client.file(".ssh/config").display());
         fs::write(client.ssh(), script).expect("bin/ssh");
         fs::set_permissions(client.ssh(), fs::Permissions::from_mode(0o755)).expect("bin/ssh");
-        client.config("");
+        if !client.file(".ssh/config").exists() {
+            client.config("");
+        }
         client
     }
 
     /// The home.
     #[must_use]
     pub fn home(&self) -> &Path {
-        self.dir.path()
+        &self.home
     }
 
     /// A file in it.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.home.join(name)
     }
 
     /// The `ssh` that reads this home.

@@ -1,0 +1,24 @@
+//! Uses tuckbox as a stranger would, and breaks its world.
+//!
+//! A test is three lines: make a tree, run the command, look at what a person would see. What it needs for that is
+//! here; the tests are in `it/`.
+//!
+//! * [`world`]: temporary machines, each with a home of its own, and the program in their PATH
+//! * [`subject`]: runs the program and keeps what it said
+//! * [`tree`]: makes trees, plain and odd
+//! * [`look`]: lists a tree exactly and tells two lists apart
+//! * [`pty`]: a person at a terminal
+//! * [`sshd`]: private SSH servers on loopback ports
+//! * [`pinned`]: texts that may not change unnoticed
+//! * [`need`]: what a test needs of the machine
+//! * [`wait`]: waits for a condition, with a deadline
+
+pub mod look;
+pub mod need;
+pub mod pinned;
+pub mod pty;
+pub mod sshd;
+pub mod subject;
+pub mod tree;
+pub mod wait;
+pub mod world;

@@ -1,0 +1,76 @@
+//! What a test needs of the machine. Where it is missing the test says so and passes, unless `TUCKBOX_TESTS_ALL` is set
+//! (`tests/run` sets it after installing everything): then it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Places of programs, looked through in order.
+pub const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+/// Whether the test may go on; `why` is told when not.
+///
+/// # Panics
+/// When everything was promised to be there.
+pub fn have(present: bool, why: &str) -> bool {
+    let all = std::env::var_os("TUCKBOX_TESTS_ALL").is_some_and(|value| !value.is_empty());
+    assert!(present || !all, "this test cannot run here: {why}");
+    if !present {
+        eprintln!("left out: {why}");
+    }
+    present
+}
+
+/// Whether this process is root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Whether the test may act as root. A test that needs it is left out for other users even when all is promised.
+#[must_use]
+pub fn root() -> bool {
+    if !is_root() {
+        eprintln!("left out: it needs root");
+    }
+    is_root()
+}
+
+/// Whether these programs are installed.
+pub fn programs(names: &[&str]) -> bool {
+    let missing: Vec<_> = names.iter().filter(|name| find(name).is_none()).collect();
+    have(missing.is_empty(), &format!("not installed: {missing:?}"))
+}
+
+/// Where a program is.
+#[must_use]
+pub fn find(name: &str) -> Option<PathBuf> {
+    PATH.split(':').map(|place| Path::new(place).join(name)).find(|path| path.is_file())
+}
+
+/// A small file system in memory, until this is dropped.
+#[derive(Debug)]
+pub struct Mounted(PathBuf);
+
+/// Mounts one of at most `size` (as `mount` takes it), where the system lets us.
+#[must_use]
+pub fn mount_tmpfs(at: &Path, size: &str) -> Option<Mounted> {
+    let mut command = Command::new("mount");
+    let done = command.args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"]).arg(at).output();
+    let mounted = done.is_ok_and(|out| out.status.success());
+    have_privilege(mounted, "this place does not allow mounting").then(|| Mounted(at.to_owned()))
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let done = Command::new("umount").arg("-l").arg(&self.0).status();
+        assert!(done.is_ok_and(|status| status.success()), "{} stays mounted", self.0.display());
+    }
+}
+
+/// What a container may forbid even to root, is never promised.
+fn have_privilege(present: bool, why: &str) -> bool {
+    if !present {
+        eprintln!("left out: {why}");
+    }
+    present
+}

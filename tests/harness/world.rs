@@ -1,0 +1,254 @@
+//! Temporary machines. Each has a home, an environment and a PATH of its own and nothing of the person who runs the
+//! tests; several share one disk, below one temporary directory that goes when the last of them goes.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::need;
+use crate::sshd::Client;
+use crate::subject::Call;
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct World {
+    disk: Arc<tempfile::TempDir>,
+    program: PathBuf,
+    name: String,
+    user: Option<u32>,
+    vault: Option<String>,
+}
+
+impl World {
+    /// A fresh machine, with `program` as its `tuckbox`.
+    ///
+    /// # Panics
+    /// When the disk does not allow it.
+    #[must_use]
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        let disk = tempfile::Builder::new().prefix("tuckbox-").tempdir().unwrap();
+        // Other users take part (setpriv); each home is closed by itself.
+        fs::set_permissions(disk.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let world = Self {
+            disk: Arc::new(disk),
+            program: program.as_ref().to_owned(),
+            name: "ana".into(),
+            user: None,
+            vault: None,
+        };
+        fs::create_dir(world.path("bin")).unwrap();
+        symlink(&world.program, world.path("bin/tuckbox")).unwrap();
+        world.make_home();
+        world
+    }
+
+    /// Another machine: another home, another host name, the same disk.
+    #[must_use]
+    pub fn machine(&self, name: &str) -> Self {
+        let other = Self { name: name.into(), user: None, ..self.clone() };
+        other.make_home();
+        other
+    }
+
+    /// A machine on which another user works. Only root can make one, see [`need::root`].
+    ///
+    /// # Panics
+    /// When this process is not root.
+    #[must_use]
+    pub fn user(&self, name: &str, uid: u32) -> Self {
+        let other = Self { user: Some(uid), ..self.machine(name) };
+        other.give(&other.home());
+        if !reachable_by_all(&self.program) {
+            let copy = self.path("bin/copy");
+            fs::copy(&self.program, &copy).unwrap();
+            fs::rename(copy, self.path("bin/tuckbox")).unwrap();
+        }
+        other
+    }
+
+    /// The same machine, on which `TUCKBOX_VAULT` names a vault.
+    #[must_use]
+    pub fn with_vault(&self, address: impl Into<String>) -> Self {
+        Self { vault: Some(address.into()), ..self.clone() }
+    }
+
+    /// The same machine with a vault at [`World::vault`], made with an account and a key without a passphrase.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[must_use]
+    pub fn ready(&self) -> Self {
+        let world = self.with_vault(self.arg("vault"));
+        world.tuckbox(["init"]).ok();
+        world
+    }
+
+    /// The directory of the vault that [`World::ready`] makes.
+    #[must_use]
+    pub fn vault(&self) -> PathBuf {
+        self.path("vault")
+    }
+
+    /// The 24 recovery words of this machine's key.
+    ///
+    /// # Panics
+    /// When there is no key.
+    pub fn words(&self) -> String {
+        let record = self.tuckbox(["key", "words", "--json"]).ok().record("words");
+        record["words"].as_str().unwrap().to_owned()
+    }
+
+    /// Restores everything of the newest version below `to`, with full paths.
+    pub fn restore_all(&self, to: &str) {
+        self.tuckbox(["restore", "--to", &self.arg(to)]).ok();
+    }
+
+    /// Gives a path to the user of this machine (not what is below it).
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn give(&self, path: &Path) {
+        std::os::unix::fs::lchown(path, self.user, self.user).unwrap();
+    }
+
+    /// Host name and name of the home.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A path on the disk that all machines of this test share.
+    #[must_use]
+    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.disk.path().join(below)
+    }
+
+    /// The same as text, for arguments.
+    ///
+    /// # Panics
+    /// When it is no text.
+    #[must_use]
+    pub fn arg(&self, below: &str) -> String {
+        self.path(below).into_os_string().into_string().unwrap()
+    }
+
+    /// A directory on the disk, made with all that leads to it.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn dir(&self, below: impl AsRef<Path>) -> PathBuf {
+        let path = self.path(below);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// The home directory of this machine.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.path(format!("home-{}", self.name))
+    }
+
+    /// The directory of keys.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.home().join(".config/tuckbox/keys")
+    }
+
+    /// The only key file.
+    ///
+    /// # Panics
+    /// When there is none, or another one.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        let files: Vec<_> =
+            fs::read_dir(self.keys()).expect("a directory of keys").map(|e| e.unwrap().path()).collect();
+        match files.as_slice() {
+            [file] => file.clone(),
+            other => panic!("expected one key file, found {other:?}"),
+        }
+    }
+
+    /// The vault that is used when none is named.
+    #[must_use]
+    pub fn default_vault(&self) -> PathBuf {
+        self.home().join(".local/share/tuckbox/vault")
+    }
+
+    /// Removes everything that a person would lose with this machine: home, keys, state and cache.
+    ///
+    /// # Panics
+    /// When it cannot be removed.
+    pub fn lose_everything(&self) {
+        fs::remove_dir_all(self.home()).unwrap();
+        self.make_home();
+        if self.user.is_some() {
+            self.give(&self.home());
+        }
+    }
+
+    /// A run of the program with these words.
+    #[must_use]
+    pub fn tuckbox<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Call {
+        self.command(self.path("bin/tuckbox"), words)
+    }
+
+    /// A run of another program on this machine.
+    #[must_use]
+    pub fn command<W: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, words: impl IntoIterator<Item = W>) -> Call {
+        let mut command = match self.user {
+            None => Command::new(program),
+            Some(uid) => {
+                let mut command = Command::new(need::find("setpriv").unwrap_or_else(|| "setpriv".into()));
+                command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()]);
+                command.arg("--").arg(program);
+                command
+            }
+        };
+        command.args(words).env_clear().current_dir(self.home()).envs(self.environment());
+        Call::new(command, Arc::clone(&self.disk))
+    }
+
+    /// The SSH client of this machine.
+    pub fn ssh(&self) -> Client {
+        Client::at(self.home())
+    }
+
+    /// What the programs on this machine find in their environment.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let home = self.arg(&format!("home-{}", self.name));
+        let bin = self.arg("bin");
+        [
+            ("PATH", format!("{home}/bin:{bin}:{}", need::PATH)),
+            ("HOME", home.clone()),
+            ("XDG_CONFIG_HOME", format!("{home}/.config")),
+            ("XDG_STATE_HOME", format!("{home}/.local/state")),
+            ("XDG_CACHE_HOME", format!("{home}/.cache")),
+            ("XDG_DATA_HOME", format!("{home}/.local/share")),
+            ("TZ", "UTC".into()),
+            ("LANG", "C.UTF-8".into()),
+            ("TERM", "dumb".into()),
+            ("COLUMNS", "80".into()),
+            ("TUCKBOX_HOST", self.name.clone()),
+            ("RUST_BACKTRACE", "1".into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .chain(self.vault.iter().map(|vault| ("TUCKBOX_VAULT".to_owned(), vault.clone())))
+        .collect()
+    }
+
+    fn make_home(&self) {
+        fs::create_dir_all(self.home()).unwrap();
+        fs::set_permissions(self.home(), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+}
+
+/// Whether everybody may run this file where it lies.
+fn reachable_by_all(file: &Path) -> bool {
+    file.ancestors().skip(1).all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.permissions().mode() & 1 != 0))
+}

@@ -1,0 +1,229 @@
+//! Bad input gets a clear error and loses nothing: each code with its sentence, its hint and its exit code, pinned below
+//! `pinned/errors/`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tests::subject::{Outcome, files_below, flip};
+use tests::world::World;
+use tests::{look, need, pinned, tree};
+
+use crate::world;
+
+/// It failed so, and told it in the pinned words.
+fn pin(outcome: Outcome, code: &str, exit: i32) {
+    pin_as(outcome, code, code, exit);
+}
+
+/// The same for a code that is told in several ways.
+fn pin_as(outcome: Outcome, name: &str, code: &str, exit: i32) {
+    let outcome = outcome.fails(code, exit);
+    pinned::check(&format!("errors/{name}"), &outcome.error());
+}
+
+/// A machine with one version of a small tree at `docs`.
+fn one_version() -> World {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    world
+}
+
+#[test]
+fn words_that_are_not_understood() {
+    let world = world();
+    let run = |words: &[&str]| world.tuckbox(words).run();
+    pin_as(run(&["backup", "--no-such-flag"]), "usage.flag", "usage", 2);
+    pin_as(run(&["bakup"]), "usage.misspelt", "usage", 2);
+    pin_as(run(&["snapshots"]), "usage.snapshots", "usage", 2);
+    pin_as(run(&["prune"]), "usage.prune", "usage", 2);
+    pin_as(run(&["mount"]), "usage.mount", "usage", 2);
+    pin_as(run(&["list"]), "usage.list", "usage", 2);
+    pin_as(run(&["backup"]), "usage.nothing", "usage", 2);
+    pin(run(&["ls", "--at", "the day before"]), "usage.time", 2);
+    pin_as(run(&["ls", "--at", "+3h"]), "usage.time.future", "usage.time", 2);
+}
+
+#[test]
+fn a_configuration_with_a_mistake() {
+    let world = world();
+    let config = world.home().join(".config/tuckbox/config.toml");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    for (name, text) in [
+        ("config.invalid", "valut = \"/x\"\n"),
+        ("config.invalid.syntax", "vault = \n"),
+        ("config.invalid.kind", "[[source]]\npath = 7\n"),
+    ] {
+        fs::write(&config, text).unwrap();
+        pin_as(world.tuckbox(["versions"]).run(), name, "config.invalid", 2);
+    }
+    world.tuckbox(["version"]).ok();
+}
+
+#[test]
+fn vaults_that_are_none() {
+    let world = world();
+    tree::small(world.path("docs"));
+    let backup = |vault: &str| world.tuckbox(["backup", &world.arg("docs"), "--vault", vault]).run();
+    pin(backup(&world.arg("nowhere")), "vault.none", 5);
+    assert!(!world.path("nowhere").exists(), "it must not be made");
+    pin_as(world.tuckbox(["versions"]).run(), "vault.none.default", "vault.none", 5);
+
+    let other = tree::small(world.path("other"));
+    let before = look::at(other.path());
+    pin(backup(&world.arg("other")), "vault.not_a_vault", 5);
+    pin_as(
+        world.tuckbox(["init", "--vault", &world.arg("other")]).run(),
+        "vault.not_a_vault.init",
+        "vault.not_a_vault",
+        5,
+    );
+    before.same_as(&look::at(other.path()));
+}
+
+#[test]
+fn a_vault_of_a_newer_program() {
+    let world = one_version();
+    let file = world.vault().join("vault.json");
+    let mut vault: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut write = |change: &dyn Fn(&mut serde_json::Value)| {
+        change(&mut vault);
+        // serde_json keeps keys sorted, and prints no blanks: what FORMAT.md hashes.
+        vault.as_object_mut().unwrap().remove("check");
+        let check = blake3::hash(vault.to_string().as_bytes()).to_hex().to_string();
+        vault["check"] = check.into();
+        fs::write(&file, vault.to_string()).unwrap();
+    };
+    write(&|vault| vault["format"] = 2.into());
+    let before = look::at(world.vault());
+    pin(world.tuckbox(["versions"]).run(), "format.newer", 11);
+    world.tuckbox(["backup", &world.arg("docs")]).run().fails("format.newer", 11);
+    before.without(|item| item.mtime = (0, 0)).same_as(&look::at(world.vault()).without(|item| item.mtime = (0, 0)));
+    write(&|vault| vault["format"] = 1.into());
+    world.tuckbox(["versions"]).ok();
+    write(&|vault| vault["features"] = vec![0, 0, 1].into());
+    world.tuckbox(["versions"]).run().fails("format.newer", 11);
+    // A compatible feature changes nothing for us.
+    write(&|vault| vault["features"] = vec![1 << 20, 0, 0].into());
+    world.tuckbox(["versions"]).ok();
+}
+
+#[test]
+fn a_vault_of_another_user() {
+    if !need::root() || !need::programs(&["setpriv"]) {
+        return;
+    }
+    let world = one_version();
+    fs::set_permissions(world.vault(), fs::Permissions::from_mode(0o755)).unwrap();
+    let guest = world.user("guest", 4_321);
+    pin(guest.tuckbox(["versions", "--vault", &world.arg("vault")]).run(), "vault.refused", 7);
+}
+
+#[test]
+fn accounts() {
+    let world = one_version();
+    pin(world.tuckbox(["versions", "--account", "nobody"]).run(), "account.none", 5);
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    pin(bob.tuckbox(["init", "--account", "ana"]).run(), "account.bound", 12);
+    pin(bob.tuckbox(["versions", "--account", "ana"]).run(), "key.none", 7);
+
+    world.tuckbox(["init", "--account", "second"]).ok();
+    fs::remove_dir_all(world.home().join(".local/state")).unwrap();
+    pin(world.tuckbox(["versions"]).run(), "account.which", 2);
+}
+
+#[test]
+fn versions_and_paths() {
+    let world = one_version();
+    let ls = |words: &[&str]| world.tuckbox(["ls"]).and(words).run();
+    pin(ls(&["--at", "2001-01-01"]), "version.none", 5);
+    pin_as(ls(&["--at", "latest~7"]), "version.none.back", "version.none", 5);
+    pin_as(ls(&["--at", "id:0123456789"]), "version.none.id", "version.none", 5);
+    pin(ls(&[&world.arg("docs/absent")]), "path.none", 5);
+    let run = world.tuckbox(["restore", &world.arg("docs/absent"), "--to", &world.arg("out")]).run();
+    pin_as(run, "path.none.restore", "path.none", 5);
+    world.tuckbox(["dump", &world.arg("docs/absent")]).run().fails("path.none", 5);
+}
+
+#[test]
+fn a_damaged_vault_says_what_is_lost_and_gives_the_rest() {
+    let world = one_version();
+    let packs = files_below(&world.vault()).into_iter().filter(|f| f.extension().is_some_and(|e| e == "pack"));
+    let largest = packs.max_by_key(|f| fs::metadata(f).unwrap().len()).unwrap();
+    let middle = fs::metadata(&largest).unwrap().len() / 2;
+    flip(&largest, middle);
+
+    let check = world.tuckbox(["check", "--read-data"]).run().exits(10);
+    assert!(check.text().contains("DAMAGED"), "{check}");
+    let restore = world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out")]).run().exits(10);
+    assert!(restore.err().contains("data.damaged"), "{restore}");
+    assert_eq!(fs::read(world.path("out/docs/letter.txt")).unwrap(), b"Dear Ana,\n");
+    pin(world.tuckbox(["dump", &world.arg("docs/photos/lake.raw")]).run(), "data.damaged", 10);
+
+    // A backup of the source, unchanged, gives back what was lost.
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("healed")]).ok();
+    look::at(world.path("docs")).same_as(&look::at(world.path("healed/docs")));
+}
+
+#[test]
+fn a_full_disk_under_the_vault() {
+    if !need::root() {
+        return;
+    }
+    let world = world();
+    let Some(_mounted) = need::mount_tmpfs(&world.dir("small"), "8m") else { return };
+    let world = world.with_vault(world.arg("small/vault"));
+    world.tuckbox(["init"]).ok();
+    tree::small(world.path("docs"));
+    world.tuckbox(["backup", &world.arg("docs/code")]).ok();
+    tree::Tree::at(world.path("docs")).file("too much", tree::Seeded::new(4).bytes(24 << 20));
+    pin(world.tuckbox(["backup", &world.arg("docs")]).run(), "disk.full", 9);
+    world.tuckbox(["check", "--read-data"]).ok();
+    world.tuckbox(["restore", &world.arg("docs/code"), "--to", &world.arg("out")]).ok();
+    look::at(world.path("docs/code")).same_as(&look::at(world.path("out/code")));
+}
+
+#[test]
+fn a_full_disk_under_a_restore() {
+    if !need::root() {
+        return;
+    }
+    let world = one_version();
+    let Some(_mounted) = need::mount_tmpfs(&world.dir("small"), "1m") else { return };
+    let run = world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("small")]).run();
+    pin_as(run, "disk.full.restore", "disk.full", 9);
+}
+
+#[test]
+fn ends_that_are_not_ours_or_not_there() {
+    let world = one_version();
+    let versions = |vault: &str| world.tuckbox(["versions", "--vault", vault]).run();
+    pin(versions("cmd:echo hello; echo who are you"), "net.not_ours", 8);
+    pin(versions("cmd:no-such-program-anywhere"), "net.no_program", 5);
+    pin_as(versions("cmd:exit 3"), "net.not_ours.exit", "net.not_ours", 8);
+    pin(versions("ssh://127.0.0.1:1/vault"), "net.unreachable", 8);
+}
+
+#[test]
+fn roles_can_only_be_narrowed() {
+    let world = one_version();
+    let vault = world.arg("vault");
+    let through = |role: &str| world.with_vault(format!("cmd:tuckbox serve --stdio --vault {vault} --role {role}"));
+    pin(through("read").tuckbox(["backup", &world.arg("docs")]).run(), "policy.role", 12);
+    through("read").tuckbox(["versions"]).ok();
+    through("append").tuckbox(["backup", &world.arg("docs")]).ok();
+    pin_as(through("append").tuckbox(["key", "rotate"]).run(), "policy.role.append", "policy.role", 12);
+    let forced = world
+        .with_vault(format!("cmd:SSH_ORIGINAL_COMMAND='rm -rf /' tuckbox serve --stdio --vault {vault} --role append"));
+    let run = forced.tuckbox(["versions"]).run();
+    pin_as(run, "policy.role.forced", "policy.role", 12);
+}
+
+#[test]
+fn every_code_has_a_page() {
+    let world = world();
+    for code in agent::fault::Code::ALL {
+        world.tuckbox(["explain", code.name()]).ok().says(code.name());
+    }
+}

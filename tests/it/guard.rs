@@ -1,0 +1,117 @@
+//! What is gone, unreadable or in motion is told, and never recorded as removed by mistake.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tests::world::World;
+use tests::{look, need, pinned, tree};
+
+use crate::world;
+
+/// A machine with one version of 150 small files at `docs`.
+fn crowd() -> World {
+    let world = world().ready();
+    let docs = tree::Tree::at(world.path("docs"));
+    for n in 0..150 {
+        docs.file(format!("{n:03}"), format!("{n}"));
+    }
+    drop(docs.age());
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    world
+}
+
+fn files(world: &World, at: &str) -> usize {
+    world.tuckbox(["ls", "-r", "--json", "--at", at, &world.arg("docs")]).ok().records("entry").len()
+}
+
+#[test]
+fn when_most_of_a_source_is_gone() {
+    let world = crowd();
+    (0..120).for_each(|n| fs::remove_file(world.path(format!("docs/{n:03}"))).unwrap());
+    fs::write(world.path("docs/new"), "new").unwrap();
+    let run = world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    pinned::check("warnings/guard.mass_deletion", &run.warning("guard.mass_deletion").unwrap());
+    assert_eq!(files(&world, "latest"), 151, "what is gone is kept, what is new is there");
+    world.tuckbox(["backup", &world.arg("docs"), "--accept-deletions"]).ok();
+    assert_eq!(files(&world, "latest"), 31);
+    assert_eq!(files(&world, "previous"), 151);
+}
+
+#[test]
+fn when_all_of_a_source_is_gone() {
+    for empty in [true, false] {
+        let world = crowd();
+        fs::remove_dir_all(world.path("docs")).unwrap();
+        if empty {
+            fs::create_dir(world.path("docs")).unwrap();
+        }
+        world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+        assert_eq!(files(&world, "latest"), 150);
+    }
+}
+
+#[test]
+fn a_source_never_seen_that_is_not_there() {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    let run = world.tuckbox(["backup", &world.arg("docs"), &world.arg("absent")]).run();
+    let run = run.exits(3).warns("source.none");
+    pinned::check("warnings/source.none", &run.warning("source.none").unwrap());
+    world.restore_all("out");
+}
+
+#[test]
+fn an_unreadable_file_keeps_what_an_earlier_version_holds() {
+    if !need::root() || !need::programs(&["setpriv"]) {
+        return;
+    }
+    let guest = world().user("guest", 4_321);
+    let guest = guest.with_vault(guest.arg("home-guest/vault"));
+    let docs = guest.path("home-guest/docs");
+    tree::small(&docs);
+    tree::give_all(&docs, 4_321);
+    let docs = docs.to_str().unwrap();
+    guest.tuckbox(["init"]).ok();
+    guest.tuckbox(["backup", docs]).ok();
+    let before = look::at(docs);
+
+    fs::write(format!("{docs}/secret"), "never readable").unwrap();
+    for name in ["secret", "letter.txt"] {
+        std::os::unix::fs::lchown(format!("{docs}/{name}"), Some(0), Some(0)).unwrap();
+        tree::Tree::at(docs).mode(name, 0o600);
+    }
+    let run = guest.tuckbox(["backup", docs]).run().exits(3).warns("source.unreadable");
+    pinned::check("warnings/source.unreadable", &run.warning("source.unreadable").unwrap());
+    let restored = guest.tuckbox(["restore", docs, "--to", &guest.arg("home-guest/out")]).run();
+    assert!([0, 3].contains(&restored.code()), "{restored}");
+    let back = look::at(guest.path("home-guest/out/docs"));
+    assert_eq!(back.get("letter.txt").content, before.get("letter.txt").content);
+    assert_eq!(back.get("photos/lake.raw"), before.get("photos/lake.raw"));
+}
+
+#[test]
+fn a_file_that_never_stands_still() {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    let (stop, restless) = (AtomicBool::new(false), world.path("docs/restless"));
+    fs::write(&restless, vec![1; 8 << 20]).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::os::unix::fs::FileExt;
+            let file = fs::File::options().write(true).open(&restless).unwrap();
+            let mut turn = 0;
+            while !stop.load(Ordering::Relaxed) {
+                turn += 1;
+                file.write_all_at(&u64::to_le_bytes(turn), (turn % 1_000) * 8_192).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        let run = world.tuckbox(["backup", &world.arg("docs")]).run();
+        stop.store(true, Ordering::Relaxed);
+        let run = run.exits(3).warns("source.changed");
+        pinned::check("warnings/source.changed", &run.warning("source.changed").unwrap());
+    });
+    let rows = world.tuckbox(["ls", "--json", &world.arg("docs/restless")]).ok().records("entry");
+    assert_eq!(rows[0]["mark"], "changed");
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/letter.txt")]).ok().text(), "Dear Ana,\n");
+}

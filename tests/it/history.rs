@@ -1,0 +1,111 @@
+//! A vault that shows another past than it once did is told before anything is written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::subject::files_below;
+use tests::world::World;
+use tests::{pinned, tree};
+
+use crate::world;
+
+/// A machine with so many versions of `docs`.
+fn versions(count: usize) -> World {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    (0..count).for_each(|n| another(&world, &n.to_string()));
+    world
+}
+
+/// One more version, with this content.
+fn another(world: &World, content: &str) {
+    fs::write(world.path("docs/letter.txt"), content).unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+}
+
+fn copy(world: &World, from: &str, to: &str) {
+    fs::remove_dir_all(world.path(to)).unwrap_or_default();
+    world.command("cp", ["-a", &world.arg(from), &world.arg(to)]).ok();
+}
+
+/// Files with this ending in the vault, in order.
+fn with_ending(vault: &Path, ending: &str) -> Vec<PathBuf> {
+    files_below(vault).into_iter().filter(|file| file.extension().is_some_and(|e| e == ending)).collect()
+}
+
+/// Whoever sees the whole chain for the first time is told, and so is whoever checks.
+fn found(world: &World, code: &str, words: &str) {
+    let check = world.tuckbox(["check"]).run().exits(10);
+    let told = String::from_utf8_lossy(&check.stdout).contains(code) || check.err().contains(code);
+    assert!(told, "{check}");
+    fs::write(world.path("words"), words).unwrap();
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    let recover = bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).run();
+    if recover.code() == 0 {
+        bob.tuckbox(["versions"]).run().fails(code, 10);
+    } else {
+        recover.fails(code, 10);
+    }
+}
+
+/// Writing fails so, in the pinned words.
+fn told(world: &World, code: &str) {
+    let run = world.tuckbox(["backup", &world.arg("docs")]).run().fails(code, 10);
+    pinned::check(&format!("errors/{code}"), &run.error());
+}
+
+#[test]
+fn put_back_to_an_earlier_state() {
+    let world = versions(1);
+    copy(&world, "vault", "earlier");
+    another(&world, "later");
+    copy(&world, "earlier", "vault");
+    let before = files_below(&world.path("vault/domains")).len();
+    told(&world, "history.rollback");
+    assert_eq!(files_below(&world.path("vault/domains")).len(), before, "nothing may be written");
+    let newest = world.tuckbox(["versions", "--json"]).run().records("version").pop();
+    let newest = newest.map_or(3, |row| row["sequence"].as_u64().unwrap());
+    world.tuckbox(["check", "--accept-history", &newest.to_string()]).ok();
+    another(&world, "and on");
+}
+
+#[test]
+fn two_copies_that_both_went_on() {
+    let world = versions(1);
+    copy(&world, "vault", "copy");
+    let bob = world.machine("bob").with_vault(world.arg("copy"));
+    fs::write(world.path("words"), world.words()).unwrap();
+    bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    another(&bob, "on the copy");
+    another(&bob, "and once more");
+    another(&world, "on the vault");
+    copy(&world, "copy", "vault");
+    told(&world, "history.fork");
+}
+
+#[test]
+fn a_link_that_is_missing() {
+    let world = versions(2);
+    let (links, words) = (with_ending(&world.vault(), "link"), world.words());
+    fs::remove_file(&links[links.len() - 2]).unwrap();
+    found(&world, "history.gap", &words);
+}
+
+#[test]
+fn a_body_that_is_missing() {
+    let world = versions(2);
+    let words = world.words();
+    let newest =
+        with_ending(&world.vault(), "body").into_iter().max_by_key(|f| fs::metadata(f).unwrap().modified().unwrap());
+    fs::remove_file(newest.unwrap()).unwrap();
+    found(&world, "history.loss", &words);
+}
+
+#[test]
+fn a_link_that_was_altered() {
+    let world = versions(2);
+    let links = with_ending(&world.vault(), "link");
+    tests::subject::flip(&links[links.len() - 1], 130);
+    let run = world.tuckbox(["versions"]).run();
+    assert!([10].contains(&run.code()), "{run}");
+}

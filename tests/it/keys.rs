@@ -1,0 +1,173 @@
+//! The key: words, passphrases, other people's keys.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use tests::pty::Terminal;
+use tests::world::World;
+use tests::{look, pinned, tree};
+
+use crate::world;
+
+fn one_version() -> World {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    world
+}
+
+/// It failed so, and told it in the pinned words.
+fn pin(outcome: tests::subject::Outcome, code: &str, exit: i32) {
+    let outcome = outcome.fails(code, exit);
+    pinned::check(&format!("errors/{code}"), &outcome.error());
+}
+
+#[test]
+fn everything_lost_but_the_vault_and_the_words() {
+    let world = one_version();
+    let docs = look::at(world.path("docs"));
+    let words = world.words();
+    assert_eq!(words.split_whitespace().count(), 24);
+    world.lose_everything();
+    fs::remove_dir_all(world.path("docs")).unwrap();
+
+    fs::write(world.path("words"), words).unwrap();
+    world.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    world.tuckbox(["restore", "--yes"]).ok();
+    docs.same_as(&look::at(world.path("docs")));
+    // And it goes on from there, without sending anything again.
+    let next = world.tuckbox(["backup", &world.arg("docs"), "--json"]).ok();
+    assert_eq!(next.count("new_bytes"), 0, "{next}");
+}
+
+#[test]
+fn words_are_typed_at_a_terminal() {
+    let world = one_version();
+    let words = world.words();
+    world.lose_everything();
+    let recover = Terminal::start(world.tuckbox(["key", "recover"]), 24, 200);
+    recover.shows("24 recovery words").keys(&format!("{words}\r"));
+    recover.shows("New passphrase").keys("\r").shows("tuckbox versions");
+    assert_eq!(recover.end(), 0);
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 1);
+}
+
+#[test]
+fn words_that_are_wrong() {
+    let world = one_version();
+    let good = world.words();
+    let recover = |words: &str| {
+        fs::write(world.path("words"), words).unwrap();
+        world
+            .machine("empty")
+            .with_vault(world.arg("vault"))
+            .tuckbox(["key", "recover", "--words-file", &world.arg("words")])
+            .run()
+    };
+    let mut swapped: Vec<_> = good.split_whitespace().collect();
+    swapped.swap(3, 17);
+    if swapped[3] != swapped[17] {
+        pin(recover(&swapped.join(" ")), "key.words", 7);
+    }
+    recover("one two three").fails("key.words", 7);
+    // Good words of no account here: the words of 32 zero bytes.
+    let other = recover(&format!("{}art", "abandon ".repeat(23))).fails("key.other_account", 7);
+    pinned::check("errors/key.other_account.words", &other.error());
+}
+
+#[test]
+fn a_passphrase_is_needed_changed_and_lost() {
+    let world = one_version();
+    let file = |name: &str, text: &str| {
+        fs::write(world.path(name), text).unwrap();
+        world.arg(name)
+    };
+    let (one, two) = (file("one", "first passphrase\n"), file("two", "second passphrase\n"));
+    let versions = |words: &[&str]| world.tuckbox(["versions"]).and(words).run();
+
+    world.tuckbox(["key", "passwd", "--new-password-file", &one]).ok();
+    pin(versions(&[]), "key.passphrase_needed", 7);
+    versions(&["--password-file", &one]).ok();
+    versions(&["--password-command", "echo first passphrase"]).ok();
+    pin(versions(&["--password-file", &two]), "key.passphrase", 7);
+
+    world.tuckbox(["key", "passwd", "--password-file", &one, "--new-password-file", &two]).ok();
+    versions(&["--password-file", &one]).fails("key.passphrase", 7);
+    versions(&["--password-file", &two]).ok();
+
+    world.tuckbox(["key", "add", "--label", "spare", "--password-file", &two, "--new-password-file", &one]).ok();
+    versions(&["--password-file", &one]).ok();
+    versions(&["--password-file", &two]).ok();
+    let slots = world.tuckbox(["key", "list", "--json"]).ok().records("slot");
+    let spare = slots.iter().find(|slot| slot["label"] == "spare").unwrap()["slot"].as_str().unwrap();
+    world.tuckbox(["key", "remove", spare, "--password-file", &two]).ok();
+    versions(&["--password-file", &one]).fails("key.passphrase", 7);
+    // The words open it still.
+    let words = world.tuckbox(["key", "words", "--json", "--password-file", &two]).ok().record("words");
+    assert_eq!(words["words"].as_str().unwrap().split_whitespace().count(), 24);
+}
+
+#[test]
+fn the_key_of_another_account() {
+    let world = one_version();
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    bob.tuckbox(["init"]).ok();
+    let key = bob.key_file();
+    let run = world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out"), "--account", "ana", "--key"]);
+    pin(run.and([key]).run(), "key.other_account", 7);
+    assert!(!world.path("out").exists());
+}
+
+#[test]
+fn key_files_in_disorder() {
+    let world = one_version();
+    let key = world.key_file();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    pin(world.tuckbox(["versions"]).run(), "key.permissions", 7);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+
+    let text = fs::read_to_string(&key).unwrap();
+    fs::write(&key, &text[..text.len() / 2]).unwrap();
+    pin(world.tuckbox(["versions"]).run(), "key.slot", 10);
+    fs::write(&key, text).unwrap();
+    world.tuckbox(["versions"]).ok();
+}
+
+#[test]
+fn a_copy_of_the_key_works_elsewhere() {
+    let world = one_version();
+    world.tuckbox(["key", "export", "-o", &world.arg("copy.key")]).ok();
+    assert_eq!(fs::metadata(world.path("copy.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    bob.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out"), "--key", &world.arg("copy.key")]).ok();
+    look::at(world.path("docs")).same_as(&look::at(world.path("out/docs")));
+}
+
+#[test]
+fn a_new_sealing_key_opens_old_and_new() {
+    let world = one_version();
+    world.tuckbox(["key", "rotate"]).ok();
+    let next = world.tuckbox(["backup", &world.arg("docs"), "--json"]).ok();
+    assert_eq!(next.count("new_bytes"), 0, "ids stay, so nothing is stored again\n{next}");
+    fs::write(world.path("docs/new"), "sealed with the second key").unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let words = world.words();
+    world.lose_everything();
+    fs::write(world.path("words"), words).unwrap();
+    world.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out")]).ok();
+    look::at(world.path("docs")).same_as(&look::at(world.path("out/docs")));
+}
+
+#[test]
+fn a_slot_in_the_vault_opens_on_an_empty_machine() {
+    let world = one_version();
+    fs::write(world.path("pass"), "in the vault\n").unwrap();
+    let pass = world.arg("pass");
+    world.tuckbox(["key", "add", "--in-vault", "--new-password-file", &pass]).ok();
+    let slots = world.tuckbox(["key", "list", "--json"]).ok().records("slot");
+    assert!(slots.iter().any(|slot| slot["in_vault"] == true), "{slots:?}");
+    world.lose_everything();
+    world.tuckbox(["key", "recover", "--password-file", &pass]).ok();
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 1);
+}

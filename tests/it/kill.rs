@@ -1,0 +1,133 @@
+//! Killed, cut, and whole again.
+
+use std::fs;
+use std::time::Duration;
+
+use tests::subject::bytes_below;
+use tests::tree::Seeded;
+use tests::wait::{until, within};
+use tests::world::World;
+use tests::{look, tree};
+
+use crate::world;
+
+/// Longest wait for a run to come so far.
+const SOON: Duration = Duration::from_secs(60);
+
+/// A machine and a source of 600 files and about 60 MB at `source`.
+fn large() -> World {
+    let world = world().ready();
+    tree::seeded(world.path("source"), 21, 600, 60_000_000);
+    world
+}
+
+/// Backs up once more, and proves that everything is there.
+fn whole(world: &World) -> tests::subject::Outcome {
+    let last = world.tuckbox(["backup", &world.arg("source"), "--json"]).ok();
+    world.tuckbox(["restore", &world.arg("source"), "--to", &world.arg("out")]).ok();
+    look::at(world.path("source")).same_as(&look::at(world.path("out/source")));
+    world.tuckbox(["check", "--read-data"]).ok();
+    last
+}
+
+/// What is stored, without the catalog, which can be rebuilt.
+fn stored(world: &World) -> u64 {
+    let files = tests::subject::files_below(&world.vault());
+    let truth =
+        files.iter().filter(|f| ["pack", "part", "link", "body"].iter().any(|e| f.extension() == Some(e.as_ref())));
+    truth.map(|file| fs::metadata(file).map_or(0, |meta| meta.len())).sum()
+}
+
+#[test]
+fn the_client_ten_times_at_random_moments() {
+    let clean = large();
+    let first = clean.tuckbox(["backup", &clean.arg("source"), "--json"]).ok();
+    let clean_bytes = stored(&clean);
+
+    let world = large();
+    let mut chance = Seeded::new(31);
+    for turn in 1..=10u64 {
+        let call = world.tuckbox(["backup", &world.arg("source")]).start();
+        // Somewhere in the next tenth of the way, by what has reached the disk, and then a moment more.
+        let goal = clean_bytes * turn / 12 + chance.below(clean_bytes / 12);
+        within(SOON, || stored(&world) >= goal || call.ends_within(Duration::ZERO));
+        let _ended = call.ends_within(Duration::from_micros(chance.below(30_000)));
+        call.kill();
+    }
+    let there = stored(&world);
+    let last = whole(&world);
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 1, "{last}");
+    let sent = last.count("sent_bytes");
+    let allowed = first.count("sent_bytes").saturating_sub(there * 9 / 10) + (4 << 20);
+    assert!(sent <= allowed, "{sent} sent although {there} were there; {allowed} allowed\n{last}");
+    let bytes = stored(&world);
+    assert!(bytes <= clean_bytes + clean_bytes / 10 + (1 << 20), "{bytes} stored, clean {clean_bytes}");
+}
+
+#[test]
+fn the_client_by_the_interrupt_key() {
+    let world = large();
+    let call = world.tuckbox(["backup", &world.arg("source")]).start();
+    until(SOON, "something stored", || stored(&world) > 4 << 20 || call.ends_within(Duration::ZERO));
+    call.signal(rustix::process::Signal::INT);
+    let run = call.wait();
+    assert!(run.code() == 130 || run.code() == 0, "{run}");
+    assert!(run.elapsed < SOON, "{run}");
+    whole(&world);
+}
+
+#[test]
+fn the_server_in_the_middle() {
+    let world = large();
+    let pid = world.path("pid");
+    let serve = format!("cmd:echo $$ > {}; exec tuckbox serve --stdio --vault {}", pid.display(), world.arg("vault"));
+    let remote = world.with_vault(serve);
+    for turn in 1..=3u64 {
+        let call = remote.tuckbox(["backup", &world.arg("source")]).start();
+        until(SOON, "the server", || fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n')));
+        within(SOON, || stored(&world) >= turn * (4 << 20) || call.ends_within(Duration::ZERO));
+        let number = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+        // It may have come to its end by itself.
+        let server = rustix::process::Pid::from_raw(number).unwrap();
+        rustix::process::kill_process(server, rustix::process::Signal::KILL).unwrap_or_default();
+        fs::remove_file(&pid).unwrap_or_default();
+        let run = call.wait();
+        assert!(run.code() == 0 || run.code() == 8, "a lost server is gone on with or told as such\n{run}");
+    }
+    whole(&world);
+}
+
+#[test]
+fn the_line_after_so_many_bytes() {
+    let world = large();
+    let vault = world.arg("vault");
+    let cut = |to: u64, from: u64| {
+        let dd = |bytes: u64| format!("dd bs=65536 count={bytes} iflag=count_bytes status=none");
+        world.with_vault(format!("cmd:{} | tuckbox serve --stdio --vault {vault} | {}", dd(to), dd(from)))
+    };
+    let all = 1 << 40;
+    for (to, from) in [(1, all), (all, 1), (1_000, all), (all, 1_000), (100_000, all), (5_000_000, all), (all, 20_000)]
+    {
+        let run = cut(to, from).tuckbox(["backup", &world.arg("source")]).run();
+        // Cut within the first bytes, nobody can tell a line that broke from a server that is something else.
+        assert!(run.code() == 0 || run.code() == 8, "{run}");
+    }
+    whole(&world);
+    // The other way round: a restore over a line that breaks.
+    let run = cut(all, 2_000_000).tuckbox(["restore", &world.arg("source"), "--to", &world.arg("cut")]).run();
+    assert!(run.code() == 0 || run.code() == 8, "{run}");
+    world.tuckbox(["restore", &world.arg("source"), "--to", &world.arg("cut")]).ok();
+    look::at(world.path("source")).same_as(&look::at(world.path("cut/source")));
+}
+
+#[test]
+fn a_restore_in_the_middle() {
+    let world = large();
+    world.tuckbox(["backup", &world.arg("source")]).ok();
+    let restore = || world.tuckbox(["restore", &world.arg("source"), "--to", &world.arg("out")]);
+    let call = restore().start();
+    within(SOON, || bytes_below(&world.path("out")) > 10 << 20 || call.ends_within(Duration::ZERO));
+    call.kill();
+    restore().ok();
+    look::at(world.path("source")).same_as(&look::at(world.path("out/source")));
+}

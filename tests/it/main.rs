@@ -1,0 +1,26 @@
+//! The tests of the whole: each uses the program as a stranger would, and says in its name what must hold.
+//!
+//! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
+
+mod concurrent;
+mod decoder;
+mod errors;
+mod fidelity;
+mod first_run;
+mod guard;
+mod hexdump;
+mod history;
+mod json;
+mod keys;
+mod kill;
+mod round_trip;
+mod selection;
+mod ssh;
+mod tidy;
+
+use tests::world::World;
+
+/// A fresh machine with the program that was just built.
+fn world() -> World {
+    World::new(env!("CARGO_BIN_EXE_subject"))
+}

@@ -1,0 +1,131 @@
+//! What is backed up and what is left out.
+
+use std::fs;
+
+use tests::tree::Tree;
+use tests::world::World;
+use tests::{look, need, tree};
+
+use crate::world;
+
+/// A tree for rules.
+fn ruled() -> World {
+    let world = world().ready();
+    let top = Tree::at(world.path("docs"));
+    top.file("a.o", "x").file("b.c", "x").file("IMG.JPG", "x").file("big", vec![7; 3 << 20]);
+    top.dir("cache").file("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n").file("junk", "x");
+    top.dir("private").file(".nobackup", "").file("secret", "x");
+    let sub = top.dir("sub");
+    sub.file("a.o", "x").file("keep.o", "x").file("d.c", "x");
+    drop(sub);
+    drop(top.age());
+    world
+}
+
+/// Names of the files that a run with these words takes.
+fn taken(world: &World, words: &[&str]) -> Vec<String> {
+    world.tuckbox(["backup", &world.arg("docs")]).and(words).ok();
+    let rows = world.tuckbox(["ls", "-r", "--json", &world.arg("docs")]).ok().records("entry");
+    let top = world.arg("docs/");
+    let files = rows.iter().filter(|row| row["kind"] == "file").map(|row| row["path"].as_str().unwrap());
+    files.map(|path| path.strip_prefix(&top).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_rules_that_people_know() {
+    let world = ruled();
+    let all = taken(&world, &[]);
+    assert_eq!(all.len(), 11);
+    let without = |words: &[&str]| {
+        let taken = taken(&world, words);
+        all.iter().filter(|name| !taken.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(without(&["--exclude", "*.o"]), ["a.o", "sub/a.o", "sub/keep.o"]);
+    assert_eq!(without(&["--exclude", "*.o", "--exclude", "!keep.o"]), ["a.o", "sub/a.o"]);
+    assert_eq!(without(&["--exclude", &world.arg("docs/a.o")]), ["a.o"]);
+    assert_eq!(without(&["--exclude", "sub/**"]), ["sub/a.o", "sub/d.c", "sub/keep.o"]);
+    assert_eq!(without(&["--iexclude", "*.jpg"]), ["IMG.JPG"]);
+    assert_eq!(without(&["--exclude-caches"]), ["cache/junk"]);
+    assert_eq!(without(&["--exclude-larger-than", "2M"]), ["big"]);
+    let gone = without(&["--exclude-if-present", ".nobackup"]);
+    assert!(gone.contains(&"private/secret".to_owned()), "{gone:?}");
+    fs::write(world.path("rules"), "# objects\n*.o\n\n*.c\n").unwrap();
+    assert_eq!(without(&["--exclude-file", &world.arg("rules")]).len(), 5);
+}
+
+#[test]
+fn lists_of_paths_tags_and_dry_runs() {
+    let world = ruled();
+    fs::write(world.path("list"), format!("# two\n{}\n{}\n", world.arg("docs/sub"), world.arg("docs/b.c"))).unwrap();
+    let call = |words: &[&str]| world.tuckbox(["backup", "--files-from", &world.arg("list"), "--json"]).and(words);
+    let dry = call(&["-n", "-v"]).ok();
+    assert!(dry.record("summary").get("version_id").is_none(), "{dry}");
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 0);
+    call(&["--tag", "daily", "--tag", "one"]).ok();
+    call(&[]).ok();
+    let tagged = world.tuckbox(["versions", "--tag", "daily", "--json"]).ok().records("version");
+    assert_eq!(tagged.len(), 1);
+    assert_eq!(tagged[0]["sources"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn standard_input_as_one_file() {
+    let world = world().ready();
+    let content = tree::Seeded::new(5).bytes(2_000_000);
+    world.tuckbox(["backup", "--stdin", "--stdin-filename", "/dumps/db.sql"]).stdin(content.clone()).ok();
+    assert!(world.tuckbox(["dump", "/dumps/db.sql"]).ok().stdout == content);
+}
+
+#[test]
+fn the_configuration_names_sources_and_quiet_is_silent() {
+    let world = world().ready();
+    let (docs, code) = (tree::small(world.path("docs")), tree::small(world.path("code")));
+    let config = world.home().join(".config/tuckbox/config.toml");
+    let text = format!(
+        "[[source]]\npath = \"{}\"\nexclude = [\"*.raw\"]\ntag = \"cron\"\n\n[[source]]\npath = \"{}\"\n",
+        docs.path().display(),
+        code.path().display()
+    );
+    fs::write(config, text).unwrap();
+    world.tuckbox(["backup", "-q"]).ok().silent();
+    let rows = world.tuckbox(["versions", "--json"]).ok().records("version");
+    assert_eq!((rows.len(), rows[0]["sources"].as_array().unwrap().len()), (1, 2));
+    assert_eq!(rows[0]["tags"][0], "cron");
+    assert_eq!(rows[0]["files"], tree::SMALL_FILES * 2 - 2);
+    // A backup of one of them takes over the root of the other.
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let rows = world.tuckbox(["versions", "--json"]).ok().records("version");
+    assert_eq!(rows[1]["sources"].as_array().unwrap().len(), 2);
+    world.restore_all("out");
+    look::at(code.path()).same_as(&look::at(world.path("out").join(code.path().strip_prefix("/").unwrap())));
+}
+
+#[test]
+fn one_file_system() {
+    if !need::root() {
+        return;
+    }
+    let world = world().ready();
+    let docs = tree::Tree::at(world.path("docs"));
+    docs.file("here", "x");
+    drop(docs.dir("other"));
+    let Some(_mounted) = need::mount_tmpfs(&world.path("docs/other"), "1m") else { return };
+    fs::write(world.path("docs/other/there"), "x").unwrap();
+    assert_eq!(taken(&world, &["-x"]), ["here"]);
+    assert_eq!(taken(&world, &[]), ["here", "other/there"]);
+}
+
+#[test]
+fn a_source_that_is_a_symlink() {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    std::os::unix::fs::symlink("docs", world.path("link")).unwrap();
+    world.tuckbox(["backup", &world.arg("link")]).ok().says("is a symbolic link");
+    let kind = |path: &str| {
+        let rows = world.tuckbox(["ls", "-d", "--json", &world.arg(path)]).ok().records("entry");
+        rows[0]["kind"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kind("link"), "symlink");
+    world.tuckbox(["backup", &world.arg("link/")]).ok();
+    assert_eq!(kind("link"), "dir");
+}

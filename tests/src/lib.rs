@@ -1,3 +1,0 @@
-//! Harness.
-
-pub mod sshd;
