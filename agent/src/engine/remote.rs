@@ -30,6 +30,21 @@ impl Remote {
         self.client.traffic()
     }
 
+    /// Measures the round trip of this connection.
+    pub fn ping(&self) {
+        self.client.ping();
+    }
+
+    /// The shortest round trip measured, in milliseconds; `None` while none was.
+    pub fn round_trip_ms(&self) -> Option<i64> {
+        self.client.round_trip_ms()
+    }
+
+    /// Ends the connection at once, for everybody who has a part in it.
+    pub fn give_up(&self) {
+        self.client.give_up();
+    }
+
     /// What the server says of itself.
     pub fn peer(&self) -> Result<String> {
         let peer = self.client.peer().map_err(|error| self.explain(&error))?;

@@ -91,6 +91,7 @@ impl<'a> Backup<'a> {
         let link = self.uplink(&prepared.sources)?;
         let done = std::thread::scope(|scope| {
             scope.spawn(|| link.listen());
+            scope.spawn(|| link.steer());
             let done = self.passes(&link, prepared);
             if done.is_ok() {
                 link.finish()
@@ -129,7 +130,7 @@ impl<'a> Backup<'a> {
             run.stop.clone(),
             ids,
         );
-        Ok(link)
+        Ok(link.striped(self.account.connector.channels()))
     }
 
     /// The pass, and once more where the guard keeps what is gone or the vault lacks something.
