@@ -93,6 +93,8 @@ pub struct Settings {
     pub ssh: SshChoice,
     /// The program on the server.
     pub remote_program: Option<String>,
+    /// So many channels carry bulk over SSH; as many as help when not chosen.
+    pub stripes: Option<usize>,
     /// The host label.
     pub host: String,
     /// May people be asked.

@@ -9,13 +9,14 @@ use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
 use transport::message::{
     AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids,
 };
-use transport::{Call, Class};
+use transport::{Call, Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::Connector;
 use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
+use super::patience::Again;
 use super::queue::lock;
 use super::remote::{Incoming, Next, Remote};
 use super::state::{AccountState, StateDir};
@@ -124,7 +125,9 @@ impl Account {
         let new = decode_links(opened.links.iter().map(|link| link.as_slice()))?;
         let pin = state.head();
         let shown = opened.head.map_or(0, |head| head.sequence);
-        let behind = shown < cached.newest();
+        // Of the same length it may still be another one, and then no link comes that would show it.
+        let other = opened.head.is_some_and(|head| cached.head().is_some_and(|(n, chain)| n == head.sequence && chain != head.chain));
+        let behind = shown < cached.newest() || other;
         let joined =
             if behind { None } else { Some(History::join(cached, &remote, row.id, identity, pin, new, given)) };
         let mut history = match joined {
@@ -144,6 +147,8 @@ impl Account {
         let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
         history.keep();
+        let open = opener(run, &connector, opened.vault, &row);
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), connector.patience));
         Ok(Self {
             run: run.clone(),
             connector,
@@ -270,6 +275,11 @@ impl Account {
 
     // ---- links --------------------------------------------------------------------------------------------------
 
+    /// Makes further connections on which this account is open.
+    pub fn opener(&self) -> Opener {
+        opener(&self.run, &self.connector, self.vault, &self.row)
+    }
+
     /// This device's key; makes and certifies one when there is none yet.
     pub fn device(&self) -> Result<DeviceKey> {
         if let Some(device) = self.state_dir.device(self.row.id)? {
@@ -387,6 +397,23 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
     }
 }
 
+/// Makes connections on which an account is open.
+pub type Opener = Box<dyn Fn() -> Result<Client> + Send + Sync>;
+
+fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
+    let (connector, inner, account, name) = (Arc::clone(connector), run.clone(), row.id, row.name.clone());
+    Box::new(move || {
+        let remote = connector.connect()?;
+        let request = Open { account: Some(name.clone()), ..open_request(&inner, &[], u64::MAX) };
+        let opened: Opened = remote.ask(&Request::Open(request))?;
+        if opened.vault != vault || opened.account.id != account {
+            return Err(Fault::new(Code::HistoryFork, "another vault answers now at the same address")
+                .hint("check the address, then run the same command again"));
+        }
+        Ok(remote.client().1)
+    })
+}
+
 /// The keyring in force.
 fn open_keyring(history: &mut History, remote: &Remote, row: &AccountRow, root: &RootSecret) -> Result<Keyring> {
     let hash = history.verifier().keyring().ok_or_else(|| {
@@ -403,8 +430,12 @@ fn open_keyring(history: &mut History, remote: &Remote, row: &AccountRow, root: 
     Ok(root.kek().open_keyring(domain, account, &body)?)
 }
 
-/// Gets groups from the server.
+/// Gets groups from the server. After a loss some come twice.
 fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
+    remote.persist(|remote| fetch_once(remote, wish, visit))
+}
+
+fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
     let under = match wish {
         Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
         Wish::Under(root, known) => {

@@ -21,6 +21,8 @@ use crate::fault::{Fault, Result};
 const OPENED_MAX: usize = 24;
 /// Packs above which the cache is written anew with only what the newest roots need.
 const PACKS_MAX: usize = 24;
+/// Roots whose nodes stay when the cache is written anew.
+const COMPACT_ROOTS: usize = 8;
 /// File that lists the roots whose nodes are all here.
 const ROOTS_FILE: &str = "roots";
 /// Largest file of roots that is read.
@@ -60,6 +62,8 @@ struct Known {
     spots: HashMap<NodeId, (u32, u32)>,
     /// Roots whose nodes are all here.
     roots: Vec<NodeId>,
+    /// Number of the first pack. Numbers are never used twice, so that an old one leads nowhere and not astray.
+    from: u32,
 }
 
 /// Groups that are open, the latest used last.
@@ -215,7 +219,7 @@ impl NodeCache {
             let known = self.known();
             let mut seen = HashSet::new();
             let mut copied = HashSet::new();
-            let mut waiting: Vec<NodeId> = known.roots.iter().take(8).rev().copied().collect();
+            let mut waiting: Vec<NodeId> = known.roots.iter().take(COMPACT_ROOTS).rev().copied().collect();
             while let Some(id) = waiting.pop() {
                 let Some(spot) = known.spots.get(&id).copied().filter(|_| seen.insert(id)) else { continue };
                 if copied.insert(spot)
@@ -230,7 +234,13 @@ impl NodeCache {
             }
             known.packs.iter().map(|(path, _)| path.clone()).collect()
         };
-        *self.known_mut() = Known { roots: std::mem::take(&mut self.known_mut().roots), ..Known::default() };
+        {
+            let mut known = self.known_mut();
+            let mut roots = std::mem::take(&mut known.roots);
+            roots.truncate(COMPACT_ROOTS);
+            let from = known.from.saturating_add(u32::try_from(known.packs.len()).unwrap_or(u32::MAX));
+            *known = Known { roots, from, ..Known::default() };
+        }
         lock(&self.opened).groups.clear();
         self.keep_pack(writer)?;
         for path in old {
@@ -304,7 +314,7 @@ fn gone() -> Fault {
 
 impl Known {
     fn add(&mut self, path: PathBuf, reader: PackReader) {
-        let Ok(pack) = u32::try_from(self.packs.len()) else { return };
+        let Some(pack) = u32::try_from(self.packs.len()).ok().and_then(|n| self.from.checked_add(n)) else { return };
         for (line, at) in reader.lines().iter().zip(0..) {
             if line.kind == RecordKind::Group {
                 self.spots.extend(line.ids.iter().map(|id| (NodeId::new(*id), (pack, at))));
@@ -314,7 +324,7 @@ impl Known {
     }
 
     fn record(&self, (pack, line): (u32, u32)) -> Option<Record> {
-        let (_, reader) = self.packs.get(pack as usize)?;
+        let (_, reader) = self.packs.get(pack.checked_sub(self.from)? as usize)?;
         reader.read(reader.lines().get(line as usize)?).ok()
     }
 }

@@ -9,6 +9,7 @@ use transport::{Carrier, Client, ClientConfig, Hello, Pipe, memory_pipe};
 use zeroize::Zeroizing;
 
 use super::job::{HostKeyQuestion, Person, Role, Run, ServeJob, SshChoice};
+use super::patience::Patience;
 use super::remote::Remote;
 use super::uplink::Channels;
 use super::trouble::from_transport;
@@ -21,6 +22,8 @@ pub struct Connector {
     carrier: Arc<dyn Carrier>,
     run: Run,
     local: Option<PathBuf>,
+    /// With what it connects to, once that was reached.
+    pub patience: Patience,
 }
 
 impl Connector {
@@ -33,7 +36,7 @@ impl Connector {
         if let Address::Local(path) = &address {
             let path = run.folders.working.join(path);
             let carrier = Arc::new(InProcess { path: path.clone(), run: run.clone() });
-            return Ok(Self { carrier, run: run.clone(), local: Some(path) });
+            return Ok(Self { local: Some(path), ..Self::over(run, carrier) });
         }
         let wish = match run.place.ssh {
             SshChoice::Auto => Wish::Auto,
@@ -48,7 +51,12 @@ impl Connector {
         if let Some(choice) = choice {
             run.watcher.event(&Event::Detail(&choice.to_string()));
         }
-        Ok(Self { carrier: Arc::from(carrier), run: run.clone(), local: None })
+        Ok(Self::over(run, Arc::from(carrier)))
+    }
+
+    /// Over this carrier.
+    pub fn over(run: &Run, carrier: Arc<dyn Carrier>) -> Self {
+        Self { carrier, run: run.clone(), local: None, patience: Patience::default() }
     }
 
     /// The vault's directory, when it is one of this machine.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use store::chain::{Head, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, Verifier, body_hash};
-use store::id::{AccountId, BodyHash, LinkId};
+use store::id::{AccountId, BodyHash, ChainHash, LinkId};
 use store::record::Record;
 use transport::message::{Links, LinksReply, Request};
 
@@ -52,6 +52,11 @@ impl Cached {
         let wanted = links.iter().filter(|link| !link.link().kind.is_version()).map(|link| link.link().body);
         let bodies = wanted.filter_map(|hash| Some((hash, read_body(&dir, hash)?))).collect();
         Self { links, bodies, dir }
+    }
+
+    /// The newest link here: number and chain hash.
+    pub fn head(&self) -> Option<(u64, ChainHash)> {
+        self.links.last().map(|link| (link.link().sequence, link.chain_hash()))
     }
 
     /// Number of the newest link here: the server is asked for what comes after.

@@ -1,7 +1,7 @@
 //! Does the work of every verb. Never prints, never reads the environment, never asks but through [`job::Person`].
 //!
 //! * [`job`]: what a verb asks for and what comes back
-//! * [`connect`], [`remote`], [`uplink`]: one connection, its questions and answers, and through losses
+//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen
 //! * [`backup`]: from files to a version
@@ -26,6 +26,7 @@ pub mod keys;
 pub mod list;
 pub mod overlay;
 pub mod pax;
+pub mod patience;
 pub mod queue;
 pub mod remote;
 pub mod restore;

@@ -48,6 +48,18 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Takes a thing when there is room now.
+    pub fn try_push(&self, thing: T) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.closed || inner.things.len() >= self.most {
+            return false;
+        }
+        inner.things.push_back(thing);
+        drop(inner);
+        self.filled.notify_one();
+        true
+    }
+
     /// Waits for a thing. `None` when the queue is closed and empty.
     pub fn pop(&self) -> Option<T> {
         let mut inner = lock(&self.inner);

@@ -1,6 +1,7 @@
-//! One connection to a vault, as typed questions and answers.
+//! The connection to a vault, as typed questions and answers. When it is lost it is made again, for as long as
+//! patience lasts: requests that only read, or may be asked twice, never see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use minicbor::Decode;
 use store::id::BodyHash;
@@ -8,59 +9,84 @@ use store::record::{HEADER_BYTES, Header, Record};
 use transport::message::{self, Reply, Request};
 use transport::{Call, Carrier, Class, Client, Part, Traffic};
 
+use super::patience::{Again, Losses};
+use super::queue::lock;
 use super::trouble::{from_refusal, from_transport, protocol};
-use crate::fault::Result;
+use crate::fault::{Code, Fault, Result};
 
-/// One connection to a vault.
+/// The connection to a vault. Clones are handles of the same one: when it is made again, all of them have it.
 #[derive(Clone)]
 pub struct Remote {
-    client: Client,
+    line: Arc<Line>,
+}
+
+struct Line {
     /// Says more about an end of the pipe: what the far side printed, how it ended.
     carrier: Arc<dyn Carrier>,
+    now: Mutex<Now>,
+    /// Held while a new connection is being made.
+    losses: Mutex<Losses>,
+}
+
+struct Now {
+    client: Client,
+    /// Rises with every new connection.
+    generation: u64,
+    /// Bytes on the pipes before this one.
+    before: Traffic,
+    again: Option<Arc<Again>>,
 }
 
 impl Remote {
-    /// A connection that is up.
+    /// A connection that is up. Once it is lost it stays so, unless it is told how to be [made again](Self::lasting).
     pub fn new(client: Client, carrier: Arc<dyn Carrier>) -> Self {
-        Self { client, carrier }
+        let now = Now { client, generation: 0, before: Traffic::default(), again: None };
+        Self { line: Arc::new(Line { carrier, now: Mutex::new(now), losses: Mutex::default() }) }
     }
 
-    /// Bytes on the pipe so far.
+    /// From now on it is made again when it is lost.
+    pub fn lasting(&self, again: Again) {
+        self.now().again = Some(Arc::new(again));
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        lock(&self.line.now)
+    }
+
+    /// The connection as it is now, and its number.
+    pub fn client(&self) -> (u64, Client) {
+        let now = self.now();
+        (now.generation, now.client.clone())
+    }
+
+    /// Bytes on the pipe so far, over all connections.
     pub fn traffic(&self) -> Traffic {
-        self.client.traffic()
-    }
-
-    /// Measures the round trip of this connection.
-    pub fn ping(&self) {
-        self.client.ping();
-    }
-
-    /// The shortest round trip measured, in milliseconds; `None` while none was.
-    pub fn round_trip_ms(&self) -> Option<i64> {
-        self.client.round_trip_ms()
-    }
-
-    /// Ends the connection at once, for everybody who has a part in it.
-    pub fn give_up(&self) {
-        self.client.give_up();
+        let now = self.now();
+        let here = now.client.traffic();
+        Traffic {
+            sent_bytes: now.before.sent_bytes + here.sent_bytes,
+            received_bytes: now.before.received_bytes + here.received_bytes,
+        }
     }
 
     /// What the server says of itself.
     pub fn peer(&self) -> Result<String> {
-        let peer = self.client.peer().map_err(|error| self.explain(&error))?;
+        let peer = self.client().1.peer().map_err(|error| self.explain(&error))?;
         Ok(crate::name::harmless_line(&peer.agent))
     }
 
     /// A call that goes on after its first message.
     pub fn call(&self, class: Class, request: &Request) -> Result<Call, transport::Error> {
-        self.client.call(class, message::encode(request))
+        self.client().1.call(class, message::encode(request))
     }
 
-    /// A request with one reply.
+    /// A request with one reply. Asked again when the connection is lost before the reply.
     pub fn ask<T: for<'b> Decode<'b, ()>>(&self, request: &Request) -> Result<T> {
-        let call = self.call(Class::Interactive, request).map_err(|error| self.explain(&error))?;
-        call.end().map_err(|error| self.explain(&error))?;
-        self.reply(&call)
+        self.persist(|remote| {
+            let call = remote.call(Class::Interactive, request).map_err(|error| remote.explain(&error))?;
+            call.end().map_err(|error| remote.explain(&error))?;
+            remote.reply(&call)
+        })
     }
 
     /// The next reply of a call.
@@ -76,25 +102,87 @@ impl Remote {
     pub fn bodies(&self, hashes: &[BodyHash]) -> Result<Vec<Option<Vec<u8>>>> {
         let mut bodies = Vec::with_capacity(hashes.len());
         for some in hashes.chunks(message::IDS_MAX) {
-            let request = Request::Bodies(message::Bodies { hashes: some.to_vec() });
-            let call = self.call(Class::Interactive, &request).map_err(|error| self.explain(&error))?;
-            call.end().map_err(|error| self.explain(&error))?;
-            for hash in some {
-                let reply: message::BodyReply = self.reply(&call)?;
-                if reply.body.as_ref().is_some_and(|body| blake3::hash(body).as_bytes() != hash.bytes()) {
-                    return Err(protocol("a body is not the one that was asked for"));
-                }
-                bodies.push(reply.body);
-            }
+            bodies.extend(self.persist(|remote| remote.some_bodies(some))?);
         }
         Ok(bodies)
     }
 
+    fn some_bodies(&self, hashes: &[BodyHash]) -> Result<Vec<Option<Vec<u8>>>> {
+        let request = Request::Bodies(message::Bodies { hashes: hashes.to_vec() });
+        let call = self.call(Class::Interactive, &request).map_err(|error| self.explain(&error))?;
+        call.end().map_err(|error| self.explain(&error))?;
+        let mut bodies = Vec::with_capacity(hashes.len());
+        for hash in hashes {
+            let reply: message::BodyReply = self.reply(&call)?;
+            if reply.body.as_ref().is_some_and(|body| blake3::hash(body).as_bytes() != hash.bytes()) {
+                return Err(protocol("a body is not the one that was asked for"));
+            }
+            bodies.push(reply.body);
+        }
+        Ok(bodies)
+    }
+
+    /// Does something that may be done twice, again after each loss.
+    pub fn persist<T>(&self, mut work: impl FnMut(&Self) -> Result<T>) -> Result<T> {
+        loop {
+            let generation = self.now().generation;
+            match work(self) {
+                Err(fault) => self.mend(generation, fault)?,
+                Ok(done) => {
+                    self.progress();
+                    return Ok(done);
+                }
+            }
+        }
+    }
+
+    /// Something went wrong on the connection of this number. `Ok`: there is a new one. Otherwise the fault, when it
+    /// is no loss, and what became of all attempts when it is one.
+    pub fn mend(&self, generation: u64, fault: Fault) -> Result<()> {
+        if !is_loss(&fault) {
+            return Err(fault);
+        }
+        let mut losses = lock(&self.line.losses);
+        let again = {
+            let now = self.now();
+            if now.generation != generation {
+                return Ok(());
+            }
+            now.again.clone()
+        };
+        let Some(again) = again else { return Err(fault) };
+        let client = losses.connect(&again, fault)?;
+        let mut now = self.now();
+        let gone = now.client.traffic();
+        now.before.sent_bytes += gone.sent_bytes;
+        now.before.received_bytes += gone.received_bytes;
+        now.generation += 1;
+        let old = std::mem::replace(&mut now.client, client);
+        drop(now);
+        drop(old);
+        Ok(())
+    }
+
+    /// Something arrived: patience begins anew with the next loss.
+    pub fn progress(&self) {
+        // While somebody connects again there is nothing to forget.
+        if let Ok(mut losses) = self.line.losses.try_lock() {
+            losses.forget();
+        }
+    }
+
+    /// No more attempts: whoever waits for a new connection hears of the loss at once.
+    pub fn give_up(&self) {
+        if let Some(again) = &self.now().again {
+            again.give_up();
+        }
+    }
+
     /// An error of this connection, with what the far side said.
-    pub fn explain(&self, error: &transport::Error) -> crate::fault::Fault {
-        let error = self.carrier.explain(error.clone());
+    pub fn explain(&self, error: &transport::Error) -> Fault {
+        let error = self.line.carrier.explain(error.clone());
         let fault = from_transport(&error);
-        match self.carrier.end_report() {
+        match self.line.carrier.end_report() {
             Some(said) if error.is_worth_retrying() => fault.because(said),
             _ => fault,
         }
@@ -102,8 +190,13 @@ impl Remote {
 
     /// Says goodbye.
     pub fn close(self) -> Result<()> {
-        self.client.clone().close().map_err(|error| self.explain(&error))
+        self.client().1.close().map_err(|error| self.explain(&error))
     }
+}
+
+/// Whether connecting again may help.
+pub fn is_loss(fault: &Fault) -> bool {
+    matches!(fault.code, Code::NetLost | Code::NetUnreachable)
 }
 
 /// A reply from its bytes, or the server's refusal as a fault.

@@ -1,155 +1,187 @@
 //! Questions, records and commits on their way to the server, through any number of lost connections.
 //!
-//! What was sent and not yet acknowledged is kept (bounded in bytes), and so are questions without an answer.
-//! When the connection goes, whoever notices first makes a new one, resumes the session by its token, and sends
-//! both again; the others wait for that and try once more. So the stages of a run never see a loss, unless
-//! connecting fails for good.
+//! What was sent and not yet acknowledged is kept (bounded in bytes), and so are questions without an answer and the
+//! commit without an outcome. When the connection goes, whoever notices sees to a new one, the session is resumed by
+//! its token, and all three are sent again. So the stages of a run never see a loss, unless connecting fails for good.
+//!
+//! Everything here belongs to the connection of one *generation*. What still arrives from an older one is let go:
+//! it was sent again.
+//!
+//! Records may also go over connections beside this one: [`stripes`].
+
+mod share;
+mod stripes;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use store::id::{SessionId, SourceId};
 use store::record::Record;
-use transport::message::{self, Ack, Answered, AskBatch, Begin, Begun, Commit, Outcome, Reply, Request, Up, UpReply};
+use transport::message::{self, Ack, Answered, AskBatch, Begin, Commit, Outcome, Reply, Request, Up, UpReply};
 use transport::{Call, Class, Part, Traffic};
 
-use super::job::Stop;
 use super::queue::{lock, wait};
 use super::remote::{Remote, take_reply};
 use super::trouble::{from_refusal, protocol};
 use crate::fault::{Code, Fault, Result};
 
+pub use share::Channels;
+pub use stripes::Plan;
+use stripes::Stripes;
+
 /// Bytes sent and not yet acknowledged: two seconds of a fast line, and what is held in memory for a loss.
 const UNACKED_MAX: usize = 32 << 20;
-/// A lost connection is tried again for so long.
-const PATIENCE_MS: i64 = 10 * 60 * 1000;
-/// First wait between two attempts; doubles up to [`WAIT_MOST_MS`].
-const WAIT_FIRST_MS: u64 = 500;
-/// Longest wait between two attempts.
-const WAIT_MOST_MS: u64 = 30_000;
-
-/// Makes a new connection with the account opened on it.
-pub type Reconnect = Box<dyn Fn() -> Result<Remote> + Send + Sync>;
 
 /// See the module.
 pub struct Uplink {
-    reconnect: Reconnect,
-    clock: Arc<dyn store::door::Clock>,
-    stop: Stop,
+    remote: Remote,
     sources: Vec<SourceId>,
+    /// Drawn here, so that a session whose beginning was not confirmed can be taken up again too.
+    session: SessionId,
     inner: Mutex<Inner>,
     changed: Condvar,
-    /// Held while a new connection is being made.
-    mending: Mutex<()>,
+    /// Held by who sends records and commits: they go out in the order in which they are kept.
+    sending: Mutex<()>,
+    /// Held by who sends questions, likewise.
+    asking: Mutex<()>,
+    /// Held by who sends again what went down with a stripe.
+    rescuing: Mutex<()>,
+    plan: Option<Plan>,
 }
 
+#[derive(Default)]
 struct Inner {
-    remote: Remote,
-    /// Rises with every connection.
+    /// Of the connection that all this belongs to.
     generation: u64,
     asks: Option<Arc<Call>>,
     upload: Option<Arc<Call>>,
-    session: Option<SessionId>,
+    /// The session has begun: after a loss it is taken up again at once.
+    begun: bool,
     /// Records that were sent and not acknowledged, oldest first.
     unacked: VecDeque<Bytes>,
     unacked_bytes: usize,
-    /// Records acknowledged on the calls before this one.
-    acked: u64,
     /// Records acknowledged on this call.
     acked_here: u64,
     stored_before: u64,
     stored_here: u64,
     /// Questions without an answer, oldest first.
-    questions: VecDeque<Question>,
+    questions: VecDeque<Pending>,
+    /// A commit without an outcome.
+    committing: Option<Pending>,
     /// The answer to a commit.
     outcome: Option<Outcome>,
-    /// A commit is on its way: sent again after a loss.
-    committing: Option<Vec<u8>>,
-    traffic_before: Traffic,
+    stripes: Stripes,
     closing: bool,
     trouble: Option<Fault>,
 }
 
-/// A question without an answer.
-struct Question {
+/// A message without an answer.
+struct Pending {
     bytes: Vec<u8>,
     /// It went out on the connection as it is now.
     sent: bool,
 }
 
-impl Question {
+impl Pending {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, sent: false }
+    }
+
     /// Its bytes, when it still has to go out; whoever gets them sends them.
     fn take(&mut self) -> Option<Vec<u8>> {
         (!std::mem::replace(&mut self.sent, true)).then(|| self.bytes.clone())
     }
 }
 
+/// Something that failed on the connection of this generation.
+struct Broken {
+    generation: u64,
+    error: transport::Error,
+}
+
+/// A call on the connection of a generation.
+struct On {
+    generation: u64,
+    call: Arc<Call>,
+}
+
+impl On {
+    fn broken(&self) -> impl Fn(transport::Error) -> Broken + use<> {
+        let generation = self.generation;
+        move |error| Broken { generation, error }
+    }
+}
+
+impl Inner {
+    /// There is a new connection: nothing has gone out on it.
+    fn renew(&mut self, generation: u64) {
+        if self.generation == generation {
+            return;
+        }
+        self.generation = generation;
+        self.asks = None;
+        self.upload = None;
+        // They were of the same connection, or belong to a session that is taken over now.
+        self.stripes.end_all();
+        self.stored_before += self.stored_here;
+        (self.acked_here, self.stored_here) = (0, 0);
+        self.questions.iter_mut().chain(&mut self.committing).for_each(|pending| pending.sent = false);
+    }
+}
+
 impl Uplink {
     /// An uplink on a connection that is up; the session begins with [`begin`](Self::begin) or the first record.
-    pub fn new(
-        remote: Remote,
-        reconnect: Reconnect,
-        clock: Arc<dyn store::door::Clock>,
-        stop: Stop,
-        sources: Vec<SourceId>,
-    ) -> Self {
-        let inner = Inner {
-            remote,
-            generation: 0,
-            asks: None,
-            upload: None,
-            session: None,
-            unacked: VecDeque::new(),
-            unacked_bytes: 0,
-            acked: 0,
-            acked_here: 0,
-            stored_before: 0,
-            stored_here: 0,
-            questions: VecDeque::new(),
-            outcome: None,
-            committing: None,
-            traffic_before: Traffic::default(),
-            closing: false,
-            trouble: None,
-        };
+    pub fn new(remote: Remote, sources: Vec<SourceId>, session: SessionId) -> Self {
+        let generation = remote.client().0;
         Self {
-            reconnect,
-            clock,
-            stop,
+            remote,
             sources,
-            inner: Mutex::new(inner),
+            session,
+            inner: Mutex::new(Inner { generation, ..Inner::default() }),
             changed: Condvar::new(),
-            mending: Mutex::new(()),
+            sending: Mutex::default(),
+            asking: Mutex::default(),
+            rescuing: Mutex::default(),
+            plan: None,
         }
     }
 
     /// Begins the session: holds the sources against other sessions.
     pub fn begin(&self) -> Result<()> {
-        self.with(|link| link.upload().map(|_| ()))
+        loop {
+            let begun = self.upload(&lock(&self.sending)).map(|_| ());
+            if self.mend(begun)?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// Sends one question.
     pub fn ask(&self, batch: &AskBatch) -> Result<()> {
-        lock(&self.inner).questions.push_back(Question { bytes: message::encode(batch), sent: false });
+        lock(&self.inner).questions.push_back(Pending::new(message::encode(batch)));
+        let sent = self.asks().map(|_| ());
         // When this fails, the question is in the queue and goes out again with the new connection.
-        let sent = self.asks().and_then(|(generation, call)| {
-            let question = lock(&self.inner).questions.back_mut().and_then(Question::take);
-            question.map_or(Ok(()), |bytes| call.send_message(bytes).map_err(|error| Broken { generation, error }))
-        });
         self.mend(sent).map(|_| ())
     }
 
     /// The answer to the oldest question.
     pub fn answer(&self) -> Result<Answered> {
         loop {
-            let got =
-                self.asks().and_then(|(generation, call)| call.recv().map_err(|error| Broken { generation, error }));
-            if let Some(part) = self.mend(got)? {
-                let Some(Part::Message(bytes)) = part else { return Err(protocol("a question has no answer")) };
-                lock(&self.inner).questions.pop_front();
-                return take_reply(&bytes);
+            let got = self.asks().and_then(|on| Ok((on.generation, on.call.recv().map_err(on.broken())?)));
+            let Some((generation, part)) = self.mend(got)? else { continue };
+            let answer = match part {
+                Some(Part::Message(bytes)) => take_reply(&bytes),
+                _ => Err(protocol("a question has no answer")),
+            };
+            let answer = answer.map_err(|fault| self.fail(fault))?;
+            let mut inner = lock(&self.inner);
+            // On a connection that is gone, or has a successor, the same question goes out again.
+            if inner.generation == generation {
+                inner.questions.pop_front();
+                drop(inner);
+                self.remote.progress();
+                return Ok(answer);
             }
         }
     }
@@ -158,47 +190,56 @@ impl Uplink {
     pub fn put(&self, record: &Record) -> Result<()> {
         let mut bytes = Vec::with_capacity(record.wire_len());
         record.encode(&mut bytes);
-        let bytes = Bytes::from(bytes);
-        {
-            let mut inner = lock(&self.inner);
-            while inner.unacked_bytes > UNACKED_MAX && inner.trouble.is_none() {
-                inner = wait(&self.changed, inner);
-            }
-            if let Some(trouble) = &inner.trouble {
-                return Err(trouble.clone());
+        let begun = self.stopwatch();
+        self.rescue()?;
+        self.put_bytes(&Bytes::from(bytes))?;
+        self.consider(begun);
+        Ok(())
+    }
+
+    fn put_bytes(&self, bytes: &Bytes) -> Result<()> {
+        if self.find_lane(bytes)? {
+            return Ok(());
+        }
+        let mut kept = false;
+        loop {
+            let sent = self.put_once(bytes, &mut kept);
+            // Once it is kept it goes out with the new connection.
+            if self.mend(sent)?.is_some() || kept {
+                return Ok(());
             }
         }
-        let sent = self.upload().and_then(|(generation, call)| {
+    }
+
+    fn put_once(&self, bytes: &Bytes, kept: &mut bool) -> Result<(), Broken> {
+        let order = lock(&self.sending);
+        let on = self.upload(&order)?;
+        {
             let mut inner = lock(&self.inner);
             inner.unacked_bytes += bytes.len();
             inner.unacked.push_back(bytes.clone());
-            drop(inner);
-            call.send_data(bytes.clone()).map_err(|error| Broken { generation, error })
-        });
-        match self.mend(sent)? {
-            Some(()) => Ok(()),
-            // The record may not have joined the unacknowledged ones before the connection went.
-            None if lock(&self.inner).unacked.back().is_some_and(|last| last.as_ptr() == bytes.as_ptr()) => Ok(()),
-            None => self.put(record),
+            *kept = true;
         }
+        on.call.send_data(bytes.clone()).map_err(on.broken())
     }
 
     /// Commits a link; everything that was put before is part of it.
     pub fn commit(&self, link: Vec<u8>, body: Option<Vec<u8>>) -> Result<Outcome> {
-        let message = message::encode(&Up::Commit(Commit { link, body }));
+        self.settle()?;
         {
             let mut inner = lock(&self.inner);
             inner.outcome = None;
-            inner.committing = Some(message.clone());
+            inner.committing = Some(Pending::new(message::encode(&Up::Commit(Commit { link, body }))));
         }
-        let sent = self.upload_fresh().and_then(|(generation, call, fresh)| {
-            if fresh { Ok(()) } else { call.send_message(message).map_err(|error| Broken { generation, error }) }
-        });
-        self.mend(sent)?;
+        loop {
+            let sent = self.upload(&lock(&self.sending)).and_then(|on| self.send_commit(&on));
+            if self.mend(sent)?.is_some() {
+                break;
+            }
+        }
         let mut inner = lock(&self.inner);
         loop {
             if let Some(outcome) = inner.outcome.take() {
-                inner.committing = None;
                 return Ok(outcome);
             }
             if let Some(trouble) = &inner.trouble {
@@ -208,38 +249,49 @@ impl Uplink {
         }
     }
 
+    /// Sends the commit that has not gone out on this connection yet, with `sending` held.
+    fn send_commit(&self, on: &On) -> Result<(), Broken> {
+        let commit = {
+            let mut inner = lock(&self.inner);
+            if inner.generation != on.generation {
+                return Ok(());
+            }
+            inner.committing.as_mut().and_then(Pending::take)
+        };
+        commit.map_or(Ok(()), |commit| on.call.send_message(commit).map_err(on.broken()))
+    }
+
     /// Listens for acknowledgements and outcomes until the uplink is closed: a thread of its own.
     pub fn listen(&self) {
-        while let Some((generation, call)) = self.wait_for_upload() {
-            loop {
-                match call.recv() {
-                    Ok(Some(Part::Message(bytes))) => {
-                        if let Err(fault) = self.heard(&bytes) {
-                            return self.fail(fault);
-                        }
+        while let Some(on) = self.wait_for_upload() {
+            let broken = loop {
+                match on.call.recv() {
+                    Ok(Some(Part::Message(bytes))) => match self.heard(on.generation, &bytes) {
+                        // Nobody else knows this session: a connection of ours that was given up has taken it over,
+                        // late.
+                        Err(fault) if fault.code == Code::SourceBusy => break transport::Error::lost(fault.message),
+                        Err(fault) => return drop(self.fail(fault)),
+                        Ok(()) => {}
+                    },
+                    Ok(Some(Part::Data(_))) => {
+                        return drop(self.fail(protocol("data where an acknowledgement belongs")));
                     }
-                    Ok(Some(Part::Data(_))) => return self.fail(protocol("data where an acknowledgement belongs")),
                     Ok(None) => {
                         if !lock(&self.inner).closing {
                             self.fail(protocol("the upload was ended"));
                         }
                         return;
                     }
-                    Err(error) => {
-                        if lock(&self.inner).closing {
-                            return;
-                        }
-                        if self.mend::<()>(Err(Broken { generation, error })).is_err() {
-                            return;
-                        }
-                        break;
-                    }
+                    Err(error) => break error,
                 }
+            };
+            if lock(&self.inner).closing || self.mend::<()>(Err(on.broken()(broken))).is_err() {
+                return;
             }
         }
     }
 
-    /// Ends the calls; the connection stays.
+    /// Ends the calls; the connection stays. The server publishes what it has.
     pub fn finish(&self) {
         let (asks, upload) = {
             let mut inner = lock(&self.inner);
@@ -247,145 +299,151 @@ impl Uplink {
             (inner.asks.take(), inner.upload.clone())
         };
         self.changed.notify_all();
+        self.part_stripes();
         for call in asks.into_iter().chain(upload) {
             // The peer may have gone already; everything that matters was answered.
             drop(call.end());
         }
     }
 
-    /// Ends everything early.
+    /// Ends everything early. What the server has got by now it keeps.
     pub fn abandon(&self) {
-        let calls = {
+        {
             let mut inner = lock(&self.inner);
-            inner.closing = true;
             inner.trouble.get_or_insert_with(|| Fault::new(Code::Interrupted, "the run was ended"));
-            (inner.asks.take(), inner.upload.take())
-        };
-        self.changed.notify_all();
-        drop(calls);
+            inner.stripes.end_all();
+        }
+        self.remote.give_up();
+        self.finish();
     }
 
     /// Bytes on the pipe, over all connections.
     pub fn traffic(&self) -> Traffic {
-        let inner = lock(&self.inner);
-        let now = inner.remote.traffic();
+        let (main, stripes) = (self.remote.traffic(), lock(&self.inner).stripes.traffic());
         Traffic {
-            sent_bytes: inner.traffic_before.sent_bytes + now.sent_bytes,
-            received_bytes: inner.traffic_before.received_bytes + now.received_bytes,
-        }
-    }
-
-    /// Bytes on the pipe once it is closed; `before` is what was counted before that.
-    pub fn remote_traffic_after(&self, before: Traffic) -> Traffic {
-        let now = self.traffic();
-        Traffic {
-            sent_bytes: now.sent_bytes.max(before.sent_bytes),
-            received_bytes: now.received_bytes.max(before.received_bytes),
+            sent_bytes: main.sent_bytes + stripes.sent_bytes,
+            received_bytes: main.received_bytes + stripes.received_bytes,
         }
     }
 
     /// Bytes that the server has staged, as stored.
     pub fn stored_bytes(&self) -> u64 {
         let inner = lock(&self.inner);
-        inner.stored_before + inner.stored_here
+        inner.stored_before + inner.stored_here + inner.stripes.stored_bytes()
     }
 
-    /// The connection as it is now.
-    pub fn remote(&self) -> Remote {
-        lock(&self.inner).remote.clone()
+    /// The connection.
+    pub fn remote(&self) -> &Remote {
+        &self.remote
     }
 
     // ---- connections ----------------------------------------------------------------------------------------------
 
-    /// The call for questions. A new one begins with every open question.
-    fn asks(&self) -> Result<(u64, Arc<Call>), Broken> {
-        let mut inner = self.usable()?;
-        let generation = inner.generation;
-        if let Some(call) = &inner.asks {
-            return Ok((generation, Arc::clone(call)));
+    /// The state as it belongs to the connection of now.
+    fn usable(&self) -> Result<(MutexGuard<'_, Inner>, transport::Client), Broken> {
+        let (generation, client) = self.remote.client();
+        let mut inner = lock(&self.inner);
+        if inner.trouble.is_some() {
+            return Err(Broken { generation, error: transport::Error::Ended });
         }
-        let broken = |error| Broken { generation, error };
-        let mut questions: Vec<Vec<u8>> = inner.questions.iter_mut().filter_map(Question::take).collect();
-        if questions.is_empty() {
-            return Err(broken(transport::Error::Protocol("an answer without a question")));
+        if inner.generation < generation {
+            inner.renew(generation);
         }
-        let first: AskBatch = message::decode(&questions.remove(0))
-            .map_err(|_| broken(transport::Error::Protocol("a question of ours cannot be read")))?;
-        let call = inner.remote.call(Class::Bulk, &Request::Ask(first)).map_err(broken)?;
-        for question in questions {
-            call.send_message(question).map_err(broken)?;
+        if inner.generation > generation {
+            return Err(Broken { generation, error: transport::Error::lost("there is another connection") });
         }
-        let call = Arc::new(call);
-        inner.asks = Some(Arc::clone(&call));
-        Ok((generation, call))
+        Ok((inner, client))
     }
 
-    fn upload(&self) -> Result<(u64, Arc<Call>), Broken> {
-        self.upload_fresh().map(|(generation, call, _)| (generation, call))
+    /// The call for questions, on which every open question has gone out.
+    fn asks(&self) -> Result<On, Broken> {
+        let _order = lock(&self.asking);
+        loop {
+            let (mut inner, client) = self.usable()?;
+            let generation = inner.generation;
+            let broken = |error| Broken { generation, error };
+            let next = inner.questions.iter_mut().find_map(Pending::take);
+            let call = match (&inner.asks, next) {
+                (Some(call), None) => return Ok(On { generation, call: Arc::clone(call) }),
+                (Some(call), Some(question)) => {
+                    let call = Arc::clone(call);
+                    drop(inner);
+                    match call.send_message(question) {
+                        Ok(()) => continue,
+                        // Whoever waits for the answer hears what the server said instead.
+                        Err(transport::Error::Ended) => return Ok(On { generation, call }),
+                        Err(error) => return Err(broken(error)),
+                    }
+                }
+                (None, Some(question)) => {
+                    let first: AskBatch = message::decode(&question)
+                        .map_err(|_| broken(transport::Error::Protocol("a question of ours cannot be read")))?;
+                    client.call(Class::Bulk, message::encode(&Request::Ask(first))).map_err(broken)?
+                }
+                (None, None) => return Err(broken(transport::Error::Protocol("an answer without a question"))),
+            };
+            inner.asks = Some(Arc::new(call));
+        }
     }
 
-    /// The call for records; `true` when it was just made, and then everything unacknowledged has been sent on it.
-    fn upload_fresh(&self) -> Result<(u64, Arc<Call>, bool), Broken> {
-        let mut inner = self.usable()?;
+    /// The call for records, with `sending` held. When it is a new one, everything without an acknowledgement or an
+    /// outcome has gone out on it.
+    fn upload(&self, _sending: &MutexGuard<'_, ()>) -> Result<On, Broken> {
+        let (inner, client) = self.usable()?;
         let generation = inner.generation;
         if let Some(call) = &inner.upload {
-            return Ok((generation, Arc::clone(call), false));
+            return Ok(On { generation, call: Arc::clone(call) });
         }
-        let broken = |error| Broken { generation, error };
-        let begin = Begin { sources: self.sources.clone(), session: inner.session, stripe: false };
-        let call = Arc::new(inner.remote.call(Class::Bulk, &Request::Upload(begin)).map_err(broken)?);
-        let begun = begun(&call).map_err(|trouble| match trouble {
-            Ok(error) => broken(error),
-            Err(fault) => {
-                inner.trouble = Some(fault);
-                broken(transport::Error::Ended)
-            }
-        })?;
-        inner.session = Some(begun.session);
-        inner.acked += inner.acked_here;
-        inner.stored_before += inner.stored_here;
-        (inner.acked_here, inner.stored_here) = (0, 0);
-        let again: Vec<Bytes> = inner.unacked.iter().cloned().collect();
-        let commit = inner.committing.clone();
-        inner.upload = Some(Arc::clone(&call));
-        self.changed.notify_all();
         drop(inner);
+        let broken = |error| Broken { generation, error };
+        let begin = Begin { sources: self.sources.clone(), session: Some(self.session), stripe: false };
+        // Now, while nothing else is on the line.
+        client.ping();
+        let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin))).map_err(broken)?;
+        let on = On { generation, call: Arc::new(call) };
+        if let Err(fault) = begun(on.call.recv().map_err(broken)?) {
+            self.fail(fault);
+            return Err(broken(transport::Error::Ended));
+        }
+        let again: Vec<Bytes> = {
+            let mut inner = lock(&self.inner);
+            if inner.generation != generation || inner.closing {
+                return Err(broken(transport::Error::lost("the connection was given up")));
+            }
+            inner.begun = true;
+            inner.upload = Some(Arc::clone(&on.call));
+            inner.unacked.iter().cloned().collect()
+        };
+        self.changed.notify_all();
         for record in again {
-            call.send_data(record).map_err(broken)?;
+            on.call.send_data(record).map_err(broken)?;
         }
-        if let Some(commit) = commit {
-            call.send_message(commit).map_err(broken)?;
-        }
-        Ok((generation, call, true))
+        self.send_commit(&on)?;
+        Ok(on)
     }
 
-    fn wait_for_upload(&self) -> Option<(u64, Arc<Call>)> {
+    fn wait_for_upload(&self) -> Option<On> {
         let mut inner = lock(&self.inner);
         loop {
             if inner.trouble.is_some() || inner.closing && inner.upload.is_none() {
                 return None;
             }
             if let Some(call) = &inner.upload {
-                return Some((inner.generation, Arc::clone(call)));
+                return Some(On { generation: inner.generation, call: Arc::clone(call) });
             }
             inner = wait(&self.changed, inner);
         }
     }
 
-    fn usable(&self) -> Result<MutexGuard<'_, Inner>, Broken> {
-        let inner = lock(&self.inner);
-        if inner.trouble.is_some() {
-            return Err(Broken { generation: inner.generation, error: transport::Error::Ended });
-        }
-        Ok(inner)
-    }
-
-    fn heard(&self, bytes: &[u8]) -> Result<()> {
+    fn heard(&self, generation: u64, bytes: &[u8]) -> Result<()> {
         let reply = match message::decode::<Reply<UpReply>>(bytes).map_err(|_| protocol("a reply cannot be read"))? {
             Reply::Done(reply) => reply,
             Reply::Refused(refusal) => return Err(from_refusal(&refusal)),
         };
         let mut inner = lock(&self.inner);
+        if inner.generation != generation {
+            return Ok(());
+        }
         match reply {
             UpReply::Ack(Ack { records, stored_bytes }) => {
                 while inner.acked_here < records {
@@ -397,115 +455,74 @@ impl Uplink {
                 }
                 inner.stored_here = stored_bytes;
             }
-            UpReply::Outcome(outcome) => inner.outcome = Some(outcome),
-            UpReply::Begun(_) => return Err(protocol("the session began twice")),
+            UpReply::Outcome(outcome) => {
+                if inner.committing.take().is_none() {
+                    return Err(protocol("an outcome without a commit"));
+                }
+                inner.outcome = Some(outcome);
+            }
+            UpReply::Begun(_) | UpReply::HandedOver(_) => {
+                return Err(protocol("an upload is told what nobody asked"));
+            }
         }
         drop(inner);
+        self.remote.progress();
         self.changed.notify_all();
         Ok(())
     }
 
-    fn fail(&self, fault: Fault) {
-        lock(&self.inner).trouble.get_or_insert(fault);
+    /// It is over; gives the first reason back.
+    fn fail(&self, fault: Fault) -> Fault {
+        let first = lock(&self.inner).trouble.get_or_insert(fault).clone();
         self.changed.notify_all();
+        first
     }
 
-    fn with<T>(&self, work: impl Fn(&Self) -> Result<T, Broken>) -> Result<T> {
-        loop {
-            if let Some(done) = self.mend(work(self))? {
-                return Ok(done);
-            }
-        }
+    fn trouble(&self) -> Result<()> {
+        lock(&self.inner).trouble.clone().map_or(Ok(()), Err)
     }
 
-    /// `Some` when it worked; `None` when the connection broke and there is a new one now.
+    /// `Some` when it worked; `None` when the connection broke and there is a new one now, with the session resumed.
+    /// To be called with no lock held.
     fn mend<T>(&self, done: Result<T, Broken>) -> Result<Option<T>> {
-        let Broken { generation, error } = match done {
+        let mut broken = match done {
             Ok(done) => return Ok(Some(done)),
             Err(broken) => broken,
         };
-        let mending = lock(&self.mending);
-        {
-            let inner = lock(&self.inner);
-            if let Some(trouble) = &inner.trouble {
-                return Err(trouble.clone());
-            }
-            if inner.generation != generation {
-                return Ok(None);
-            }
-            if !error.is_worth_retrying() {
-                let fault = inner.remote.explain(&error);
-                drop(inner);
-                self.fail(fault.clone());
-                return Err(fault);
-            }
-        }
-        let made = self.connect_again(&error);
-        let mut inner = lock(&self.inner);
-        match made {
-            Err(fault) => {
-                inner.trouble.get_or_insert(fault.clone());
-                drop(inner);
-                self.changed.notify_all();
-                Err(fault)
-            }
-            Ok(remote) => {
-                let gone = inner.remote.traffic();
-                inner.traffic_before.sent_bytes += gone.sent_bytes;
-                inner.traffic_before.received_bytes += gone.received_bytes;
-                inner.remote = remote;
-                inner.generation += 1;
-                inner.asks = None;
-                inner.upload = None;
-                inner.questions.iter_mut().for_each(|question| question.sent = false);
-                let uploading = inner.session.is_some();
-                drop(inner);
-                // A run that waits for an acknowledgement sends nothing by itself: take the session up again now.
-                let resumed = if uploading { self.upload().map(|_| ()) } else { Ok(()) };
-                drop(mending);
-                self.changed.notify_all();
-                self.mend(resumed).map(|_| None)
-            }
-        }
-    }
-
-    /// Tries until it works, fails for good, or patience ends.
-    fn connect_again(&self, first: &transport::Error) -> Result<Remote> {
-        let started = self.clock.monotonic_ms();
-        let mut pause = WAIT_FIRST_MS;
         loop {
-            let fault = match (self.reconnect)() {
-                Ok(remote) => return Ok(remote),
-                Err(fault) => fault,
-            };
-            let worth = matches!(fault.code, Code::NetLost | Code::NetUnreachable);
-            if !worth || self.stop.asked() || self.clock.monotonic_ms() - started > PATIENCE_MS {
-                return Err(fault.because(format!("after: {first}")));
+            self.trouble()?;
+            if broken.error == transport::Error::Ended {
+                self.wait_for_word(broken.generation)?;
+            } else {
+                let fault = self.remote.explain(&broken.error);
+                self.remote.mend(broken.generation, fault).map_err(|fault| self.fail(fault))?;
             }
-            let guard = lock(&self.inner);
-            // Woken early when the run is abandoned; otherwise a pause between two attempts.
-            let (guard, _) =
-                self.changed.wait_timeout(guard, Duration::from_millis(pause)).unwrap_or_else(PoisonError::into_inner);
-            if guard.closing {
-                return Err(fault);
+            // A run that waits for an acknowledgement sends nothing by itself: take the session up again now.
+            let begun = lock(&self.inner).begun;
+            match if begun { self.upload(&lock(&self.sending)).map(|_| ()) } else { Ok(()) } {
+                Ok(()) => return Ok(None),
+                Err(again) => broken = again,
             }
-            pause = (pause * 2).min(WAIT_MOST_MS);
         }
+    }
+
+    /// The server has ended a call that we still send on: the listener hears why.
+    fn wait_for_word(&self, generation: u64) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        while inner.generation == generation && inner.trouble.is_none() {
+            inner = wait(&self.changed, inner);
+        }
+        inner.trouble.clone().map_or(Ok(()), Err)
     }
 }
 
-struct Broken {
-    generation: u64,
-    error: transport::Error,
-}
-
-/// Waits for the session to stand: an error of the pipe, or a refusal.
-fn begun(call: &Call) -> Result<Begun, Result<transport::Error, Fault>> {
-    match call.recv().map_err(Ok)? {
-        Some(Part::Message(bytes)) => match take_reply::<UpReply>(&bytes).map_err(Err)? {
-            UpReply::Begun(begun) => Ok(begun),
-            UpReply::Ack(_) | UpReply::Outcome(_) => Err(Err(protocol("a session does not begin"))),
+/// Whether the session stands.
+fn begun(part: Option<Part>) -> Result<()> {
+    match part {
+        Some(Part::Message(bytes)) => match take_reply::<UpReply>(&bytes)? {
+            UpReply::Begun(_) => Ok(()),
+            UpReply::Ack(_) | UpReply::Outcome(_) | UpReply::HandedOver(_) => Err(protocol("a session does not begin")),
         },
-        _ => Err(Err(protocol("a session does not begin"))),
+        _ => Err(protocol("a session does not begin")),
     }
 }

@@ -2,7 +2,7 @@
 
 use store::chain::SignedLink;
 use store::record::Record;
-use store::vault::{Access, Domain, Outcome as VaultOutcome, Session};
+use store::vault::{Access, AccountState, Domain, Outcome as VaultOutcome, Session};
 use transport::Call;
 use transport::message::{Ack, Begin, Begun, Commit, Committed, Head, IDS_MAX, Outcome, Up, UpReply, decode, join_ids};
 
@@ -28,6 +28,11 @@ impl Server {
     /// Takes records and commits until the client ends. What was acknowledged survives the end of this process.
     pub fn upload(&self, call: &Call, begin: &Begin) -> Result<(), Refused> {
         let (_, account, domain) = self.account(Access::Write)?;
+        if account.state != AccountState::Open {
+            return Err(Fault::new(Code::AccountFrozen, "nothing may be added to this account: it is frozen")
+                .hint("ask the server's administrator; reading and restoring work")
+                .into());
+        }
         if begin.stripe {
             return self.stripe(call, begin, &domain, &account);
         }

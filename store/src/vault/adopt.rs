@@ -78,8 +78,17 @@ impl Domain {
         Ok(())
     }
 
-    /// Publishes the whole records of all packs, finished or not, in a folder where nobody else works.
+    /// Publishes the whole records of all packs, finished or not, in a folder where nobody else works, or only one
+    /// that was overtaken.
     pub(super) fn adopt_parts(&self, dir: &Path) -> Result<()> {
+        match self.adopt_parts_once(dir) {
+            // The one that was overtaken had begun to publish the same pack: then nothing is left to be done for it.
+            Err(Error::Taken { .. } | Error::NotFound { .. }) => self.adopt_parts_once(dir),
+            other => other,
+        }
+    }
+
+    fn adopt_parts_once(&self, dir: &Path) -> Result<()> {
         let mut found = self.handed_over(dir)?;
         let mut parts = Vec::new();
         for named in self.inner.shared.disk.list(dir)? {

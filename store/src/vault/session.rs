@@ -137,13 +137,14 @@ impl Domain {
         let write = self.inner.catalog.write()?;
         let begun = self.begin_locked(&write, &account, sources, id, &dir);
         match begun {
-            Ok((session, alone)) => {
+            Ok(session) => {
                 write.commit()?;
-                if alone {
-                    // Left by the dead process whose session this was.
-                    self.adopt_parts(&dir)?;
+                // Left by the process whose session this was: what it acknowledged belongs to the next commit. It
+                // may still hang; what it writes from now on was never acknowledged to anybody.
+                for stripe in self.stripes_in(&dir)? {
+                    self.adopt_parts(&stripe)?;
                 }
-                self.adopt_stripes(&dir)?;
+                self.adopt_parts(&dir)?;
                 Ok(session)
             }
             Err(e) => {
@@ -154,7 +155,6 @@ impl Domain {
         }
     }
 
-    /// The session, and whether nobody else may still be working in its folder.
     fn begin_locked(
         &self,
         write: &Write<'_>,
@@ -162,7 +162,7 @@ impl Domain {
         sources: &[SourceId],
         id: SessionId,
         dir: &Path,
-    ) -> Result<(Session, bool)> {
+    ) -> Result<Session> {
         let disk = &*self.inner.shared.disk;
         super::account::make_dir(disk, dir)?;
         let before = Token::load(disk, dir)?;
@@ -199,7 +199,7 @@ impl Domain {
         };
         let token = Token { generation, account: account.id, sources: sources.to_vec(), number };
         token.store(disk, dir)?;
-        let session = Session {
+        Ok(Session {
             domain: self.clone(),
             staging: Staging::new(self, dir, account, id, number),
             account: account.clone(),
@@ -209,8 +209,7 @@ impl Domain {
             generation,
             sources: sources.to_vec(),
             locks,
-        };
-        Ok((session, alone))
+        })
     }
 
     /// The lock files of a session, its stripes' included; `lock` is one whether it is there or not.

@@ -1,25 +1,23 @@
 //! Knows when everything that was read before some moment has been sent.
 //!
 //! Each piece of work carries a [`Ticket`] of the epoch in which it was read, until its bytes are with the
-//! server (or were found to be there). A checkpoint starts a new epoch and waits for the old ones to empty.
+//! server (or were found to be there). A checkpoint starts a new epoch and comes back when the old ones are empty.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 
-use crate::engine::queue::{lock, wait};
+use crate::engine::queue::lock;
 
 /// Counts work in flight by epoch.
 #[derive(Default)]
 pub struct Epochs {
     inner: Mutex<Inner>,
-    emptied: Condvar,
 }
 
 #[derive(Default)]
 struct Inner {
     current: u64,
     in_flight: BTreeMap<u64, usize>,
-    abandoned: bool,
 }
 
 /// One piece of work in flight.
@@ -50,19 +48,9 @@ impl Epochs {
         inner.current - 1
     }
 
-    /// Waits until nothing of this epoch or an older one is in flight. False when the run was abandoned.
-    pub fn wait_for(&self, epoch: u64) -> bool {
-        let mut inner = lock(&self.inner);
-        while inner.in_flight.first_key_value().is_some_and(|(oldest, _)| *oldest <= epoch) && !inner.abandoned {
-            inner = wait(&self.emptied, inner);
-        }
-        !inner.abandoned
-    }
-
-    /// Wakes everybody who waits.
-    pub fn abandon(&self) {
-        lock(&self.inner).abandoned = true;
-        self.emptied.notify_all();
+    /// Whether nothing of this epoch or an older one is in flight any more.
+    pub fn is_over(&self, epoch: u64) -> bool {
+        lock(&self.inner).in_flight.first_key_value().is_none_or(|(oldest, _)| *oldest > epoch)
     }
 }
 
@@ -73,7 +61,6 @@ impl Drop for Ticket {
             *count -= 1;
             if *count == 0 {
                 inner.in_flight.remove(&self.epoch);
-                self.epochs.emptied.notify_all();
             }
         }
     }
@@ -90,11 +77,12 @@ mod tests {
         let old = epochs.turn();
         let later = epochs.ticket();
         drop(a);
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| epochs.wait_for(old));
-            drop(b);
-            assert!(waiting.join().unwrap());
-        });
+        assert!(!epochs.is_over(old));
+        let again = epochs.ticket_like(&b);
+        drop(b);
+        assert!(!epochs.is_over(old));
+        drop(again);
+        assert!(epochs.is_over(old));
         drop(later);
     }
 }

@@ -268,7 +268,6 @@ impl<'a> Flow<'a> {
         self.seals.abandon();
         self.ship.abandon();
         self.budget.abandon();
-        self.epochs.abandon();
     }
 
     /// Whether the run has failed, or was asked to end.
@@ -292,10 +291,22 @@ impl<'a> Flow<'a> {
             .hint("please report this; nothing that was committed is touched")
     }
 
-    /// Runs a stage; its failure fails the run.
+    /// Runs a stage; its failure fails the run, and so does a panic: nobody may wait for a stage that is gone.
     pub fn stage(&self, work: impl FnOnce() -> Result<()>) {
+        let panicking = Panicking(self);
         if let Err(fault) = work() {
             self.fail(fault);
+        }
+        drop(panicking);
+    }
+}
+
+struct Panicking<'f, 'a>(&'f Flow<'a>);
+
+impl Drop for Panicking<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(self.0.bug("a stage of the run broke down"));
         }
     }
 }

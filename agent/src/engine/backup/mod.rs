@@ -30,30 +30,36 @@ pub mod source_run;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use store::id::NodeId;
+use store::id::{NodeId, SessionId};
 use transport::message::Outcome;
 
-use super::account::{Account, lacking, open_request};
+use super::account::{Account, lacking};
+use super::connect::Connector;
 use super::job::{BackupJob, BackupSummary, Run};
-use super::keys::key_checks;
-use super::uplink::Uplink;
+use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use counts::Counts;
-use pass::{Pass, PassEnd};
+use pass::{Pace, Pass, PassEnd};
 use prepare::{Base, Prepared};
 use source_run::SourceRun;
 
 /// Makes a version. See the module.
 pub fn backup(run: &Run, job: BackupJob) -> Result<BackupSummary> {
-    let started = run.clock.monotonic_ms();
     let made = first_vault(run, &job)?;
-    let account = Account::open(run)?;
+    let mut summary = backup_over(run, Arc::new(Connector::new(run)?), job, Pace::default())?;
+    summary.made = made;
+    Ok(summary)
+}
+
+/// The same into a vault that is there, on this connector.
+pub fn backup_over(run: &Run, connector: Arc<Connector>, job: BackupJob, pace: Pace) -> Result<BackupSummary> {
+    let started = run.clock.monotonic_ms();
+    let account = Account::open_on(run, connector)?;
     if !job.dry_run {
         account.may_write()?;
     }
-    let mut summary = Backup::new(&account, job)?.run()?;
-    summary.made = made;
+    let mut summary = Backup::new(&account, job, pace)?.run()?;
     summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
     Ok(summary)
 }
@@ -70,25 +76,36 @@ fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
     super::init::automatic(run).map(Some)
 }
 
+/// Times that lacking nodes are sent again before everything is read again.
+const NODE_ROUNDS_MAX: u32 = 8;
+
 /// One backup run.
 struct Backup<'a> {
     account: &'a Account,
     job: BackupJob,
     base: Base,
     nodes: super::cache::NodeCache,
+    pace: Pace,
 }
 
 impl<'a> Backup<'a> {
-    fn new(account: &'a Account, job: BackupJob) -> Result<Self> {
+    fn new(account: &'a Account, job: BackupJob, pace: Pace) -> Result<Self> {
         let base = Base::of(account)?;
-        Ok(Self { account, job, base, nodes: account.nodes() })
+        Ok(Self { account, job, base, nodes: account.nodes(), pace })
     }
 
     fn run(mut self) -> Result<BackupSummary> {
         let taken_at_ms = self.account.run.clock.now_ms();
         let stdin = self.job.stdin.take();
         let prepared = Prepared::new(self.account, &self.base, &self.job, stdin, &self.nodes)?;
-        let link = self.uplink(&prepared.sources)?;
+        let ids = prepared.sources.iter().map(|source| source.id).collect();
+        let session = SessionId::new(self.account.run.chance.bytes());
+        let plan = Plan {
+            channels: self.account.connector.channels(),
+            open: self.account.opener(),
+            clock: Arc::clone(&self.account.run.clock),
+        };
+        let link = Uplink::new(self.account.remote.clone(), ids, session).striped(plan);
         let done = std::thread::scope(|scope| {
             scope.spawn(|| link.listen());
             scope.spawn(|| link.steer());
@@ -100,37 +117,16 @@ impl<'a> Backup<'a> {
             }
             done
         });
-        let traffic = link.traffic();
         let stored = link.stored_bytes();
         let mut summary = done?;
-        link.remote().close()?;
-        let all = link.remote_traffic_after(traffic);
+        // The version stands, whether or not the goodbye still gets through.
+        drop(link.remote().clone().close());
+        let all = link.traffic();
         summary.taken_at_ms = taken_at_ms;
         summary.sent_bytes = all.sent_bytes;
         summary.received_bytes = all.received_bytes;
         summary.stored_bytes = stored;
         Ok(summary)
-    }
-
-    fn uplink(&self, sources: &[Arc<SourceRun>]) -> Result<Uplink> {
-        let run = &self.account.run;
-        let (connector, again) = (Arc::clone(&self.account.connector), run.clone());
-        let reconnect = move || {
-            let remote = connector.connect()?;
-            let files = key_checks(&again)?;
-            let request = transport::message::Request::Open(open_request(&again, &files, u64::MAX));
-            let _opened: transport::message::Opened = remote.ask(&request)?;
-            Ok(remote)
-        };
-        let ids = sources.iter().map(|source| source.id).collect();
-        let link = Uplink::new(
-            self.account.remote.clone(),
-            Box::new(reconnect),
-            Arc::clone(&run.clock),
-            run.stop.clone(),
-            ids,
-        );
-        Ok(link.striped(self.account.connector.channels()))
     }
 
     /// The pass, and once more where the guard keeps what is gone or the vault lacks something.
@@ -139,28 +135,37 @@ impl<'a> Backup<'a> {
         run.watcher.event(&Event::Phase(Phase::Send));
         let Prepared { mut sources, starts, missing, kept } = prepared;
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
-        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref());
+        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
         let mut counts = match pass.run(&sources, starts)? {
             PassEnd::Whole(counts) => counts,
-            PassEnd::Interrupted => return Err(self.interrupted(link, &pass, &sources)),
+            PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),
         };
+        let unread = sources.iter().filter(|source| source.entry().is_none()).count();
+        if let (Some(source), true) = (sources.first(), unread == sources.len() && kept.is_empty()) {
+            return Err(source.vanished());
+        }
         let guarded = self.guarded(&sources)?;
         if !guarded.is_empty() {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
         let mut summary = counts.summary();
-        summary.sources_missing = missing;
+        summary.sources_missing = missing + unread as u64;
         summary.sources_guarded = guarded.len() as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
-        let mut tried = false;
+        let mut rounds = 0;
         let committed = loop {
             match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
                 publish::Published::Committed(link) => break link,
-                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) if !tried => {
-                    tried = true;
-                    self.send_again(link, &mut pass, &mut sources, !chunks.is_empty(), &nodes)?;
+                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) if rounds <= NODE_ROUNDS_MAX => {
+                    // What is below a node that is lacking shows when it is there again.
+                    if chunks.is_empty() && rounds < NODE_ROUNDS_MAX && self.send_nodes(link, &nodes)? {
+                        rounds += 1;
+                    } else {
+                        rounds = NODE_ROUNDS_MAX + 1;
+                        self.read_again(&mut pass, &mut sources)?;
+                    }
                 }
                 publish::Published::Lacking(_) => return Err(lacking()),
             }
@@ -180,9 +185,9 @@ impl<'a> Backup<'a> {
     }
 
     /// Commits what is done as a partial version, for the next run to go on from.
-    fn interrupted(&self, link: &Uplink, pass: &Pass<'_>, sources: &[Arc<SourceRun>]) -> Fault {
+    fn interrupted(&self, pass: &Pass<'_>, sources: &[Arc<SourceRun>]) -> Fault {
         let fault = Fault::new(Code::Interrupted, "the backup was interrupted");
-        match pass.commit_partial(link, sources) {
+        match pass.commit_partial(sources) {
             Ok(true) => fault.hint("what was done is kept; run the same command again to go on"),
             Ok(false) => fault.hint("run the same command again"),
             Err(why) => fault.because(why).hint("run the same command again"),
@@ -240,25 +245,22 @@ impl<'a> Backup<'a> {
         }
     }
 
-    /// The vault lacks what this machine took for granted: nodes are sent again from the cache; for chunks every file
-    /// is read again.
-    fn send_again(
-        &self,
-        link: &Uplink,
-        pass: &mut Pass<'_>,
-        sources: &mut Vec<Arc<SourceRun>>,
-        chunks: bool,
-        nodes: &[u8],
-    ) -> Result<()> {
-        if !chunks {
-            let (ids, _) = nodes.as_chunks::<32>();
-            let raw = ids.iter().map(|id| self.nodes.raw(&NodeId::new(*id))).collect::<Result<Vec<_>>>()?;
-            let mut scratch = store::seal::Scratch::new();
-            for some in raw.chunks(256) {
-                link.put(&self.account.sealer.seal_group(&mut scratch, some, true)?)?;
-            }
-            return Ok(());
+    /// The vault lacks nodes that this machine took for known: they are sent again from the cache. False when they are
+    /// not in it.
+    fn send_nodes(&self, link: &Uplink, nodes: &[u8]) -> Result<bool> {
+        let (ids, _) = nodes.as_chunks::<32>();
+        let Ok(raw) = ids.iter().map(|id| self.nodes.raw(&NodeId::new(*id))).collect::<Result<Vec<_>>>() else {
+            return Ok(false);
+        };
+        let mut scratch = store::seal::Scratch::new();
+        for some in raw.chunks(64) {
+            link.put(&self.account.sealer.seal_group(&mut scratch, some, true)?)?;
         }
+        Ok(!raw.is_empty())
+    }
+
+    /// The vault lacks what this machine took for known: every file is read again, and every node sent again.
+    fn read_again(&self, pass: &mut Pass<'_>, sources: &mut Vec<Arc<SourceRun>>) -> Result<()> {
         let again: Vec<Arc<SourceRun>> =
             sources.iter().map(|source| Arc::new(source.again(source.keep_missing, false))).collect();
         let starts = prepare::starts(&again)?;

@@ -28,12 +28,23 @@ use crate::event::{Event, Progress};
 use crate::fault::Result;
 use crate::source::Owners;
 
-/// A checkpoint is made after so long …
-const CHECKPOINT_MS: Millis = 60_000;
-/// … or so many bytes read.
-const CHECKPOINT_BYTES: u64 = 1 << 30;
-/// Progress is told so often.
-const TELL_MS: u64 = 200;
+/// When things are done that a run does every now and then.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A checkpoint is made after so long …
+    pub checkpoint_ms: Millis,
+    /// … or so many bytes read.
+    pub checkpoint_bytes: u64,
+    /// Progress is told so often, in milliseconds, and the end that was asked for is seen so soon.
+    pub tell_ms: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { checkpoint_ms: 60_000, checkpoint_bytes: 1 << 30, tell_ms: 200 }
+    }
+}
+
 /// Threads that scan: metadata from a warm cache keeps two busy, and a slow disk is better for a few questions at once.
 const SCANNERS: usize = 2;
 
@@ -53,6 +64,7 @@ pub struct Pass<'a> {
     base: &'a Base,
     list_items: bool,
     device: Option<&'a DeviceKey>,
+    pace: Pace,
     owners: Owners,
 }
 
@@ -65,8 +77,9 @@ impl<'a> Pass<'a> {
         base: &'a Base,
         list_items: bool,
         device: Option<&'a DeviceKey>,
+        pace: Pace,
     ) -> Self {
-        Self { account, nodes, link, base, list_items, device, owners: Owners::new() }
+        Self { account, nodes, link, base, list_items, device, pace, owners: Owners::new() }
     }
 
     /// Runs one pass.
@@ -100,8 +113,9 @@ impl<'a> Pass<'a> {
         let stack = Stack::default();
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                // Also when it panics: who accompanies it must not wait for ever.
+                let _ended = SetAtEnd(&ended);
                 flow.stage(|| self.stages(&flow, &stack, sources, starts));
-                ended.set();
             });
             self.accompany(&flow, &stack, &ended, sources);
         });
@@ -130,7 +144,11 @@ impl<'a> Pass<'a> {
                 flow.stage(|| ask::ask(flow, self.link, &waiting));
                 waiting.close();
             });
-            let filler = scope.spawn(|| flow.stage(|| ask::fill_boxes(flow, self.link, &waiting)));
+            let filler = scope.spawn(|| {
+                flow.stage(|| ask::fill_boxes(flow, self.link, &waiting));
+                // When it failed, the asker must not wait for room.
+                waiting.abandon();
+            });
             let sealers: Vec<_> = (0..cores).map(|_| scope.spawn(|| flow.stage(|| seal(flow, style)))).collect();
             let shipper = scope.spawn(|| flow.stage(|| ship(flow, link)));
 
@@ -153,7 +171,8 @@ impl<'a> Pass<'a> {
     fn accompany(&self, flow: &Flow<'_>, stack: &Stack<'_>, ended: &Ended, sources: &[Arc<SourceRun>]) {
         let clock = flow.clock;
         let (mut last_ms, mut last_bytes) = (clock.monotonic_ms(), 0);
-        while !ended.wait(TELL_MS) {
+        let mut begun: Option<Checkpoint> = None;
+        while !ended.wait(self.pace.tell_ms) {
             self.tell(flow);
             if flow.ending() {
                 // Scanners that wait for room, or for a directory, end now; what was read is still stored.
@@ -161,11 +180,22 @@ impl<'a> Pass<'a> {
                 stack.wake();
                 continue;
             }
+            if let Some(checkpoint) = begun.take() {
+                flow.stage(|| {
+                    begun = self.go_on(flow, checkpoint)?;
+                    Ok(())
+                });
+                continue;
+            }
             let read = flow.counts.read_bytes.get();
-            let due = clock.monotonic_ms() - last_ms >= CHECKPOINT_MS || read - last_bytes >= CHECKPOINT_BYTES;
+            let pace = &self.pace;
+            let due = clock.monotonic_ms() - last_ms >= pace.checkpoint_ms || read - last_bytes >= pace.checkpoint_bytes;
             if due && self.device.is_some() && read > last_bytes {
-                flow.stage(|| self.checkpoint(flow, sources));
                 (last_ms, last_bytes) = (clock.monotonic_ms(), read);
+                flow.stage(|| {
+                    begun = self.checkpoint(flow, sources)?;
+                    Ok(())
+                });
             }
         }
         self.tell(flow);
@@ -185,9 +215,9 @@ impl<'a> Pass<'a> {
         }));
     }
 
-    /// Commits what is done as a partial version. Reading goes on meanwhile.
-    fn checkpoint(&self, flow: &Flow<'_>, sources: &[Arc<SourceRun>]) -> Result<()> {
-        let Some(device) = self.device else { return Ok(()) };
+    /// Notes what is done by now, to be committed as a partial version when all of it is with the server. Reading
+    /// goes on meanwhile.
+    fn checkpoint(&self, flow: &Flow<'_>, sources: &[Arc<SourceRun>]) -> Result<Option<Checkpoint>> {
         let mut roots = Vec::new();
         for source in sources {
             if let Some(entry) = source.snapshot(flow)? {
@@ -196,37 +226,59 @@ impl<'a> Pass<'a> {
                 roots.push((Arc::clone(source), built, entry));
             }
         }
-        flow.flush_group();
-        let epoch = flow.epochs.turn();
-        if flow.hashed.push(Hashed::Flush).is_err() || !flow.epochs.wait_for(epoch) || roots.is_empty() {
-            return Ok(());
+        if roots.is_empty() {
+            return Ok(None);
         }
-        self.publish_partial(device, &roots).map(|_| ())
+        self.go_on(flow, Checkpoint { epoch: flow.epochs.turn(), roots, looks: 0 })
     }
 
+    /// Commits a checkpoint when all of it is with the server. Otherwise pushes what is held back, which may be a
+    /// batch that came later, and gives the checkpoint back.
+    fn go_on(&self, flow: &Flow<'_>, mut checkpoint: Checkpoint) -> Result<Option<Checkpoint>> {
+        if !flow.epochs.is_over(checkpoint.epoch) {
+            checkpoint.looks += 1;
+            // Seldom: each time makes a box and a group that are smaller than they might be.
+            if checkpoint.looks.is_power_of_two() {
+                flow.flush_group();
+                // Without room something is on its way, and this comes again.
+                flow.hashed.try_push(Hashed::Flush);
+            }
+            return Ok(Some(checkpoint));
+        }
+        if let Some(device) = self.device
+            && let Some(sequence) = self.publish_partial(device, &checkpoint.roots)?
+        {
+            flow.watcher.event(&Event::Detail(&format!("checkpoint: partial version {sequence}")));
+        }
+        Ok(None)
+    }
+
+    /// Gives the number of the link. `None` when the vault lacks something.
     fn publish_partial(
         &self,
         device: &DeviceKey,
         roots: &[(Arc<SourceRun>, store::tree::Built, Entry)],
-    ) -> Result<bool> {
+    ) -> Result<Option<u64>> {
         match publish::partial(self.account, self.link, device, self.base, roots)? {
             Published::Committed(link) => {
+                let sequence = link.link().sequence;
                 self.account.change_state(|state| {
-                    for (source, built, _) in roots {
-                        state.set_own(source.id, built.id, link.link().sequence);
+                    // What is taken over from a version that is not our own does not become our own by that.
+                    for (source, built, _) in roots.iter().filter(|(source, ..)| source.is_ours()) {
+                        state.set_own(source.id, built.id, sequence);
                     }
                 })?;
                 let ids: Vec<_> = roots.iter().map(|(_, built, _)| built.id).collect();
                 self.nodes.keep(&ids)?;
-                Ok(true)
+                Ok(Some(sequence))
             }
             // The final commit finds out what to send again; a checkpoint is only an offer.
-            Published::Lacking(_) => Ok(false),
+            Published::Lacking(_) => Ok(None),
         }
     }
 
     /// After an interruption: commits the roots as far as they were done. False when there is nothing.
-    pub fn commit_partial(&self, link: &Uplink, sources: &[Arc<SourceRun>]) -> Result<bool> {
+    pub fn commit_partial(&self, sources: &[Arc<SourceRun>]) -> Result<bool> {
         let Some(device) = self.device else { return Ok(false) };
         let mut roots = Vec::new();
         for source in sources {
@@ -234,9 +286,17 @@ impl<'a> Pass<'a> {
                 roots.push((Arc::clone(source), built, entry));
             }
         }
-        let _same = link;
-        if roots.is_empty() { Ok(false) } else { self.publish_partial(device, &roots) }
+        if roots.is_empty() { Ok(false) } else { Ok(self.publish_partial(device, &roots)?.is_some()) }
     }
+}
+
+/// A partial version of which something is still on its way.
+struct Checkpoint {
+    /// What belongs to it was read in this epoch or before.
+    epoch: u64,
+    roots: Vec<(Arc<SourceRun>, store::tree::Built, Entry)>,
+    /// Times that it was looked at.
+    looks: u32,
 }
 
 /// Puts every source on the stack and scans until nothing is left.
@@ -293,8 +353,8 @@ fn roots(flow: &Flow<'_>, sources: &[Arc<SourceRun>]) -> Result<()> {
                 flow.emit(built.clone());
                 source.set_root(built, entry);
             }
-            None if flow.ending() => {}
-            None => return Err(source.vanished()),
+            // A single file that could not be read, and never was: the warning has been told. Others go on.
+            None => {}
         }
     }
     Ok(())
@@ -305,6 +365,15 @@ fn join<'s>(threads: impl IntoIterator<Item = std::thread::ScopedJoinHandle<'s, 
     for thread in threads {
         // A panic is carried on by the scope.
         drop(thread.join());
+    }
+}
+
+/// Says so when it is dropped.
+struct SetAtEnd<'e>(&'e Ended);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.set();
     }
 }
 

@@ -110,6 +110,10 @@ impl Prepared {
             source.path.pop();
         }
         let id = account.keys.source_id(&source.host, &source.path);
+        if self.sources.iter().any(|other| other.id == id) || self.kept.iter().any(|other| other.id == id) {
+            // Named twice; once is enough.
+            return Ok(());
+        }
         let start = match start(&source.path, follow) {
             Ok(start) => start,
             Err(error) => return self.absent(account, base, job, &source, id, &error),

@@ -109,23 +109,32 @@ impl<'f, 'a> Reader<'f, 'a> {
         while let Some(parcel) = self.flow.parcels.pop() {
             // Small files are completed when the batch that they share has been handed on.
             let mut finished = Vec::with_capacity(parcel.files.len());
+            let mut over = false;
             for task in parcel.files {
-                if self.flow.ending() {
-                    return Ok(());
+                over = self.flow.ending();
+                if over {
+                    break;
                 }
                 match self.file(&task) {
                     Ok(taken) => finished.push((task, Ok(taken))),
                     Err(Trouble::Skip(fault)) => finished.push((task, Err(fault))),
-                    Err(Trouble::Stop) => return Ok(()),
+                    Err(Trouble::Stop) => {
+                        over = true;
+                        break;
+                    }
                     Err(Trouble::Fail(fault)) => return Err(fault),
                 }
             }
+            // What was read before the end counts all the same.
             self.hand_on();
             for (task, outcome) in finished {
                 match outcome {
                     Ok(taken) => self.complete(task, taken)?,
                     Err(fault) => self.left_out(task, &fault)?,
                 }
+            }
+            if over {
+                break;
             }
         }
         Ok(())

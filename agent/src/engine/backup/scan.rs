@@ -80,6 +80,8 @@ struct Enter {
     draft: Box<Entry>,
     same: bool,
     previous: Option<Child>,
+    /// The mark of its entry in the version before.
+    mark: Option<Mark>,
     parent: Parent,
 }
 
@@ -191,6 +193,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             path: PathNode::top(&source.job.path),
             same: before.is_some_and(|before| same_metadata(before, &draft)),
             previous: before.and_then(child_of),
+            mark: before.and_then(|before| before.mark),
             draft: Box::new(draft),
             parent: Parent::Source(Arc::clone(source)),
         };
@@ -232,7 +235,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// Opens a directory and lists its names.
     fn enter(&mut self, enter: Enter) -> Result<()> {
-        let Enter { source, place, path, draft, same, previous, parent } = enter;
+        let Enter { source, place, path, draft, same, previous, mark, parent } = enter;
         let is_source = matches!(parent, Parent::Source(_));
         let frame = Frame::new(self.flow, parent, draft.clone(), same, previous);
         if is_source {
@@ -245,7 +248,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let opened = opened.and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
         let (dir, mut names) = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.unreadable_dir(&path, &frame, &error),
+            Err(error) => return self.unreadable_dir(&path, &frame, mark, &error),
         };
         if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
@@ -257,7 +260,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// A directory that cannot be read keeps what the version before knew of it.
-    fn unreadable_dir(&mut self, path: &PathNode, frame: &Arc<Frame>, error: &std::io::Error) -> Result<()> {
+    fn unreadable_dir(
+        &mut self,
+        path: &PathNode,
+        frame: &Arc<Frame>,
+        mark: Option<Mark>,
+        error: &std::io::Error,
+    ) -> Result<()> {
         let full = path.join(b"");
         let shown = for_terminal(full.strip_suffix(b"/").unwrap_or(&full));
         let gone = error.kind() == std::io::ErrorKind::NotFound;
@@ -268,7 +277,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 .hint("run as a user who may read it, or exclude it")
                 .path(full),
         );
-        frame.keep_previous(self.flow, (!gone).then(|| Mark::Unreadable(self.now_s())))
+        // It keeps the time since when that is so.
+        let since = mark.filter(|mark| matches!(mark, Mark::Unreadable(_)));
+        frame.keep_previous(self.flow, (!gone).then(|| since.unwrap_or_else(|| Mark::Unreadable(self.now_s()))))
     }
 
     fn now_s(&self) -> u64 {
@@ -403,17 +414,20 @@ impl<'f, 'a> Scanner<'f, 'a> {
         same: bool,
         below: &mut Vec<Enter>,
     ) -> Result<()> {
-        let (draft, same) = match (&old, same) {
-            (Some(old), true) => (old.clone(), true),
+        let (draft, same) = match &old {
+            // A mark goes when the directory can be read again.
+            Some(old) if same && old.mark.is_none() => (old.clone(), true),
             _ => match capture(&listing.dir, &name, stat, self.flow.owners) {
                 Ok((entry, troubles)) => {
                     self.tell(troubles, || listing.path.join(&name));
-                    (entry, false)
+                    let same = old.as_ref().is_some_and(|old| same_metadata(old, &entry));
+                    (entry, same)
                 }
                 Err(fault) => return self.skip(listing, &name, old, fault),
             },
         };
         let previous = old.as_ref().and_then(child_of);
+        let mark = old.as_ref().and_then(|old| old.mark);
         if listing.source.leaves_other_file_system(stat) {
             let mut entry = draft;
             entry.what = What::Dir(empty_dir(self.flow)?);
@@ -427,6 +441,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             draft: Box::new(draft),
             same,
             previous,
+            mark,
             parent: Parent::Frame(Arc::clone(&listing.frame), slot),
         });
         Ok(())

@@ -124,6 +124,11 @@ impl SourceRun {
         *lock(&self.root) = Some((built, entry));
     }
 
+    /// Whether all that is known of it was committed by this device.
+    pub fn is_ours(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| before.trusted)
+    }
+
     /// It was there when the run began, and could not be read then.
     pub fn vanished(&self) -> Fault {
         Fault::new(Code::SourceUnreadable, format!("{} could not be read", for_terminal(&self.job.path)))

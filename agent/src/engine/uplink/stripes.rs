@@ -260,7 +260,7 @@ impl Uplink {
     pub(super) fn consider(&self, begun: Option<Millis>) {
         let (Some(begun), Some(plan)) = (begun, &self.plan) else { return };
         let now = plan.clock.monotonic_ms();
-        let round_trip_ms = self.round_trip_ms();
+        let round_trip_ms = self.remote.client().1.round_trip_ms();
         let mut inner = lock(&self.inner);
         let stripes = &mut inner.stripes;
         let since = *stripes.watch.since.get_or_insert(begun);
