@@ -18,7 +18,7 @@ pub fn check(name: &str, text: &str) {
         panic!("{name} is not pinned yet; look at it, then run this test with TUCKBOX_PIN=1:\n{text}");
     };
     assert!(
-        expected == text,
+        expected == *text,
         "{name} changed; when that is meant, run this test with TUCKBOX_PIN=1\n--- pinned ---\n{expected}\n--- now ---\n{text}"
     );
 }
