@@ -9,7 +9,7 @@ use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
 use transport::message::{
     AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids,
 };
-use transport::{Call, Class};
+use transport::{Call, Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::Connector;
@@ -147,7 +147,8 @@ impl Account {
         let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
         history.keep();
-        remote.lasting(again(run, &connector, opened.vault, &row));
+        let open = opener(run, &connector, opened.vault, &row);
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), connector.patience));
         Ok(Self {
             run: run.clone(),
             connector,
@@ -274,6 +275,11 @@ impl Account {
 
     // ---- links --------------------------------------------------------------------------------------------------
 
+    /// Makes further connections on which this account is open.
+    pub fn opener(&self) -> Opener {
+        opener(&self.run, &self.connector, self.vault, &self.row)
+    }
+
     /// This device's key; makes and certifies one when there is none yet.
     pub fn device(&self) -> Result<DeviceKey> {
         if let Some(device) = self.state_dir.device(self.row.id)? {
@@ -391,11 +397,12 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
     }
 }
 
-/// The way to a new connection on which this account is open.
-fn again(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Again {
-    let patience = connector.patience;
+/// Makes connections on which an account is open.
+pub type Opener = Box<dyn Fn() -> Result<Client> + Send + Sync>;
+
+fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
     let (connector, inner, account, name) = (Arc::clone(connector), run.clone(), row.id, row.name.clone());
-    let connect = move || {
+    Box::new(move || {
         let remote = connector.connect()?;
         let request = Open { account: Some(name.clone()), ..open_request(&inner, &[], u64::MAX) };
         let opened: Opened = remote.ask(&Request::Open(request))?;
@@ -404,8 +411,7 @@ fn again(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow
                 .hint("check the address, then run the same command again"));
         }
         Ok(remote.client().1)
-    };
-    Again::new(Box::new(connect), Arc::clone(&run.clock), run.stop.clone(), patience)
+    })
 }
 
 /// The keyring in force.
