@@ -256,7 +256,7 @@ mod tests {
     fn golden_frames() {
         let hex =
             |kind, flags, stream, payload: &[u8]| store::id::hex(&encode(Header { kind, flags, stream }, payload));
-        assert_eq!(hex(Kind::Message, flag::OPEN, 1, b"ask"), "030000000206000001000000603f2df861736b");
+        assert_eq!(hex(Kind::Message, flag::OPEN, 1, b"ask"), "030000000202000001000000e74a40db61736b");
         assert_eq!(hex(Kind::Data, flag::END, 3, b""), "000000000301000003000000c59705fa");
         assert_eq!(hex(Kind::Ping, 0, 0, &[1; 8]), "080000000700000000000000d72719b90101010101010101");
         assert_eq!(hex(Kind::Credit, 0, 5, &4096u32.to_le_bytes()), "04000000040000000500000001e4305900100000");

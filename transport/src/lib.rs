@@ -19,9 +19,11 @@ pub mod magic;
 pub mod message;
 pub mod pipe;
 pub mod session;
+#[cfg(test)]
+mod simulate;
 
 pub use address::Address;
 pub use drive::{Call, Client, ClientConfig, ServerConfig, Service, serve};
 pub use error::{Code, Error, Result};
 pub use pipe::{Carrier, Pipe, memory_pipe, stdio_pipe};
-pub use session::{Class, Hello, Part, Purpose, Traffic};
+pub use session::{Agreed, Class, Hello, Part, Purpose, Rates, Traffic};

@@ -6,7 +6,9 @@ use store::chain::{Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, 
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
-use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids};
+use transport::message::{
+    AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids,
+};
 use transport::{Call, Class};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
@@ -89,7 +91,9 @@ impl Account {
         let state = state_dir.account(vault, account)?;
         let pin = state.head();
         let (cached, opened) = match guess {
-            Some((guessed, guessed_account, cached, _)) if guessed == vault && guessed_account == account => (cached, opened),
+            Some((guessed, guessed_account, cached, _)) if guessed == vault && guessed_account == account => {
+                (cached, opened)
+            }
             _ => {
                 let cached = Cached::read(links_dir(run, vault, account), pin);
                 let opened = if cached.newest() == after {
@@ -121,7 +125,8 @@ impl Account {
         let pin = state.head();
         let shown = opened.head.map_or(0, |head| head.sequence);
         let behind = shown < cached.newest();
-        let joined = if behind { None } else { Some(History::join(cached, &remote, row.id, identity, pin, new, given)) };
+        let joined =
+            if behind { None } else { Some(History::join(cached, &remote, row.id, identity, pin, new, given)) };
         let mut history = match joined {
             Some(Ok(history)) => history,
             Some(Err(fault)) if fault.code != Code::HistoryGap => return Err(fault),
@@ -385,12 +390,15 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
 /// The keyring in force.
 fn open_keyring(history: &mut History, remote: &Remote, row: &AccountRow, root: &RootSecret) -> Result<Keyring> {
     let hash = history.verifier().keyring().ok_or_else(|| {
-        Fault::new(Code::AccountNone, format!("the account {} is not set up yet", crate::name::for_terminal(row.name.as_bytes())))
-            .hint("tuckbox init")
+        Fault::new(
+            Code::AccountNone,
+            format!("the account {} is not set up yet", crate::name::for_terminal(row.name.as_bytes())),
+        )
+        .hint("tuckbox init")
     })?;
-    let body = history.body(remote, hash)?.ok_or_else(|| {
-        Fault::new(Code::HistoryLoss, "the keyring is missing in the vault").hint("tuckbox check")
-    })?;
+    let body = history
+        .body(remote, hash)?
+        .ok_or_else(|| Fault::new(Code::HistoryLoss, "the keyring is missing in the vault").hint("tuckbox check"))?;
     let (domain, account): (DomainId, AccountId) = (row.domain, row.id);
     Ok(root.kek().open_keyring(domain, account, &body)?)
 }
@@ -408,7 +416,7 @@ fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Resu
     call.end().map_err(|error| remote.explain(&error))?;
     let mut incoming = Incoming::new(&call);
     loop {
-        match incoming.next().map_err(|error| error.fault(remote))? {
+        match incoming.next_part().map_err(|error| error.fault(remote))? {
             Next::Record(record) => visit(*record)?,
             Next::Message(message) => super::remote::take_reply::<()>(&message)?,
             Next::End => return Ok(()),

@@ -86,14 +86,14 @@ impl NodeCache {
     /// The cache in this directory, which need not exist. What cannot be read in it is left alone: it will be
     /// fetched again.
     pub fn open(dir: PathBuf, sealer: Sealer, chance: Arc<dyn Chance>, fetch: Box<Fetch<'static>>) -> Self {
-        let disk = RealDisk::default();
+        let disk = RealDisk;
         let mut known = Known::default();
         for named in disk.list(&dir).unwrap_or_default() {
             let path = dir.join(&named.name);
-            if path.extension().is_some_and(|extension| extension == "pack") {
-                if let Ok(reader) = PackReader::open(&disk, &path) {
-                    known.add(path, reader);
-                }
+            if path.extension().is_some_and(|extension| extension == "pack")
+                && let Ok(reader) = PackReader::open(&disk, &path)
+            {
+                known.add(path, reader);
             }
         }
         let text = disk.read(&dir.join(ROOTS_FILE), ROOTS_BYTES_MAX).unwrap_or_default();
@@ -218,10 +218,10 @@ impl NodeCache {
             let mut waiting: Vec<NodeId> = known.roots.iter().take(8).rev().copied().collect();
             while let Some(id) = waiting.pop() {
                 let Some(spot) = known.spots.get(&id).copied().filter(|_| seen.insert(id)) else { continue };
-                if copied.insert(spot) {
-                    if let Some(record) = known.record(spot) {
-                        writer.append(&record)?;
-                    }
+                if copied.insert(spot)
+                    && let Some(record) = known.record(spot)
+                {
+                    writer.append(&record)?;
                 }
                 let group = self.group(&known, Spot::Kept(spot.0, spot.1))?;
                 if let Some((_, refs, _)) = group.iter().find(|(node, ..)| *node == id) {
@@ -340,10 +340,9 @@ impl Opened {
 
 impl NodeSource for NodeCache {
     fn node(&self, id: &NodeId) -> store::Result<Node> {
-        let (_, refs, plain) = self.raw(id).map_err(|fault| store::Error::NotFound {
-            what: "node",
-            name: format!("{} ({fault})", id.hex()),
-        })?;
+        let (_, refs, plain) = self
+            .raw(id)
+            .map_err(|fault| store::Error::NotFound { what: "node", name: format!("{} ({fault})", id.hex()) })?;
         store::tree::decode(&refs, &plain)
     }
 }

@@ -106,11 +106,7 @@ fn on_server(
 }
 
 /// Bodies of versions: none may be missing (nothing is allowed to remove one yet), and each must open.
-fn bodies(
-    account: &Account,
-    summary: &mut CheckSummary,
-    row: &mut dyn FnMut(FindingRow) -> Result<()>,
-) -> Result<()> {
+fn bodies(account: &Account, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
     for link in account.version_links(true) {
         let sequence = link.link().sequence;
         match account.version_body(&link) {
@@ -128,6 +124,21 @@ fn bodies(
     Ok(())
 }
 
+/// Chunks in the order of the trees, each once: the order in which boxes were filled, so that each is fetched once.
+#[derive(Default)]
+struct InOrder {
+    list: Vec<ChunkId>,
+    seen: HashSet<ChunkId>,
+}
+
+impl InOrder {
+    fn add(&mut self, id: ChunkId) {
+        if self.seen.insert(id) {
+            self.list.push(id);
+        }
+    }
+}
+
 /// Fetches, opens and hashes again what versions cite: a share of it, or all.
 struct Opening<'a> {
     account: &'a Account,
@@ -139,7 +150,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     fn run(mut self, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
         let mut seen: HashSet<NodeId> = HashSet::new();
-        let mut chunks: HashSet<ChunkId> = HashSet::new();
+        let mut chunks = InOrder::default();
         for link in self.account.version_links(false).iter().rev() {
             let Some(body) = self.account.version_body(link)? else { continue };
             for source in body.sources {
@@ -147,7 +158,7 @@ impl Opening<'_> {
                 self.walk(source.root, &mut seen, &mut chunks, summary, row)?;
             }
         }
-        let wanted: Vec<ChunkId> = chunks.into_iter().filter(|id| self.is_sampled(id)).collect();
+        let wanted: Vec<ChunkId> = chunks.list.into_iter().filter(|id| self.is_sampled(id)).collect();
         self.open_all(wanted, summary, row)
     }
 
@@ -161,7 +172,7 @@ impl Opening<'_> {
         &mut self,
         root: NodeId,
         seen: &mut HashSet<NodeId>,
-        chunks: &mut HashSet<ChunkId>,
+        chunks: &mut InOrder,
         summary: &mut CheckSummary,
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
@@ -170,17 +181,19 @@ impl Opening<'_> {
             if !seen.insert(id) {
                 continue;
             }
-            let (node, refs) = match self.nodes.raw(&id).and_then(|(_, refs, plain)| {
-                Ok((store::tree::decode(&refs, &plain)?, refs))
-            }) {
+            let (node, refs) = match self
+                .nodes
+                .raw(&id)
+                .and_then(|(_, refs, plain)| Ok((store::tree::decode(&refs, &plain)?, refs)))
+            {
                 Ok(opened) => opened,
                 Err(fault) => {
                     tell(summary, row, Code::DataDamaged, &format!("node {id} cannot be read: {fault}"), None, None)?;
                     continue;
                 }
             };
-            chunks.extend(refs.chunks);
-            waiting.extend(refs.nodes);
+            refs.chunks.into_iter().for_each(|id| chunks.add(id));
+            waiting.extend(refs.nodes.into_iter().rev());
             self.lists(&node)?;
         }
         Ok(())
@@ -207,14 +220,14 @@ impl Opening<'_> {
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
         let remote = self.account.remote.clone();
-        let mut batches = wanted.chunks(IDS_MAX.min(512)).map(|batch| FetchBatch {
-            chunks: join_ids(batch.iter().map(ChunkId::bytes)),
-        });
+        let mut batches = wanted
+            .chunks(IDS_MAX.min(512))
+            .map(|batch| FetchBatch { chunks: join_ids(batch.iter().map(ChunkId::bytes)) });
         let Some(first) = batches.next() else { return Ok(()) };
         let call = remote.call(Class::Bulk, &Request::Fetch(first)).map_err(|error| remote.explain(&error))?;
         let mut incoming = Incoming::new(&call);
         loop {
-            match incoming.next().map_err(|error| error.fault(&remote))? {
+            match incoming.next_part().map_err(|error| error.fault(&remote))? {
                 Next::Record(record) => match self.account.sealer.open_box(&mut self.scratch, &record) {
                     Ok(opened) => summary.opened_bytes += opened.plain.len() as u64,
                     Err(error) => {

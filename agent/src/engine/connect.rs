@@ -137,4 +137,3 @@ impl Prompt for Asker {
         self.watcher.event(&Event::Remote(line));
     }
 }
-

@@ -79,8 +79,7 @@ fn opened(account: &Account, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Re
 
 /// Whether our own directories can be written.
 fn folders(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
-    for (name, path) in
-        [("config", &run.folders.config), ("state", &run.folders.state), ("cache", &run.folders.cache)]
+    for (name, path) in [("config", &run.folders.config), ("state", &run.folders.state), ("cache", &run.folders.cache)]
     {
         let shown = for_terminal(path.as_os_str().as_encoded_bytes());
         if may_write(path) {
@@ -105,7 +104,9 @@ fn may_write(path: &Path) -> bool {
 
 fn keys(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
     match key_checks(run) {
-        Ok(found) if found.is_empty() => row(warn("keys", "there is no key on this machine yet".into(), "tuckbox init")),
+        Ok(found) if found.is_empty() => {
+            row(warn("keys", "there is no key on this machine yet".into(), "tuckbox init"))
+        }
         Ok(found) => {
             let shown: Vec<String> =
                 found.iter().map(|found| for_terminal(found.path.as_os_str().as_encoded_bytes())).collect();

@@ -42,7 +42,11 @@ impl Cached {
         let agreed = pin.map_or(0, |pin| {
             let at = usize::try_from(pin.sequence).unwrap_or(usize::MAX);
             let pinned = at.checked_sub(1).and_then(|last| links.get(last));
-            if pinned.is_some_and(|link| link.chain_hash() == pin.chain) && is_chained(links.get(..at)) { at } else { 0 }
+            if pinned.is_some_and(|link| link.chain_hash() == pin.chain) && is_chained(links.get(..at)) {
+                at
+            } else {
+                0
+            }
         });
         links.truncate(agreed);
         let wanted = links.iter().filter(|link| !link.link().kind.is_version()).map(|link| link.link().body);
@@ -200,9 +204,14 @@ impl History {
             return Some(
                 Fault::new(
                     Code::HistoryRollback,
-                    format!("the vault was rolled back: version {} is known here, the vault's newest is {newest}", pin.sequence),
+                    format!(
+                        "the vault was rolled back: version {} is known here, the vault's newest is {newest}",
+                        pin.sequence
+                    ),
                 )
-                .hint(format!("ask the server's administrator; to go on from there: tuckbox check --accept-history {newest}")),
+                .hint(format!(
+                    "ask the server's administrator; to go on from there: tuckbox check --accept-history {newest}"
+                )),
             );
         }
         let at = usize::try_from(pin.sequence).unwrap_or(usize::MAX).checked_sub(1)?;
@@ -212,7 +221,9 @@ impl History {
                 Code::HistoryFork,
                 format!("the vault shows another history: link {} is not the one that was seen here", pin.sequence),
             )
-            .hint(format!("ask the server's administrator; to take it as the true one: tuckbox check --accept-history {newest}"))
+            .hint(format!(
+                "ask the server's administrator; to take it as the true one: tuckbox check --accept-history {newest}"
+            ))
         })
     }
 
@@ -262,9 +273,7 @@ pub fn decode_links<'b>(links: impl Iterator<Item = &'b [u8]>) -> Result<Vec<Rec
 }
 
 fn not_a_chain(error: &store::Error) -> Fault {
-    Fault::new(Code::HistoryGap, "the vault shows links that are not a good chain")
-        .because(error)
-        .hint("tuckbox check")
+    Fault::new(Code::HistoryGap, "the vault shows links that are not a good chain").because(error).hint("tuckbox check")
 }
 
 fn links_path(dir: &Path) -> PathBuf {
@@ -278,7 +287,12 @@ fn body_path(dir: &Path, hash: BodyHash) -> PathBuf {
 fn read_links(dir: &Path) -> Vec<ReceivedLink> {
     let bytes = std::fs::read(links_path(dir)).unwrap_or_default();
     let links = bytes.chunks_exact(RECEIVED_LINK_BYTES).map(ReceivedLink::decode);
-    links.map_while(Result::ok).zip(1..).take_while(|(link, n)| link.link().sequence == *n).map(|(link, _)| link).collect()
+    links
+        .map_while(Result::ok)
+        .zip(1..)
+        .take_while(|(link, n)| link.link().sequence == *n)
+        .map(|(link, _)| link)
+        .collect()
 }
 
 fn read_body(dir: &Path, hash: BodyHash) -> Option<Record> {

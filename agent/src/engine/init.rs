@@ -6,7 +6,10 @@ use store::chain::{LinkKind, ReceivedLink, Verifier, seal_device_body};
 use store::id::{ChainHash, VaultId};
 use store::record::Record;
 use store::seal::{DeviceKey, KeyFile, Keyring, RootSecret};
-use transport::message::{self, AccountRow, Begin, Bind, Commit, Init, Links, LinksReply, Made as ServerMade, Outcome, Request, SetSlots, Up, UpReply};
+use transport::message::{
+    self, AccountRow, Begin, Bind, Commit, Init, Links, LinksReply, Made as ServerMade, Outcome, Request, SetSlots, Up,
+    UpReply,
+};
 use transport::{Call, Class};
 
 use super::connect::Connector;
@@ -64,19 +67,30 @@ fn bound(row: &AccountRow) -> Fault {
 }
 
 /// A new root secret in a new key file, written before the vault hears of it.
-fn new_key(run: &Run, job: &InitJob, made: &ServerMade, remote: &Remote) -> Result<(RootSecret, std::path::PathBuf, bool, bool)> {
+fn new_key(
+    run: &Run,
+    job: &InitJob,
+    made: &ServerMade,
+    remote: &Remote,
+) -> Result<(RootSecret, std::path::PathBuf, bool, bool)> {
     let row = &made.account;
     let path = key_path(run, &row.name, made.vault);
     if path.exists() {
-        let found = Found { path: path.clone(), file: KeyFile::parse(&std::fs::read_to_string(&path).unwrap_or_default())? };
+        let found =
+            Found { path: path.clone(), file: KeyFile::parse(&std::fs::read_to_string(&path).unwrap_or_default())? };
         return Err(Fault::new(
             Code::KeyOtherAccount,
-            format!("{} holds the key of another account ({})", for_terminal(path.as_os_str().as_encoded_bytes()), for_terminal(found.file.account_name.as_bytes())),
+            format!(
+                "{} holds the key of another account ({})",
+                for_terminal(path.as_os_str().as_encoded_bytes()),
+                for_terminal(found.file.account_name.as_bytes())
+            ),
         )
         .hint("name another file: --key FILE"));
     }
     let root = RootSecret::generate(&*run.chance);
-    let passphrase = run.person.new_passphrase(&format!("the key of {}", for_terminal(row.name.as_bytes())), !job.slot_in_vault)?;
+    let passphrase =
+        run.person.new_passphrase(&format!("the key of {}", for_terminal(row.name.as_bytes())), !job.slot_in_vault)?;
     let file = KeyFile::new(made.vault, row.domain, row.id, row.name.as_str(), &root);
     let (file, protected) = make_key(run, file, &root, passphrase.as_deref().map(Vec::as_slice))?;
     write_key(&path, &file)?;
@@ -108,7 +122,8 @@ fn begin_chain(run: &Run, remote: &Remote, row: &AccountRow, root: &RootSecret) 
     let certificate = keys.certify(row.id, device.id(), device.public(), u32::MAX, 0);
     let device_body = seal_device_body(&sealer, &certificate, &run.host)?;
     let key_body = keyring_body(root, row, &keyring, run)?;
-    let call = remote.call(Class::Interactive, &Request::Upload(Begin::default())).map_err(|error| remote.explain(&error))?;
+    let call =
+        remote.call(Class::Interactive, &Request::Upload(Begin::default())).map_err(|error| remote.explain(&error))?;
     let UpReply::Begun(_) = remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
     let mut previous = links.first().map(ReceivedLink::chain_hash);
     let mut verifier = Verifier::new(row.id, root.identity_public());

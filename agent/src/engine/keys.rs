@@ -44,7 +44,8 @@ pub struct Unlocked {
 
 /// Where a new key file goes.
 pub fn key_path(run: &Run, account: &str, vault: VaultId) -> PathBuf {
-    let clean: String = account.chars().map(|c| if c.is_alphanumeric() || "-._@".contains(c) { c } else { '_' }).take(100).collect();
+    let clean: String =
+        account.chars().map(|c| if c.is_alphanumeric() || "-._@".contains(c) { c } else { '_' }).take(100).collect();
     let short: String = vault.hex().chars().take(8).collect();
     run.place.key_file.clone().unwrap_or_else(|| run.folders.config.join("keys").join(format!("{clean}-{short}.key")))
 }
@@ -126,7 +127,11 @@ fn no_key(run: &Run, files: &[Found], name: &str, row: &AccountRow) -> Fault {
     if let (Some(path), Some(other)) = (&run.place.key_file, files.first()) {
         return Fault::new(
             Code::KeyOtherAccount,
-            format!("the key {} belongs to another account ({})", shown(path), for_terminal(other.file.account_name.as_bytes())),
+            format!(
+                "the key {} belongs to another account ({})",
+                shown(path),
+                for_terminal(other.file.account_name.as_bytes())
+            ),
         )
         .hint(format!("name the key of {name}: --key FILE"));
     }
@@ -189,7 +194,10 @@ fn slot_row(slot: &Slot, in_vault: bool) -> KeyRow {
         passphrase: slot.kind() == Kind::Passphrase,
         in_vault,
         label: slot.label().to_owned(),
-        cost: slot.cost().map(|argon| format!("argon2id {} MiB, t={}, p={}", argon.m_kib / 1024, argon.t, argon.p)).unwrap_or_default(),
+        cost: slot
+            .cost()
+            .map(|argon| format!("argon2id {} MiB, t={}, p={}", argon.m_kib / 1024, argon.t, argon.p))
+            .unwrap_or_default(),
     }
 }
 
@@ -225,10 +233,9 @@ pub fn list(run: &Run) -> Result<KeyInfo> {
 pub fn add(run: &Run, job: &KeyAddJob) -> Result<KeyRow> {
     let account = Account::open(run)?;
     let label = job.label.clone().unwrap_or_default();
-    let passphrase = run
-        .person
-        .new_passphrase("the new slot", false)?
-        .ok_or_else(|| Fault::new(Code::KeyPassphraseNeeded, "a slot needs a passphrase").hint("--password-file FILE"))?;
+    let passphrase = run.person.new_passphrase("the new slot", false)?.ok_or_else(|| {
+        Fault::new(Code::KeyPassphraseNeeded, "a slot needs a passphrase").hint("--password-file FILE")
+    })?;
     let (new, root) = (new_slot(run, &label), &account.unlocked.root);
     if job.in_vault {
         let slot = Slot::passphrase(root, account.row.id, &passphrase, Argon::default(), &new)?;
@@ -256,11 +263,16 @@ pub fn remove(run: &Run, id: &str) -> Result<KeyRow> {
         }
     }
     let Found { path, mut file } = account.unlocked.found.clone();
-    let none = || Fault::new(Code::PathNone, format!("there is no slot {}", for_terminal(id.as_bytes()))).hint("tuckbox key list");
+    let none = || {
+        Fault::new(Code::PathNone, format!("there is no slot {}", for_terminal(id.as_bytes()))).hint("tuckbox key list")
+    };
     let row = file.slots().iter().find(|slot| slot.id() == id).map(|slot| slot_row(slot, false)).ok_or_else(none)?;
     if file.slots().len() == 1 {
-        return Err(Fault::new(Code::PolicyConfirm, "the last slot of a key file is not removed: nothing could open it then")
-            .hint("add another first: tuckbox key add"));
+        return Err(Fault::new(
+            Code::PolicyConfirm,
+            "the last slot of a key file is not removed: nothing could open it then",
+        )
+        .hint("add another first: tuckbox key add"));
     }
     file.remove(id)?;
     write_key(&path, &file)?;
@@ -369,4 +381,3 @@ pub fn sealer(run: &Run, row: &AccountRow, root: &RootSecret, keyring: &store::s
     let sealer = Sealer::new(row.domain, row.id, &keys, keyring, std::sync::Arc::clone(&run.chance));
     (keys, sealer)
 }
-

@@ -124,7 +124,7 @@ impl<'c> Incoming<'c> {
     }
 
     /// The next record or message, checked as far as that goes without a key.
-    pub fn next(&mut self) -> Result<Next, IncomingError> {
+    pub fn next_part(&mut self) -> Result<Next, IncomingError> {
         loop {
             if let Some(record) = self.whole()? {
                 return Ok(Next::Record(Box::new(record)));

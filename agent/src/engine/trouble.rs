@@ -17,12 +17,18 @@ impl From<store::Error> for Fault {
 pub fn from_store(error: &store::Error) -> Fault {
     use store::Error as E;
     if error.is_full() {
-        return Fault::new(Code::DiskFull, "the disk is full").because(error).hint("free some space, then run the same command again");
+        return Fault::new(Code::DiskFull, "the disk is full")
+            .because(error)
+            .hint("free some space, then run the same command again");
     }
     match error {
         E::Disk { doing, path, cause } => {
             let path = for_terminal(path.as_os_str().as_encoded_bytes());
-            let code = if cause.kind() == std::io::ErrorKind::PermissionDenied { Code::VaultRefused } else { Code::DiskFailed };
+            let code = if cause.kind() == std::io::ErrorKind::PermissionDenied {
+                Code::VaultRefused
+            } else {
+                Code::DiskFailed
+            };
             Fault::new(code, format!("cannot {doing} {path}")).because(cause)
         }
         E::Damaged { .. } => Fault::new(Code::DataDamaged, error.to_string()).hint("tuckbox check"),
@@ -30,10 +36,11 @@ pub fn from_store(error: &store::Error) -> Fault {
             Fault::new(Code::FormatNewer, error.to_string()).hint("update tuckbox on this machine; nothing was changed")
         }
         E::Limit { .. } => Fault::new(Code::DataDamaged, error.to_string()).hint("tuckbox check"),
-        E::NotFound { what, name } => Fault::new(not_found(what), format!("there is no {what} {}", for_terminal(name.as_bytes()))),
-        E::Busy { what } => {
-            Fault::new(Code::SourceBusy, format!("{what} is in use")).hint("wait for the other backup, then run the same command again")
+        E::NotFound { what, name } => {
+            Fault::new(not_found(what), format!("there is no {what} {}", for_terminal(name.as_bytes())))
         }
+        E::Busy { what } => Fault::new(Code::SourceBusy, format!("{what} is in use"))
+            .hint("wait for the other backup, then run the same command again"),
         E::Taken { what } => Fault::new(Code::AccountBound, format!("{what} is there already")),
         E::Key(key) => from_key(*key),
         E::Refused { why } => Fault::new(Code::VaultRefused, why.clone()),
@@ -57,10 +64,15 @@ fn from_key(error: KeyError) -> Fault {
     match error {
         KeyError::Passphrase => Fault::new(Code::KeyPassphrase, "the passphrase does not open this key")
             .hint("try again, or use the recovery words: tuckbox key recover"),
-        KeyError::OtherAccount => Fault::new(Code::KeyOtherAccount, text).hint("name the right key: --key FILE, or the account: --account NAME"),
-        KeyError::Slot => Fault::new(Code::KeySlot, text).hint("use another slot, or the recovery words: tuckbox key recover"),
+        KeyError::OtherAccount => Fault::new(Code::KeyOtherAccount, text)
+            .hint("name the right key: --key FILE, or the account: --account NAME"),
+        KeyError::Slot => {
+            Fault::new(Code::KeySlot, text).hint("use another slot, or the recovery words: tuckbox key recover")
+        }
         KeyError::Words => Fault::new(Code::KeyWords, text).hint("check each word against your sheet; order matters"),
-        KeyError::Unknown(_) | KeyError::Seal | KeyError::Signature => Fault::new(Code::DataDamaged, text).hint("tuckbox check"),
+        KeyError::Unknown(_) | KeyError::Seal | KeyError::Signature => {
+            Fault::new(Code::DataDamaged, text).hint("tuckbox check")
+        }
     }
 }
 
@@ -69,31 +81,47 @@ pub fn from_transport(error: &transport::Error) -> Fault {
     use transport::Error as E;
     let text = error.to_string();
     match error {
-        E::Lost { why } => Fault::new(Code::NetLost, "the connection was lost").because(why).hint("run the same command again; it goes on where it stopped"),
-        E::Timeout { .. } => Fault::new(Code::NetLost, text).hint("run the same command again; it goes on where it stopped"),
-        E::NoMagic { noise } if noise.is_empty() => Fault::new(Code::NetNotOurs, "the far side ended before it said anything")
-            .hint("check that tuckbox is installed there and that the account may run it"),
+        E::Lost { why } => Fault::new(Code::NetLost, "the connection was lost")
+            .because(why)
+            .hint("run the same command again; it goes on where it stopped"),
+        E::Timeout { .. } => {
+            Fault::new(Code::NetLost, text).hint("run the same command again; it goes on where it stopped")
+        }
+        E::NoMagic { noise } if noise.is_empty() => {
+            Fault::new(Code::NetNotOurs, "the far side ended before it said anything")
+                .hint("check that tuckbox is installed there and that the account may run it")
+        }
         E::NoMagic { noise } => Fault::new(Code::NetNotOurs, "what answers is not tuckbox")
             .because(format!("it said: {}", harmless(noise, 200)))
             .hint("log in there by hand and look at what its shell prints; --remote-program PATH names the program"),
-        E::Version { .. } | E::Feature { .. } => Fault::new(Code::NetVersion, text).hint("update the older of the two programs; nothing was changed"),
+        E::Version { .. } | E::Feature { .. } => {
+            Fault::new(Code::NetVersion, text).hint("update the older of the two programs; nothing was changed")
+        }
         E::Peer { text, retry_after_s, .. } => {
             let code = if retry_after_s.is_some() { Code::NetLost } else { Code::NetProtocol };
             Fault::new(code, format!("the server ended the connection: {text}"))
         }
         E::Protocol(_) | E::Reset(_) | E::Ended | E::Limit { .. } => Fault::new(Code::NetProtocol, text),
-        E::Address { .. } => Fault::new(Code::Usage, text).hint("an address is /path, ssh://user@host/path, user@host:path or cmd:COMMAND"),
+        E::Address { .. } => Fault::new(Code::Usage, text)
+            .hint("an address is /path, ssh://user@host/path, user@host:path or cmd:COMMAND"),
         E::HostKey(HostKey { host, problem, .. }) => {
             let hint = match problem {
                 HostKeyProblem::Unknown => format!("look at the key once: ssh {}", for_terminal(host.as_bytes())),
-                HostKeyProblem::Changed { on_record } => format!("if the change is right, remove the old key ({on_record}) and connect again"),
-                HostKeyProblem::Revoked { .. } | HostKeyProblem::Unusable { .. } => "ask the server's administrator".into(),
+                HostKeyProblem::Changed { on_record } => {
+                    format!("if the change is right, remove the old key ({on_record}) and connect again")
+                }
+                HostKeyProblem::Revoked { .. } | HostKeyProblem::Unusable { .. } => {
+                    "ask the server's administrator".into()
+                }
             };
             Fault::new(Code::AuthHostkey, text).hint(hint)
         }
         E::Auth { .. } => Fault::new(Code::AuthRefused, text).hint("check that ssh lets you in without tuckbox"),
-        E::Unreachable { .. } => Fault::new(Code::NetUnreachable, text).hint("check the name and the network, then run the same command again"),
-        E::NoProgram { .. } => Fault::new(Code::NetNoProgram, text).hint("install tuckbox there, or name it: --remote-program PATH"),
+        E::Unreachable { .. } => Fault::new(Code::NetUnreachable, text)
+            .hint("check the name and the network, then run the same command again"),
+        E::NoProgram { .. } => {
+            Fault::new(Code::NetNoProgram, text).hint("install tuckbox there, or name it: --remote-program PATH")
+        }
     }
 }
 

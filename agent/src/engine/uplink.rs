@@ -9,10 +9,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use store::id::{SessionId, SourceId};
 use store::record::Record;
 use transport::message::{self, Ack, Answered, AskBatch, Begin, Begun, Commit, Outcome, Reply, Request, Up, UpReply};
-use bytes::Bytes;
 use transport::{Call, Class, Part, Traffic};
 
 use super::job::Stop;
@@ -114,7 +114,15 @@ impl Uplink {
             closing: false,
             trouble: None,
         };
-        Self { reconnect, clock, stop, sources, inner: Mutex::new(inner), changed: Condvar::new(), mending: Mutex::new(()) }
+        Self {
+            reconnect,
+            clock,
+            stop,
+            sources,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            mending: Mutex::new(()),
+        }
     }
 
     /// Begins the session: holds the sources against other sessions.
@@ -136,9 +144,8 @@ impl Uplink {
     /// The answer to the oldest question.
     pub fn answer(&self) -> Result<Answered> {
         loop {
-            let got = self.asks().and_then(|(generation, call)| {
-                call.recv().map_err(|error| Broken { generation, error })
-            });
+            let got =
+                self.asks().and_then(|(generation, call)| call.recv().map_err(|error| Broken { generation, error }));
             if let Some(part) = self.mend(got)? {
                 let Some(Part::Message(bytes)) = part else { return Err(protocol("a question has no answer")) };
                 lock(&self.inner).questions.pop_front();
@@ -477,10 +484,8 @@ impl Uplink {
             }
             let guard = lock(&self.inner);
             // Woken early when the run is abandoned; otherwise a pause between two attempts.
-            let (guard, _) = self
-                .changed
-                .wait_timeout(guard, Duration::from_millis(pause))
-                .unwrap_or_else(PoisonError::into_inner);
+            let (guard, _) =
+                self.changed.wait_timeout(guard, Duration::from_millis(pause)).unwrap_or_else(PoisonError::into_inner);
             if guard.closing {
                 return Err(fault);
             }

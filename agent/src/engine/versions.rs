@@ -54,9 +54,9 @@ pub fn row(link: &ReceivedLink, body: Option<&VersionBody>) -> VersionRow {
 /// The version that is meant, among versions in order.
 pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
     let none = |text: String| Fault::new(Code::VersionNone, text).hint("tuckbox versions");
-    let oldest = versions.first().ok_or_else(|| {
-        Fault::new(Code::VersionNone, "there is no version yet").hint("tuckbox backup DIR")
-    })?;
+    let oldest = versions
+        .first()
+        .ok_or_else(|| Fault::new(Code::VersionNone, "there is no version yet").hint("tuckbox backup DIR"))?;
     let found = match at {
         At::Latest { back } => {
             let back = usize::try_from(*back).unwrap_or(usize::MAX);

@@ -49,7 +49,7 @@ impl Server {
             path: job.vault.clone(),
             role: job.role,
             only: job.account.clone(),
-            disk: Arc::new(RealDisk::default()),
+            disk: Arc::new(RealDisk),
             clock,
             chance,
             vault: Mutex::default(),
@@ -76,7 +76,9 @@ impl Server {
         };
         // A vault that may be written is opened so at once; reading never needs that.
         let vault = match (access, self.role) {
-            (Access::Read, Role::Append | Role::Backup | Role::Admin) => open(Access::Write).or_else(|_| open(Access::Read))?,
+            (Access::Read, Role::Append | Role::Backup | Role::Admin) => {
+                open(Access::Write).or_else(|_| open(Access::Read))?
+            }
             (access, _) => open(access)?,
         };
         *held = Some(vault.clone());
@@ -121,8 +123,9 @@ impl Server {
     }
 
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
-        let request: Request = message::decode(request)
-            .map_err(|_| Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server"))?;
+        let request: Request = message::decode(request).map_err(|_| {
+            Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
+        })?;
         permit::permit(self.role, &request)?;
         match request {
             Request::Open(open) => reply(call, self.open(&open)?),
@@ -144,11 +147,11 @@ impl Server {
 impl Service for Server {
     fn handle(&self, call: Call, request: Vec<u8>) {
         let done = self.answer(&call, &request);
-        if let Err(refused) = done {
-            if let Some(refusal) = refused.refusal() {
-                // When the client has gone, nobody is there to be told.
-                drop(call.send_message(message::encode(&Reply::<()>::Refused(refusal))));
-            }
+        if let Err(refused) = done
+            && let Some(refusal) = refused.refusal()
+        {
+            // When the client has gone, nobody is there to be told.
+            drop(call.send_message(message::encode(&Reply::<()>::Refused(refusal))));
         }
         // Likewise.
         drop(call.end());

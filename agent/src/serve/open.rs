@@ -23,7 +23,9 @@ impl Server {
         let vault = self.vault(Access::Read)?;
         let account = self.pick(&vault, open)?;
         if account.state == AccountState::Disabled {
-            return Err(Fault::new(Code::AccountFrozen, "this account is disabled").hint("ask the server's administrator").into());
+            return Err(Fault::new(Code::AccountFrozen, "this account is disabled")
+                .hint("ask the server's administrator")
+                .into());
         }
         let domain = vault.domain(&account)?;
         self.set_account(&account);
@@ -54,7 +56,9 @@ impl Server {
         match (opened.as_slice(), seen.as_slice()) {
             ([one], _) => Ok((*one).clone()),
             ([], [one]) => Ok(one.clone()),
-            (_, []) => Err(Fault::new(Code::AccountNone, "there is no account in this vault yet").hint("tuckbox init").into()),
+            (_, []) => {
+                Err(Fault::new(Code::AccountNone, "there is no account in this vault yet").hint("tuckbox init").into())
+            }
             ([], _) => Err(Fault::new(Code::KeyNone, "no key on this machine opens an account of this vault")
                 .hint("with the 24 words: tuckbox key recover; as a new machine: tuckbox init")
                 .into()),
@@ -96,7 +100,8 @@ impl Server {
         if let Some(above) = self.path.parent() {
             std::fs::create_dir_all(above).map_err(|cause| store::Error::disk("make", above, cause))?;
         }
-        let vault = Vault::create(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.chance), &self.path)?;
+        let vault =
+            Vault::create(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.chance), &self.path)?;
         self.set_vault(&vault);
         Ok(vault)
     }

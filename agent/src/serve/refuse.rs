@@ -58,9 +58,8 @@ impl From<Error> for Refused {
             Error::Damaged { what, why, .. } => {
                 Fault::new(Code::DataDamaged, format!("a {what} of the vault is damaged: {why}")).hint("tuckbox check")
             }
-            Error::NotFound { what: "vault", .. } => {
-                Fault::new(Code::VaultNone, "there is no vault at this place").hint("tuckbox init --vault ADDRESS makes one")
-            }
+            Error::NotFound { what: "vault", .. } => Fault::new(Code::VaultNone, "there is no vault at this place")
+                .hint("tuckbox init --vault ADDRESS makes one"),
             Error::NotFound { what: "vault.json", .. } => {
                 Fault::new(Code::VaultNotAVault, "what is at this place is not a vault").hint("check the address")
             }

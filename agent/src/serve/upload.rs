@@ -56,7 +56,7 @@ impl Server {
         let mut staged = Staged::default();
         let mut incoming = Incoming::new(call);
         loop {
-            match incoming.next().map_err(refused)? {
+            match incoming.next_part().map_err(refused)? {
                 Next::Record(record) => {
                     stripe.put(&record)?;
                     staged.count(&record);
@@ -76,7 +76,7 @@ fn take(call: &Call, session: &mut Session) -> Result<(), Refused> {
     let mut staged = Staged::default();
     let mut incoming = Incoming::new(call);
     loop {
-        match incoming.next().map_err(refused)? {
+        match incoming.next_part().map_err(refused)? {
             Next::Record(record) => {
                 session.put(&record)?;
                 staged.count(&record);
@@ -105,11 +105,9 @@ fn commit(session: &mut Session, commit: &Commit) -> Result<Outcome, Refused> {
         VaultOutcome::Committed(link) => {
             Outcome::Committed(Committed { chain: link.chain_hash(), link: link.encode().to_vec() })
         }
-        VaultOutcome::Conflict(head) => Outcome::Conflict(head.map(|head| Head {
-            sequence: head.sequence,
-            chain: head.chain,
-            marker: head.marker,
-        })),
+        VaultOutcome::Conflict(head) => {
+            Outcome::Conflict(head.map(|head| Head { sequence: head.sequence, chain: head.chain, marker: head.marker }))
+        }
         VaultOutcome::Lacking { chunks, nodes } => Outcome::Lacking {
             chunks: join_ids(chunks.iter().take(IDS_MAX).map(store::id::ChunkId::bytes)),
             nodes: join_ids(nodes.iter().take(IDS_MAX).map(store::id::NodeId::bytes)),

@@ -181,7 +181,7 @@ mod tests {
         let mut hello = Hello::new("tuckbox 0.1.0", &["stripe"]);
         assert_eq!(
             store::id::hex(&hello.encode().unwrap()),
-            "a600010101028166737472697065046d7475636b626f7820302e312e30"
+            "a600010101028166737472697065046d7475636b626f7820302e312e300518400600"
         );
         hello.needed = vec!["x".into()];
         hello.token = vec![1, 2];

@@ -10,8 +10,8 @@
 //! session.deadline(); session.tick(now);
 //! ```
 //!
-//! It has no queue without a bound: what the peer may send is bounded by [credit](credit), what we send by the queue of
-//! each stream, and control frames are made from the state when their turn comes ([schedule]).
+//! It has no queue without a bound: what the peer may send is bounded by credit, what we send by the queue of
+//! each stream, and control frames are made from the state when their turn comes (`schedule.rs`).
 
 mod credit;
 mod hello;
@@ -262,7 +262,8 @@ impl Session {
         self.check_alive()?;
         check_message(&request)?;
         let most = self.agreed.as_ref().map_or(self.ours.streams_max as usize, |agreed| agreed.streams_max);
-        if self.streams.len() >= most {
+        // Those that were let go and only wait for their RESET are no burden to anybody.
+        if self.streams.values().filter(|stream| !stream.released).count() >= most {
             return Err(Error::Limit { what: "requests at a time", found: most as u64 + 1, most: most as u64 });
         }
         let none_left = Error::Limit { what: "requests of a connection", found: 1 << 30, most: (1 << 30) - 1 };
@@ -443,6 +444,12 @@ impl Session {
     #[cfg(test)]
     pub(crate) fn outstanding(&self) -> u64 {
         self.streams.values().map(|stream| stream.window.outstanding()).sum()
+    }
+
+    /// The bound of that: a start for each stream, and the pool.
+    #[cfg(test)]
+    pub(crate) fn outstanding_most(&self) -> u64 {
+        self.streams.len() as u64 * crate::limits::STREAM_START_BYTES + self.pool_bytes
     }
 
     fn check_alive(&self) -> Result<()> {

@@ -23,6 +23,8 @@ impl Session {
             return;
         }
         self.timers.received(now);
+        // Credit, a ping or a greeting may be what something waited for.
+        self.stirred = true;
         if let Err(why) = self.receive_bytes(now, &mut bytes) {
             self.fail(now, why);
         }

@@ -145,7 +145,7 @@ impl OpenBox {
     fn take(&mut self, flow: &Flow<'_>, mut batch: Batch, wanted: &[usize]) {
         let bytes: usize = wanted.iter().filter_map(|at| batch.chunks.get(*at)).map(|(_, len)| *len as usize).sum();
         flow.counts.new_bytes.add(bytes as u64);
-        if wanted.len() == batch.chunks.len() && bytes >= WHOLE_BOX_BYTES && bytes <= BOX_BYTES_MAX {
+        if wanted.len() == batch.chunks.len() && (WHOLE_BOX_BYTES..=BOX_BYTES_MAX).contains(&bytes) {
             let (ids, lengths) = batch.chunks.iter().copied().unzip();
             let held = Held { permits: batch.permit.take().into_iter().collect(), tickets: vec![batch.ticket] };
             push(flow, SealJob::Box { plain: batch.plain, ids, lengths, held });
@@ -157,9 +157,7 @@ impl OpenBox {
             let end = start + *len as usize;
             if wanted.next_if_eq(&position).is_some() {
                 let chunk = batch.plain.get(start..end).unwrap_or_default();
-                if !self.ids.is_empty()
-                    && (self.plain.len() + chunk.len() > BOX_FILL || self.ids.len() >= ITEMS_MAX)
-                {
+                if !self.ids.is_empty() && (self.plain.len() + chunk.len() > BOX_FILL || self.ids.len() >= ITEMS_MAX) {
                     self.held.tickets.push(flow.epochs.ticket_like(&batch.ticket));
                     self.close(flow);
                 }

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use store::chunk::Gear;
 use store::door::Clock;
 use store::id::{ChunkId, NodeId};
 use store::limits::GROUP_BYTES_TARGET;
 use store::record::{Record, Refs};
-use store::chunk::Gear;
 use store::seal::{Keyring, Sealer, TreeKeys};
 use store::tree::Built;
 
@@ -173,7 +173,8 @@ pub struct FlowParts<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: FlowParts<'a>) -> Self {
-        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, owners, clock, watcher, stop, list_items } = parts;
+        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, owners, clock, watcher, stop, list_items } =
+            parts;
         Self {
             gear: keyring.gear(),
             keyring,

@@ -64,8 +64,14 @@ enum Build {
 }
 
 enum Slot {
-    Ready { entry: Box<Entry>, same: bool },
-    Pending { previous: Option<Box<Entry>>, below: Option<Below> },
+    Ready {
+        entry: Box<Entry>,
+        same: bool,
+    },
+    Pending {
+        previous: Option<Box<Entry>>,
+        below: Option<Below>,
+    },
     /// The name vanished: nothing will come.
     LeftOut,
 }
@@ -85,20 +91,19 @@ struct Rising {
 impl Frame {
     /// A directory whose listing begins. `draft` is its own entry; `draft_same` says that its metadata are those of
     /// the version before; `previous` is what it was there.
-    pub fn new(flow: &Flow<'_>, parent: Parent, draft: Box<Entry>, draft_same: bool, previous: Option<Child>) -> Arc<Self> {
+    pub fn new(
+        flow: &Flow<'_>,
+        parent: Parent,
+        draft: Box<Entry>,
+        draft_same: bool,
+        previous: Option<Child>,
+    ) -> Arc<Self> {
         let build = match previous {
             Some(_) => Build::Clean(Vec::new()),
             None => Build::Dirty(DirBuilder::new(flow.tree_keys())),
         };
-        let inner = Inner {
-            slots: VecDeque::new(),
-            base: 0,
-            listed: false,
-            last: None,
-            draft: Some(draft),
-            draft_same,
-            build,
-        };
+        let inner =
+            Inner { slots: VecDeque::new(), base: 0, listed: false, last: None, draft: Some(draft), draft_same, build };
         let frame = Arc::new(Self { parent, previous, inner: Mutex::new(inner) });
         if let Parent::Frame(above, slot) = &frame.parent {
             above.note_below(*slot, &frame);
@@ -159,7 +164,13 @@ impl Frame {
     }
 
     /// Fills a pending slot. `None` = the name is left out after all (it vanished).
-    pub fn complete(self: &Arc<Self>, flow: &Flow<'_>, index: usize, entry: Option<Box<Entry>>, same: bool) -> Result<()> {
+    pub fn complete(
+        self: &Arc<Self>,
+        flow: &Flow<'_>,
+        index: usize,
+        entry: Option<Box<Entry>>,
+        same: bool,
+    ) -> Result<()> {
         let rising = lock(&self.inner).fill(flow, index, entry, same, self.previous)?;
         self.climb(flow, rising)
     }
@@ -206,8 +217,9 @@ impl Frame {
             let entry = match slot {
                 Slot::Ready { entry, .. } => Some((**entry).clone()),
                 Slot::LeftOut => None,
-                Slot::Pending { previous, below } => Self::snapshot_below(flow, below.as_ref(), depth)?
-                    .or_else(|| previous.as_deref().cloned()),
+                Slot::Pending { previous, below } => {
+                    Self::snapshot_below(flow, below.as_ref(), depth)?.or_else(|| previous.as_deref().cloned())
+                }
             };
             if let Some(entry) = entry {
                 builder.push(entry, &mut flow.sink())?;

@@ -92,7 +92,11 @@ impl<'a> Backup<'a> {
         let done = std::thread::scope(|scope| {
             scope.spawn(|| link.listen());
             let done = self.passes(&link, prepared);
-            if done.is_ok() { link.finish() } else { link.abandon() }
+            if done.is_ok() {
+                link.finish()
+            } else {
+                link.abandon()
+            }
             done
         });
         let traffic = link.traffic();
@@ -200,9 +204,12 @@ impl<'a> Backup<'a> {
                 let path = crate::name::for_terminal(&source.job.path);
                 let what = if unmounted { " (it was a mount point and is none now)" } else { "" };
                 self.account.run.watcher.event(&Event::Warning(
-                    &Fault::new(Code::GuardMassDeletion, format!("{lost} of {had} files of {path} are gone{what}; they are kept"))
-                        .hint("if that is right: the same command with --accept-deletions")
-                        .path(source.job.path.clone()),
+                    &Fault::new(
+                        Code::GuardMassDeletion,
+                        format!("{lost} of {had} files of {path} are gone{what}; they are kept"),
+                    )
+                    .hint("if that is right: the same command with --accept-deletions")
+                    .path(source.job.path.clone()),
                 ));
             }
         }

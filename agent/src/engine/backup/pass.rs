@@ -125,8 +125,7 @@ impl<'a> Pass<'a> {
         let style = Style { level: Level::Auto, padded: true };
         let link = self.device.map(|_| self.link);
         std::thread::scope(|scope| {
-            let readers: Vec<_> =
-                (0..cores).map(|_| scope.spawn(|| flow.stage(|| Reader::new(flow).run()))).collect();
+            let readers: Vec<_> = (0..cores).map(|_| scope.spawn(|| flow.stage(|| Reader::new(flow).run()))).collect();
             let asker = scope.spawn(|| {
                 flow.stage(|| ask::ask(flow, self.link, &waiting));
                 waiting.close();
@@ -263,10 +262,7 @@ fn read_stdin(flow: &Flow<'_>, source: &Arc<SourceRun>, mut stdin: StdinJob) -> 
     let (content, cut, size) = Reader::new(flow).stream(&mut *stdin.reader)?;
     let now = flow.clock.now_ns();
     let (secs, nanos) = (now.div_euclid(1_000_000_000), now.rem_euclid(1_000_000_000));
-    let mtime = store::tree::Time {
-        secs: i64::try_from(secs).unwrap_or(0),
-        nanos: u32::try_from(nanos).unwrap_or(0),
-    };
+    let mtime = store::tree::Time { secs: i64::try_from(secs).unwrap_or(0), nanos: u32::try_from(nanos).unwrap_or(0) };
     let name = stdin.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let entry = Entry {
@@ -335,4 +331,3 @@ impl Ended {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
-

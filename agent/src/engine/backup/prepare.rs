@@ -114,14 +114,15 @@ impl Prepared {
             Ok(start) => start,
             Err(error) => return self.absent(account, base, job, &source, id, &error),
         };
-        let mount = mount_facts(Path::new(std::ffi::OsStr::new(&*os(&source.path)))).unwrap_or_else(|_| unknown_mount());
-        if let Start::Name(_, stat, _) = &start {
-            if stat.kind == store::tree::Kind::Symlink {
-                let shown = for_terminal(&source.path);
-                account.run.watcher.event(&Event::Note(&format!(
-                    "{shown} is a symbolic link and is stored as one; {shown}/ would follow it"
-                )));
-            }
+        let mount =
+            mount_facts(Path::new(std::ffi::OsStr::new(&*os(&source.path)))).unwrap_or_else(|_| unknown_mount());
+        if let Start::Name(_, stat, _) = &start
+            && stat.kind == store::tree::Kind::Symlink
+        {
+            let shown = for_terminal(&source.path);
+            account.run.watcher.event(&Event::Note(&format!(
+                "{shown} is a symbolic link and is stored as one; {shown}/ would follow it"
+            )));
         }
         let selection = selection(&source)?;
         let before = before(account, base, id, &source.path, nodes)?;
@@ -221,7 +222,8 @@ fn os(path: &[u8]) -> std::ffi::OsString {
 fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
     let whole = os(path);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
-    let opened = if follow || name.is_empty() { Dir::open_following(Path::new(&whole)) } else { Dir::open(Path::new(&whole)) };
+    let opened =
+        if follow || name.is_empty() { Dir::open_following(Path::new(&whole)) } else { Dir::open(Path::new(&whole)) };
     match opened {
         Ok(dir) => {
             let stat = dir.stat_self()?;

@@ -18,7 +18,7 @@ use crate::fault::Result;
 /// What became of a commit.
 pub enum Published {
     /// It is durable.
-    Committed(ReceivedLink),
+    Committed(Box<ReceivedLink>),
     /// The vault lacks something.
     Lacking(Outcome),
 }
@@ -125,6 +125,6 @@ fn commit(
     });
     match (committed, lacking) {
         (_, Some(outcome)) => Ok(Published::Lacking(outcome)),
-        (committed, None) => Ok(Published::Committed(committed?)),
+        (committed, None) => Ok(Published::Committed(Box::new(committed?))),
     }
 }

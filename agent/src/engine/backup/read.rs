@@ -144,7 +144,15 @@ impl<'f, 'a> Reader<'f, 'a> {
             if (same && got == stat.size) || attempt >= TRIES {
                 let (draft, troubles) = capture_file(&file, &task.name, &again, self.flow.owners);
                 let stat = Stat { size: got, ..again };
-                return Ok(Taken { draft, troubles, content, cut, stat, read_at_ns, changed: !same || got != again.size });
+                return Ok(Taken {
+                    draft,
+                    troubles,
+                    content,
+                    cut,
+                    stat,
+                    read_at_ns,
+                    changed: !same || got != again.size,
+                });
             }
             stat = again;
         }

@@ -203,12 +203,12 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let before = source.before.as_ref().map(|before| &before.entry);
         if stat.kind == Kind::File && stat.size > 0 {
             let trusted = source.before.as_ref().filter(|before| before.trusted);
-            if let Some(Verdict::Same) = trusted.map(|b| verdict_on(&b.entry, stat, source.mount.inodes_stable)) {
-                if let Some(before) = before.filter(|before| before.mark.is_none()) {
-                    self.flow.counts.file(Some(before), before);
-                    source.finish(Box::new(before.clone()));
-                    return Ok(());
-                }
+            if let Some(Verdict::Same) = trusted.map(|b| verdict_on(&b.entry, stat, source.mount.inodes_stable))
+                && let Some(before) = before.filter(|before| before.mark.is_none())
+            {
+                self.flow.counts.file(Some(before), before);
+                source.finish(Box::new(before.clone()));
+                return Ok(());
             }
             let task = FileTask {
                 dir: above,
@@ -257,12 +257,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// A directory that cannot be read keeps what the version before knew of it.
-    fn unreadable_dir(
-        &mut self,
-        path: &PathNode,
-        frame: &Arc<Frame>,
-        error: &std::io::Error,
-    ) -> Result<()> {
+    fn unreadable_dir(&mut self, path: &PathNode, frame: &Arc<Frame>, error: &std::io::Error) -> Result<()> {
         let full = path.join(b"");
         let shown = for_terminal(full.strip_suffix(b"/").unwrap_or(&full));
         let gone = error.kind() == std::io::ErrorKind::NotFound;
@@ -335,7 +330,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// One name: left out, taken over, to be read, or a directory to be scanned.
-    fn name(&mut self, listing: &Listing<'_>, name: Box<[u8]>, old: Option<Entry>, below: &mut Vec<Enter>) -> Result<()> {
+    fn name(
+        &mut self,
+        listing: &Listing<'_>,
+        name: Box<[u8]>,
+        old: Option<Entry>,
+        below: &mut Vec<Enter>,
+    ) -> Result<()> {
         let stat = match listing.dir.stat(&name) {
             Ok(stat) => stat,
             Err(error) => return self.unreadable_name(listing, &name, old, &error),
@@ -354,11 +355,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if stat.kind == Kind::Dir {
             return self.directory(listing, name, &stat, old, matches!(verdict, Some(Verdict::Same)), below);
         }
-        if let (Some(Verdict::Same), Some(old)) = (verdict, &old) {
-            if old.mark.is_none() {
-                self.flow.counts.file(Some(old), old);
-                return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
-            }
+        if let (Some(Verdict::Same), Some(old)) = (verdict, &old)
+            && old.mark.is_none()
+        {
+            self.flow.counts.file(Some(old), old);
+            return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
         }
         if stat.kind != Kind::File || stat.size == 0 {
             let (entry, troubles) = match capture(&listing.dir, &name, &stat, self.flow.owners) {

@@ -37,8 +37,11 @@ fn reopen(flow: &Flow<'_>, scratch: &mut Scratch, record: &store::record::Record
         _ => flow.sealer.open_group(scratch, record).map(|_| ()),
     };
     opened.map_err(|error| {
-        Fault::new(Code::DataDamaged, "what was just sealed does not open again; this machine's memory or processor is faulty")
-            .because(error)
-            .hint("test the memory of this machine; nothing wrong was stored")
+        Fault::new(
+            Code::DataDamaged,
+            "what was just sealed does not open again; this machine's memory or processor is faulty",
+        )
+        .because(error)
+        .hint("test the memory of this machine; nothing wrong was stored")
     })
 }

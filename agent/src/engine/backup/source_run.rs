@@ -7,9 +7,9 @@ use store::id::{ContentId, NodeId, SourceId};
 use store::tree::{Built, Child, Entry, Totals};
 
 use crate::engine::job::SourceJob;
+use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::name::for_terminal;
-use crate::engine::queue::lock;
 use crate::source::{MountFacts, Selection, Stat};
 
 /// What the version before says of a source.
@@ -58,13 +58,23 @@ pub struct SourceRun {
 enum Progress {
     Open,
     /// The frame of the source, when it is a directory in progress.
-    Frame { frame: Arc<super::frame::Frame>, draft: Box<Entry> },
+    Frame {
+        frame: Arc<super::frame::Frame>,
+        draft: Box<Entry>,
+    },
     Done(Box<Entry>),
 }
 
 impl SourceRun {
     /// A source about to be scanned.
-    pub fn new(id: SourceId, job: SourceJob, selection: Selection, mount: MountFacts, before: Option<Before>, follow: bool) -> Self {
+    pub fn new(
+        id: SourceId,
+        job: SourceJob,
+        selection: Selection,
+        mount: MountFacts,
+        before: Option<Before>,
+        follow: bool,
+    ) -> Self {
         Self {
             id,
             job,

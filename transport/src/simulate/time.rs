@@ -1,0 +1,176 @@
+//! Waits have ends, working is heard, and a throttle keeps its rate.
+
+use super::*;
+use crate::limits::{BYE_MS, CALL_SILENCE_MS, FIRST_BYTE_MS, HELLO_MS, PING_MS, SILENCE_MS, WORKING_MS};
+use crate::session::Rates;
+
+fn greeted() -> World {
+    let mut world = World::new();
+    world.call(ask(Class::Interactive, Verb::Give, 0));
+    world.run(10_000);
+    world
+}
+
+#[test]
+fn a_far_side_that_never_speaks_is_given_up() {
+    let mut world = World::new();
+    world.down.cut_after = None;
+    world.down.delay = Millis::MAX / 4;
+    let call = world.call(ask(Class::Interactive, Verb::Give, 0));
+    world.run(1_000_000);
+    assert!(matches!(world.asker.calls[&call].outcome, Some(Err(Error::Timeout { .. }))));
+    assert_eq!(world.asker.calls[&call].done_at, 1000 + FIRST_BYTE_MS);
+
+    // With a first byte the rest has to follow soon.
+    let mut session = Session::client(Config::client(Hello::new("", &[])), 0).unwrap();
+    session.receive(5_000, b"W");
+    assert_eq!(session.deadline(), 5_000 + HELLO_MS);
+    session.tick(5_000 + HELLO_MS);
+    assert_eq!(session.over(), Some(&Err(Error::NoMagic { noise: b"W".to_vec() })));
+}
+
+#[test]
+fn an_idle_connection_stays_and_a_dead_one_goes() {
+    let mut world = greeted();
+    world.run_until(10 * SILENCE_MS, |_| false);
+    assert_eq!((world.client.over(), world.server.over()), (None, None));
+    let quiet = world.client.traffic().sent_bytes;
+    assert!(quiet < 5_000, "{quiet} bytes in fifteen minutes");
+
+    world.down.delay = Millis::MAX / 4;
+    let dead_at = world.now;
+    world.run_until(100 * SILENCE_MS, |w| w.client.over().is_some());
+    assert!(world.now - dead_at <= SILENCE_MS + PING_MS);
+    assert_eq!(world.client.over(), Some(&Err(Error::lost("the far side is silent"))));
+}
+
+#[test]
+fn a_far_side_that_takes_nothing_is_lost_though_it_speaks() {
+    let mut world = greeted();
+    (world.up.stuck, world.down.stuck) = (true, true);
+    let mut sink = ask(Class::Bulk, Verb::Sink, 0);
+    sink.sends = vec![Part::Data(pattern(0, 1 << 20).into())];
+    let call = world.call(sink);
+    let start = world.now;
+    // The server says something all the time.
+    while world.client.over().is_none() {
+        let mut ping = Vec::new();
+        crate::frame::Header::connection(crate::frame::Kind::Ping).encode(&[0; 8], &mut ping);
+        world.client.receive(world.now, &ping);
+        world.now += 1000;
+        world.settle();
+        assert!(world.now - start < 2 * SILENCE_MS);
+    }
+    world.run_until(world.now, |_| true);
+    assert_eq!(world.asker.calls[&call].outcome, Some(Err(Error::lost("the far side takes no bytes"))));
+}
+
+#[test]
+fn working_is_heard_and_silence_ends_a_call() {
+    let mut world = greeted();
+    let call = world.call(ask(Class::Interactive, Verb::Silent, 0));
+    world.run_until(20 * CALL_SILENCE_MS, |_| false);
+    assert_eq!(world.asker.calls[&call].outcome, None, "the server says that it works");
+    let working = world.down.record.windows(12).filter(|w| **w == [0, 0, 0, 0, 6, 0, 0, 0, 5, 0, 0, 0]).count();
+    assert!((100..=20 * 9).contains(&working), "{working} notes in an hour, one each {WORKING_MS} ms");
+}
+
+#[test]
+fn a_server_that_lives_but_says_nothing_of_a_call_loses_it() {
+    let mut world = greeted();
+    let call = world.call(ask(Class::Interactive, Verb::Silent, 0));
+    world.client.transmit(world.now, &mut Vec::new(), 9999);
+    let start = world.now;
+    let mut ping = Vec::new();
+    crate::frame::Header::connection(crate::frame::Kind::Ping).encode(&[0; 8], &mut ping);
+    while world.asker.calls[&call].outcome.is_none() {
+        world.now += 1000;
+        world.client.receive(world.now, &ping);
+        world.client.tick(world.now);
+        world.client.transmit(world.now, &mut Vec::new(), 9999);
+        world.client.taken(world.now, 9999);
+        world.asker.act(&mut world.client, world.now);
+        assert!(world.now - start <= CALL_SILENCE_MS);
+    }
+    assert_eq!(world.now - start, CALL_SILENCE_MS);
+    assert!(matches!(world.asker.calls[&call].outcome, Some(Err(Error::Timeout { .. }))));
+    assert_eq!(world.client.over(), None, "the connection is good");
+}
+
+#[test]
+fn a_goodbye_without_an_answer_has_an_end() {
+    let mut world = greeted();
+    world.down.delay = Millis::MAX / 4;
+    let start = world.now;
+    world.client.leave();
+    world.run_until(start + 10 * BYE_MS, |w| w.client.over().is_some());
+    assert_eq!(world.client.over(), Some(&Err(Error::Timeout { what: "goodbye of the far side" })));
+    assert_eq!(world.now, start + BYE_MS);
+}
+
+fn throttled(rates: Rates) -> World {
+    let mut world = greeted();
+    world.client.set_rates(world.now, rates);
+    (world.up.delay, world.down.delay) = (20, 20);
+    world
+}
+
+#[test]
+fn uploads_keep_their_rate() {
+    for rate in [30_000u64, 1_000_000, 6_000_000] {
+        let mut world = throttled(Rates { up: Some(rate), down: None });
+        let before = world.client.traffic().sent_bytes;
+        let start = world.now;
+        let mut sink = ask(Class::Bulk, Verb::Sink, 0);
+        sink.sends = vec![Part::Data(pattern(0, usize::try_from(rate * 10).unwrap()).into())];
+        world.call(sink);
+        world.run(10_000_000);
+        let took = u64::try_from(world.now - start).unwrap();
+        let sent = world.client.traffic().sent_bytes - before;
+        // All of it, headers too, at the rate; one frame ahead at most, and one round trip for the answer.
+        let ideal = sent * 1000 / rate;
+        assert!(took + 66_000 * 1000 / rate + 1 >= ideal && took <= ideal + 70, "{rate}: {took} ms for {ideal} ms");
+    }
+}
+
+#[test]
+fn downloads_keep_their_rate_over_one_call_and_over_many() {
+    for rate in [100_000u64, 1_000_000, 4_000_000] {
+        let total = 20 * rate;
+        let mut world = throttled(Rates { up: None, down: Some(rate) });
+        let start = world.now;
+        world.call(ask(Class::Bulk, Verb::Give, u32::try_from(total).unwrap()));
+        world.run(10_000_000);
+        check_rate(&world, start, total, rate);
+
+        let mut world = throttled(Rates { up: None, down: Some(rate) });
+        let start = world.now;
+        for _ in 0..20 {
+            world.call(ask(Class::Bulk, Verb::Give, u32::try_from(total / 20).unwrap()));
+            world.run(10_000_000);
+        }
+        check_rate(&world, start, total, rate);
+    }
+}
+
+fn check_rate(world: &World, start: Millis, total: u64, rate: u64) {
+    let took = u64::try_from(world.now - start).unwrap();
+    let ideal = total * 1000 / rate;
+    // It may be ahead by the start of one stream, and behind by the round trips of its credit.
+    let ahead = (STREAM_START_BYTES + rate / 8 + 70_000) * 1000 / rate;
+    assert!(took + ahead >= ideal && took <= ideal + ideal / 10 + 1500, "{rate}: {took} ms for {ideal} ms");
+}
+
+#[test]
+fn persons_do_not_wait_for_the_throttle_but_are_counted() {
+    let mut world = throttled(Rates { up: Some(10_000), down: Some(10_000) });
+    let start = world.now;
+    let mut echo = ask(Class::Interactive, Verb::Echo, 0);
+    echo.sends = vec![Part::Data(pattern(0, 300_000).into())];
+    world.call(echo);
+    world.run(1_000_000);
+    assert!(world.now - start <= 200);
+    let bulk = world.call(ask(Class::Bulk, Verb::Give, 10));
+    world.run(1_000_000);
+    assert!(world.asker.calls[&bulk].done_at - start >= 23_000, "{}", world.now - start);
+}
