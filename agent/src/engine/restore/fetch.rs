@@ -78,7 +78,7 @@ impl Fetching for OnCall<'_> {
     }
 
     fn next(&self) -> Result<Arrival> {
-        let next = lock(&self.incoming).next().map_err(|error| error.fault(self.remote))?;
+        let next = lock(&self.incoming).next_part().map_err(|error| error.fault(self.remote))?;
         Ok(match next {
             Next::Record(record) => Arrival::Box(record),
             Next::End => Arrival::End,
