@@ -444,7 +444,7 @@ fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) ->
         }
     };
     let call: Call = remote.call(Class::Interactive, &Request::Under(under)).map_err(|error| remote.explain(&error))?;
-    call.end().map_err(|error| remote.explain(&error))?;
+    remote.end(&call)?;
     let mut incoming = Incoming::new(&call);
     loop {
         match incoming.next_part().map_err(|error| error.fault(remote))? {

@@ -27,8 +27,6 @@ pub mod list;
 pub mod overlay;
 pub mod patience;
 pub mod pax;
-pub mod pax;
-pub mod patience;
 pub mod queue;
 pub mod remote;
 pub mod restore;

@@ -84,9 +84,18 @@ impl Remote {
     pub fn ask<T: for<'b> Decode<'b, ()>>(&self, request: &Request) -> Result<T> {
         self.persist(|remote| {
             let call = remote.call(Class::Interactive, request).map_err(|error| remote.explain(&error))?;
-            call.end().map_err(|error| remote.explain(&error))?;
+            remote.end(&call)?;
             remote.reply(&call)
         })
+    }
+
+    /// Says that nothing more will be sent on a call. A server may have answered and ended it before: what it said is
+    /// still to be read.
+    pub fn end(&self, call: &Call) -> Result<()> {
+        match call.end() {
+            Ok(()) | Err(transport::Error::Ended) => Ok(()),
+            Err(error) => Err(self.explain(&error)),
+        }
     }
 
     /// The next reply of a call.
@@ -110,7 +119,7 @@ impl Remote {
     fn some_bodies(&self, hashes: &[BodyHash]) -> Result<Vec<Option<Vec<u8>>>> {
         let request = Request::Bodies(message::Bodies { hashes: hashes.to_vec() });
         let call = self.call(Class::Interactive, &request).map_err(|error| self.explain(&error))?;
-        call.end().map_err(|error| self.explain(&error))?;
+        self.end(&call)?;
         let mut bodies = Vec::with_capacity(hashes.len());
         for hash in hashes {
             let reply: message::BodyReply = self.reply(&call)?;
