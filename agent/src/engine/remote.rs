@@ -101,9 +101,20 @@ impl Remote {
     /// The next reply of a call.
     pub fn reply<T: for<'b> Decode<'b, ()>>(&self, call: &Call) -> Result<T> {
         match call.recv().map_err(|error| self.explain(&error))? {
-            Some(Part::Message(bytes)) => take_reply(&bytes),
+            Some(Part::Message(bytes)) => take_reply(&bytes).map_err(|fault| self.placed(fault)),
             Some(Part::Data(_)) => Err(protocol("data where a message belongs")),
             None => Err(protocol("a call ended without its reply")),
+        }
+    }
+
+    /// A refusal that is about the place says which: the server knows it by another name than the person here.
+    fn placed(&self, fault: Fault) -> Fault {
+        let place = self.line.carrier.describe();
+        match fault.code {
+            Code::VaultNone => Fault::new(Code::VaultNone, format!("there is no vault at {place}"))
+                .hint(format!("tuckbox init --vault {place}")),
+            Code::VaultNotAVault => Fault { message: format!("{place}: {}", fault.message), ..fault },
+            _ => fault,
         }
     }
 
