@@ -196,6 +196,7 @@ impl Desk<'_> {
             key_file: self.settings.key.as_ref().map(|file| folders.working.join(file)),
             ssh: self.settings.ssh,
             remote_program: self.settings.remote_program.clone(),
+            stripes: self.settings.stripes,
         })
     }
 

@@ -93,6 +93,8 @@ pub struct Settings {
     pub ssh: SshChoice,
     /// The program on the server.
     pub remote_program: Option<String>,
+    /// So many channels carry bulk over SSH; as many as help when not chosen.
+    pub stripes: Option<usize>,
     /// The host label.
     pub host: String,
     /// May people be asked.
@@ -125,6 +127,7 @@ impl Settings {
             passphrase: passphrase(matches, world, config)?,
             ssh: ssh(text(&keys::SSH)?.as_deref())?,
             remote_program: text(&keys::REMOTE_PROGRAM)?,
+            stripes: stripes(text(&keys::STRIPES)?.as_deref())?,
             host: text(&keys::HOST)?.unwrap_or_else(|| world.host.clone()),
             may_ask: may_ask(matches, world),
             yes: matches.get_flag("yes"),
@@ -155,6 +158,17 @@ fn ssh(word: Option<&str>) -> Result<SshChoice> {
         Some("system") => Ok(SshChoice::System),
         Some(other) => Err(Fault::new(Code::Usage, format!("ssh: \"{other}\" is not one of auto, embedded, system"))
             .hint("correct TUCKBOX_SSH")),
+    }
+}
+
+fn stripes(word: Option<&str>) -> Result<Option<usize>> {
+    match word {
+        None | Some("auto") => Ok(None),
+        Some(word) => match word.parse() {
+            Ok(count @ 1..=8) => Ok(Some(count)),
+            _ => Err(Fault::new(Code::Usage, format!("stripes: \"{word}\" is neither auto nor a number from 1 to 8"))
+                .hint("correct TUCKBOX_STRIPES")),
+        },
     }
 }
 

@@ -106,6 +106,11 @@ keys! {
         "The program to run on the server.",
         "tuckbox, then the usual places in the user's home", "\"/opt/tuckbox/bin/tuckbox\"",
         flag "remote-program", env "TUCKBOX_REMOTE_PROGRAM";
+    STRIPES = Top "stripes" Kind::OneOf(&["auto", "1", "2", "3", "4", "5", "6", "7", "8"]),
+        "How many channels of an SSH connection carry bulk at a time: a distant server takes only some 2 MiB a round \
+         trip on each. auto adds them one after the other where they help.",
+        "auto", "\"1\"",
+        env "TUCKBOX_STRIPES";
     HOST = Top "host" Kind::Text,
         "The host label of what is backed up, and the name that init gives to a new account.",
         "the full name of this host, lower case", "\"laptop\"",

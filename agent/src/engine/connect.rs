@@ -12,6 +12,7 @@ use super::job::{HostKeyQuestion, Person, Role, Run, ServeJob, SshChoice};
 use super::patience::Patience;
 use super::remote::Remote;
 use super::trouble::from_transport;
+use super::uplink::Channels;
 use crate::event::{Event, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::serve::Server;
@@ -66,6 +67,15 @@ impl Connector {
     /// What carries, for people.
     pub fn describe(&self) -> String {
         self.carrier.describe()
+    }
+
+    /// How many connections may carry bulk at a time: as many as the run says, otherwise as many as help.
+    pub fn channels(&self) -> Channels {
+        match (self.carrier.extra_pipes(), self.run.place.stripes) {
+            (None, _) => Channels::default(),
+            (Some(_), Some(count)) => Channels { first: count, most: count },
+            (Some(extra), None) => Channels { first: 1, most: 1 + extra },
+        }
     }
 
     /// A new connection.

@@ -162,7 +162,7 @@ fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body:
                 return Err(Fault::new(Code::SourceBusy, "another client sets up this account now")
                     .hint("run the same command again"));
             }
-            UpReply::Ack(_) | UpReply::Begun(_) => {}
+            UpReply::Ack(_) | UpReply::Begun(_) | UpReply::HandedOver(_) => {}
         }
     }
 }

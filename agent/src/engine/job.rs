@@ -101,6 +101,8 @@ pub struct Where {
     pub ssh: SshChoice,
     /// The program on the far side, when chosen.
     pub remote_program: Option<String>,
+    /// So many channels carry bulk over SSH, 1 to 8; as many as help when not chosen.
+    pub stripes: Option<usize>,
 }
 
 /// How to reach a vault over SSH.

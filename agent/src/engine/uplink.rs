@@ -6,6 +6,11 @@
 //!
 //! Everything here belongs to the connection of one *generation*. What still arrives from an older one is let go:
 //! it was sent again.
+//!
+//! Records may also go over connections beside this one: [`stripes`].
+
+mod share;
+mod stripes;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -20,6 +25,10 @@ use super::queue::{lock, wait};
 use super::remote::{Remote, take_reply};
 use super::trouble::{from_refusal, protocol};
 use crate::fault::{Code, Fault, Result};
+
+pub use share::Channels;
+pub use stripes::Plan;
+use stripes::Stripes;
 
 /// Bytes sent and not yet acknowledged: two seconds of a fast line, and what is held in memory for a loss.
 const UNACKED_MAX: usize = 32 << 20;
@@ -36,6 +45,9 @@ pub struct Uplink {
     sending: Mutex<()>,
     /// Held by who sends questions, likewise.
     asking: Mutex<()>,
+    /// Held by who sends again what went down with a stripe.
+    rescuing: Mutex<()>,
+    plan: Option<Plan>,
 }
 
 #[derive(Default)]
@@ -59,6 +71,7 @@ struct Inner {
     committing: Option<Pending>,
     /// The answer to a commit.
     outcome: Option<Outcome>,
+    stripes: Stripes,
     closing: bool,
     trouble: Option<Fault>,
 }
@@ -109,6 +122,8 @@ impl Inner {
         self.generation = generation;
         self.asks = None;
         self.upload = None;
+        // They were of the same connection, or belong to a session that is taken over now.
+        self.stripes.end_all();
         self.stored_before += self.stored_here;
         (self.acked_here, self.stored_here) = (0, 0);
         self.questions.iter_mut().chain(&mut self.committing).for_each(|pending| pending.sent = false);
@@ -127,6 +142,8 @@ impl Uplink {
             changed: Condvar::new(),
             sending: Mutex::default(),
             asking: Mutex::default(),
+            rescuing: Mutex::default(),
+            plan: None,
         }
     }
 
@@ -173,15 +190,20 @@ impl Uplink {
     pub fn put(&self, record: &Record) -> Result<()> {
         let mut bytes = Vec::with_capacity(record.wire_len());
         record.encode(&mut bytes);
-        let bytes = Bytes::from(bytes);
-        let mut inner = lock(&self.inner);
-        while inner.unacked_bytes > UNACKED_MAX && inner.trouble.is_none() {
-            inner = wait(&self.changed, inner);
+        let begun = self.stopwatch();
+        self.rescue()?;
+        self.put_bytes(&Bytes::from(bytes))?;
+        self.consider(begun);
+        Ok(())
+    }
+
+    fn put_bytes(&self, bytes: &Bytes) -> Result<()> {
+        if self.find_lane(bytes)? {
+            return Ok(());
         }
-        drop(inner);
         let mut kept = false;
         loop {
-            let sent = self.put_once(&bytes, &mut kept);
+            let sent = self.put_once(bytes, &mut kept);
             // Once it is kept it goes out with the new connection.
             if self.mend(sent)?.is_some() || kept {
                 return Ok(());
@@ -203,6 +225,7 @@ impl Uplink {
 
     /// Commits a link; everything that was put before is part of it.
     pub fn commit(&self, link: Vec<u8>, body: Option<Vec<u8>>) -> Result<Outcome> {
+        self.settle()?;
         {
             let mut inner = lock(&self.inner);
             inner.outcome = None;
@@ -276,6 +299,7 @@ impl Uplink {
             (inner.asks.take(), inner.upload.clone())
         };
         self.changed.notify_all();
+        self.part_stripes();
         for call in asks.into_iter().chain(upload) {
             // The peer may have gone already; everything that matters was answered.
             drop(call.end());
@@ -284,20 +308,28 @@ impl Uplink {
 
     /// Ends everything early. What the server has got by now it keeps.
     pub fn abandon(&self) {
-        lock(&self.inner).trouble.get_or_insert_with(|| Fault::new(Code::Interrupted, "the run was ended"));
+        {
+            let mut inner = lock(&self.inner);
+            inner.trouble.get_or_insert_with(|| Fault::new(Code::Interrupted, "the run was ended"));
+            inner.stripes.end_all();
+        }
         self.remote.give_up();
         self.finish();
     }
 
     /// Bytes on the pipe, over all connections.
     pub fn traffic(&self) -> Traffic {
-        self.remote.traffic()
+        let (main, stripes) = (self.remote.traffic(), lock(&self.inner).stripes.traffic());
+        Traffic {
+            sent_bytes: main.sent_bytes + stripes.sent_bytes,
+            received_bytes: main.received_bytes + stripes.received_bytes,
+        }
     }
 
     /// Bytes that the server has staged, as stored.
     pub fn stored_bytes(&self) -> u64 {
         let inner = lock(&self.inner);
-        inner.stored_before + inner.stored_here
+        inner.stored_before + inner.stored_here + inner.stripes.stored_bytes()
     }
 
     /// The connection.
@@ -365,6 +397,8 @@ impl Uplink {
         drop(inner);
         let broken = |error| Broken { generation, error };
         let begin = Begin { sources: self.sources.clone(), session: Some(self.session), stripe: false };
+        // Now, while nothing else is on the line.
+        client.ping();
         let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin))).map_err(broken)?;
         let on = On { generation, call: Arc::new(call) };
         if let Err(fault) = begun(on.call.recv().map_err(broken)?) {
@@ -427,7 +461,9 @@ impl Uplink {
                 }
                 inner.outcome = Some(outcome);
             }
-            UpReply::Begun(_) => return Err(protocol("the session began twice")),
+            UpReply::Begun(_) | UpReply::HandedOver(_) => {
+                return Err(protocol("an upload is told what nobody asked"));
+            }
         }
         drop(inner);
         self.remote.progress();
@@ -485,7 +521,7 @@ fn begun(part: Option<Part>) -> Result<()> {
     match part {
         Some(Part::Message(bytes)) => match take_reply::<UpReply>(&bytes)? {
             UpReply::Begun(_) => Ok(()),
-            UpReply::Ack(_) | UpReply::Outcome(_) => Err(protocol("a session does not begin")),
+            UpReply::Ack(_) | UpReply::Outcome(_) | UpReply::HandedOver(_) => Err(protocol("a session does not begin")),
         },
         _ => Err(protocol("a session does not begin")),
     }

@@ -11,8 +11,9 @@ use super::{Server, reply};
 use crate::engine::remote::{Incoming, IncomingError, Next};
 use crate::fault::{Code, Fault};
 
-/// Bytes after which what was staged is handed to the system and acknowledged.
-const ACK_BYTES: usize = 4 << 20;
+/// Bytes after which what was staged is handed to the system and acknowledged: the client keeps them until then, for
+/// every stripe.
+const ACK_BYTES: usize = 1 << 20;
 
 /// What was staged on this call.
 #[derive(Default)]
@@ -65,11 +66,17 @@ impl Server {
                 Next::Record(record) => {
                     stripe.put(&record)?;
                     staged.count(&record);
+                    if staged.unacked_bytes >= ACK_BYTES {
+                        stripe.flush()?;
+                        reply(call, UpReply::Ack(staged.ack()))?;
+                    }
                 }
-                // Any message asks for everything so far to be made ready for the session's commit.
-                Next::Message(_) => {
+                Next::Message(message) => {
+                    let Up::HandOver = read(&message)? else {
+                        return Err(Fault::new(Code::NetProtocol, "a stripe does not commit").into());
+                    };
                     stripe.finish()?;
-                    staged.acknowledge(call)?;
+                    reply(call, UpReply::HandedOver(staged.ack()))?;
                 }
                 Next::End => return Ok(stripe.finish()?),
             }
@@ -87,14 +94,15 @@ fn take(call: &Call, session: &mut Session) -> Result<(), Refused> {
                 staged.count(&record);
                 if staged.unacked_bytes >= ACK_BYTES {
                     session.flush()?;
-                    staged.acknowledge(call)?;
+                    reply(call, UpReply::Ack(staged.ack()))?;
                 }
             }
             Next::Message(message) => {
-                let Up::Commit(commit) =
-                    decode(&message).map_err(|_| Fault::new(Code::NetProtocol, "a commit cannot be read"))?;
+                let Up::Commit(commit) = read(&message)? else {
+                    return Err(Fault::new(Code::NetProtocol, "only a stripe hands over").into());
+                };
                 session.flush()?;
-                staged.acknowledge(call)?;
+                reply(call, UpReply::Ack(staged.ack()))?;
                 let outcome = self::commit(session, &commit)?;
                 reply(call, UpReply::Outcome(outcome))?;
             }
@@ -127,10 +135,15 @@ impl Staged {
         self.unacked_bytes += record.wire_len();
     }
 
-    fn acknowledge(&mut self, call: &Call) -> Result<(), Refused> {
+    /// Everything so far is acknowledged.
+    fn ack(&mut self) -> Ack {
         self.unacked_bytes = 0;
-        reply(call, UpReply::Ack(Ack { records: self.records, stored_bytes: self.stored_bytes }))
+        Ack { records: self.records, stored_bytes: self.stored_bytes }
     }
+}
+
+fn read(message: &[u8]) -> Result<Up, Refused> {
+    decode(message).map_err(|_| Fault::new(Code::NetProtocol, "a message between records cannot be read").into())
 }
 
 fn refused(error: IncomingError) -> Refused {

@@ -30,6 +30,9 @@ impl Domain {
     /// Adopts what is in this session's folder and removes it. Returns whether the session was dead.
     pub(super) fn adopt_one(&self, dir: &Path) -> Result<bool> {
         let Some(locks) = self.lock_all(dir)? else { return Ok(false) };
+        for stripe in self.stripes_in(dir)? {
+            self.adopt_parts(&stripe)?;
+        }
         self.adopt_parts(dir)?;
         // Under the write lock nobody begins or joins this session meanwhile.
         let _write = self.inner.catalog.write()?;
@@ -50,6 +53,29 @@ impl Domain {
             }
         }
         Ok(Some(locks))
+    }
+
+    /// The folders of the stripes of a session.
+    pub(super) fn stripes_in(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        let named = self.inner.shared.disk.list(dir)?;
+        let stripes = named.iter().filter(|n| n.kind == PathKind::Dir && layout::is_stripe(&n.name));
+        Ok(stripes.map(|n| dir.join(&n.name)).collect())
+    }
+
+    /// Publishes what dead stripes of a session left, and removes their folders.
+    pub(super) fn adopt_stripes(&self, dir: &Path) -> Result<()> {
+        for stripe in self.stripes_in(dir)? {
+            let lock = {
+                // Stripes make folder and lock under the write lock: one that is just beginning is not taken for dead.
+                let _write = self.inner.catalog.write()?;
+                self.inner.shared.disk.lock(&stripe.join("lock"))?
+            };
+            if lock.is_some() {
+                self.adopt_parts(&stripe)?;
+                self.remove_folder(&stripe)?;
+            }
+        }
+        Ok(())
     }
 
     /// Publishes the whole records of all packs, finished or not, in a folder where nobody else works, or only one
@@ -109,6 +135,9 @@ impl Domain {
     /// Removes a folder of staging in which nothing is left to be kept.
     fn remove_folder(&self, dir: &Path) -> Result<()> {
         let disk = &*self.inner.shared.disk;
+        for stripe in self.stripes_in(dir)? {
+            self.remove_folder(&stripe)?;
+        }
         for named in disk.list(dir)? {
             self.remove(&dir.join(&named.name))?;
         }

@@ -117,6 +117,15 @@ pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {
     SessionId::from_hex(name.to_str()?)
 }
 
+/// The folder of a stripe, in that of its session.
+pub(super) fn stripe_name(number: [u8; 8]) -> String {
+    format!("stripe-{}", crate::id::hex(&number))
+}
+
+pub(super) fn is_stripe(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("stripe-"))
+}
+
 pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {
     PackId::from_hex(stem_of(name, extension)?)
 }

@@ -1,8 +1,8 @@
 //! Uploads.
 //!
 //! A session is a folder in `staging`. It lives as long as somebody holds a lock in it: `lock`, which the process that
-//! began it holds; `lock-<generation>`, for one that took it over from a process that still hangs; `lock-<random>`, for
-//! stripes. Its `token` says whose it is and in which generation. A resume raises the generation; who holds an older
+//! began it holds; `lock-<generation>`, for one that took it over from a process that still hangs; `stripe-<random>/lock`,
+//! for a stripe, whose unfinished packs are in that folder. Its `token` says whose it is and in which generation. A resume raises the generation; who holds an older
 //! one finds out before every put, publish and commit, and gives up.
 
 use std::path::{Path, PathBuf};
@@ -141,6 +141,9 @@ impl Domain {
                 write.commit()?;
                 // Left by the process whose session this was: what it acknowledged belongs to the next commit. It
                 // may still hang; what it writes from now on was never acknowledged to anybody.
+                for stripe in self.stripes_in(&dir)? {
+                    self.adopt_parts(&stripe)?;
+                }
                 self.adopt_parts(&dir)?;
                 Ok(session)
             }
@@ -169,7 +172,7 @@ impl Domain {
         let generation = before.as_ref().map_or(0, |token| token.generation).saturating_add(1);
         let mut alone = true;
         let mut locks = Vec::new();
-        for lock in self.locks_in(dir)? {
+        for lock in self.main_locks_in(dir)? {
             match disk.lock(&lock)? {
                 Some(lock) => locks.push(lock),
                 None => alone = false,
@@ -209,8 +212,15 @@ impl Domain {
         })
     }
 
-    /// The lock files of a session's folder; `lock` is one whether it is there or not.
+    /// The lock files of a session, its stripes' included; `lock` is one whether it is there or not.
     pub(super) fn locks_in(&self, dir: &Path) -> Result<Vec<PathBuf>> {
+        let mut locks = self.main_locks_in(dir)?;
+        locks.extend(self.stripes_in(dir)?.iter().map(|stripe| stripe.join("lock")));
+        Ok(locks)
+    }
+
+    /// Those of the processes that lead it, or led it.
+    fn main_locks_in(&self, dir: &Path) -> Result<Vec<PathBuf>> {
         let named = self.inner.shared.disk.list(dir)?;
         let others = named.iter().filter(|n| n.kind == PathKind::File).filter_map(|n| n.name.to_str());
         let others = others.filter(|name| name.starts_with("lock-")).map(|name| dir.join(name));
@@ -277,10 +287,12 @@ impl Session {
         self.staging.flush()
     }
 
-    /// Publishes everything that was put, here or by stripes that have finished: from then on the questions about
+    /// Publishes everything that was put, here, by stripes that have finished, and by those that have died: from then on the questions about
     /// lacking chunks answer with it, in every session.
     pub fn publish(&mut self) -> Result<()> {
         self.check_mine()?;
+        // What is not adopted is lacking in the commit, and sent again.
+        self.domain.adopt_stripes(&self.dir).ok();
         let mut finished = self.staging.finish()?;
         finished.extend(self.domain.handed_over(&self.dir)?);
         self.domain.publish(&finished)

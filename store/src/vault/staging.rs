@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::session::Token;
-use super::{AccountInfo, Domain};
+use super::{AccountInfo, Domain, layout};
 use crate::door::{Lock, random};
 use crate::error::{Error, Result};
-use crate::id::{PackId, SessionId, hex};
+use crate::id::{PackId, SessionId};
 use crate::limits::{DATA_PACK_BYTES_TARGET, MIXED_PACK_BYTES_MAX, NODE_PACK_BYTES_TARGET};
 use crate::pack::{FinishedPack, PackHeader, PackKind, PackWriter, side_path};
 use crate::record::{HEADER_BYTES, Record, RecordKind};
@@ -142,9 +142,11 @@ impl Staging {
 }
 
 /// A second process, or a second channel, that puts records into a session. It publishes nothing: the session itself
-/// does, with its next publish or commit, for what was finished by then.
+/// does, with its next publish or commit, for what was finished by then, and for what a stripe that is dead by then has
+/// flushed.
 pub struct Stripe {
     domain: Domain,
+    /// The session's folder; unfinished packs are in one of the stripe's own below it.
     dir: PathBuf,
     account: u32,
     generation: u64,
@@ -163,9 +165,10 @@ impl Domain {
         let token = Token::load(&*shared.disk, &dir)?;
         let none = || Error::NotFound { what: "session", name: session.to_string() };
         let token = token.filter(|token| token.account == account.id).ok_or_else(none)?;
-        let lock = dir.join(format!("lock-{}", hex(&random::<8>(&*shared.chance))));
-        let lock = shared.disk.lock(&lock)?.ok_or_else(none)?;
-        let staging = Staging::new(self, &dir, account, session, token.number);
+        let own = dir.join(layout::stripe_name(random(&*shared.chance)));
+        shared.disk.make_dir(&own)?;
+        let lock = shared.disk.lock(&own.join("lock"))?.ok_or_else(none)?;
+        let staging = Staging::new(self, &own, account, session, token.number);
         Ok(Stripe {
             domain: self.clone(),
             dir,
@@ -196,16 +199,22 @@ impl Stripe {
         Ok(())
     }
 
+    /// Hands what was put to the system: from then on it survives the end of this process, and is adopted.
+    pub fn flush(&mut self) -> Result<()> {
+        self.staging.flush()
+    }
+
     /// The number of the account that it puts for.
     #[must_use]
     pub fn account_number(&self) -> u32 {
         self.account
     }
 
-    /// A finished pack waits as `<pack id>.done`. Until the name is changed it can still be adopted by its side file.
+    /// A finished pack waits in the session's folder as `<pack id>.done`. Until the name is changed it can still be
+    /// adopted by its side file.
     fn hand_over(&self, finished: FinishedPack) -> Result<()> {
         let disk = &*self.domain.inner.shared.disk;
-        disk.rename(&finished.path, &finished.path.with_extension("done"))?;
+        disk.rename(&finished.path, &self.dir.join(format!("{}.done", finished.header.pack.hex())))?;
         disk.remove_file(&side_path(&finished.path))
     }
 }

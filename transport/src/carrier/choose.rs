@@ -1,6 +1,6 @@
 //! Embedded client or the system's `ssh`: decided before a packet is sent, and said with its reason.
 
-use std::{fmt, fs, os::unix::net::UnixStream, path::Path};
+use std::{fmt, fs, path::Path};
 
 use super::{
     algorithms::Offer,
@@ -169,7 +169,7 @@ fn obstacles(host: &Host, around: &Surroundings) -> Vec<Obstacle> {
         add("a hardware key, and no agent that holds it", false);
     }
     // `ssh -G` prints the path of the master connection in full. A path alone is not a live one.
-    if printed.get("controlpath").is_some_and(|path| UnixStream::connect(path).is_ok()) {
+    if host.is_shared() {
         add("ControlPath with a live connection", false);
     }
     if let Err(keyword) = Offer::for_host(host) {

@@ -4,7 +4,7 @@
 //! `ssh -G` prints effective values, defaults included, one `keyword value` a line, keywords in lower case. Files
 //! still have their `~` and `%` tokens, which are expanded here; a token that is not known is an [`Obstacle`].
 
-use std::{fmt, path::PathBuf, process, time::Duration};
+use std::{fmt, os::unix::net::UnixStream, path::PathBuf, process, time::Duration};
 
 use super::surroundings::Surroundings;
 use crate::{
@@ -166,6 +166,12 @@ pub fn options(address: &SshAddress) -> Vec<std::ffi::OsString> {
 }
 
 impl Host {
+    /// Whether a connection of the system's ssh is up that others may share (`ControlMaster`).
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.printed.get("controlpath").is_some_and(|path| UnixStream::connect(path).is_ok())
+    }
+
     /// What the printed values mean for this address.
     #[must_use]
     pub fn from_printed(address: &SshAddress, printed: Printed, around: &Surroundings) -> Self {

@@ -28,6 +28,8 @@ pub struct SystemSsh {
     target: String,
     prompt: Arc<dyn Prompt>,
     ends: Ends,
+    /// A second ssh asks nobody for anything: it goes over a connection that is shared, or may not ask.
+    second: bool,
 }
 
 impl SystemSsh {
@@ -51,7 +53,8 @@ impl SystemSsh {
         let mut arguments = options(address);
         arguments.extend(own_options(host, prompt.may_ask()).into_iter().map(OsString::from));
         arguments.extend(["--".into(), OsString::from(&address.host), line.into()]);
-        Ok(Self { ssh, arguments, target: address.host.clone(), prompt, ends: Ends::default() })
+        let second = !prompt.may_ask() || host.is_shared();
+        Ok(Self { ssh, arguments, target: address.host.clone(), prompt, ends: Ends::default(), second })
     }
 }
 
@@ -94,6 +97,10 @@ impl Carrier for SystemSsh {
             .map_err(|e| Error::Unreachable { host: self.target.clone(), why: format!("ssh does not start: {e}") })?;
         self.ends.add(&end);
         Ok(pipe)
+    }
+
+    fn extra_pipes(&self) -> Option<usize> {
+        Some(usize::from(self.second))
     }
 
     fn describe(&self) -> String {

@@ -108,6 +108,23 @@ impl Client {
         self.connection.shared.act(|core, _| core.session.traffic())
     }
 
+    /// Measures the round trip: sends a PING, whose answer [`round_trip_ms`](Self::round_trip_ms) knows of.
+    pub fn ping(&self) {
+        self.connection.shared.act(|core, _| core.session.ping());
+    }
+
+    /// The shortest time, in milliseconds, in which a PING came back; `None` while none has.
+    #[must_use]
+    pub fn round_trip_ms(&self) -> Option<Millis> {
+        self.connection.shared.act(|core, _| core.session.round_trip())
+    }
+
+    /// Ends the connection at once and without a goodbye, whoever still has a handle of it: all that wait on it, or use
+    /// it later, are told that it is lost.
+    pub fn give_up(&self) {
+        self.connection.shared.act(|core, now| core.session.fail(now, Error::lost("the connection was given up here")));
+    }
+
     /// Sets the throttle, from now on.
     pub fn set_rates(&self, rates: Rates) {
         self.connection.shared.act(|core, now| core.session.set_rates(now, rates));

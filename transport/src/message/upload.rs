@@ -25,6 +25,9 @@ pub enum Up {
     /// Make this the next link.
     #[n(1)]
     Commit(#[n(0)] Commit),
+    /// On a stripe: make everything so far ready for the session's next commit. The reply is [`UpReply::HandedOver`].
+    #[n(2)]
+    HandOver,
 }
 
 /// What to commit.
@@ -52,6 +55,9 @@ pub enum UpReply {
     /// Answer to a commit.
     #[n(3)]
     Outcome(#[n(0)] Outcome),
+    /// On a stripe: the session's next commit finds all of these.
+    #[n(4)]
+    HandedOver(#[n(0)] Ack),
 }
 
 /// The session stands.

@@ -76,6 +76,12 @@ pub trait Carrier: Send + Sync {
     /// stripe, and after a loss.
     fn open(&self) -> Result<Pipe>;
 
+    /// How many pipes beside the first may be open for bulk at a time when nobody has said how many. `None`: more than
+    /// one are never of use.
+    fn extra_pipes(&self) -> Option<usize> {
+        None
+    }
+
     /// What it is, for people: "ssh://host/vault with the system's ssh".
     fn describe(&self) -> String;
 

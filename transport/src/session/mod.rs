@@ -143,6 +143,8 @@ pub struct Session {
     events: VecDeque<Event>,
     timers: Timers,
     traffic: Traffic,
+    /// Shortest time from a PING of ours to its PONG.
+    round_trip: Option<Millis>,
     over: Option<Result<()>>,
     stirred: bool,
 }
@@ -184,6 +186,7 @@ impl Session {
             events: VecDeque::new(),
             timers: Timers::new(now, config.first_byte_ms),
             traffic: Traffic::default(),
+            round_trip: None,
             over: None,
             stirred: true,
         };
@@ -431,6 +434,19 @@ impl Session {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    /// Asks for a PONG, so that [`round_trip`](Self::round_trip) becomes known.
+    pub fn ping(&mut self) {
+        self.ping_due = true;
+        self.stirred = true;
+    }
+
+    /// The shortest time, in milliseconds, in which a PING came back; `None` before the first. What was handed to the
+    /// pipe before a PING delays it, so the shortest is nearest to the line's own.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Millis> {
+        self.round_trip
     }
 
     /// Sets the throttle.

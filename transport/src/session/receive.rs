@@ -103,7 +103,14 @@ impl Session {
                 }
                 Ok(())
             }
-            Kind::Pong | Kind::Unknown(_) | Kind::Hello | Kind::Goaway => Ok(()),
+            Kind::Pong => {
+                // Ours carry the time at which they were sent; of any other number nothing follows.
+                let sent = payload.try_into().map_or(Millis::MAX, Millis::from_le_bytes);
+                let took = now.checked_sub(sent).filter(|took| *took >= 0);
+                self.round_trip = self.round_trip.into_iter().chain(took).min();
+                Ok(())
+            }
+            Kind::Unknown(_) | Kind::Hello | Kind::Goaway => Ok(()),
         }
     }
 

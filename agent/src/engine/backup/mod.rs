@@ -36,7 +36,7 @@ use transport::message::Outcome;
 use super::account::{Account, lacking};
 use super::connect::Connector;
 use super::job::{BackupJob, BackupSummary, Run};
-use super::uplink::Uplink;
+use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use counts::Counts;
@@ -100,9 +100,15 @@ impl<'a> Backup<'a> {
         let prepared = Prepared::new(self.account, &self.base, &self.job, stdin, &self.nodes)?;
         let ids = prepared.sources.iter().map(|source| source.id).collect();
         let session = SessionId::new(self.account.run.chance.bytes());
-        let link = Uplink::new(self.account.remote.clone(), ids, session);
+        let plan = Plan {
+            channels: self.account.connector.channels(),
+            open: self.account.opener(),
+            clock: Arc::clone(&self.account.run.clock),
+        };
+        let link = Uplink::new(self.account.remote.clone(), ids, session).striped(plan);
         let done = std::thread::scope(|scope| {
             scope.spawn(|| link.listen());
+            scope.spawn(|| link.steer());
             let done = self.passes(&link, prepared);
             if done.is_ok() {
                 link.finish()
@@ -129,7 +135,8 @@ impl<'a> Backup<'a> {
         run.watcher.event(&Event::Phase(Phase::Send));
         let Prepared { mut sources, starts, missing, kept } = prepared;
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
-        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
+        let mut pass =
+            Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
         let mut counts = match pass.run(&sources, starts)? {
             PassEnd::Whole(counts) => counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),

@@ -188,3 +188,49 @@ fn a_stripe_of_an_older_generation_gives_up() {
     assert!(matches!(stripe.finish(), Err(Error::Busy { .. })));
     drop(new);
 }
+
+#[test]
+fn what_a_dead_stripe_flushed_is_in_the_commit_and_what_a_live_one_did_not_finish_is_not() {
+    let (world, _, account) = World::with_account();
+    let (_, _, domain) = world.reopen();
+    let tree = tree(&account, 1);
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let (_, _, elsewhere) = world.reopen();
+    let (mut dead, mut live) =
+        (elsewhere.attach(&account, session.id()).unwrap(), elsewhere.attach(&account, session.id()).unwrap());
+    dead.put(&tree.records[0]).unwrap();
+    dead.flush().unwrap();
+    live.put(&tree.records[1]).unwrap();
+    live.flush().unwrap();
+    drop(dead);
+    for record in &tree.records[2..] {
+        session.put(record).unwrap();
+    }
+    let (link, body) = world.version(&session, tree.root);
+    assert!(matches!(session.commit(&link, Some(&body)).unwrap(), Outcome::Lacking { .. }));
+    assert_eq!(domain.lacking_chunks(&tree.chunks).unwrap(), [[false; 6], [true; 6]].concat());
+    live.finish().unwrap();
+    assert_eq!(committed(&session.commit(&link, Some(&body)).unwrap()), 3);
+    drop(live);
+    session.end().unwrap();
+    assert_eq!(staging(&world, &account), [""; 0]);
+}
+
+#[test]
+fn a_stripe_that_hangs_does_not_keep_what_the_dead_process_put() {
+    let (world, _, account) = World::with_account();
+    let (_, _, domain) = world.reopen();
+    let tree = tree(&account, 1);
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let hanging = domain.attach(&account, session.id()).unwrap();
+    session.put(&tree.records[0]).unwrap();
+    session.flush().unwrap();
+    let id = session.id();
+    drop(session);
+    let resumed = domain.begin(&account, &[SOURCE], Some(id)).unwrap();
+    assert!(!domain.lacking_chunks(&tree.chunks).unwrap()[0]);
+    drop((hanging, resumed));
+    // Both are gone: whoever comes next clears the folder.
+    domain.begin(&account, &[SOURCE], None).unwrap().end().unwrap();
+    assert_eq!(staging(&world, &account), [""; 0]);
+}

@@ -104,6 +104,10 @@ impl Carrier for Embedded {
         }
     }
 
+    fn extra_pipes(&self) -> Option<usize> {
+        Some(CHANNELS_MAX - 1)
+    }
+
     fn describe(&self) -> String {
         format!("{} with the embedded SSH client", self.target)
     }
@@ -116,6 +120,9 @@ impl Carrier for Embedded {
         self.ends.explain(error, &self.target)
     }
 }
+
+/// The most channels of one connection: OpenSSH's server allows ten sessions on one, and leaves room for a person.
+const CHANNELS_MAX: usize = 8;
 
 /// The threads of all connections: one is not enough, as encryption and copying would take turns.
 const THREADS: usize = 2;

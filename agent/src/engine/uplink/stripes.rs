@@ -1,0 +1,461 @@
+//! More channels for records: stripes.
+//!
+//! ```text
+//!              ┌── main call ───────────────────────────────────────► session: publishes, commits
+//!  put ──► lane┼── stripe: queue ─► feed ─► channel ─► its server ──► packs, handed over to the session
+//!              └── stripe: queue ─► feed ─► channel ─► its server ──► packs, handed over to the session
+//! ```
+//!
+//! A record goes to the lane that has the least to do. Before a commit goes out on the main call, every stripe hands
+//! over what it has got; the session finds that in its folder. No stripe is ever needed: when one is lost, or refused,
+//! what it had not acknowledged goes through the others, and what it had is adopted by the session.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use store::door::{Clock, Millis};
+use transport::message::{self, Ack, Begin, Request, Up, UpReply};
+use transport::{Call, Class, Client, Part, Traffic};
+
+use super::share::{Channels, Seen, WINDOW_MS};
+use super::{Inner, Uplink, begun};
+use crate::engine::queue::{lock, wait};
+use crate::engine::remote::take_reply;
+use crate::engine::trouble::{from_transport, protocol};
+use crate::fault::Result;
+
+/// Records on a lane, once there are several: a channel's window, what the server acknowledges at once, and a record
+/// or two ahead.
+const LANE_BYTES_MAX: usize = 5 << 20;
+/// Stripes that may be lost before no more are opened.
+const LOSSES_MAX: usize = 8;
+
+/// How stripes are opened, and when.
+pub struct Plan {
+    /// How many.
+    pub channels: Channels,
+    /// Makes another connection with the account opened on it.
+    pub open: Box<dyn Fn() -> Result<Client> + Send + Sync>,
+    /// For how long sending is held up.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What is known of all stripes.
+#[derive(Default)]
+pub(super) struct Stripes {
+    lanes: Vec<Lane>,
+    /// Connections whose lane has ended, until their last byte is counted.
+    leaving: Vec<(u64, Client)>,
+    /// Records that went down with their stripe.
+    orphans: VecDeque<Bytes>,
+    /// Channels that there should be, the main one included.
+    wanted: usize,
+    /// Channels that there may be; fewer than planned when the far side refuses them.
+    most: usize,
+    /// Stripes that are being opened.
+    opening: usize,
+    /// Numbers given out.
+    numbers: u64,
+    losses: usize,
+    /// Of lanes that have ended.
+    stored_bytes: u64,
+    /// Of connections that have ended.
+    traffic: Traffic,
+    watch: Watch,
+}
+
+/// How long sending is held up.
+#[derive(Default)]
+struct Watch {
+    since: Option<Millis>,
+    held_up_ms: Millis,
+}
+
+/// One stripe.
+struct Lane {
+    number: u64,
+    client: Client,
+    /// To be sent.
+    queue: VecDeque<Item>,
+    /// Sent and not acknowledged, oldest first.
+    unacked: VecDeque<Bytes>,
+    /// Of both.
+    bytes: usize,
+    /// Records that were put since it was last asked to hand over.
+    unasked: bool,
+    /// Times that it was asked to hand over, and that it did.
+    asked: u64,
+    handed_over: u64,
+    /// What the server counted.
+    acked: u64,
+    stored_bytes: u64,
+}
+
+/// What a lane sends.
+enum Item {
+    Record(Bytes),
+    HandOver,
+}
+
+impl Lane {
+    fn take(&mut self, record: &Bytes) {
+        self.bytes += record.len();
+        self.unasked = true;
+        self.queue.push_back(Item::Record(record.clone()));
+    }
+
+    /// What to send next.
+    fn next(&mut self) -> Option<Item> {
+        let item = self.queue.pop_front()?;
+        if let Item::Record(record) = &item {
+            self.unacked.push_back(record.clone());
+        }
+        Some(item)
+    }
+
+    fn acknowledge(&mut self, ack: &Ack) -> Result<()> {
+        while self.acked < ack.records {
+            let record = self.unacked.pop_front().ok_or_else(|| protocol("more was acknowledged than was sent"))?;
+            self.bytes -= record.len();
+            self.acked += 1;
+        }
+        self.stored_bytes = ack.stored_bytes;
+        Ok(())
+    }
+}
+
+impl Stripes {
+    fn lane(&mut self, number: u64) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.number == number)
+    }
+
+    /// The main call and all stripes.
+    fn open(&self) -> usize {
+        1 + self.lanes.len() + self.opening
+    }
+
+    /// Bytes stored by stripes.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes + self.lanes.iter().map(|lane| lane.stored_bytes).sum::<u64>()
+    }
+
+    /// Bytes on their pipes.
+    pub(super) fn traffic(&self) -> Traffic {
+        let live = self.lanes.iter().map(|lane| &lane.client);
+        let all = live.chain(self.leaving.iter().map(|(_, client)| client)).map(Client::traffic);
+        all.fold(self.traffic, |sum, one| Traffic {
+            sent_bytes: sum.sent_bytes + one.sent_bytes,
+            received_bytes: sum.received_bytes + one.received_bytes,
+        })
+    }
+
+    /// A lane ends; what it had not acknowledged waits for another one.
+    fn end(&mut self, number: u64) -> Option<Client> {
+        let at = self.lanes.iter().position(|lane| lane.number == number)?;
+        let lane = self.lanes.swap_remove(at);
+        self.stored_bytes += lane.stored_bytes;
+        self.orphans.extend(lane.unacked);
+        self.orphans.extend(lane.queue.into_iter().filter_map(|item| match item {
+            Item::Record(record) => Some(record),
+            Item::HandOver => None,
+        }));
+        self.leaving.push((number, lane.client.clone()));
+        Some(lane.client)
+    }
+
+    /// All lanes end at once.
+    pub(super) fn end_all(&mut self) {
+        while let Some(number) = self.lanes.first().map(|lane| lane.number) {
+            if let Some(client) = self.end(number) {
+                client.give_up();
+            }
+        }
+        self.wanted = 1;
+    }
+}
+
+impl Uplink {
+    /// The same uplink, with stripes.
+    #[must_use]
+    pub fn striped(mut self, plan: Plan) -> Self {
+        {
+            let stripes = &mut lock(&self.inner).stripes;
+            (stripes.most, stripes.wanted) = (plan.channels.most, plan.channels.first);
+        }
+        self.plan = Some(plan);
+        self
+    }
+
+    // ---- records --------------------------------------------------------------------------------------------------
+
+    /// Waits until there is room for a record. True when a stripe has taken it, false when it is for the main call.
+    pub(super) fn find_lane(&self, record: &Bytes) -> Result<bool> {
+        let mut inner = lock(&self.inner);
+        loop {
+            if let Some(trouble) = &inner.trouble {
+                return Err(trouble.clone());
+            }
+            let on_main = inner.unacked_bytes;
+            let least = inner.stripes.lanes.iter_mut().min_by_key(|lane| lane.bytes);
+            let main_max = if least.is_some() { LANE_BYTES_MAX } else { super::UNACKED_MAX };
+            match least {
+                Some(lane) if lane.bytes < LANE_BYTES_MAX && lane.bytes < on_main => {
+                    lane.take(record);
+                    drop(inner);
+                    self.changed.notify_all();
+                    return Ok(true);
+                }
+                _ if on_main <= main_max => return Ok(false),
+                _ => inner = wait(&self.changed, inner),
+            }
+        }
+    }
+
+    /// Sends what went down with stripes. When this returns, nobody has such a record in hand.
+    pub(super) fn rescue(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.rescuing);
+        loop {
+            let Some(orphan) = lock(&self.inner).stripes.orphans.pop_front() else { return Ok(()) };
+            self.put_bytes(&orphan)?;
+        }
+    }
+
+    /// Waits until everything that was put is on the main call, or is where the session's commit finds it.
+    pub(super) fn settle(&self) -> Result<()> {
+        loop {
+            self.rescue()?;
+            let mut inner = lock(&self.inner);
+            let mut asked: Vec<(u64, u64)> = Vec::new();
+            for lane in &mut inner.stripes.lanes {
+                if std::mem::take(&mut lane.unasked) {
+                    lane.queue.push_back(Item::HandOver);
+                    lane.asked += 1;
+                }
+                asked.push((lane.number, lane.asked));
+            }
+            self.changed.notify_all();
+            while asked
+                .iter()
+                .any(|(number, times)| inner.stripes.lane(*number).is_some_and(|lane| lane.handed_over < *times))
+                && inner.trouble.is_none()
+            {
+                inner = wait(&self.changed, inner);
+            }
+            if let Some(trouble) = &inner.trouble {
+                return Err(trouble.clone());
+            }
+            // What a lost one had goes through others, which then have to hand over too.
+            if asked.iter().all(|(number, _)| inner.stripes.lane(*number).is_some()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The time now, when it matters how long sending takes.
+    pub(super) fn stopwatch(&self) -> Option<Millis> {
+        self.plan.as_ref().filter(|plan| plan.channels.most > 1).map(|plan| plan.clock.monotonic_ms())
+    }
+
+    /// A record was sent, in the time since `begun`: decides from time to time how many channels there should be.
+    pub(super) fn consider(&self, begun: Option<Millis>) {
+        let (Some(begun), Some(plan)) = (begun, &self.plan) else { return };
+        let now = plan.clock.monotonic_ms();
+        let round_trip_ms = self.remote.client().1.round_trip_ms();
+        let mut inner = lock(&self.inner);
+        let stripes = &mut inner.stripes;
+        let since = *stripes.watch.since.get_or_insert(begun);
+        stripes.watch.held_up_ms += now - begun;
+        if now - since < WINDOW_MS {
+            return;
+        }
+        let watch = std::mem::take(&mut stripes.watch);
+        let open = stripes.open();
+        if stripes.wanted > open || stripes.losses > LOSSES_MAX {
+            // The last decision is not yet carried out, or has been in vain too often.
+            return;
+        }
+        let seen = Seen { open, round_trip_ms, window_ms: now - since, held_up_ms: watch.held_up_ms };
+        let most = stripes.most;
+        stripes.wanted = Channels { most, ..plan.channels }.wanted(&seen);
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    // ---- stripes --------------------------------------------------------------------------------------------------
+
+    /// Opens stripes as they are wanted, until the uplink is closed: a thread of its own.
+    pub fn steer(&self) {
+        let Some(plan) = &self.plan else { return };
+        std::thread::scope(|scope| {
+            while let Some(number) = self.next_stripe() {
+                scope.spawn(move || self.stripe(plan, number));
+            }
+        });
+    }
+
+    /// Waits until a stripe is wanted and the session stands.
+    fn next_stripe(&self) -> Option<u64> {
+        let mut inner = lock(&self.inner);
+        loop {
+            if inner.closing || inner.trouble.is_some() || inner.stripes.most <= 1 {
+                return None;
+            }
+            if inner.upload.is_some() && inner.stripes.wanted.min(inner.stripes.most) > inner.stripes.open() {
+                inner.stripes.opening += 1;
+                inner.stripes.numbers += 1;
+                return Some(inner.stripes.numbers);
+            }
+            inner = wait(&self.changed, inner);
+        }
+    }
+
+    /// One stripe from its beginning to its end.
+    fn stripe(&self, plan: &Plan, number: u64) {
+        let opened = (plan.open)().and_then(|client| Ok((self.attach(&client)?, client)));
+        let enlisted = self.enlist(number, opened);
+        let Some((call, client)) = enlisted else { return };
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.hear_stripe(number, &call));
+            self.feed_stripe(number, &call);
+        });
+        drop(call);
+        // Whatever is wrong with it now: nothing of it is needed any more.
+        drop(client.clone().close());
+        let mut inner = lock(&self.inner);
+        let last = client.traffic();
+        inner.stripes.traffic.sent_bytes += last.sent_bytes;
+        inner.stripes.traffic.received_bytes += last.received_bytes;
+        inner.stripes.leaving.retain(|(leaving, _)| *leaving != number);
+    }
+
+    /// Attaches a connection to the session.
+    fn attach(&self, client: &Client) -> Result<Call> {
+        let begin = Begin { sources: Vec::new(), session: Some(self.session), stripe: true };
+        let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin)));
+        let call = call.map_err(|error| from_transport(&error))?;
+        begun(call.recv().map_err(|error| from_transport(&error))?)?;
+        Ok(call)
+    }
+
+    /// A stripe is open, or could not be.
+    fn enlist(&self, number: u64, opened: Result<(Call, Client)>) -> Option<(Call, Client)> {
+        let mut inner = lock(&self.inner);
+        inner.stripes.opening -= 1;
+        let enlisted = match opened {
+            Ok((call, client)) if !inner.closing && inner.trouble.is_none() => {
+                inner.stripes.lanes.push(Lane {
+                    number,
+                    client: client.clone(),
+                    queue: VecDeque::new(),
+                    unacked: VecDeque::new(),
+                    bytes: 0,
+                    unasked: false,
+                    asked: 0,
+                    handed_over: 0,
+                    acked: 0,
+                    stored_bytes: 0,
+                });
+                Some((call, client))
+            }
+            Ok((_, client)) => {
+                client.give_up();
+                None
+            }
+            // The far side may allow no more sessions on a connection. What it does allow will do.
+            Err(_) => {
+                inner.stripes.most = 1 + inner.stripes.lanes.len();
+                None
+            }
+        };
+        drop(inner);
+        self.changed.notify_all();
+        enlisted
+    }
+
+    /// Sends what the lane has, until it or the uplink ends.
+    fn feed_stripe(&self, number: u64, call: &Call) {
+        loop {
+            let sent = match self.next_item(number) {
+                Some(Some(Item::Record(record))) => call.send_data(record),
+                Some(Some(Item::HandOver)) => call.send_message(message::encode(&Up::HandOver)),
+                Some(None) => {
+                    // The server answers with its own end; see `hear_stripe`.
+                    drop(call.end());
+                    return;
+                }
+                None => return,
+            };
+            if sent.is_err() {
+                return self.lose_stripe(number);
+            }
+        }
+    }
+
+    /// What a lane has to send: nothing more when the uplink is closing, `None` when the lane is gone.
+    fn next_item(&self, number: u64) -> Option<Option<Item>> {
+        let mut inner = lock(&self.inner);
+        loop {
+            let closing = inner.closing;
+            let lane = inner.stripes.lane(number)?;
+            match lane.next() {
+                Some(item) => return Some(Some(item)),
+                None if closing => return Some(None),
+                None => inner = wait(&self.changed, inner),
+            }
+        }
+    }
+
+    /// Hears acknowledgements until the stripe ends.
+    fn hear_stripe(&self, number: u64, call: &Call) {
+        loop {
+            let heard = match call.recv() {
+                Ok(Some(Part::Message(bytes))) => take_reply(&bytes),
+                Ok(None) if lock(&self.inner).closing => break,
+                _ => return self.lose_stripe(number),
+            };
+            let mut inner = lock(&self.inner);
+            let Some(lane) = inner.stripes.lane(number) else { return };
+            let taken = match heard {
+                Ok(UpReply::Ack(ack)) => lane.acknowledge(&ack),
+                Ok(UpReply::HandedOver(ack)) => {
+                    lane.handed_over += 1;
+                    lane.acknowledge(&ack)
+                }
+                Ok(UpReply::Begun(_) | UpReply::Outcome(_)) => Err(protocol("a stripe answers what nobody asked")),
+                Err(refused) => Err(refused),
+            };
+            drop(inner);
+            if taken.is_err() {
+                return self.lose_stripe(number);
+            }
+            self.changed.notify_all();
+        }
+        lock(&self.inner).stripes.end(number);
+        self.changed.notify_all();
+    }
+
+    fn lose_stripe(&self, number: u64) {
+        let mut inner = lock(&self.inner);
+        if let Some(client) = inner.stripes.end(number) {
+            inner.stripes.losses += 1;
+            inner.stripes.wanted = inner.stripes.open();
+            client.give_up();
+        }
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Waits until the stripes have ended after `closing` was set, or gives them up when that takes too long: nothing
+    /// that they have is needed any more.
+    pub(super) fn part_stripes(&self) {
+        let most = std::time::Duration::from_millis(PARTING_MS);
+        let waiting = |inner: &mut Inner| !inner.stripes.lanes.is_empty();
+        let waited = self.changed.wait_timeout_while(lock(&self.inner), most, waiting);
+        let (mut inner, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        inner.stripes.end_all();
+    }
+}
+
+/// How long a stripe may take to end.
+const PARTING_MS: u64 = 5_000;
