@@ -262,6 +262,12 @@ impl Account {
     /// What a version names. `None` when its body is gone.
     pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
         let body = lock(&self.history).body(&self.remote, link.link().body)?;
+        if body.is_none() {
+            let sequence = link.link().sequence;
+            let fault =
+                Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
+            self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
+        }
         body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
     }
 
