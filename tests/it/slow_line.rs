@@ -87,35 +87,35 @@ fn a_server_that_allows_one_session_gets_everything_over_that() {
     assert_eq!(back_up(&far, "embedded", "8"), 1);
 }
 
-/// What a long way costs, as a table. `TUCKBOX_PROGRAM` names the program to measure: one built for release.
+/// What a long way costs, as a table. `TUCKBOX_PROGRAM` names the program to measure: one built for release;
+/// `TUCKBOX_MIB` how much is sent.
 #[test]
 #[ignore = "it measures"]
-fn measure_uploads_over_a_long_way() {
+fn measure_a_long_way() {
     let program = std::env::var_os("TUCKBOX_PROGRAM").expect("TUCKBOX_PROGRAM names the program to measure");
-    let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
-    let mib = number("TUCKBOX_MIB", 64);
+    let mib = std::env::var("TUCKBOX_MIB").map_or(64, |text| text.parse().unwrap());
     for round_trip_ms in [100, 20] {
-        for (ssh, stripes) in
-            [("embedded", "1"), ("embedded", "2"), ("embedded", "4"), ("embedded", "8"), ("embedded", "auto")]
-        {
+        let ways = [("embedded", "1"), ("embedded", "2"), ("embedded", "4"), ("embedded", "8"), ("embedded", "auto")];
+        for (ssh, stripes) in ways.into_iter().chain([("system", "1"), ("system", "auto")]) {
             let Some(far) = far(Some(Path::new(&program)), round_trip_ms, &[]) else { return };
             let (empty, source) = (far.world.dir("empty"), far.world.path("noise"));
             noise(&source, 3, mib);
-            let took = |path: &Path| {
-                let began = Instant::now();
-                let call = far.world.tuckbox(["backup", "--ssh", ssh]).and([path]);
+            let took = |words: &[&str]| {
+                let (began, before) = (Instant::now(), sessions(&far));
+                let call = far.world.tuckbox(["--ssh", ssh]).and(words);
                 call.env("TUCKBOX_STRIPES", stripes).limit(Duration::from_secs(600)).ok();
-                began.elapsed().as_secs_f64()
+                (began.elapsed().as_secs_f64(), sessions(&far) - before)
             };
-            let before = sessions(&far);
-            let (nothing, all) = (took(&empty), took(&source));
-            let channels = sessions(&far) - before - 1;
-            let rate = mib as f64 / (all - nothing);
+            let (nothing, _) = took(&["backup", empty.to_str().unwrap()]);
+            let (up, channels) = took(&["backup", source.to_str().unwrap()]);
+            let (down, channels_down) = took(&["restore", "--to", &far.world.arg("back")]);
+            let rate = |took| mib as f64 / (took - nothing);
             eprintln!(
-                "{round_trip_ms:>4} ms, {ssh} {stripes:>4} ({channels}): {mib} MiB in {all:.2} s, nothing in \
-                 {nothing:.2} s: {rate:.1} MiB/s"
+                "{round_trip_ms:>4} ms, {ssh:<8} {stripes:>4}: nothing in {nothing:.2} s; {mib} MiB up in {up:.2} s, \
+                 {:.1} MiB/s on {channels}; down in {down:.2} s, {:.1} MiB/s on {channels_down}",
+                rate(up),
+                rate(down)
             );
-            drop(far.line);
         }
     }
 }
