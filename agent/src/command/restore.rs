@@ -69,7 +69,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let to = to.map(|to| for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(to.as_os_str())));
     told(&summary, to.as_deref(), dry_run).iter().try_for_each(|line| desk.face.say(line))?;
     desk.face.summary("restore", &summary)?;
-    Ok(with_errors(summary.errors + summary.files_skipped))
+    // Worse than a file that could not be written: another restore will not bring it back.
+    let damaged = if summary.files_damaged > 0 { Exit::Damaged } else { Exit::Ok };
+    Ok(damaged.worse(with_errors(summary.errors + summary.files_skipped)))
 }
 
 fn overwrite(matches: &ArgMatches) -> Overwrite {

@@ -24,6 +24,8 @@ use super::trouble::protocol;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 
+/// Questions until the right account's state was read first: one for the guess, one for the answer, one to spare.
+const GUESSES_MAX: usize = 3;
 /// Times that a commit is signed again because another link came first.
 const CONFLICTS_MAX: u32 = 20;
 
@@ -33,6 +35,22 @@ pub struct Made {
     pub body: Record,
     /// Whether it names another root than the version before: the marker rises then.
     pub root_changed: bool,
+}
+
+/// What this machine knows of an account before the server is asked.
+struct Known {
+    vault: VaultId,
+    account: AccountId,
+    state: AccountState,
+    cached: Cached,
+}
+
+impl Known {
+    fn read(run: &Run, state_dir: &StateDir, vault: VaultId, account: AccountId) -> Result<Self> {
+        let state = state_dir.account(vault, account)?;
+        let cached = Cached::read(links_dir(run, vault, account), state.head());
+        Ok(Self { vault, account, state, cached })
+    }
 }
 
 /// An account, open.
@@ -79,36 +97,24 @@ impl Account {
         let remote = connector.connect()?;
         let state_dir = StateDir::new(run.folders.state.clone());
         let files = key_checks(run)?;
-        // The newest link known of any account that these keys open: a wrong guess costs one more question.
-        let guess = files.iter().find_map(|file| {
-            let pin = state_dir.account(file.file.vault, file.file.account).ok()?.head();
-            let dir = links_dir(run, file.file.vault, file.file.account);
-            Some((file.file.vault, file.file.account, Cached::read(dir, pin), pin)).filter(|(.., pin)| pin.is_some())
-        });
-        let after = guess.as_ref().map_or(0, |(_, _, cached, _)| cached.newest());
-        let opened: Opened = remote.ask(&Request::Open(open_request(run, &files, after)))?;
-        let (vault, account) = (opened.vault, opened.account.id);
-        let unlocked = unlock(run, &files, vault, &opened.account)?;
-        let state = state_dir.account(vault, account)?;
-        let pin = state.head();
-        let (cached, opened) = match guess {
-            Some((guessed, guessed_account, cached, _)) if guessed == vault && guessed_account == account => {
-                (cached, opened)
+        // What is known here is read before the server is asked: another process of ours may commit at any moment, and
+        // a newer pin beside an older answer would look like a rollback. A wrong guess costs one more question.
+        let known = |vault, account| Known::read(run, &state_dir, vault, account);
+        let guesses = files.iter().map(|found| known(found.file.vault, found.file.account));
+        let mut guess = guesses.collect::<Result<Vec<_>>>()?.into_iter().find(|known| known.state.head().is_some());
+        for _ in 0..GUESSES_MAX {
+            let after = guess.as_ref().map_or(0, |known| known.cached.newest());
+            let opened: Opened = remote.ask(&Request::Open(open_request(run, &files, after)))?;
+            let (vault, account) = (opened.vault, opened.account.id);
+            if let Some(known) = guess.take_if(|known| known.vault == vault && known.account == account) {
+                let unlocked = unlock(run, &files, vault, &opened.account)?;
+                return Self::verify(run, connector, remote, opened, unlocked, state_dir, known);
             }
-            _ => {
-                let cached = Cached::read(links_dir(run, vault, account), pin);
-                let opened = if cached.newest() == after {
-                    opened
-                } else {
-                    remote.ask(&Request::Open(open_request(run, &files, cached.newest())))?
-                };
-                (cached, opened)
-            }
-        };
-        Self::verify(run, connector, remote, opened, unlocked, state_dir, state, cached)
+            guess = Some(known(vault, account)?);
+        }
+        Err(protocol("another account is opened each time"))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the last step of opening, split off for its length only")]
     fn verify(
         run: &Run,
         connector: Arc<Connector>,
@@ -116,9 +122,9 @@ impl Account {
         opened: Opened,
         unlocked: Unlocked,
         state_dir: StateDir,
-        state: AccountState,
-        cached: Cached,
+        known: Known,
     ) -> Result<Self> {
+        let Known { state, cached, .. } = known;
         let row = opened.account;
         let identity = unlocked.root.identity_public();
         let given = opened.bodies.iter().map(|body| Record::decode(body)).collect::<store::Result<Vec<_>>>()?;
@@ -126,7 +132,9 @@ impl Account {
         let pin = state.head();
         let shown = opened.head.map_or(0, |head| head.sequence);
         // Of the same length it may still be another one, and then no link comes that would show it.
-        let other = opened.head.is_some_and(|head| cached.head().is_some_and(|(n, chain)| n == head.sequence && chain != head.chain));
+        let other = opened
+            .head
+            .is_some_and(|head| cached.head().is_some_and(|(n, chain)| n == head.sequence && chain != head.chain));
         let behind = shown < cached.newest() || other;
         let joined =
             if behind { None } else { Some(History::join(cached, &remote, row.id, identity, pin, new, given)) };
@@ -188,10 +196,14 @@ impl Account {
     /// Remembers the newest link as seen.
     fn pin(&self) {
         let Some(head) = lock(&self.history).head() else { return };
-        let mut state = lock(&self.state);
-        if state.head() != Some(head) {
-            state.set_head(head);
-            if let Err(fault) = self.state_dir.set_account(self.vault, self.row.id, &state) {
+        let newer = |state: &AccountState| state.head().is_none_or(|seen| seen.sequence < head.sequence);
+        if newer(&lock(&self.state)) {
+            let kept = self.change_state(|state| {
+                if newer(state) {
+                    state.set_head(head);
+                }
+            });
+            if let Err(fault) = kept {
                 self.run.watcher.event(&Event::Warning(&fault));
             }
         }
@@ -213,11 +225,11 @@ impl Account {
         })
     }
 
-    /// Changes what is remembered of this account.
+    /// Changes what is remembered of this account, as it is now: another process of ours may have changed it too.
     pub fn change_state(&self, change: impl FnOnce(&mut AccountState)) -> Result<()> {
         let mut state = lock(&self.state);
-        change(&mut state);
-        self.state_dir.set_account(self.vault, self.row.id, &state)
+        *state = self.state_dir.change_account(self.vault, self.row.id, change)?;
+        Ok(())
     }
 
     /// What is remembered of this account.
@@ -444,7 +456,7 @@ fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) ->
         }
     };
     let call: Call = remote.call(Class::Interactive, &Request::Under(under)).map_err(|error| remote.explain(&error))?;
-    call.end().map_err(|error| remote.explain(&error))?;
+    remote.end(&call)?;
     let mut incoming = Incoming::new(&call);
     loop {
         match incoming.next_part().map_err(|error| error.fault(remote))? {

@@ -165,7 +165,7 @@ impl NodeCache {
             pack: PackId::new(self.chance.bytes()),
             session_number: 0,
         };
-        let made = std::fs::create_dir_all(&self.dir).is_ok();
+        let made = super::state::private_dir(&self.dir).is_ok();
         Ok(made.then(|| PackWriter::create(&self.disk, &self.dir, header).ok()).flatten())
     }
 
@@ -209,7 +209,10 @@ impl NodeCache {
         let text: String = self.known().roots.iter().map(|root| root.hex() + "\n").collect();
         let new = self.dir.join("roots.new");
         // Losing this file costs one flight.
-        drop(std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, self.dir.join(ROOTS_FILE))));
+        drop(
+            super::state::write_quietly(&new, text.as_bytes())
+                .and_then(|()| std::fs::rename(&new, self.dir.join(ROOTS_FILE))),
+        );
     }
 
     /// Writes one pack with the groups that the newest roots need, and drops the others.

@@ -63,7 +63,7 @@ fn on_server(
     let remote = &account.remote;
     let request = Request::Check(Check { read_data: job.read_data || job.full });
     let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
-    call.end().map_err(|error| remote.explain(&error))?;
+    remote.end(&call)?;
     loop {
         match remote.reply(&call)? {
             Told::Progress { packs_done, packs_total, read_bytes } => {
@@ -243,7 +243,7 @@ impl Opening<'_> {
                     match batches.next() {
                         Some(batch) => call.send_message(encode(&batch)).map_err(|error| remote.explain(&error))?,
                         None => {
-                            call.end().map_err(|error| remote.explain(&error))?;
+                            remote.end(&call)?;
                             return Ok(());
                         }
                     }

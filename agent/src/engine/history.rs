@@ -13,6 +13,7 @@ use store::record::Record;
 use transport::message::{Links, LinksReply, Request};
 
 use super::remote::Remote;
+use super::state::{private_dir, private_file, write_quietly};
 use crate::fault::{Code, Fault, Result};
 
 /// Largest body that is kept: keyrings, certificates and version bodies are far below.
@@ -236,10 +237,11 @@ impl History {
     pub fn keep(&mut self) {
         let Some(new) = self.links.get(self.kept..).filter(|new| !new.is_empty() || self.kept == 0) else { return };
         let bytes: Vec<u8> = new.iter().flat_map(|link| link.encode()).collect();
-        let written = std::fs::create_dir_all(self.dir.join("bodies")).and_then(|()| {
-            let path = links_path(&self.dir);
+        if private_dir(&self.dir.join("bodies")).is_err() {
+            return;
+        }
+        let written = private_file(&links_path(&self.dir)).and_then(|file| {
             let whole = (self.kept * RECEIVED_LINK_BYTES) as u64;
-            let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             file.set_len(whole)?;
             std::os::unix::fs::FileExt::write_all_at(&file, &bytes, whole)
         });
@@ -252,7 +254,7 @@ impl History {
                 let mut bytes = Vec::new();
                 body.encode(&mut bytes);
                 // It will be fetched again when it is missing.
-                drop(std::fs::write(body_path(&self.dir, hash), bytes));
+                drop(write_quietly(&body_path(&self.dir, hash), &bytes));
             }
         }
         self.kept = self.links.len();

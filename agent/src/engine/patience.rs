@@ -105,7 +105,8 @@ impl Losses {
                 break;
             }
             if self.attempts > 0 {
-                let tired = again.clock.monotonic_ms() - since >= patience.most_ms || self.attempts >= patience.attempts;
+                let tired =
+                    again.clock.monotonic_ms() - since >= patience.most_ms || self.attempts >= patience.attempts;
                 if tired || again.is_over() {
                     break;
                 }

@@ -84,17 +84,37 @@ impl Remote {
     pub fn ask<T: for<'b> Decode<'b, ()>>(&self, request: &Request) -> Result<T> {
         self.persist(|remote| {
             let call = remote.call(Class::Interactive, request).map_err(|error| remote.explain(&error))?;
-            call.end().map_err(|error| remote.explain(&error))?;
+            remote.end(&call)?;
             remote.reply(&call)
         })
+    }
+
+    /// Says that nothing more will be sent on a call. A server may have answered and ended it before: what it said is
+    /// still to be read.
+    pub fn end(&self, call: &Call) -> Result<()> {
+        match call.end() {
+            Ok(()) | Err(transport::Error::Ended) => Ok(()),
+            Err(error) => Err(self.explain(&error)),
+        }
     }
 
     /// The next reply of a call.
     pub fn reply<T: for<'b> Decode<'b, ()>>(&self, call: &Call) -> Result<T> {
         match call.recv().map_err(|error| self.explain(&error))? {
-            Some(Part::Message(bytes)) => take_reply(&bytes),
+            Some(Part::Message(bytes)) => take_reply(&bytes).map_err(|fault| self.placed(fault)),
             Some(Part::Data(_)) => Err(protocol("data where a message belongs")),
             None => Err(protocol("a call ended without its reply")),
+        }
+    }
+
+    /// A refusal that is about the place says which: the server knows it by another name than the person here.
+    fn placed(&self, fault: Fault) -> Fault {
+        let place = self.line.carrier.describe();
+        match fault.code {
+            Code::VaultNone => Fault::new(Code::VaultNone, format!("there is no vault at {place}"))
+                .hint(format!("tuckbox init --vault {place}")),
+            Code::VaultNotAVault => Fault { message: format!("{place}: {}", fault.message), ..fault },
+            _ => fault,
         }
     }
 
@@ -110,7 +130,7 @@ impl Remote {
     fn some_bodies(&self, hashes: &[BodyHash]) -> Result<Vec<Option<Vec<u8>>>> {
         let request = Request::Bodies(message::Bodies { hashes: hashes.to_vec() });
         let call = self.call(Class::Interactive, &request).map_err(|error| self.explain(&error))?;
-        call.end().map_err(|error| self.explain(&error))?;
+        self.end(&call)?;
         let mut bodies = Vec::with_capacity(hashes.len());
         for hash in hashes {
             let reply: message::BodyReply = self.reply(&call)?;

@@ -110,9 +110,23 @@ impl StateDir {
         read_json(&self.account_file(vault, account)).map(Option::unwrap_or_default)
     }
 
-    /// Remembers it, durably.
-    pub fn set_account(&self, vault: VaultId, account: AccountId, state: &AccountState) -> Result<()> {
-        write_json(&self.account_file(vault, account), state)
+    /// Changes what is known of an account, durably; gives it as it is now. One process at a time.
+    pub fn change_account(
+        &self,
+        vault: VaultId,
+        account: AccountId,
+        change: impl FnOnce(&mut AccountState),
+    ) -> Result<AccountState> {
+        let path = self.account_file(vault, account);
+        let lock_path = path.with_extension("lock");
+        private_dir(&self.dir.join("accounts"))?;
+        let lock = private_file(&lock_path).map_err(|error| trouble("open", &lock_path, &error))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|error| trouble("lock", &lock_path, &error.into()))?;
+        let mut state = self.account(vault, account)?;
+        change(&mut state);
+        write_json(&path, &state)?;
+        Ok(state)
     }
 
     /// What is known of a vault.
@@ -178,12 +192,29 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     write_private(path, &text)
 }
 
+/// A directory of ours, made when it is missing: 0700, with all that is above it.
+pub fn private_dir(dir: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(dir).map_err(|error| trouble("make", dir, &error))
+}
+
+/// A file of ours to write in, made when it is missing: 0600. What is in it stays.
+pub fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Writes a file of ours whose loss costs nothing: 0600, not synced.
+pub fn write_quietly(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = private_file(path)?;
+    file.set_len(0)?;
+    file.write_all(bytes)
+}
+
 /// Replaces a file, durably: a new one is written and synced, then renamed, then the directory is synced. 0600.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(dir).map_err(|error| trouble("make", dir, &error))?;
+    private_dir(dir)?;
     let mut new = path.as_os_str().to_owned();
     new.push(format!(".{}.new", std::process::id()));
     let new = PathBuf::from(new);

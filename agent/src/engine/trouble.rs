@@ -106,7 +106,7 @@ pub fn from_transport(error: &transport::Error) -> Fault {
             .hint("an address is /path, ssh://user@host/path, user@host:path or cmd:COMMAND"),
         E::HostKey(HostKey { host, problem, .. }) => {
             let hint = match problem {
-                HostKeyProblem::Unknown => format!("look at the key once: ssh {}", for_terminal(host.as_bytes())),
+                HostKeyProblem::Unknown => format!("look at the key once: {}", ssh_command(host)),
                 HostKeyProblem::Changed { on_record } => {
                     format!("if the change is right, remove the old key ({on_record}) and connect again")
                 }
@@ -116,12 +116,23 @@ pub fn from_transport(error: &transport::Error) -> Fault {
             };
             Fault::new(Code::AuthHostkey, text).hint(hint)
         }
-        E::Auth { .. } => Fault::new(Code::AuthRefused, text).hint("check that ssh lets you in without tuckbox"),
+        E::Auth { .. } => {
+            Fault::new(Code::AuthRefused, text.trim_end_matches('.')).hint("check that ssh lets you in without tuckbox")
+        }
         E::Unreachable { .. } => Fault::new(Code::NetUnreachable, text)
             .hint("check the name and the network, then run the same command again"),
         E::NoProgram { .. } => {
             Fault::new(Code::NetNoProgram, text).hint("install tuckbox there, or name it: --remote-program PATH")
         }
+    }
+}
+
+/// What to type to look at a host's key; `host` as known_hosts names it: `name` or `[name]:port`.
+fn ssh_command(host: &str) -> String {
+    let host = for_terminal(host.as_bytes());
+    match host.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        Some((name, port)) => format!("ssh -p {port} {name}"),
+        None => format!("ssh {host}"),
     }
 }
 

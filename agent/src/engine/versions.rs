@@ -5,6 +5,7 @@ use store::chain::{LinkKind, ReceivedLink, VersionBody};
 use super::account::Account;
 use super::job::{At, Run, SourceRow, VersionRow, VersionsJob};
 use crate::fault::{Code, Fault, Result};
+use crate::units::counted;
 
 /// The versions, oldest first.
 pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
@@ -61,8 +62,9 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
         At::Latest { back } => {
             let back = usize::try_from(*back).unwrap_or(usize::MAX);
             let at = versions.len().checked_sub(1).and_then(|last| last.checked_sub(back));
-            at.and_then(|at| versions.get(at))
-                .ok_or_else(|| none(format!("there are only {} versions", versions.len())))?
+            at.and_then(|at| versions.get(at)).ok_or_else(|| {
+                none(format!("there is only {}", counted(versions.len() as u64, "version", "versions")))
+            })?
         }
         At::Moment { ms } => versions.iter().rev().find(|link| link.received_at() <= *ms).ok_or_else(|| {
             let when = crate::time::utc(oldest.received_at());

@@ -50,6 +50,10 @@ impl From<Error> for Refused {
         let fault = match &error {
             _ if full => Fault::new(Code::DiskFull, "the vault's disk is full")
                 .hint("free some space on the server, then run the same command again; what was sent is kept"),
+            Error::Disk { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+                Fault::new(Code::VaultRefused, "the vault belongs to another user of its machine")
+                    .hint("run as the user who made it, or as root")
+            }
             Error::Disk { doing, cause, .. } => {
                 Fault::new(Code::DiskFailed, format!("the vault's disk failed ({doing}: {})", cause.kind()))
                     .hint("look at the server's log and disk")

@@ -135,7 +135,8 @@ impl<'a> Backup<'a> {
         run.watcher.event(&Event::Phase(Phase::Send));
         let Prepared { mut sources, starts, missing, kept } = prepared;
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
-        let mut pass = Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
+        let mut pass =
+            Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
         let mut counts = match pass.run(&sources, starts)? {
             PassEnd::Whole(counts) => counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),

@@ -189,7 +189,8 @@ impl<'a> Pass<'a> {
             }
             let read = flow.counts.read_bytes.get();
             let pace = &self.pace;
-            let due = clock.monotonic_ms() - last_ms >= pace.checkpoint_ms || read - last_bytes >= pace.checkpoint_bytes;
+            let due =
+                clock.monotonic_ms() - last_ms >= pace.checkpoint_ms || read - last_bytes >= pace.checkpoint_bytes;
             if due && self.device.is_some() && read > last_bytes {
                 (last_ms, last_bytes) = (clock.monotonic_ms(), read);
                 flow.stage(|| {

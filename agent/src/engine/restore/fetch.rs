@@ -74,7 +74,7 @@ impl Fetching for OnCall<'_> {
     }
 
     fn end(&self) -> Result<()> {
-        self.call.end().map_err(|error| self.remote.explain(&error))
+        self.remote.end(&self.call)
     }
 
     fn next(&self) -> Result<Arrival> {

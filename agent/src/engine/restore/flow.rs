@@ -119,17 +119,14 @@ pub struct Flow<'a> {
     pub failed_paths: Mutex<HashSet<Vec<u8>>>,
     /// Files of several names with flags that forbid a further name.
     flagged: Mutex<Vec<Arc<Item>>>,
-    /// Windows and items on their way.
-    under_way: Mutex<UnderWay>,
+    /// Windows on their way.
+    windows_under_way: Mutex<usize>,
+    /// Items on their way.
+    items_under_way: AtomicU64,
+    /// A window has ended, or the last item.
     less: Condvar,
     trouble: Mutex<Option<Fault>>,
     failed: AtomicBool,
-}
-
-#[derive(Default)]
-struct UnderWay {
-    windows: usize,
-    items: usize,
 }
 
 impl<'a> Flow<'a> {
@@ -158,7 +155,8 @@ impl<'a> Flow<'a> {
             late: Mutex::default(),
             failed_paths: Mutex::default(),
             flagged: Mutex::default(),
-            under_way: Mutex::default(),
+            windows_under_way: Mutex::default(),
+            items_under_way: AtomicU64::new(0),
             less: Condvar::new(),
             trouble: Mutex::default(),
             failed: AtomicBool::new(false),
@@ -169,11 +167,11 @@ impl<'a> Flow<'a> {
 
     /// Sends a window to be asked for, when fewer than may be are in flight.
     pub fn send_window(&self, window: Arc<Window>) {
-        let mut under_way = lock(&self.under_way);
-        while under_way.windows >= IN_FLIGHT_MAX && !self.has_failed() {
+        let mut under_way = lock(&self.windows_under_way);
+        while *under_way >= IN_FLIGHT_MAX && !self.has_failed() {
             under_way = wait(&self.less, under_way);
         }
-        under_way.windows += 1;
+        *under_way += 1;
         drop(under_way);
         // A closed queue means that the run has failed already; the reason is kept.
         drop(self.windows.push(window));
@@ -188,20 +186,20 @@ impl<'a> Flow<'a> {
             missing.item.fail(damaged("its data is missing in the vault"));
             self.part_done(&missing.item);
         }
-        lock(&self.under_way).windows -= 1;
+        *lock(&self.windows_under_way) -= 1;
         self.less.notify_all();
     }
 
     /// An item begins.
     pub fn item_begins(&self) {
-        lock(&self.under_way).items += 1;
+        self.items_under_way.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until nothing is under way. False when the run has failed.
     pub fn wait_for_all(&self) -> bool {
-        let mut under_way = lock(&self.under_way);
-        while (under_way.windows > 0 || under_way.items > 0) && !self.has_failed() {
-            under_way = wait(&self.less, under_way);
+        let mut windows = lock(&self.windows_under_way);
+        while (*windows > 0 || self.items_under_way.load(Ordering::Acquire) > 0) && !self.has_failed() {
+            windows = wait(&self.less, windows);
         }
         !self.has_failed()
     }
@@ -229,8 +227,7 @@ impl<'a> Flow<'a> {
         if item.place.let_go() {
             self.place_done(&item.place);
         }
-        lock(&self.under_way).items -= 1;
-        self.less.notify_all();
+        self.item_left();
     }
 
     fn item_restored(&self, item: &Arc<Item>, faults: Vec<Fault>) {
@@ -265,8 +262,15 @@ impl<'a> Flow<'a> {
     /// An item could not be linked or waits for a name that failed: the planner writes it by itself.
     pub fn item_late(&self, item: Arc<Item>) {
         lock(&self.late).push(item);
-        lock(&self.under_way).items -= 1;
-        self.less.notify_all();
+        self.item_left();
+    }
+
+    /// Wakes the planner only for the last one: it need not hear of each file.
+    fn item_left(&self) {
+        if self.items_under_way.fetch_sub(1, Ordering::AcqRel) == 1 {
+            drop(lock(&self.windows_under_way));
+            self.less.notify_all();
+        }
     }
 
     /// Nothing more is under way in a place: it gets its metadata, and then perhaps the one above.
@@ -375,7 +379,7 @@ impl<'a> Flow<'a> {
         self.failed.store(true, Ordering::SeqCst);
         self.windows.abandon();
         self.work.abandon();
-        drop(lock(&self.under_way));
+        drop(lock(&self.windows_under_way));
         self.less.notify_all();
     }
 

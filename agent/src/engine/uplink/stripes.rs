@@ -241,9 +241,10 @@ impl Uplink {
                 asked.push((lane.number, lane.asked));
             }
             self.changed.notify_all();
-            while asked.iter().any(|(number, times)| {
-                inner.stripes.lane(*number).is_some_and(|lane| lane.handed_over < *times)
-            }) && inner.trouble.is_none()
+            while asked
+                .iter()
+                .any(|(number, times)| inner.stripes.lane(*number).is_some_and(|lane| lane.handed_over < *times))
+                && inner.trouble.is_none()
             {
                 inner = wait(&self.changed, inner);
             }
@@ -461,4 +462,3 @@ impl Uplink {
         inner.stripes.end_all();
     }
 }
-
