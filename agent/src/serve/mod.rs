@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
 use store::door::{Chance, Clock, Disk, RealDisk};
-use store::vault::{Access, AccountInfo, AccountSelector, Domain, Vault};
+use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Domain, Vault};
 use transport::message::{self, Reply, Request};
 use transport::{Call, Hello, Pipe, ServerConfig, Service};
 
@@ -106,6 +106,11 @@ impl Server {
         let account = lock(&self.account).clone();
         let account = account.ok_or_else(|| Refused::from(Fault::new(Code::NetProtocol, "no account was opened")))?;
         let account = vault.reload(&account)?;
+        if account.state == AccountState::Disabled {
+            return Err(Fault::new(Code::AccountFrozen, "this account is disabled")
+                .hint("ask the server's administrator")
+                .into());
+        }
         let domain = vault.domain(&account)?;
         Ok((vault, account, domain))
     }

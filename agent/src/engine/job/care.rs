@@ -118,14 +118,14 @@ pub struct ServeJob {
     pub role: Role,
 }
 
-/// What the other side of a connection may do. Later ones may do more but `Admin`, which implies no data.
+/// What the other side of a connection may do. `Admin` implies no data: that takes an account's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Look and restore.
     Read,
-    /// Also add versions; nothing ever goes.
+    /// Add versions, and read nothing but what a backup needs; nothing ever goes.
     Append,
-    /// Also forget and change policy.
+    /// Look, restore, add versions, change keys.
     Backup,
     /// Accounts, groups, keys of the machine.
     Admin,
