@@ -103,8 +103,11 @@ fn a_wrong_pin() {
     fs::write(state, good.replace(chain, &"ab".repeat(32))).unwrap();
     refused(&place, &run, Code::HistoryFork);
     let sequence = json["seen"]["sequence"].as_u64().unwrap();
-    fs::write(state, good.replace(&format!("\"sequence\": {sequence},\n    \"chain\""), "\"sequence\": 999,\n    \"chain\""))
-        .unwrap();
+    fs::write(
+        state,
+        good.replace(&format!("\"sequence\": {sequence},\n    \"chain\""), "\"sequence\": 999,\n    \"chain\""),
+    )
+    .unwrap();
     refused(&place, &run, Code::HistoryRollback);
     fs::write(state, good).unwrap();
     place.backup(&run, job([place.path("src")])).unwrap();

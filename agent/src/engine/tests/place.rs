@@ -77,6 +77,7 @@ impl Place {
                 key_file: None,
                 ssh: SshChoice::Auto,
                 remote_program: None,
+                stripes: None,
             },
             folders: Folders {
                 config: at("config"),

@@ -89,6 +89,11 @@ impl Wire {
         (sum(|line| &line.up), sum(|line| &line.down))
     }
 
+    /// Bytes to the server on each connection, in the order in which they were opened.
+    pub(super) fn each_up(&self) -> Vec<u64> {
+        lock(&self.lines).iter().map(|line| line.up.load(Ordering::SeqCst)).collect()
+    }
+
     /// Cuts what is connected now.
     pub(super) fn cut_now(&self) {
         for line in &*lock(&self.lines) {
@@ -117,8 +122,7 @@ impl Carrier for Wire {
         let cut = lock(&self.cuts).pop_front().unwrap_or(*lock(&self.always));
         let (ours, theirs) = memory_pipe();
         let job = ServeJob { vault: self.vault.clone(), account: None, role: Role::Admin };
-        let server =
-            Server::new(&job, Arc::clone(&self.clock), Arc::clone(&self.chance)).on(Arc::clone(&self.disk));
+        let server = Server::new(&job, Arc::clone(&self.clock), Arc::clone(&self.chance)).on(Arc::clone(&self.disk));
         lock(&self.servers).push(std::thread::spawn(move || drop(server.serve(theirs))));
         let line = Arc::new(Line { cut, ..Line::default() });
         lock(&self.lines).push(Arc::clone(&line));
