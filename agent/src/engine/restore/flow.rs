@@ -430,6 +430,8 @@ pub fn failure(path: &[u8], error: std::io::Error) -> Fault {
                 .because(error)
                 .hint("free some space, then run the same command again")
         }
-        _ => Fault::new(Code::RestoreSkipped, format!("cannot restore {}", for_terminal(path))).because(error).path(path),
+        _ => {
+            Fault::new(Code::RestoreSkipped, format!("cannot restore {}", for_terminal(path))).because(error).path(path)
+        }
     }
 }
