@@ -116,7 +116,9 @@ impl Person for Answers {
         let nobody = || Fault::new(Code::KeyWords, "the recovery words are needed, and there is nobody to ask");
         let typed = match &self.extras.words_source {
             Some(source) => source.read()?,
-            None if self.may_ask => self.ask("The 24 recovery words: ", true)?,
+            None if self.may_ask => {
+                self.ask("The 24 recovery words (empty for a passphrase kept in the vault): ", true)?
+            }
             None => return Err(nobody().hint("run it in a terminal, or give them with `--words-file FILE`")),
         };
         let typed = typed.ok_or_else(nobody)?;

@@ -81,8 +81,13 @@ fn on_server(
                     text = format!("{text}; versions {}", versions.join(", "));
                 }
                 if finding.damage {
-                    let hint = Some("tuckbox backup sends again what its sources still have".to_owned());
-                    tell(summary, row, Code::DataDamaged, &text, hint, None)?;
+                    let code = Code::ALL.iter().copied().find(|code| code.name() == finding.code);
+                    let code = code.unwrap_or(Code::DataDamaged);
+                    let hint = match code {
+                        Code::DataDamaged => "tuckbox backup sends again what its sources still have",
+                        _ => "put the vault back from a copy, or ask its administrator",
+                    };
+                    tell(summary, row, code, &text, Some(hint.to_owned()), None)?;
                 } else {
                     summary.odd += 1;
                     let code = Code::DataDamaged.name().to_owned();
@@ -105,16 +110,13 @@ fn on_server(
     }
 }
 
-/// Bodies of versions: none may be missing (nothing is allowed to remove one yet), and each must open.
+/// Bodies of versions must open.
 fn bodies(account: &Account, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
     for link in account.version_links(true) {
         let sequence = link.link().sequence;
         match account.version_body(&link) {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                let text = format!("the body of version {sequence} is missing");
-                tell(summary, row, Code::HistoryLoss, &text, None, None)?;
-            }
+            // The server has told what is not there.
+            Ok(Some(_) | None) => {}
             Err(fault) => {
                 let text = format!("version {sequence} cannot be read: {fault}");
                 tell(summary, row, Code::DataDamaged, &text, None, None)?;

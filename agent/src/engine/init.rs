@@ -25,6 +25,8 @@ use crate::name::for_terminal;
 pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
     let connector = Connector::new(run)?;
     let remote = connector.connect()?;
+    // Only frozen requests may ride with the greeting, and this one changes something.
+    remote.peer()?;
     let name = run.place.account.clone().unwrap_or_else(|| run.host.clone());
     let made: ServerMade = remote.ask(&Request::Init(Init { name: name.clone() }))?;
     let files = key_checks(run)?;

@@ -181,7 +181,7 @@ pub trait Person: Send + Sync {
     fn passphrase(&self, what: &str, attempt: u32) -> Result<Passphrase>;
     /// A new passphrase for `what`, asked twice. `None` = none wanted; only when `may_be_none`.
     fn new_passphrase(&self, what: &str, may_be_none: bool) -> Result<Option<Passphrase>>;
-    /// The recovery words, as typed.
+    /// The recovery words, as typed. Empty when there are none and a passphrase is to be used.
     fn words(&self) -> Result<Zeroizing<String>>;
     /// Whether this unknown host key is the right one; `Ok(false)` and errors both mean no.
     fn host_key(&self, question: &HostKeyQuestion) -> Result<bool>;

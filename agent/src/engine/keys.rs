@@ -311,18 +311,17 @@ pub fn words(run: &Run) -> Result<Zeroizing<String>> {
     Ok(words)
 }
 
-/// Makes a key file on this machine from the recovery words, for the account that they fit, and a certified device key.
+/// Makes a key file on this machine from the recovery words, or from a passphrase slot kept in the vault, for the account
+/// that they fit, and a certified device key.
 pub fn recover(run: &Run) -> Result<Made> {
     let connector = std::sync::Arc::new(Connector::new(run)?);
     let remote = connector.connect()?;
     let rows: Vec<AccountRow> = remote.ask(&Request::Accounts(Accounts {}))?;
-    let words = run.person.words()?;
-    let root = RootSecret::from_words(&words)?;
-    let fits = |row: &&AccountRow| row.key_check == Some(root.key_check());
-    let row = rows.iter().find(fits).ok_or_else(|| {
-        Fault::new(Code::KeyOtherAccount, "these words are good, but of no account in this vault")
-            .hint("check the vault's address: --vault ADDRESS")
-    })?;
+    let (row, root) = match run.person.words() {
+        Ok(words) if words.trim().is_empty() => from_slots(run, &rows)?,
+        Ok(words) => from_words(&words, &rows)?,
+        Err(nobody) => from_slots(run, &rows).map_err(|fault| if has_slots(run, &rows) { fault } else { nobody })?,
+    };
     let opened: transport::message::Opened = remote.ask(&Request::Open(transport::message::Open {
         account: Some(row.name.clone()),
         keys: vec![root.key_check()],
@@ -356,6 +355,49 @@ pub fn recover(run: &Run) -> Result<Made> {
         key_protected: protected,
         ..Made::default()
     })
+}
+
+/// The account that these words fit.
+fn from_words<'r>(words: &str, rows: &'r [AccountRow]) -> Result<(&'r AccountRow, RootSecret)> {
+    let root = RootSecret::from_words(words)?;
+    let fits = |row: &&AccountRow| row.key_check == Some(root.key_check());
+    let row = rows.iter().find(fits).ok_or_else(|| {
+        Fault::new(Code::KeyOtherAccount, "these words are good, but of no account in this vault")
+            .hint("check the vault's address: --vault ADDRESS")
+    })?;
+    Ok((row, root))
+}
+
+/// Accounts whose slots in the vault may be tried: the one that is named, else all.
+fn with_slots<'r>(run: &Run, rows: &'r [AccountRow]) -> Vec<&'r AccountRow> {
+    let named = |row: &&AccountRow| run.place.account.as_ref().is_none_or(|name| *name == row.name);
+    rows.iter().filter(named).filter(|row| !row.slots.is_empty()).collect()
+}
+
+fn has_slots(run: &Run, rows: &[AccountRow]) -> bool {
+    !with_slots(run, rows).is_empty()
+}
+
+/// The account whose slot in the vault opens with a passphrase. What a slot gives is believed only when it has the
+/// account's key-check value.
+fn from_slots<'r>(run: &Run, rows: &'r [AccountRow]) -> Result<(&'r AccountRow, RootSecret)> {
+    let candidates = with_slots(run, rows);
+    if candidates.is_empty() {
+        return Err(Fault::new(Code::KeyNone, "the vault keeps no passphrase slot for this account")
+            .hint("use the 24 words: tuckbox key recover"));
+    }
+    for attempt in 0..ATTEMPTS {
+        let passphrase = run.person.passphrase("the key kept in the vault", attempt)?;
+        for row in &candidates {
+            for text in &row.slots {
+                let opened = Slot::from_json(text).and_then(|slot| slot.unlock(row.id, Some(&passphrase)));
+                if let Some(root) = opened.ok().filter(|root| row.key_check == Some(root.key_check())) {
+                    return Ok((row, root));
+                }
+            }
+        }
+    }
+    Err(KeyError::Passphrase.into_fault())
 }
 
 /// Adds a sealing key: a new keyring, committed as a key link.

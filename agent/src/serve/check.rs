@@ -1,11 +1,12 @@
 //! Proving what is stored, without keys.
 
-use store::vault::{Access, CheckEvent, CheckWhat, Severity};
+use store::vault::{About, Access, CheckEvent, CheckWhat, Severity};
 use transport::Call;
 use transport::message::{Check, Checked, Finding, Told};
 
 use super::refuse::Refused;
 use super::{Server, reply};
+use crate::fault::Code;
 
 impl Server {
     /// Checks the chunk space of the opened account and tells what it finds.
@@ -17,6 +18,7 @@ impl Server {
                 CheckEvent::Finding(finding) => Told::Finding(Finding {
                     what: finding.what,
                     place: finding.place,
+                    code: code(finding.about).name().to_owned(),
                     damage: finding.severity != Severity::Note,
                     versions: finding
                         .versions
@@ -52,5 +54,14 @@ impl Server {
                 damages: summary.damages,
             }),
         )
+    }
+}
+
+/// The code under which a finding is known.
+fn code(about: About) -> Code {
+    match about {
+        About::Data => Code::DataDamaged,
+        About::Chain => Code::HistoryGap,
+        About::Body => Code::HistoryLoss,
     }
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
 use store::door::{Chance, Clock, Disk, RealDisk};
-use store::vault::{Access, AccountInfo, AccountSelector, Domain, Vault};
+use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Domain, Vault};
 use transport::message::{self, Reply, Request};
 use transport::{Call, Hello, Pipe, ServerConfig, Service};
 
@@ -31,6 +31,8 @@ use refuse::Refused;
 pub struct Server {
     path: PathBuf,
     role: Role,
+    /// Why nothing is answered.
+    refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
     disk: Arc<dyn Disk>,
@@ -48,6 +50,7 @@ impl Server {
         Self {
             path: job.vault.clone(),
             role: job.role,
+            refusal: job.refusal.clone(),
             only: job.account.clone(),
             disk: Arc::new(RealDisk),
             clock,
@@ -106,6 +109,11 @@ impl Server {
         let account = lock(&self.account).clone();
         let account = account.ok_or_else(|| Refused::from(Fault::new(Code::NetProtocol, "no account was opened")))?;
         let account = vault.reload(&account)?;
+        if account.state == AccountState::Disabled {
+            return Err(Fault::new(Code::AccountFrozen, "this account is disabled")
+                .hint("ask the server's administrator")
+                .into());
+        }
         let domain = vault.domain(&account)?;
         Ok((vault, account, domain))
     }
@@ -132,6 +140,9 @@ impl Server {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
         })?;
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone().into());
+        }
         permit::permit(self.role, &request)?;
         match request {
             Request::Open(open) => reply(call, self.open(&open)?),

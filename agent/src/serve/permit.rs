@@ -1,5 +1,6 @@
 //! Which role may ask what. The server's own word line decides the role; the client cannot widen it.
 
+use store::chain::LinkKind;
 use transport::message::Request;
 
 use crate::engine::job::Role;
@@ -7,33 +8,44 @@ use crate::fault::{Code, Fault, Result};
 
 /// Refuses a request that the role does not allow.
 pub fn permit(role: Role, request: &Request) -> Result<()> {
-    let reads = matches!(
-        request,
-        Request::Open(_)
-            | Request::Accounts(_)
-            | Request::Links(_)
-            | Request::Bodies(_)
-            | Request::Under(_)
-            | Request::Fetch(_)
-            | Request::Check(_)
-            | Request::Ask(_)
-    );
-    let adds = matches!(request, Request::Upload(_));
-    let allowed = match role {
-        Role::Read => reads,
-        // Adds versions; reads nothing but what a backup needs.
-        Role::Append => adds || reads && !matches!(request, Request::Fetch(_) | Request::Accounts(_)),
-        Role::Backup | Role::Admin => true,
+    let (what, allowed) = match request {
+        Request::Open(_) | Request::Links(_) | Request::Bodies(_) | Request::Under(_) | Request::Ask(_) => ("", true),
+        Request::Upload(_) => ("adding versions", role != Role::Read),
+        // Append reads nothing but what a backup needs.
+        Request::Accounts(_) => ("listing accounts", role != Role::Append),
+        Request::Fetch(_) => ("reading content", role != Role::Append),
+        Request::Check(_) => ("checking", role != Role::Append),
+        Request::Init(_) => ("making a vault or an account", may_change(role)),
+        Request::Bind(_) => ("binding a key", may_change(role)),
+        Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
     };
-    if allowed {
+    if allowed { Ok(()) } else { Err(refusal(role, what)) }
+}
+
+/// Refuses a link that the role may not add: append adds versions and nothing else.
+pub fn permit_link(role: Role, kind: LinkKind) -> Result<()> {
+    if kind.is_version() || may_change(role) {
         return Ok(());
     }
+    let what = match kind {
+        LinkKind::Key => "changing the keyring",
+        LinkKind::Device => "adding a device",
+        _ => "this kind of link",
+    };
+    Err(refusal(role, what))
+}
+
+fn may_change(role: Role) -> bool {
+    matches!(role, Role::Backup | Role::Admin)
+}
+
+fn refusal(role: Role, what: &str) -> Fault {
     let name = match role {
         Role::Read => "read",
         Role::Append => "append",
         Role::Backup => "backup",
         Role::Admin => "admin",
     };
-    Err(Fault::new(Code::PolicyRole, format!("the role {name} of this key does not allow this"))
-        .hint("use a key with another role, or ask the server's administrator"))
+    Fault::new(Code::PolicyRole, format!("the role {name} of this key does not allow {what}"))
+        .hint("use a key with another role, or ask the server's administrator")
 }

@@ -6,8 +6,10 @@ use store::vault::{Access, AccountState, Domain, Outcome as VaultOutcome, Sessio
 use transport::Call;
 use transport::message::{Ack, Begin, Begun, Commit, Committed, Head, IDS_MAX, Outcome, Up, UpReply, decode, join_ids};
 
+use super::permit::permit_link;
 use super::refuse::Refused;
 use super::{Server, reply};
+use crate::engine::job::Role;
 use crate::engine::remote::{Incoming, IncomingError, Next};
 use crate::fault::{Code, Fault};
 
@@ -39,7 +41,7 @@ impl Server {
         let mut session = domain.begin(&account, &begin.sources, begin.session)?;
         let generation = domain.generation()?;
         reply(call, UpReply::Begun(Begun { session: session.id(), generation }))?;
-        let taken = take(call, &mut session);
+        let taken = take(call, &mut session, self.role);
         if taken.is_err() {
             // Whoever resumes or adopts the session finds what was put; a flush that fails costs only what was not
             // acknowledged.
@@ -84,7 +86,7 @@ impl Server {
     }
 }
 
-fn take(call: &Call, session: &mut Session) -> Result<(), Refused> {
+fn take(call: &Call, session: &mut Session, role: Role) -> Result<(), Refused> {
     let mut staged = Staged::default();
     let mut incoming = Incoming::new(call);
     loop {
@@ -103,7 +105,7 @@ fn take(call: &Call, session: &mut Session) -> Result<(), Refused> {
                 };
                 session.flush()?;
                 reply(call, UpReply::Ack(staged.ack()))?;
-                let outcome = self::commit(session, &commit)?;
+                let outcome = self::commit(session, &commit, role)?;
                 reply(call, UpReply::Outcome(outcome))?;
             }
             Next::End => return Ok(()),
@@ -111,8 +113,9 @@ fn take(call: &Call, session: &mut Session) -> Result<(), Refused> {
     }
 }
 
-fn commit(session: &mut Session, commit: &Commit) -> Result<Outcome, Refused> {
+fn commit(session: &mut Session, commit: &Commit, role: Role) -> Result<Outcome, Refused> {
     let link = SignedLink::decode(&commit.link)?;
+    permit_link(role, link.link().kind)?;
     let body = commit.body.as_deref().map(Record::decode).transpose()?;
     Ok(match session.commit(&link, body.as_ref())? {
         VaultOutcome::Committed(link) => {

@@ -10,7 +10,7 @@ use super::{AccountInfo, Domain, account, layout};
 use crate::catalog::{NewPack, PackRow, Place, State};
 use crate::chain::{self, ReceivedLink, Verifier};
 use crate::error::{Error, Result};
-use crate::id::{NodeId, PackId};
+use crate::id::{BodyHash, NodeId, PackId};
 use crate::pack::Line;
 use crate::record::RecordKind;
 
@@ -32,6 +32,17 @@ pub enum Severity {
     Loss,
 }
 
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Packs and what is in them.
+    Data,
+    /// A link is missing, or is not the one that it must be.
+    Chain,
+    /// A body is missing.
+    Body,
+}
+
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -41,6 +52,8 @@ pub struct Finding {
     pub place: String,
     /// How bad it is.
     pub severity: Severity,
+    /// What it is about.
+    pub about: About,
     /// Versions that are known to need it: number of the account, number of the version. Empty when not known.
     pub versions: Vec<(u32, u64)>,
 }
@@ -138,11 +151,27 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn find(&mut self, severity: Severity, what: String, place: String, versions: Vec<(u32, u64)>) -> Result<()> {
+        self.find_about(About::Data, severity, what, place, versions)
+    }
+
+    /// Something is wrong with the history.
+    fn find_in_chain(&mut self, about: About, what: String, place: String, version: (u32, u64)) -> Result<()> {
+        self.find_about(about, Severity::Loss, what, place, vec![version])
+    }
+
+    fn find_about(
+        &mut self,
+        about: About,
+        severity: Severity,
+        what: String,
+        place: String,
+        versions: Vec<(u32, u64)>,
+    ) -> Result<()> {
         match severity {
             Severity::Note => self.summary.notes += 1,
             Severity::Damage | Severity::Loss => self.summary.damages += 1,
         }
-        (self.tell)(CheckEvent::Finding(Finding { what, place, severity, versions }))
+        (self.tell)(CheckEvent::Finding(Finding { what, place, severity, about, versions }))
     }
 
     fn packs(&mut self) -> Result<()> {
@@ -257,7 +286,7 @@ impl Check<'_> {
                 Ok(link) => link,
                 Err(e) => {
                     broken = true;
-                    self.find(Severity::Loss, e.to_string(), place, vec![(account.number, number)])?;
+                    self.find_in_chain(About::Chain, e.to_string(), place, (account.number, number))?;
                     continue;
                 }
             };
@@ -269,8 +298,8 @@ impl Check<'_> {
                 }
                 Ok(None) => None,
                 Err(e) => {
-                    let versions = vec![(account.number, number)];
-                    self.find(Severity::Loss, format!("its body: {e}"), place.clone(), versions)?;
+                    let version = (account.number, number);
+                    self.find_in_chain(About::Data, format!("its body: {e}"), place.clone(), version)?;
                     None
                 }
             };
@@ -278,21 +307,20 @@ impl Check<'_> {
             if !broken && let Err(e) = verifier.push(&link, body.as_ref()) {
                 broken = true;
                 let what = if expected == number { e.to_string() } else { "links before it are missing".to_owned() };
-                self.find(Severity::Loss, what, place.clone(), vec![(account.number, number)])?;
+                self.find_in_chain(About::Chain, what, place.clone(), (account.number, number))?;
             }
             match (link.link().kind.is_version(), body) {
                 (true, Some(body)) => {
                     let roots = chain::clear_sources(&body)?.into_iter().map(|(_, root, _)| root).collect();
                     self.version(account, number, roots)?;
                 }
-                (true, None) => {
-                    let what = "the body of this version is not there".to_owned();
-                    self.find(Severity::Note, what, place, vec![(account.number, number)])?;
-                }
                 (false, Some(_)) => {}
-                (false, None) => {
+                // Kinds of links that have none name none.
+                (false, None) if link.link().body == BodyHash::ZERO => {}
+                // Nothing may remove a body yet.
+                (_, None) => {
                     let what = "its body is not there".to_owned();
-                    self.find(Severity::Loss, what, place, vec![(account.number, number)])?;
+                    self.find_in_chain(About::Body, what, place, (account.number, number))?;
                 }
             }
         }

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use account::{AccountInfo, AccountSelector, AccountState};
-pub use check::{CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
+pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
 pub use session::Session;

@@ -49,6 +49,9 @@ pub struct Finding {
     /// Numbers of versions that it touches, when known.
     #[n(3)]
     pub versions: Vec<u64>,
+    /// Dotted code, as in `data.damaged`.
+    #[n(4)]
+    pub code: String,
 }
 
 /// The sums of a check.

@@ -116,16 +116,18 @@ pub struct ServeJob {
     pub account: Option<String>,
     /// What may be done.
     pub role: Role,
+    /// Why nothing at all may be done: every request is answered with it.
+    pub refusal: Option<crate::fault::Fault>,
 }
 
-/// What the other side of a connection may do. Later ones may do more but `Admin`, which implies no data.
+/// What the other side of a connection may do. `Admin` implies no data: that takes an account's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Look and restore.
     Read,
-    /// Also add versions; nothing ever goes.
+    /// Add versions, and read nothing but what a backup needs; nothing ever goes.
     Append,
-    /// Also forget and change policy.
+    /// Look, restore, add versions, change keys.
     Backup,
     /// Accounts, groups, keys of the machine.
     Admin,

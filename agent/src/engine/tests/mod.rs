@@ -7,5 +7,6 @@ mod history;
 mod losses;
 mod place;
 mod several;
+mod stripes;
 mod trick_disk;
 mod wire;

@@ -89,6 +89,11 @@ impl Wire {
         (sum(|line| &line.up), sum(|line| &line.down))
     }
 
+    /// Bytes to the server on each connection, in the order in which they were opened.
+    pub(super) fn each_up(&self) -> Vec<u64> {
+        lock(&self.lines).iter().map(|line| line.up.load(Ordering::SeqCst)).collect()
+    }
+
     /// Cuts what is connected now.
     pub(super) fn cut_now(&self) {
         for line in &*lock(&self.lines) {
