@@ -267,7 +267,7 @@ impl<'a> Backup<'a> {
         let starts = prepare::starts(&again)?;
         match pass.run(&again, starts)? {
             PassEnd::Whole(counts) => Ok((again, counts)),
-            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+            PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }
 
@@ -298,7 +298,7 @@ impl<'a> Backup<'a> {
                 *sources = again;
                 Ok(())
             }
-            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+            PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }
 }
