@@ -142,10 +142,11 @@ impl Frame {
     }
 
     /// The directory cannot be read: it keeps what the version before knew of it, with a mark.
-    pub fn keep_previous(self: &Arc<Self>, flow: &Flow<'_>, mark: Option<Mark>) -> Result<()> {
+    /// `same`: it was marked so then.
+    pub fn keep_previous(self: &Arc<Self>, flow: &Flow<'_>, mark: Option<Mark>, same: bool) -> Result<()> {
         {
             let mut inner = lock(&self.inner);
-            inner.draft_same = false;
+            inner.draft_same = same;
             if let Some(draft) = &mut inner.draft {
                 draft.mark = mark;
             }
@@ -226,8 +227,8 @@ impl Frame {
             }
         }
         if let (false, Some(previous)) = (inner.listed, self.previous) {
-            for entry in DirReader::new(flow.nodes, previous.node) {
-                let entry = entry?;
+            // What cannot be read of it is told by the scan.
+            for entry in DirReader::new(flow.nodes, previous.node).map_while(store::Result::ok) {
                 if inner.last.as_ref().is_none_or(|last| entry.name > *last) {
                     builder.push(entry, &mut flow.sink())?;
                 }

@@ -145,13 +145,16 @@ impl<'a> Backup<'a> {
         if let (Some(source), true) = (sources.first(), unread == sources.len() && kept.is_empty()) {
             return Err(source.vanished());
         }
-        let guarded = self.guarded(&sources)?;
+        let guarded = self.guarded(&sources);
         if !guarded.is_empty() {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
         let mut summary = counts.summary();
         summary.sources_missing = missing + unread as u64;
-        summary.sources_guarded = guarded.len() as u64 + kept.len() as u64;
+        let keeping =
+            |at: usize, source: &SourceRun| guarded.contains(&at) || source.kept_files.load(Ordering::Relaxed) > 0;
+        let keeping = sources.iter().enumerate().filter(|(at, source)| keeping(*at, source)).count();
+        summary.sources_guarded = keeping as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
@@ -195,10 +198,10 @@ impl<'a> Backup<'a> {
         }
     }
 
-    /// Sources of which too much is gone.
-    fn guarded(&self, sources: &[Arc<SourceRun>]) -> Result<Vec<usize>> {
+    /// Sources of which too much is gone. Tells of each, and of those of which something is still kept.
+    fn guarded(&self, sources: &[Arc<SourceRun>]) -> Vec<usize> {
         if self.job.accept_deletions {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let mut guarded = Vec::new();
         for (at, source) in sources.iter().enumerate() {
@@ -206,21 +209,24 @@ impl<'a> Backup<'a> {
             let emptied = had > 0 && lost >= had && source.entry().is_some_and(|entry| entry.totals().files == 0);
             let unmounted = source.before.as_ref().is_some_and(|b| b.was_mount_point) && !source.mount.is_mount_root;
             let share = lost.saturating_mul(1000) > had.saturating_mul(self.job.guard_share_permille.into());
-            if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
+            let kept = source.kept_files.load(Ordering::Relaxed);
+            let path = crate::name::for_terminal(&source.job.path);
+            let told = if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
                 guarded.push(at);
-                let path = crate::name::for_terminal(&source.job.path);
                 let what = if unmounted { " (it was a mount point and is none now)" } else { "" };
-                self.account.run.watcher.event(&Event::Warning(
-                    &Fault::new(
-                        Code::GuardMassDeletion,
-                        format!("{lost} of {had} files of {path} are gone{what}; they are kept"),
-                    )
+                format!("{lost} of {had} files of {path} are gone{what}; they are kept")
+            } else if kept > 0 {
+                format!("{kept} of {had} files of {path} are still missing; they are kept")
+            } else {
+                continue;
+            };
+            self.account.run.watcher.event(&Event::Warning(
+                &Fault::new(Code::GuardMassDeletion, told)
                     .hint("if that is right: the same command with --accept-deletions")
                     .path(source.job.path.clone()),
-                ));
-            }
+            ));
         }
-        Ok(guarded)
+        guarded
     }
 
     /// A second pass over guarded sources that keeps what is gone, marked as missing.
