@@ -87,12 +87,11 @@ fn a_server_that_allows_one_session_gets_everything_over_that() {
     assert_eq!(back_up(&far, "embedded", "8"), 1);
 }
 
-/// What a long way costs, as a table. `TUCKBOX_PROGRAM` names the program to measure: one built for release;
+/// What a long way costs, as a table, when it is asked for: `TUCKBOX_PROGRAM` names a program built for release;
 /// `TUCKBOX_MIB` how much is sent.
 #[test]
-#[ignore = "it measures"]
 fn measure_a_long_way() {
-    let program = std::env::var_os("TUCKBOX_PROGRAM").expect("TUCKBOX_PROGRAM names the program to measure");
+    let Some(program) = std::env::var_os("TUCKBOX_PROGRAM") else { return };
     let mib = std::env::var("TUCKBOX_MIB").map_or(64, |text| text.parse().unwrap());
     for round_trip_ms in [100, 20] {
         let ways = [("embedded", "1"), ("embedded", "2"), ("embedded", "4"), ("embedded", "8"), ("embedded", "auto")];

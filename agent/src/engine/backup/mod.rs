@@ -39,6 +39,7 @@ use super::job::{BackupJob, BackupSummary, Run};
 use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
+use crate::units::counted;
 use counts::Counts;
 use pass::{Pace, Pass, PassEnd};
 use prepare::{Base, Prepared};
@@ -137,7 +138,13 @@ impl<'a> Backup<'a> {
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
         let mut pass =
             Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
-        let mut counts = match pass.run(&sources, starts)? {
+        // What the vault has lost is found again only by reading everything.
+        let healing = self.account.wanted > 0 && device.is_some();
+        if healing {
+            sources = sources.iter().map(|source| Arc::new(source.again(source.keep_missing, false))).collect();
+        }
+        let ended = if healing { pass.run_knowing_nothing(&sources, starts)? } else { pass.run(&sources, starts)? };
+        let mut counts = match ended {
             PassEnd::Whole(counts) => counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),
         };
@@ -185,6 +192,16 @@ impl<'a> Backup<'a> {
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
         summary.sequence = Some(committed.link().sequence);
+        if healing {
+            let left = self.account.wanted_now()?;
+            summary.healed = self.account.wanted.saturating_sub(left);
+            if left > 0 {
+                let left = counted(left, "chunk or node is", "chunks and nodes are");
+                run.watcher.event(&Event::Note(&format!(
+                    "{left} still missing in the vault; tuckbox check says of which versions"
+                )));
+            }
+        }
         Ok(summary)
     }
 
