@@ -9,6 +9,7 @@
 //! * [`look`]: lists a tree exactly and tells two lists apart
 //! * [`pty`]: a person at a terminal
 //! * [`sshd`]: private SSH servers on loopback ports
+//! * [`slow_line`]: a long way between two of them
 //! * [`pinned`]: texts that may not change unnoticed
 //! * [`need`]: what a test needs of the machine
 //! * [`wait`]: waits for a condition, with a deadline
@@ -17,6 +18,7 @@ pub mod look;
 pub mod need;
 pub mod pinned;
 pub mod pty;
+pub mod slow_line;
 pub mod sshd;
 pub mod subject;
 pub mod tree;

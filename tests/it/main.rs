@@ -15,6 +15,7 @@ mod keys;
 mod kill;
 mod round_trip;
 mod selection;
+mod slow_line;
 mod ssh;
 mod tidy;
 

@@ -228,8 +228,9 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
         return lines;
     };
     lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
-    if s.healed_bytes > 0 {
-        lines.push(format!("  gave the vault {} back that it had lost", size(s.healed_bytes)));
+    if s.healed > 0 {
+        let healed = counted(s.healed, "chunk or node", "chunks and nodes");
+        lines.push(format!("  gave the vault {healed} back that it had lost"));
     }
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");

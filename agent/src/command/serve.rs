@@ -49,15 +49,20 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         return Err(Fault::new(Code::Usage, "serve takes no --json: its output is the protocol"));
     }
     let ours = said(matches, desk);
-    let said = match desk.world.env.text("SSH_ORIGINAL_COMMAND")? {
-        Some(words) => narrow(ours, client_words(&words, desk)?)?,
-        None => ours,
+    let asked = match desk.world.env.text("SSH_ORIGINAL_COMMAND")? {
+        Some(words) => client_words(&words, desk).and_then(|theirs| narrow(ours, theirs)),
+        None => Ok(ours),
+    };
+    // A client of ours is told in the protocol: what stands on stderr alone would look like a broken login shell.
+    let (said, refusal) = match asked {
+        Ok(said) => (said, None),
+        Err(fault) => (Said::default(), Some(fault)),
     };
     let vault = match said.vault {
         Some(vault) => vault,
         None => desk.world.folders()?.data.join("vault"),
     };
-    let job = ServeJob { vault, account: said.account, role: said.role.unwrap_or(Role::Backup) };
+    let job = ServeJob { vault, account: said.account, role: said.role.unwrap_or(Role::Backup), refusal };
     desk.engine().serve(&desk.run()?, job)?;
     Ok(Exit::Ok)
 }

@@ -71,6 +71,8 @@ pub struct Account {
     pub clock_ahead_ms: i64,
     /// Bytes free on the vault's disk.
     pub free_bytes: Option<u64>,
+    /// Chunks and nodes that the vault has lost and would take back.
+    pub wanted: u64,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -166,6 +168,7 @@ impl Account {
             vault: opened.vault,
             clock_ahead_ms: opened.now_ms - run.clock.now_ms(),
             free_bytes: opened.free_bytes,
+            wanted: opened.wanted.unwrap_or(0),
             row,
             keys,
             keyring,
@@ -176,6 +179,14 @@ impl Account {
             state_dir,
             suspicion,
         })
+    }
+
+    /// Chunks and nodes that the vault has lost, as it is now.
+    pub fn wanted_now(&self) -> Result<u64> {
+        let open =
+            Open { account: Some(self.row.name.clone()), keys: Vec::new(), after: u64::MAX, client: String::new() };
+        let opened: Opened = self.remote.ask(&Request::Open(open))?;
+        Ok(opened.wanted.unwrap_or(0))
     }
 
     /// Refuses to write into a vault whose history is not the one that was seen before.
@@ -264,6 +275,12 @@ impl Account {
     /// What a version names. `None` when its body is gone.
     pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
         let body = lock(&self.history).body(&self.remote, link.link().body)?;
+        if body.is_none() {
+            let sequence = link.link().sequence;
+            let fault =
+                Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
+            self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
+        }
         body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
     }
 

@@ -97,7 +97,7 @@ struct InProcess {
 impl Carrier for InProcess {
     fn open(&self) -> transport::Result<Pipe> {
         let (ours, theirs) = memory_pipe();
-        let job = ServeJob { vault: self.path.clone(), account: None, role: Role::Admin };
+        let job = ServeJob { vault: self.path.clone(), account: None, role: Role::Admin, refusal: None };
         let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance));
         std::thread::Builder::new()
             .name("tuckbox-serve".into())

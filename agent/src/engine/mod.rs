@@ -31,6 +31,8 @@ pub mod queue;
 pub mod remote;
 pub mod restore;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod trouble;
 pub mod uplink;
 pub mod versions;

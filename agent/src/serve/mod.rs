@@ -31,6 +31,8 @@ use refuse::Refused;
 pub struct Server {
     path: PathBuf,
     role: Role,
+    /// Why nothing is answered.
+    refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
     disk: Arc<dyn Disk>,
@@ -48,6 +50,7 @@ impl Server {
         Self {
             path: job.vault.clone(),
             role: job.role,
+            refusal: job.refusal.clone(),
             only: job.account.clone(),
             disk: Arc::new(RealDisk),
             clock,
@@ -137,6 +140,9 @@ impl Server {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
         })?;
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone().into());
+        }
         permit::permit(self.role, &request)?;
         match request {
             Request::Open(open) => reply(call, self.open(&open)?),

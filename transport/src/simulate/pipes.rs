@@ -183,6 +183,26 @@ fn a_pipe_that_ends_wakes_everybody() {
 }
 
 #[test]
+fn a_client_that_gives_up_wakes_everybody_and_ends_the_server() {
+    let (ours, theirs) = memory_pipe();
+    let (server, _) = start(theirs);
+    let client = connect(ours);
+    let waits = client.call(Class::Interactive, b"wait".to_vec()).unwrap();
+    client.peer().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waits.recv().map(drop));
+        client.give_up();
+        let why = waiting.join().unwrap().unwrap_err();
+        assert!(matches!(why, Error::Lost { .. }), "{why:?}");
+    });
+    assert!(client.call(Class::Bulk, vec![]).is_err());
+    assert!(client.close().is_err());
+    // Though a handle of a call is still there.
+    assert!(matches!(server.join().unwrap(), Err(Error::Lost { .. })));
+    drop(waits);
+}
+
+#[test]
 fn a_client_that_goes_away_ends_the_server_and_its_handlers() {
     let (ours, theirs) = memory_pipe();
     let (server, words) = start(theirs);

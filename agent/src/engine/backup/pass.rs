@@ -348,14 +348,11 @@ fn read_stdin(flow: &Flow<'_>, source: &Arc<SourceRun>, mut stdin: StdinJob) -> 
 fn roots(flow: &Flow<'_>, sources: &[Arc<SourceRun>]) -> Result<()> {
     for source in sources {
         let entry = if flow.ending() { source.snapshot(flow)? } else { source.entry() };
-        match entry {
-            Some(entry) => {
-                let built = build_root(flow.tree_keys(), &entry)?;
-                flow.emit(built.clone());
-                source.set_root(built, entry);
-            }
-            // A single file that could not be read, and never was: the warning has been told. Others go on.
-            None => {}
+        // None of a single file that could not be read and never was: the warning has been told, others go on.
+        if let Some(entry) = entry {
+            let built = build_root(flow.tree_keys(), &entry)?;
+            flow.emit(built.clone());
+            source.set_root(built, entry);
         }
     }
     Ok(())

@@ -116,6 +116,8 @@ pub struct ServeJob {
     pub account: Option<String>,
     /// What may be done.
     pub role: Role,
+    /// Why nothing at all may be done: every request is answered with it.
+    pub refusal: Option<crate::fault::Fault>,
 }
 
 /// What the other side of a connection may do. `Admin` implies no data: that takes an account's key.

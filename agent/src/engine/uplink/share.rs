@@ -6,7 +6,7 @@
 use store::door::Millis;
 
 /// Sending is looked at so often.
-pub(super) const WINDOW_MS: Millis = 1_000;
+pub(super) const WINDOW_MS: Millis = 500;
 /// From this share of the time on, in percent, in which sending was held up, there is too little room on the line …
 const HELD_UP_PERCENT: Millis = 30;
 /// … if its round trip is at least so long, in milliseconds. Below, 2 MiB a round trip are 200 MB/s.
@@ -15,7 +15,7 @@ const FAR_MS: Millis = 10;
 /// How many channels of a connection may carry bulk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channels {
-    /// So many from the first record on.
+    /// So many as soon as records pile up.
     pub first: usize,
     /// Never more.
     pub most: usize,

@@ -28,6 +28,10 @@ use crate::fault::Result;
 /// Records on a lane, once there are several: a channel's window, what the server acknowledges at once, and a record
 /// or two ahead.
 const LANE_BYTES_MAX: usize = 5 << 20;
+/// With fewer bytes under way no stripe is opened: small changes go over one channel.
+const FIRST_BYTES: usize = 1 << 20;
+/// How long stripes may take to end, in milliseconds, once nothing of them is needed any more.
+const PARTING_MS: u64 = 5_000;
 /// Stripes that may be lost before no more are opened.
 const LOSSES_MAX: usize = 8;
 
@@ -49,7 +53,7 @@ pub(super) struct Stripes {
     leaving: Vec<(u64, Client)>,
     /// Records that went down with their stripe.
     orphans: VecDeque<Bytes>,
-    /// Channels that there should be, the main one included.
+    /// Channels that there should be, the main one included; none is wanted before there is something to send.
     wanted: usize,
     /// Channels that there may be; fewer than planned when the far side refuses them.
     most: usize,
@@ -171,7 +175,7 @@ impl Stripes {
                 client.give_up();
             }
         }
-        self.wanted = 1;
+        self.wanted = 0;
     }
 }
 
@@ -179,10 +183,7 @@ impl Uplink {
     /// The same uplink, with stripes.
     #[must_use]
     pub fn striped(mut self, plan: Plan) -> Self {
-        {
-            let stripes = &mut lock(&self.inner).stripes;
-            (stripes.most, stripes.wanted) = (plan.channels.most, plan.channels.first);
-        }
+        lock(&self.inner).stripes.most = plan.channels.most;
         self.plan = Some(plan);
         self
     }
@@ -191,12 +192,17 @@ impl Uplink {
 
     /// Waits until there is room for a record. True when a stripe has taken it, false when it is for the main call.
     pub(super) fn find_lane(&self, record: &Bytes) -> Result<bool> {
+        let first = self.plan.as_ref().map_or(1, |plan| plan.channels.first);
         let mut inner = lock(&self.inner);
         loop {
             if let Some(trouble) = &inner.trouble {
                 return Err(trouble.clone());
             }
             let on_main = inner.unacked_bytes;
+            if on_main >= FIRST_BYTES && inner.stripes.wanted == 0 {
+                inner.stripes.wanted = first;
+                self.changed.notify_all();
+            }
             let least = inner.stripes.lanes.iter_mut().min_by_key(|lane| lane.bytes);
             let main_max = if least.is_some() { LANE_BYTES_MAX } else { super::UNACKED_MAX };
             match least {
@@ -271,8 +277,8 @@ impl Uplink {
         }
         let watch = std::mem::take(&mut stripes.watch);
         let open = stripes.open();
-        if stripes.wanted > open || stripes.losses > LOSSES_MAX {
-            // The last decision is not yet carried out, or has been in vain too often.
+        if stripes.wanted == 0 || stripes.wanted > open || stripes.opening > 0 || stripes.losses > LOSSES_MAX {
+            // There is little to send, the last decision is not yet carried out, or was in vain too often.
             return;
         }
         let seen = Seen { open, round_trip_ms, window_ms: now - since, held_up_ms: watch.held_up_ms };
@@ -456,6 +462,3 @@ impl Uplink {
         inner.stripes.end_all();
     }
 }
-
-/// How long a stripe may take to end.
-const PARTING_MS: u64 = 5_000;

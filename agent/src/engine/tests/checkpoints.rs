@@ -1,0 +1,193 @@
+//! Runs that end early: asked to, or killed. What was done is kept, and the next run goes on from there.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use store::chain::LinkKind;
+
+use super::place::{Ears, Place, RESTLESS, job, mixed, noise, over};
+use super::wire::Wire;
+use crate::engine::backup::pass::Pace;
+use crate::engine::job::{BackupJob, Stop};
+use crate::event::Event;
+use crate::fault::Code;
+
+const FILES: u64 = 24;
+const FILE_BYTES: u64 = 300_000;
+const FILE_LEN: usize = 300_000;
+
+fn many(at: &Path) {
+    fs::create_dir_all(at.join("sub")).unwrap();
+    for n in 0..FILES {
+        let name = if n % 2 == 0 { format!("{n:02}") } else { format!("sub/{n:02}") };
+        fs::write(at.join(name), noise(n, FILE_LEN)).unwrap();
+    }
+}
+
+fn told(job: BackupJob) -> BackupJob {
+    BackupJob { list_items: true, ..job }
+}
+
+/// Does something once `items` files were told and a checkpoint that knows of them was committed. No other file is
+/// told meanwhile.
+fn after_checkpoint(items: usize, then: impl Fn() + Send + Sync + 'static) -> Arc<Ears> {
+    let (seen, done, gate) = (AtomicUsize::new(0), Arc::new((Mutex::new(0), Condvar::new())), Mutex::new(()));
+    Ears::with(move |event| match event {
+        Event::Detail(text) if text.starts_with("checkpoint") => {
+            *done.0.lock().unwrap() += 1;
+            done.1.notify_all();
+        }
+        Event::Item { .. } => {
+            let _one = gate.lock().unwrap();
+            if seen.fetch_add(1, Ordering::SeqCst) + 1 != items {
+                return;
+            }
+            let before = *done.0.lock().unwrap();
+            let wait = |more: usize, ms| {
+                let guard = done.0.lock().unwrap();
+                let waited = done.1.wait_timeout_while(guard, Duration::from_millis(ms), |now| *now < before + more);
+                !waited.unwrap().1.timed_out()
+            };
+            // The next one may have begun before; then another comes, unless nothing was read since.
+            wait(2, 1_000);
+            assert!(*done.0.lock().unwrap() > 0, "no checkpoint comes");
+            then();
+        }
+        _ => {}
+    })
+}
+
+/// The next run takes over what the partial version has, and sends nothing that was sent.
+fn goes_on(place: &Place, run: &crate::engine::job::Run, first: &Arc<Wire>, at_least: u64, resent: u64) {
+    let source = place.path("src");
+    let mut run = run.clone();
+    run.stop = Stop::default();
+    run.watcher = Arc::new(Ears::default());
+    assert!(place.links(&run).contains(&LinkKind::Partial));
+    let wire = place.wire([]);
+    let summary = over(&run, &wire, job([&source]), Pace::default()).unwrap();
+    wire.settle();
+    assert!(summary.files_unchanged >= at_least, "{summary:?}");
+    assert_eq!(summary.read_bytes, (FILES - summary.files_unchanged) * FILE_BYTES);
+    let sent = first.traffic().0 + wire.traffic().0;
+    assert!(sent <= FILES * FILE_BYTES + resent + 200_000, "{sent}");
+    place.prove(&run, &source);
+    // And then nothing is left to be done.
+    let summary = place.backup(&run, job([&source])).unwrap();
+    assert_eq!((summary.read_bytes, summary.files_unchanged), (0, FILES));
+}
+
+#[test]
+fn a_run_that_was_asked_to_end_goes_on_next_time() {
+    let (place, mut run) = Place::new();
+    many(&place.path("src"));
+    let stop = run.stop.clone();
+    run.watcher = after_checkpoint(10, move || stop.ask(2));
+    let wire = place.wire([]);
+    let fault = over(&run, &wire, told(job([place.path("src")])), RESTLESS).unwrap_err();
+    assert_eq!(fault.code, Code::Interrupted, "{fault}");
+    assert!(fault.hint.unwrap().contains("what was done is kept"));
+    wire.settle();
+    goes_on(&place, &run, &wire, 9, 0);
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_next_time() {
+    let (place, mut run) = Place::new();
+    many(&place.path("src"));
+    let wire = place.wire([]);
+    let line = Arc::clone(&wire);
+    run.watcher = after_checkpoint(10, move || {
+        line.gone_after.store(0, Ordering::SeqCst);
+        line.cut_now();
+    });
+    over(&run, &wire, told(job([place.path("src")])), RESTLESS).unwrap_err();
+    wire.settle();
+    // What was on its way when the line was cut has not been acknowledged.
+    goes_on(&place, &run, &wire, 8, 3 << 20);
+}
+
+#[test]
+fn checkpoints_do_no_harm_to_a_run_that_ends_well() {
+    let (place, run) = Place::new();
+    many(&place.path("src"));
+    let wire = place.wire([]);
+    over(&run, &wire, job([place.path("src")]), RESTLESS).unwrap();
+    // Once more with everything there already, and something gone and something new.
+    fs::remove_file(place.path("src/00")).unwrap();
+    fs::write(place.path("src/new"), noise(1000, 400_000)).unwrap();
+    let summary = over(&run, &wire, job([place.path("src")]), RESTLESS).unwrap();
+    assert_eq!((summary.files_new, summary.files_removed, summary.files_unchanged), (1, 1, FILES - 1));
+    wire.settle();
+    place.prove(&run, &place.path("src"));
+}
+
+/// Asked to end at every kind of moment.
+#[test]
+fn a_run_may_be_asked_to_end_at_any_moment() {
+    for moment in [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 70, 80, 85, 88, 90] {
+        let (place, mut run) = Place::new();
+        let source = place.path("src");
+        mixed(&source);
+        let (stop, count) = (run.stop.clone(), AtomicUsize::new(0));
+        run.watcher = Ears::with(move |event| {
+            let counts = matches!(event, Event::Item { .. } | Event::Phase(_));
+            if counts && count.fetch_add(1, Ordering::SeqCst) == moment {
+                stop.ask(2);
+            }
+        });
+        let wire = place.wire([]);
+        let done = over(&run, &wire, told(job([&source])), RESTLESS);
+        wire.settle();
+        run.stop = Stop::default();
+        run.watcher = Arc::new(Ears::default());
+        if let Err(fault) = done {
+            assert_eq!(fault.code, Code::Interrupted, "{fault}");
+            let kept = fault.hint.unwrap().contains("what was done is kept");
+            assert_eq!(place.links(&run).contains(&LinkKind::Partial), kept);
+            assert!(kept || moment < 4, "nothing was kept at {moment}");
+        }
+        place.backup(&run, job([&source])).unwrap();
+        place.prove(&run, &source);
+    }
+}
+
+/// Asked to end, or cut off, in a second run that takes much over.
+#[test]
+fn a_later_run_may_end_early_too() {
+    for moment in [3, 10, 30] {
+        for dies in [false, true] {
+            let (place, mut run) = Place::new();
+            let source = place.path("src");
+            mixed(&source);
+            place.backup(&run, job([&source])).unwrap();
+            for n in 0..40 {
+                fs::write(source.join(format!("deep/er/noise-{n}")), noise(n + 500, 4_000)).unwrap();
+            }
+            fs::remove_dir_all(source.join("empty")).unwrap();
+            fs::remove_file(source.join("small-7")).unwrap();
+            let wire = place.wire([]);
+            let (stop, count, line) = (run.stop.clone(), AtomicUsize::new(0), Arc::clone(&wire));
+            run.watcher = Ears::with(move |event| {
+                if matches!(event, Event::Item { .. }) && count.fetch_add(1, Ordering::SeqCst) == moment {
+                    if dies {
+                        line.gone_after.store(0, Ordering::SeqCst);
+                        line.cut_now();
+                    } else {
+                        stop.ask(15);
+                    }
+                }
+            });
+            // So few files may all have been read by then.
+            drop(over(&run, &wire, told(job([&source])), RESTLESS));
+            wire.settle();
+            run.stop = Stop::default();
+            run.watcher = Arc::new(Ears::default());
+            place.backup(&run, job([&source])).unwrap();
+            place.prove(&run, &source);
+        }
+    }
+}

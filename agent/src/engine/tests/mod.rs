@@ -1,0 +1,12 @@
+//! What a backup does when things go wrong: lines that are cut, programs that die, vaults that lose something,
+//! files that change under its hands.
+
+mod checkpoints;
+mod files;
+mod history;
+mod losses;
+mod place;
+mod several;
+mod stripes;
+mod trick_disk;
+mod wire;

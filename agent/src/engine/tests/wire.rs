@@ -1,0 +1,238 @@
+//! A way to a vault of this process over a line that fails when it is told to.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+
+use store::door::{Chance, Clock, Disk};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use transport::pipe::{Reader, Writer};
+use transport::{Carrier, Error, Pipe, memory_pipe};
+
+use crate::engine::job::{Role, ServeJob};
+use crate::engine::queue::lock;
+use crate::serve::Server;
+
+/// When a connection breaks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cut {
+    /// After so many bytes to the server.
+    pub(super) up: Option<u64>,
+    /// After so many bytes from the server.
+    pub(super) down: Option<u64>,
+    /// The server does not notice: its end stays open until the test ends.
+    pub(super) unnoticed: bool,
+}
+
+impl Cut {
+    pub(super) fn up(bytes: u64) -> Self {
+        Self { up: Some(bytes), ..Self::default() }
+    }
+
+    pub(super) fn down(bytes: u64) -> Self {
+        Self { down: Some(bytes), ..Self::default() }
+    }
+
+    pub(super) fn unnoticed(self) -> Self {
+        Self { unnoticed: true, ..self }
+    }
+}
+
+/// See the module. Connections are cut as they were ordered, one order each; then they hold, or are all cut alike.
+pub(super) struct Wire {
+    vault: PathBuf,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    disk: Arc<dyn Disk>,
+    cuts: Mutex<VecDeque<Cut>>,
+    /// Every connection without an order of its own breaks so.
+    pub(super) always: Mutex<Cut>,
+    /// Nothing answers any more after so many connections.
+    pub(super) gone_after: AtomicUsize,
+    pub(super) opened: AtomicUsize,
+    lines: Mutex<Vec<Arc<Line>>>,
+    servers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        vault: PathBuf,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        disk: Arc<dyn Disk>,
+        cuts: impl IntoIterator<Item = Cut>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            vault,
+            clock,
+            chance,
+            disk,
+            cuts: Mutex::new(cuts.into_iter().collect()),
+            always: Mutex::default(),
+            gone_after: AtomicUsize::new(usize::MAX),
+            opened: AtomicUsize::new(0),
+            lines: Mutex::default(),
+            servers: Mutex::default(),
+        })
+    }
+
+    /// Bytes to and from the server so far.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        let lines = lock(&self.lines);
+        let sum = |side: fn(&Line) -> &AtomicU64| lines.iter().map(|line| side(line).load(Ordering::SeqCst)).sum();
+        (sum(|line| &line.up), sum(|line| &line.down))
+    }
+
+    /// Bytes to the server on each connection, in the order in which they were opened.
+    pub(super) fn each_up(&self) -> Vec<u64> {
+        lock(&self.lines).iter().map(|line| line.up.load(Ordering::SeqCst)).collect()
+    }
+
+    /// Cuts what is connected now.
+    pub(super) fn cut_now(&self) {
+        for line in &*lock(&self.lines) {
+            line.cut();
+        }
+    }
+
+    /// Everything is cut, noticed by the servers, and they have ended.
+    pub(super) fn settle(&self) {
+        for line in &*lock(&self.lines) {
+            line.cut();
+            lock(&line.grave).clear();
+        }
+        let servers = std::mem::take(&mut *lock(&self.servers));
+        for server in servers {
+            server.join().unwrap();
+        }
+    }
+}
+
+impl Carrier for Wire {
+    fn open(&self) -> transport::Result<Pipe> {
+        if self.opened.fetch_add(1, Ordering::SeqCst) >= self.gone_after.load(Ordering::SeqCst) {
+            return Err(Error::Unreachable { host: "test".into(), why: "nobody is there".into() });
+        }
+        let cut = lock(&self.cuts).pop_front().unwrap_or(*lock(&self.always));
+        let (ours, theirs) = memory_pipe();
+        let job = ServeJob { vault: self.vault.clone(), account: None, role: Role::Admin, refusal: None };
+        let server = Server::new(&job, Arc::clone(&self.clock), Arc::clone(&self.chance)).on(Arc::clone(&self.disk));
+        lock(&self.servers).push(std::thread::spawn(move || drop(server.serve(theirs))));
+        let line = Arc::new(Line { cut, ..Line::default() });
+        lock(&self.lines).push(Arc::clone(&line));
+        let (reader, writer, _) = ours.split().map_err(|cause| Error::from_pipe("opening", &cause))?;
+        let reader = Near { half: Some(reader), line: Arc::clone(&line) };
+        Ok(Pipe::new(Box::new(reader), Box::new(Near { half: Some(writer), line })))
+    }
+
+    fn describe(&self) -> String {
+        "test".into()
+    }
+
+    fn end_report(&self) -> Option<String> {
+        None
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    cut: Cut,
+    up: AtomicU64,
+    down: AtomicU64,
+    is_cut: AtomicBool,
+    wakers: Mutex<Vec<Waker>>,
+    /// Halves whose end the server does not see.
+    grave: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+impl Line {
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for waker in lock(&self.wakers).drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// How many more bytes may pass; cuts when there are none.
+    fn left(&self, passed: &AtomicU64, most: Option<u64>) -> usize {
+        let left = most.map_or(u64::MAX, |most| most.saturating_sub(passed.load(Ordering::SeqCst)));
+        if left == 0 {
+            self.cut();
+        }
+        if self.is_cut.load(Ordering::SeqCst) { 0 } else { usize::try_from(left).unwrap_or(usize::MAX) }
+    }
+}
+
+/// The client's half of a line.
+struct Near<T: Send + 'static> {
+    half: Option<T>,
+    line: Arc<Line>,
+}
+
+impl<T: Send + 'static> Near<T> {
+    fn bury(&mut self) {
+        if let (Some(half), true) = (self.half.take(), self.line.cut.unnoticed) {
+            lock(&self.line.grave).push(Box::new(half));
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Near<T> {
+    fn drop(&mut self) {
+        if self.line.is_cut.load(Ordering::SeqCst) {
+            self.bury();
+        }
+    }
+}
+
+impl AsyncRead for Near<Reader> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        lock(&self.line.wakers).push(cx.waker().clone());
+        let left = self.line.left(&self.line.down, self.line.cut.down).min(out.remaining());
+        if left == 0 {
+            self.bury();
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let mut bytes = vec![0; left];
+        let mut some = ReadBuf::new(&mut bytes);
+        let Some(half) = &mut self.half else { return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())) };
+        let polled = Pin::new(half).poll_read(cx, &mut some);
+        out.put_slice(some.filled());
+        self.line.down.fetch_add(some.filled().len() as u64, Ordering::SeqCst);
+        polled
+    }
+}
+
+impl AsyncWrite for Near<Writer> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        lock(&self.line.wakers).push(cx.waker().clone());
+        let left = self.line.left(&self.line.up, self.line.cut.up).min(bytes.len());
+        if left == 0 && !bytes.is_empty() {
+            self.bury();
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let Some(half) = &mut self.half else { return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())) };
+        let polled = Pin::new(half).poll_write(cx, &bytes[..left]);
+        if let Poll::Ready(Ok(len)) = polled {
+            self.line.up.fetch_add(len as u64, Ordering::SeqCst);
+        }
+        polled
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.half {
+            Some(half) => Pin::new(half).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Over a line with a long way: real SSH through a forwarder that delivers everything late.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tests::slow_line::SlowLine;
+use tests::sshd::{Setup, Sshd};
+use tests::tree::Seeded;
+use tests::world::World;
+use tests::{look, need};
+
+use crate::world;
+
+/// A machine, and a server at the other end of a slow line that knows its key.
+struct Far {
+    world: World,
+    sshd: Sshd,
+    line: SlowLine,
+}
+
+/// `None` when there is no sshd here.
+fn far(program: Option<&Path>, round_trip_ms: u64, config: &[&str]) -> Option<Far> {
+    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
+        return None;
+    }
+    let world = program.map_or_else(world, World::new);
+    let client = world.ssh();
+    let key = client.key("ed25519", "");
+    let sshd = Sshd::start(Setup {
+        authorized: vec![client.public(&key)],
+        home: Some(world.dir("server")),
+        programs: Some(world.path("bin")),
+        config: config.iter().map(|line| (*line).to_owned()).collect(),
+        ..Setup::default()
+    });
+    let line = SlowLine::start(sshd.port, Duration::from_millis(round_trip_ms));
+    client.know(&format!("[127.0.0.1]:{} {}\n", line.port, sshd.host_key("ed25519")));
+    client.config(&format!("Host far\n HostName 127.0.0.1\n Port {}\n IdentityFile {}\n", line.port, key.display()));
+    let world = world.with_vault(format!("ssh://far{}", world.arg("server/vault")));
+    world.tuckbox(["init"]).ok();
+    Some(Far { world, sshd, line })
+}
+
+/// Files that do not compress: so many of 1 MiB.
+fn noise(at: &Path, seed: u64, files: usize) {
+    std::fs::create_dir_all(at).unwrap();
+    let mut random = Seeded::new(seed);
+    for n in 0..files {
+        std::fs::write(at.join(format!("noise-{n:03}")), random.bytes(1 << 20)).unwrap();
+    }
+}
+
+/// Sessions that the server has begun.
+fn sessions(far: &Far) -> usize {
+    far.sshd.log().lines().filter(|line| line.contains("Starting session:")).count()
+}
+
+/// Backs a tree up over so many channels, and proves that it is there.
+fn back_up(far: &Far, ssh: &str, stripes: &str) -> usize {
+    let (world, before) = (&far.world, sessions(far));
+    let source = world.path("noise");
+    noise(&source, 3, 24);
+    world.tuckbox(["backup", "--ssh", ssh]).and([&source]).env("TUCKBOX_STRIPES", stripes).ok();
+    let opened = sessions(far) - before;
+    world.tuckbox(["check", "--full"]).ok();
+    world.restore_all("back");
+    let back = world.path("back").join(source.strip_prefix("/").unwrap());
+    look::at(&source).same_as(&look::at(&back));
+    opened
+}
+
+#[test]
+fn a_far_server_gets_its_records_over_several_channels() {
+    let Some(far) = far(None, 20, &[]) else { return };
+    assert_eq!(back_up(&far, "embedded", "4"), 4);
+}
+
+#[test]
+fn the_systems_ssh_opens_a_second_connection() {
+    let Some(far) = far(None, 20, &[]) else { return };
+    assert_eq!(back_up(&far, "system", "2"), 2);
+}
+
+#[test]
+fn a_server_that_allows_one_session_gets_everything_over_that() {
+    let Some(far) = far(None, 20, &["MaxSessions 1"]) else { return };
+    assert_eq!(back_up(&far, "embedded", "8"), 1);
+}
+
+/// What a long way costs, as a table, when it is asked for: `TUCKBOX_PROGRAM` names a program built for release;
+/// `TUCKBOX_MIB` how much is sent.
+#[test]
+fn measure_a_long_way() {
+    let Some(program) = std::env::var_os("TUCKBOX_PROGRAM") else { return };
+    let mib = std::env::var("TUCKBOX_MIB").map_or(64, |text| text.parse().unwrap());
+    for round_trip_ms in [100, 20] {
+        let ways = [("embedded", "1"), ("embedded", "2"), ("embedded", "4"), ("embedded", "8"), ("embedded", "auto")];
+        for (ssh, stripes) in ways.into_iter().chain([("system", "1"), ("system", "auto")]) {
+            let Some(far) = far(Some(Path::new(&program)), round_trip_ms, &[]) else { return };
+            let (empty, source) = (far.world.dir("empty"), far.world.path("noise"));
+            noise(&source, 3, mib);
+            let took = |words: &[&str]| {
+                let (began, before) = (Instant::now(), sessions(&far));
+                let call = far.world.tuckbox(["--ssh", ssh]).and(words);
+                call.env("TUCKBOX_STRIPES", stripes).limit(Duration::from_secs(600)).ok();
+                (began.elapsed().as_secs_f64(), sessions(&far) - before)
+            };
+            let (nothing, _) = took(&["backup", empty.to_str().unwrap()]);
+            let (up, channels) = took(&["backup", source.to_str().unwrap()]);
+            let (down, channels_down) = took(&["restore", "--to", &far.world.arg("back")]);
+            let rate = |took| mib as f64 / (took - nothing);
+            eprintln!(
+                "{round_trip_ms:>4} ms, {ssh:<8} {stripes:>4}: nothing in {nothing:.2} s; {mib} MiB up in {up:.2} s, \
+                 {:.1} MiB/s on {channels}; down in {down:.2} s, {:.1} MiB/s on {channels_down}",
+                rate(up),
+                rate(down)
+            );
+        }
+    }
+}
