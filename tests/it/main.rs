@@ -7,6 +7,7 @@ mod decoder;
 mod errors;
 mod fidelity;
 mod first_run;
+mod golden;
 mod guard;
 mod hexdump;
 mod history;

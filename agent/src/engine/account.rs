@@ -278,7 +278,8 @@ impl Account {
 
     /// The version that an expression means.
     pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        super::versions::pick(&self.version_links(false), at)
+        // A checkpoint is never meant by a time; who names it by its id, means it.
+        super::versions::pick(&self.version_links(matches!(at, At::Id { .. })), at)
     }
 
     // ---- nodes --------------------------------------------------------------------------------------------------

@@ -177,7 +177,7 @@ fn a_backup_for_people() {
         shown.out,
         format!(
             "added            12 B  /home/ana/docs/private\\n.key\n  3 files, 0 B: 3 new\n  read 0 B, 0 B new, sent 0 B in 0.0 s\n  \
-             1 item could not be taken as they are, see the warnings\nVersion 3f9c02ab (no. 2) is safe in {vault}.\n"
+             1 item was not taken as it is, see the warnings\nVersion 3f9c02ab (no. 2) is safe in {vault}.\n"
         )
     );
     assert!(shown.seen.contains("vault_is_default: true"));
