@@ -12,7 +12,7 @@ use transport::message::{
 use transport::{Call, Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
-use super::connect::Connector;
+use super::connect::{Connector, address};
 use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
@@ -419,7 +419,11 @@ fn links_dir(run: &Run, vault: VaultId, account: AccountId) -> std::path::PathBu
 /// The first question on a connection.
 pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open {
     Open {
-        account: run.place.account.clone(),
+        account: run.place.account.clone().or_else(|| {
+            // Only keys that could open several accounts need to be told which one is this machine's.
+            let several = files.len() > 1 && run.place.key_file.is_none();
+            several.then(|| StateDir::new(run.folders.state.clone()).account_at(&address(run))).flatten()
+        }),
         keys: files.iter().map(|found| found.file.key_check()).collect(),
         after,
         client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), run.host),
