@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use store::chain::{Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body};
+use store::chain::{
+    Certificate, Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body,
+};
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
@@ -326,7 +328,7 @@ impl Account {
 
     /// Commits a device link with a certificate of this device.
     pub fn introduce(&self, device: &DeviceKey) -> Result<()> {
-        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), u32::MAX, 0);
+        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), Certificate::ALL_ROLES, 0);
         let body = seal_device_body(&self.sealer, &certificate, &self.run.host)?;
         self.append(device, LinkKind::Device, &body).map(|_| ())
     }
