@@ -49,11 +49,13 @@ impl Totals {
     }
 }
 
+/// A directory to be counted: itself, or one above and its name in it; and its path.
+type Waiting = (Arc<Dir>, Option<Box<[u8]>>, Arc<PathNode>);
+
 /// Files and bytes below a directory.
 fn below(flow: &Flow<'_>, source: &SourceRun, top: Dir) -> (u64, u64) {
     let (mut files, mut bytes) = (0, 0);
-    let mut waiting: Vec<(Arc<Dir>, Option<Box<[u8]>>, Arc<PathNode>)> =
-        vec![(Arc::new(top), None, PathNode::top(&source.job.path))];
+    let mut waiting: Vec<Waiting> = vec![(Arc::new(top), None, PathNode::top(&source.job.path))];
     while let Some((dir, name, path)) = waiting.pop() {
         if flow.ending() {
             break;
