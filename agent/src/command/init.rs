@@ -29,12 +29,22 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let made = desk.engine().init(&desk.run()?, job)?;
     tell(&desk.face, &made)?;
     desk.face.summary("init", &made)?;
+    if made.key_made && desk.settings.may_ask {
+        offer_words(desk)?;
+    }
     if made.vault_made || made.account_made || made.key_made {
         desk.face.say("Next:  tuckbox backup DIR")?;
     } else {
         desk.face.say("Everything was there already.")?;
     }
     Ok(Exit::Ok)
+}
+
+/// Shows the recovery words at once, when the person likes to.
+fn offer_words(desk: &Desk<'_>) -> Result<()> {
+    let question = "Show the 24 recovery words now, to write them down? [Y/n] ";
+    let answer = desk.world.keyboard.line(question, true)?.unwrap_or_default();
+    if matches!(answer.trim_ascii(), b"" | b"y" | b"Y" | b"yes") { super::key::words(desk).map(|_| ()) } else { Ok(()) }
 }
 
 /// What was made, for people; also told by the automatic first backup.

@@ -204,7 +204,7 @@ fn export(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn words(desk: &Desk<'_>) -> Result<Exit> {
+pub(super) fn words(desk: &Desk<'_>) -> Result<Exit> {
     let words = desk.engine().key_words(&desk.run()?)?;
     match &desk.face {
         Face::Json(stream) => stream.record("words", &WordsRecord { words: &words })?,

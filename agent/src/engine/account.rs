@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use store::chain::{Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body};
+use store::chain::{
+    Certificate, Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body,
+};
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
@@ -12,7 +14,7 @@ use transport::message::{
 use transport::{Call, Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
-use super::connect::Connector;
+use super::connect::{Connector, address};
 use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
@@ -326,7 +328,7 @@ impl Account {
 
     /// Commits a device link with a certificate of this device.
     pub fn introduce(&self, device: &DeviceKey) -> Result<()> {
-        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), u32::MAX, 0);
+        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), Certificate::ALL_ROLES, 0);
         let body = seal_device_body(&self.sealer, &certificate, &self.run.host)?;
         self.append(device, LinkKind::Device, &body).map(|_| ())
     }
@@ -419,7 +421,11 @@ fn links_dir(run: &Run, vault: VaultId, account: AccountId) -> std::path::PathBu
 /// The first question on a connection.
 pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open {
     Open {
-        account: run.place.account.clone(),
+        account: run.place.account.clone().or_else(|| {
+            // Only keys that could open several accounts need to be told which one is this machine's.
+            let several = files.len() > 1 && run.place.key_file.is_none();
+            several.then(|| StateDir::new(run.folders.state.clone()).account_at(&address(run))).flatten()
+        }),
         keys: files.iter().map(|found| found.file.key_check()).collect(),
         after,
         client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), run.host),

@@ -26,6 +26,7 @@ pub mod scan;
 pub mod seal;
 pub mod ship;
 pub mod source_run;
+pub mod totals;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -77,8 +78,8 @@ fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
     super::init::automatic(run).map(Some)
 }
 
-/// Times that lacking nodes are sent again before everything is read again.
-const NODE_ROUNDS_MAX: u32 = 8;
+/// Times that lacking nodes are sent again from the cache.
+const NODE_ROUNDS_MAX: u32 = 16;
 
 /// One backup run.
 struct Backup<'a> {
@@ -165,16 +166,18 @@ impl<'a> Backup<'a> {
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
-        let mut rounds = 0;
+        let (mut rounds, mut read_again) = (0, false);
         let committed = loop {
             match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
                 publish::Published::Committed(link) => break link,
-                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) if rounds <= NODE_ROUNDS_MAX => {
+                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) => {
                     // What is below a node that is lacking shows when it is there again.
                     if chunks.is_empty() && rounds < NODE_ROUNDS_MAX && self.send_nodes(link, &nodes)? {
                         rounds += 1;
+                    } else if read_again {
+                        return Err(lacking());
                     } else {
-                        rounds = NODE_ROUNDS_MAX + 1;
+                        read_again = true;
                         self.read_again(&mut pass, &mut sources)?;
                     }
                 }
@@ -265,7 +268,7 @@ impl<'a> Backup<'a> {
         let starts = prepare::starts(&again)?;
         match pass.run(&again, starts)? {
             PassEnd::Whole(counts) => Ok((again, counts)),
-            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+            PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }
 
@@ -296,7 +299,7 @@ impl<'a> Backup<'a> {
                 *sources = again;
                 Ok(())
             }
-            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+            PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }
 }

@@ -154,7 +154,7 @@ fn one_file_that_cannot_be_read_keeps_no_other_source_back() {
         mixed(&place.path("src"));
         let alone = place.path("alone");
         fs::write(&alone, b"a file of its own, a bit longer than what is kept inline").unwrap();
-        fs::set_permissions(&alone, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&alone, Permissions::from_mode(0o0)).unwrap();
         let summary = place.backup(&run, job([place.path("src"), alone.clone()])).unwrap();
         assert_eq!((summary.sources_missing, summary.errors), (1, 1));
         place.prove(&run, &place.path("src"));
