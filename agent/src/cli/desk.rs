@@ -166,6 +166,7 @@ impl Desk<'_> {
             source: self.settings.passphrase.clone(),
             zone: self.zone(),
             extras,
+            chosen: std::sync::Mutex::default(),
         };
         Ok(Run {
             place: self.place()?,
