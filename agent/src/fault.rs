@@ -6,7 +6,7 @@ use std::fmt;
 /// Result with a [`Fault`].
 pub type Result<T, E = Fault> = std::result::Result<T, E>;
 
-/// Exit classes (DESIGN, chapter 8). The most serious of several errors wins, see [`Exit::worse`].
+/// Exit classes; their numbers are the exit status of the program and never change. The most serious of several errors wins, see [`Exit::worse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {
@@ -230,14 +230,6 @@ impl Fault {
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
-        self
-    }
-
-    /// Says what was being done: the sentence becomes a cause of this one.
-    #[must_use]
-    pub fn while_doing(mut self, doing: impl Into<String>) -> Self {
-        let sentence = std::mem::replace(&mut self.message, doing.into());
-        self.causes.insert(0, sentence);
         self
     }
 

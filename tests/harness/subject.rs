@@ -299,6 +299,7 @@ impl Outcome {
     /// A text without what is another in every run: the temporary directory, ids, ports.
     fn settled(&self, text: &str) -> String {
         let text = text.replace(&*self.root.to_string_lossy(), "WORLD");
+        let text = without_times(&text);
         let text = replace_runs(&text, |c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase(), 8, "ID");
         replace_runs(&text, |c| c.is_ascii_digit(), 5, "PORT")
     }
@@ -407,6 +408,23 @@ impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Moments as `TIME`: `2026-11-21T01:18:13Z`.
+fn without_times(text: &str) -> String {
+    let shape = |word: &str| word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if rest.get(..20).is_some_and(|head| shape(head) == "0000-00-00T00:00:00Z") {
+            out.push_str("TIME");
+            rest = &rest[20..];
+        } else {
+            out.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    out
 }
 
 /// Replaces each run of such characters that is at least so long and stands alone.

@@ -78,7 +78,9 @@ fn a_person_chooses_a_passphrase_and_is_asked_for_it() {
         .keys("tea at four\r")
         .shows("The same again")
         .keys("tea at four\r")
-        .shows("tuckbox key words");
+        .shows("Show the 24 recovery words now")
+        .keys("\r")
+        .shows("With them, `tuckbox key recover");
     assert!(!init.all().contains("tea at four"), "the passphrase was shown");
     assert_eq!(init.end(), 0);
 

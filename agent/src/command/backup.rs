@@ -1,8 +1,7 @@
 //! `backup`: makes a version.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -13,6 +12,7 @@ use crate::config::{Table, keys};
 use crate::engine::job::{BackupJob, BackupSummary, SourceJob, StdinJob};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
+use crate::source::read_list;
 use crate::units::{count, counted, duration, parse_size, size};
 use crate::world::absolute;
 
@@ -113,7 +113,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     let arguments = matches.get_many::<OsString>("path").into_iter().flatten();
     given.extend(arguments.map(|path| absolute(&desk.world.working, path)));
     for list in matches.get_many::<OsString>("files-from").into_iter().flatten() {
-        given.extend(read_list(list)?.iter().map(|path| absolute(&desk.world.working, path)));
+        given.extend(listed(list)?.iter().map(|path| absolute(&desk.world.working, OsStr::from_bytes(path))));
     }
     let from_lists = matches.contains_id("files-from");
     job.sources = if given.is_empty() && !from_lists {
@@ -191,28 +191,15 @@ fn add_options(source: &mut SourceJob, matches: &ArgMatches, desk: &Desk<'_>, ho
     }
 }
 
-/// Longest list of paths, in bytes.
-const LIST_BYTES_MAX: u64 = 64 << 20;
-
-/// Paths one a line, as bytes; empty lines and those that begin with # are passed over.
-fn read_list(list: &OsStr) -> Result<Vec<OsString>> {
-    let failed = |cause: std::io::Error| {
-        Fault::new(Code::Usage, format!("cannot read the list {}", for_terminal(list.as_bytes()))).because(cause)
+/// The paths in a list of `--files-from`.
+fn listed(list: &OsStr) -> Result<Vec<Vec<u8>>> {
+    let read = match list.as_bytes() {
+        b"-" => read_list(&mut std::io::stdin()),
+        _ => std::fs::File::open(list).and_then(|mut file| read_list(&mut file)),
     };
-    let from: Box<dyn Read> = match list.as_bytes() {
-        b"-" => Box::new(std::io::stdin()),
-        _ => Box::new(std::fs::File::open(list).map_err(failed)?),
-    };
-    let mut bytes = Vec::new();
-    from.take(LIST_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LIST_BYTES_MAX {
-        return Err(failed(std::io::Error::other("it is larger than 64 MiB")));
-    }
-    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    Ok(lines
-        .filter(|line| !line.is_empty() && line.first() != Some(&b'#'))
-        .map(|line| OsString::from_vec(line.to_vec()))
-        .collect())
+    read.map_err(|error| {
+        Fault::new(Code::Usage, format!("cannot read the list {}", for_terminal(list.as_bytes()))).because(error)
+    })
 }
 
 /// The summary, for people.
@@ -241,8 +228,9 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
         return lines;
     };
     lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
-    if s.healed_bytes > 0 {
-        lines.push(format!("  gave the vault {} back that it had lost", size(s.healed_bytes)));
+    if s.healed > 0 {
+        let healed = counted(s.healed, "chunk or node", "chunks and nodes");
+        lines.push(format!("  gave the vault {healed} back that it had lost"));
     }
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");
@@ -298,9 +286,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list");
         std::fs::write(&list, b"/a b\n\n# no\n/c\xff\r\nlast").unwrap();
-        let paths: Vec<Vec<u8>> = read_list(list.as_os_str()).unwrap().into_iter().map(OsString::into_vec).collect();
-        assert_eq!(paths, [&b"/a b"[..], b"/c\xff", b"last"]);
-        assert_eq!(read_list(OsStr::new("/no/such/list")).unwrap_err().code, Code::Usage);
+        assert_eq!(listed(list.as_os_str()).unwrap(), [&b"/a b"[..], b"/c\xff", b"last"]);
+        assert_eq!(listed(OsStr::new("/no/such/list")).unwrap_err().code, Code::Usage);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use store::chain::{Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body};
+use store::chain::{
+    Certificate, Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body,
+};
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
@@ -12,7 +14,7 @@ use transport::message::{
 use transport::{Call, Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
-use super::connect::Connector;
+use super::connect::{Connector, address};
 use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
@@ -69,6 +71,8 @@ pub struct Account {
     pub clock_ahead_ms: i64,
     /// Bytes free on the vault's disk.
     pub free_bytes: Option<u64>,
+    /// Chunks and nodes that the vault has lost and would take back.
+    pub wanted: u64,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -164,6 +168,7 @@ impl Account {
             vault: opened.vault,
             clock_ahead_ms: opened.now_ms - run.clock.now_ms(),
             free_bytes: opened.free_bytes,
+            wanted: opened.wanted.unwrap_or(0),
             row,
             keys,
             keyring,
@@ -174,6 +179,14 @@ impl Account {
             state_dir,
             suspicion,
         })
+    }
+
+    /// Chunks and nodes that the vault has lost, as it is now.
+    pub fn wanted_now(&self) -> Result<u64> {
+        let open =
+            Open { account: Some(self.row.name.clone()), keys: Vec::new(), after: u64::MAX, client: String::new() };
+        let opened: Opened = self.remote.ask(&Request::Open(open))?;
+        Ok(opened.wanted.unwrap_or(0))
     }
 
     /// Refuses to write into a vault whose history is not the one that was seen before.
@@ -316,7 +329,7 @@ impl Account {
 
     /// Commits a device link with a certificate of this device.
     pub fn introduce(&self, device: &DeviceKey) -> Result<()> {
-        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), u32::MAX, 0);
+        let certificate = self.keys.certify(self.row.id, device.id(), device.public(), Certificate::ALL_ROLES, 0);
         let body = seal_device_body(&self.sealer, &certificate, &self.run.host)?;
         self.append(device, LinkKind::Device, &body).map(|_| ())
     }
@@ -409,7 +422,11 @@ fn links_dir(run: &Run, vault: VaultId, account: AccountId) -> std::path::PathBu
 /// The first question on a connection.
 pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open {
     Open {
-        account: run.place.account.clone(),
+        account: run.place.account.clone().or_else(|| {
+            // Only keys that could open several accounts need to be told which one is this machine's.
+            let several = files.len() > 1 && run.place.key_file.is_none();
+            several.then(|| StateDir::new(run.folders.state.clone()).account_at(&address(run))).flatten()
+        }),
         keys: files.iter().map(|found| found.file.key_check()).collect(),
         after,
         client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), run.host),

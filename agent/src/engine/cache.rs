@@ -83,7 +83,6 @@ enum Spot {
 #[derive(Default)]
 struct Fresh {
     writer: Option<PackWriter>,
-    nodes: HashSet<NodeId>,
 }
 
 impl NodeCache {
@@ -141,8 +140,6 @@ impl NodeCache {
             return Ok(());
         }
         let mut fresh = lock(&self.fresh);
-        let ids = record.nodes()?.into_iter().map(|(id, _)| id);
-        fresh.nodes.extend(ids);
         if fresh.writer.is_none() {
             fresh.writer = self.new_writer()?;
         }

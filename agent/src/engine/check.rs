@@ -6,7 +6,7 @@ use store::id::{ChunkId, NodeId};
 use store::seal::Scratch;
 use store::tree::{Content, Node, NodeSource, PieceReader, What};
 use transport::Class;
-use transport::message::{Check, FetchBatch, Fetched, IDS_MAX, Request, Told, encode, join_ids};
+use transport::message::{Check, FetchBatch, Fetched, IDS_MAX, Request, Told, encode, join_ids, split_ids};
 
 use super::account::Account;
 use super::cache::NodeCache;
@@ -239,7 +239,9 @@ impl Opening<'_> {
                 },
                 Next::Message(message) => {
                     let fetched: Fetched = take_reply(&message)?;
-                    for id in transport::message::split_ids(&fetched.missing, ChunkId::new).unwrap_or_default() {
+                    let missing = split_ids(&fetched.missing, ChunkId::new)
+                        .ok_or_else(|| protocol("a list of missing chunks cannot be read"))?;
+                    for id in missing {
                         tell(summary, row, Code::DataDamaged, &format!("chunk {id} is missing"), None, None)?;
                     }
                     match batches.next() {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use store::chain::{Head, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, Verifier, body_hash};
-use store::id::{AccountId, BodyHash, ChainHash, LinkId};
+use store::id::{AccountId, BodyHash, ChainHash};
 use store::record::Record;
 use transport::message::{Links, LinksReply, Request};
 
@@ -180,11 +180,6 @@ impl History {
     /// The links, oldest first.
     pub fn links(&self) -> &[ReceivedLink] {
         &self.links
-    }
-
-    /// A link by its id's beginning.
-    pub fn find(&self, id: LinkId) -> Option<&ReceivedLink> {
-        self.links.iter().find(|link| link.link_id() == id)
     }
 
     /// Number of the newest link; 0 when there is none.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::chain::{LinkKind, ReceivedLink, Verifier, seal_device_body};
+use store::chain::{Certificate, LinkKind, ReceivedLink, Verifier, seal_device_body};
 use store::id::{ChainHash, VaultId};
 use store::record::Record;
 use store::seal::{DeviceKey, KeyFile, Keyring, RootSecret};
@@ -14,14 +14,15 @@ use transport::{Call, Class};
 
 use super::connect::Connector;
 use super::job::{InitJob, Made, Run};
-use super::keys::{Found, key_checks, key_path, keyring_body, make_key, sealer, unlock_file, write_key};
+use super::keys::{key_checks, key_path, keyring_body, make_key, read_key, sealer, unlock_file, write_key};
 use super::remote::Remote;
 use super::state::{StateDir, VaultState};
 use super::trouble::protocol;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 
-/// Makes what is missing. See DESIGN, chapter 8.
+/// Makes whatever is missing: vault, account, key. What is there stays as it is; an account that has a key already
+/// is refused unless its key is on this machine.
 pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
     let connector = Connector::new(run)?;
     let remote = connector.connect()?;
@@ -77,9 +78,7 @@ fn new_key(
 ) -> Result<(RootSecret, std::path::PathBuf, bool, bool)> {
     let row = &made.account;
     let path = key_path(run, &row.name, made.vault);
-    if path.exists() {
-        let found =
-            Found { path: path.clone(), file: KeyFile::parse(&std::fs::read_to_string(&path).unwrap_or_default())? };
+    if let Some(found) = read_key(&path)? {
         return Err(Fault::new(
             Code::KeyOtherAccount,
             format!(
@@ -121,7 +120,7 @@ fn begin_chain(run: &Run, remote: &Remote, row: &AccountRow, root: &RootSecret) 
     };
     let keyring = Keyring::generate(&*run.chance);
     let (keys, sealer) = sealer(run, row, root, &keyring);
-    let certificate = keys.certify(row.id, device.id(), device.public(), u32::MAX, 0);
+    let certificate = keys.certify(row.id, device.id(), device.public(), Certificate::ALL_ROLES, 0);
     let device_body = seal_device_body(&sealer, &certificate, &run.host)?;
     let key_body = keyring_body(root, row, &keyring, run)?;
     let call =
@@ -171,7 +170,8 @@ fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body:
 
 /// Remembers which account this machine uses in a vault.
 pub fn remember(run: &Run, vault: VaultId, account: &str) -> Result<()> {
-    StateDir::new(run.folders.state.clone()).set_vault(vault, &VaultState { account: Some(account.to_owned()) })
+    let address = super::connect::address(run);
+    StateDir::new(run.folders.state.clone()).set_vault(vault, &VaultState { account: account.to_owned(), address })
 }
 
 /// The default vault, account and key for a first backup.

@@ -117,7 +117,7 @@ pub enum SshChoice {
     System,
 }
 
-/// Our directories (DESIGN, 'Places'). They need not exist yet.
+/// Our directories. They need not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folders {
     /// Configuration and keys: `$XDG_CONFIG_HOME/tuckbox`.

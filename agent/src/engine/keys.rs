@@ -80,7 +80,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// One key file; `None` when it is not there.
-fn read_key(path: &Path) -> Result<Option<Found>> {
+pub fn read_key(path: &Path) -> Result<Option<Found>> {
     let meta = match std::fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

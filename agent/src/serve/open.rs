@@ -39,6 +39,7 @@ impl Server {
             links: links.into_iter().map(Into::into).collect(),
             bodies: bodies.into_iter().map(Into::into).collect(),
             generation: domain.generation()?,
+            wanted: Some(domain.wanted()?).filter(|wanted| *wanted > 0),
             now_ms: self.clock.now_ms(),
             free_bytes: self.disk.free_bytes(vault.path()).ok(),
             account: row(&account),

@@ -4,16 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// How a list is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListForm {
-    /// One path a line; blanks around it, empty lines and lines with `#` first say nothing.
-    Lines,
-    /// Each path ends in a zero byte and stands for itself.
-    Nul,
-}
-
-/// Longest list that is read.
+/// Longest list that is read: a million paths, and no file that was named by mistake.
 pub(super) const LIST_BYTES_MAX: u64 = 256 << 20;
 
 /// All of a file, refused when it is longer than `most` bytes.
@@ -30,23 +21,13 @@ fn read_all(reader: &mut dyn Read, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The paths in a file, raw. `-` is not special here: see [`parse_list`].
-pub fn read_list_file(path: &Path, form: ListForm) -> io::Result<Vec<Vec<u8>>> {
-    parse_list(&mut File::open(path)?, form)
-}
-
-/// The paths that a reader gives (standard input, a file), raw, in their order.
-pub fn parse_list(reader: &mut dyn Read, form: ListForm) -> io::Result<Vec<Vec<u8>>> {
+/// The paths that a reader gives (standard input, a file), one a line, raw, in their order. Blanks belong to a path;
+/// empty lines and those with `#` first say nothing. A zero byte is an error: that is a list of another form.
+pub fn read_list(reader: &mut dyn Read) -> io::Result<Vec<Vec<u8>>> {
     let bytes = read_all(reader, LIST_BYTES_MAX)?;
-    let paths: Vec<Vec<u8>> = match form {
-        ListForm::Lines => bytes
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::trim_ascii)
-            .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
-            .map(<[u8]>::to_vec)
-            .collect(),
-        ListForm::Nul => bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect(),
-    };
+    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let paths: Vec<Vec<u8>> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with(b"#")).map(<[u8]>::to_vec).collect();
     if paths.iter().any(|path| path.contains(&0)) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a path contains a zero byte"));
     }
@@ -57,19 +38,17 @@ pub fn parse_list(reader: &mut dyn Read, form: ListForm) -> io::Result<Vec<Vec<u
 mod tests {
     use super::*;
 
-    fn parse(bytes: &[u8], form: ListForm) -> io::Result<Vec<Vec<u8>>> {
-        parse_list(&mut &bytes[..], form)
+    fn parse(bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+        read_list(&mut &bytes[..])
     }
 
     #[test]
-    fn lines_and_zeros() {
-        let lines = parse(b"# all\n/etc\r\n\n  /home/a b \n/x#y\n\xff", ListForm::Lines).unwrap();
-        assert_eq!(lines, [&b"/etc"[..], b"/home/a b", b"/x#y", b"\xff"]);
-        let raw = parse(b"# a\0/new\nline\0 b \0\0last", ListForm::Nul).unwrap();
-        assert_eq!(raw, [&b"# a"[..], b"/new\nline", b" b ", b"last"]);
-        assert!(parse(b"", ListForm::Lines).unwrap().is_empty());
-        // The wrong form is noticed, not misread.
-        assert_eq!(parse(b"/a\0/b\0", ListForm::Lines).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    fn lists_hold_bytes() {
+        let lines = parse(b"# all\n/etc\r\n\n /home/a b \n/x#y\n\xff").unwrap();
+        assert_eq!(lines, [&b"/etc"[..], b" /home/a b ", b"/x#y", b"\xff"]);
+        assert!(parse(b"").unwrap().is_empty());
+        // Another form is noticed, not misread.
+        assert_eq!(parse(b"/a\0/b\0").unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]
@@ -79,6 +58,5 @@ mod tests {
         std::fs::write(&file, b"12345").unwrap();
         assert_eq!(read_limited(&file, 5).unwrap(), b"12345");
         assert_eq!(read_limited(&file, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        assert_eq!(read_list_file(&file, ListForm::Lines).unwrap(), [b"12345"]);
     }
 }

@@ -9,7 +9,7 @@
 //! * [`capture`], [`Owners`]: an entry with everything but its content
 //! * [`Selection`]: what is left out, and by which rule
 //! * [`mount_facts`]: on which file system a source lies
-//! * [`read_list_file`]: lists of paths to back up
+//! * [`read_list`]: lists of paths to back up
 
 mod capture;
 mod dir;
@@ -30,7 +30,7 @@ pub use capture::{Captured, capture, capture_dir, capture_file};
 pub use dir::Dir;
 pub use extents::Extent;
 pub use file::{OpenError, SourceFile};
-pub use list_file::{ListForm, parse_list, read_list_file};
+pub use list_file::read_list;
 pub use mounts::{MountFacts, mount_facts};
 pub use owners::Owners;
 pub use pattern::{Pattern, PatternError};

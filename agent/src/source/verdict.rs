@@ -1,4 +1,8 @@
-//! Whether a file must be read again (DESIGN, chapter 6, "unchanged").
+//! Whether a file must be read again .
+//!
+//! The entry of the version before says what the system said then: size, times, inode, permissions and owner all count.
+//! A change time cannot be set by a program, so what looks the same is the same, but for files that were written to at
+//! about the moment they were read: those are [`racy`] and read once more.
 
 use store::tree::{Entry, Kind, Time, What};
 

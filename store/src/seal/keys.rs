@@ -10,7 +10,7 @@ use super::cipher::SealKey;
 use super::root::RootSecret;
 use super::secret::{Key, first};
 
-/// What the account key and the identity key do: ids, bodies, cache, certificates. Derived from the root secret,
+/// What the account key and the identity key do: ids, bodies, certificates. Derived from the root secret,
 /// which need not be kept after that.
 #[derive(Clone)]
 pub struct AccountKeys {
@@ -18,7 +18,6 @@ pub struct AccountKeys {
     source: Key,
     tag: Key,
     body: SealKey,
-    cache: SealKey,
     identity: SigningKey,
     check: KeyCheck,
 }
@@ -45,7 +44,6 @@ impl AccountKeys {
             source: account.derive("source id"),
             tag: account.derive("tag id"),
             body: SealKey::new(account.derive("body seal")),
-            cache: SealKey::new(account.derive("cache seal")),
             identity: root.identity(),
             check: root.key_check(),
         }
@@ -101,10 +99,6 @@ impl AccountKeys {
 
     pub(super) fn body(&self) -> &SealKey {
         &self.body
-    }
-
-    pub(super) fn cache(&self) -> &SealKey {
-        &self.cache
     }
 }
 

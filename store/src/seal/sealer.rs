@@ -25,7 +25,6 @@ struct Inner {
     account: AccountId,
     tree: TreeKeys,
     body: SealKey,
-    cache: SealKey,
     chunk: Key,
     sealing: BTreeMap<u32, SealingKeys>,
     current: u32,
@@ -47,7 +46,6 @@ impl Sealer {
             account,
             tree: keys.tree().clone(),
             body: keys.body().clone(),
-            cache: keys.cache().clone(),
             chunk: keyring.chunk_key().clone(),
             sealing: keyring.sealing_keys().collect(),
             current: keyring.current(),
@@ -99,24 +97,6 @@ impl Sealer {
         let len = open_record(&self.0.body, record, &mut out)?.len();
         out.truncate(len);
         Ok(out)
-    }
-
-    /// Seals something of the client's own for its cache directory; `name` says what it is and is bound by the seal.
-    /// The result is the nonce, then the sealed bytes.
-    pub fn seal_cache(&self, name: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
-        let mut body = Vec::with_capacity(plain.len() + TAG_BYTES);
-        body.extend_from_slice(plain);
-        let nonce = self.0.cache.seal(name, &mut body, &*self.0.chance)?;
-        Ok([&nonce[..], &body].concat())
-    }
-
-    /// What [`seal_cache`](Self::seal_cache) sealed under the same name.
-    pub fn open_cache(&self, name: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, body) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(KeyError::Seal)?;
-        let mut body = body.to_vec();
-        let len = self.0.cache.open(name, nonce, &mut body)?.len();
-        body.truncate(len);
-        Ok(body)
     }
 
     pub(super) fn draft(&self, kind: RecordKind, key_id: u32) -> Header {

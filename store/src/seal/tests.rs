@@ -267,15 +267,6 @@ fn the_keyring_opens_with_its_own_root_only() {
 }
 
 #[test]
-fn cache_notes_are_bound_to_their_names() {
-    let sealer = sealer();
-    let sealed = sealer.seal_cache(b"roots", b"plain").unwrap();
-    assert_eq!(sealer.open_cache(b"roots", &sealed).unwrap(), b"plain");
-    assert!(sealer.open_cache(b"other", &sealed).is_err());
-    assert!(sealer.open_cache(b"roots", &sealed[..23]).is_err());
-}
-
-#[test]
 fn debug_shows_no_key() {
     let chance = ConstantChance::new(1);
     let keyring = Keyring::generate(&chance);

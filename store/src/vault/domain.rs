@@ -120,6 +120,11 @@ impl Domain {
         self.body_of(account, hash)?.map(|bytes| Record::decode(&bytes)).transpose()
     }
 
+    /// Chunks and nodes whose every place is damaged: a client that still has them can send them again.
+    pub fn wanted(&self) -> Result<u64> {
+        self.inner.catalog.read(|rows| rows.count_wanted())
+    }
+
     /// For each chunk whether it has to be sent.
     pub fn lacking_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         self.inner.catalog.read(|rows| rows.lacking_chunks(ids))

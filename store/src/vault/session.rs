@@ -277,8 +277,8 @@ impl Session {
     }
 
     /// Bytes that are staged here and not yet published.
-    #[must_use]
-    pub fn staged_bytes(&self) -> u64 {
+    #[cfg(test)]
+    pub(super) fn staged_bytes(&self) -> u64 {
         self.staging.bytes()
     }
 

@@ -110,6 +110,7 @@ impl Staging {
     }
 
     /// Bytes in unfinished packs.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
         [&self.mixed, &self.data, &self.nodes].into_iter().flatten().map(PackWriter::bytes).sum()
     }

@@ -1,6 +1,6 @@
 //! `cmd:COMMAND`: whatever speaks the protocol on its stdin and stdout.
 
-use std::{path::PathBuf, process, sync::Arc};
+use std::{process, sync::Arc};
 
 use super::{child, end::Ends, prompt::Prompt};
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
 /// Runs a command by `sh -c`, once for every pipe.
 pub struct CommandCarrier {
     command: String,
-    directory: Option<PathBuf>,
     prompt: Arc<dyn Prompt>,
     ends: Ends,
 }
@@ -20,14 +19,7 @@ impl CommandCarrier {
     /// For this command, run in the working directory of this process.
     #[must_use]
     pub fn new(command: impl Into<String>, prompt: Arc<dyn Prompt>) -> Self {
-        Self { command: command.into(), directory: None, prompt, ends: Ends::default() }
-    }
-
-    /// The same, run in another directory.
-    #[must_use]
-    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
-        self
+        Self { command: command.into(), prompt, ends: Ends::default() }
     }
 }
 
@@ -35,9 +27,6 @@ impl Carrier for CommandCarrier {
     fn open(&self) -> Result<Pipe> {
         let mut command = process::Command::new("/bin/sh");
         command.arg("-c").arg(&self.command);
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
-        }
         let (pipe, end) = child::spawn(command, self.prompt.clone())
             .map_err(|e| Error::Unreachable { host: self.describe(), why: e.to_string() })?;
         self.ends.add(&end);

@@ -15,6 +15,8 @@ pub const PROGRAM: &str = "tuckbox";
 
 /// Tries the search path and then the places where users put programs; the last words are what sshd logs and what a
 /// forced command sees. The messages go to stderr, as stdout belongs to the protocol.
+///
+/// Forced commands of other ages compare it byte by byte, so it never changes: a server would refuse its client.
 const SEARCH: &str = "for p in tuckbox \"$HOME/.cargo/bin/tuckbox\" \"$HOME/.local/bin/tuckbox\" \"$HOME/bin/tuckbox\" \
     /usr/local/bin/tuckbox; do command -v \"$p\" >/dev/null 2>&1 && exec \"$p\" \"$@\"; done; \
     echo \"tuckbox: not found\" >&2; exit 127";
@@ -35,6 +37,9 @@ pub struct Asked {
     pub vault: Option<String>,
     /// `--account`.
     pub account: Option<String>,
+    /// `--role`, which only a person writes, in a `cmd:` of their own: it can ask for less than the forced command
+    /// allows.
+    pub role: Option<String>,
 }
 
 /// The command line for the far side. `program` replaces the search (`--remote-program`).
@@ -95,6 +100,7 @@ pub fn read_back(line: &str) -> Option<Asked> {
         let slot = match option {
             "--vault" => &mut asked.vault,
             "--account" => &mut asked.account,
+            "--role" => &mut asked.role,
             _ => return None,
         };
         if slot.replace(value).is_some() {
@@ -195,17 +201,23 @@ mod tests {
     #[test]
     fn a_forced_command_reads_the_words_and_nothing_else() {
         let asked = |vault: Option<&str>, account: Option<&str>| {
-            Some(Asked { vault: vault.map(Into::into), account: account.map(Into::into) })
+            Some(Asked { vault: vault.map(Into::into), account: account.map(Into::into), role: None })
         };
         assert_eq!(read_back("tuckbox serve --stdio"), asked(None, None));
         assert_eq!(read_back("/x/y serve --stdio --vault '/a b' --account=z"), asked(Some("/a b"), Some("z")));
+        let less = Asked { role: Some("read".into()), ..Asked::default() };
+        assert_eq!(read_back("tuckbox serve --stdio --role read"), Some(less));
         for other in [
             "",
             "ls",
             "tuckbox serve",
             "tuckbox serve --stdio; rm -rf /",
             "tuckbox serve --stdio $(x)",
-            "tuckbox serve --stdio --role admin",
+            "tuckbox serve --stdio --role",
+            "tuckbox serve --stdio --yes",
+            "tuckbox serve --stdio || ~/bin/tuckbox serve --stdio",
+            "if x; then tuckbox serve --stdio; fi",
+            "sh -c 'exec tuckbox serve --stdio'",
             "tuckbox serve --stdio --vault",
             "tuckbox serve --stdio --vault a --vault b",
             "tuckbox serve --stdio 'a",
@@ -221,7 +233,7 @@ mod tests {
             prop_assume!(!path.chars().chain(account.chars()).any(char::is_control));
             let words = Words { vault: RemotePath::Home(path.clone()), account: Some(account.clone()) };
             let line = command_line(own.then_some("/opt/t b/x"), &words);
-            prop_assert_eq!(read_back(&line), Some(Asked { vault: Some(path), account: Some(account) }));
+            prop_assert_eq!(read_back(&line), Some(Asked { vault: Some(path), account: Some(account), role: None }));
         }
 
         #[test]

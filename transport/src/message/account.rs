@@ -106,6 +106,9 @@ pub struct Opened {
     /// Bytes free on the vault's disk.
     #[n(7)]
     pub free_bytes: Option<u64>,
+    /// Chunks and nodes whose every place is damaged: a backup that reads everything again heals what it still finds.
+    #[n(8)]
+    pub wanted: Option<u64>,
 }
 
 /// Lists accounts.

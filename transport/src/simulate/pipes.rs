@@ -183,6 +183,26 @@ fn a_pipe_that_ends_wakes_everybody() {
 }
 
 #[test]
+fn a_client_that_gives_up_wakes_everybody_and_ends_the_server() {
+    let (ours, theirs) = memory_pipe();
+    let (server, _) = start(theirs);
+    let client = connect(ours);
+    let waits = client.call(Class::Interactive, b"wait".to_vec()).unwrap();
+    client.peer().unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| waits.recv().map(drop));
+        client.give_up();
+        let why = waiting.join().unwrap().unwrap_err();
+        assert!(matches!(why, Error::Lost { .. }), "{why:?}");
+    });
+    assert!(client.call(Class::Bulk, vec![]).is_err());
+    assert!(client.close().is_err());
+    // Though a handle of a call is still there.
+    assert!(matches!(server.join().unwrap(), Err(Error::Lost { .. })));
+    drop(waits);
+}
+
+#[test]
 fn a_client_that_goes_away_ends_the_server_and_its_handlers() {
     let (ours, theirs) = memory_pipe();
     let (server, words) = start(theirs);
@@ -268,25 +288,27 @@ fn a_rate_is_kept_by_the_pump() {
     server.join().unwrap().unwrap();
 }
 
-/// Not a test: the far side of the next one, which starts this program again to be it.
-#[test]
-#[ignore = "is the far side of a test"]
+/// Says to a process of this test program that it is the far side of a test.
+const FAR_SIDE: &str = "TUCKBOX_TEST_FAR_SIDE";
+
 fn far_side() {
-    if std::env::var_os("TUCKBOX_TEST_FAR_SIDE").is_some() {
-        let pipe = stdio_pipe().unwrap();
-        // Whatever is printed from now on goes to stderr.
-        rustix::io::write(rustix::stdio::stdout(), b"not a frame\n").unwrap();
-        let config = ServerConfig::new(hello(), Arc::new(SystemClock::new()));
-        serve(pipe, config, Arc::new(Words::default())).unwrap();
-    }
+    let pipe = stdio_pipe().unwrap();
+    // Whatever is printed from now on goes to stderr.
+    rustix::io::write(rustix::stdio::stdout(), b"not a frame\n").unwrap();
+    let config = ServerConfig::new(hello(), Arc::new(SystemClock::new()));
+    serve(pipe, config, Arc::new(Words::default())).unwrap();
 }
 
+/// Starts this very test again as a process of its own, which by the variable knows that it is the far side.
 #[test]
 fn a_server_process_speaks_over_its_stdin_and_stdout() {
+    if std::env::var_os(FAR_SIDE).is_some() {
+        return far_side();
+    }
     // The test program greets like a login shell before it comes to the point.
     let mut far_side = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "simulate::pipes::far_side"])
-        .env("TUCKBOX_TEST_FAR_SIDE", "1")
+        .args(["--exact", "--nocapture", "simulate::pipes::a_server_process_speaks_over_its_stdin_and_stdout"])
+        .env(FAR_SIDE, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -174,3 +174,27 @@ fn persons_do_not_wait_for_the_throttle_but_are_counted() {
     world.run(1_000_000);
     assert!(world.asker.calls[&bulk].done_at - start >= 23_000, "{}", world.now - start);
 }
+
+#[test]
+fn a_round_trip_is_measured_by_asking() {
+    let mut world = greeted();
+    (world.up.delay, world.down.delay) = (40, 60);
+    assert_eq!(world.client.round_trip(), None);
+    world.client.ping();
+    world.run_until(world.now + 1_000, |w| w.client.round_trip().is_some());
+    assert_eq!(world.client.round_trip(), Some(100));
+    // A slower answer does not count, a faster one does.
+    for (down, shortest) in [(500, 100), (10, 50)] {
+        world.down.delay = down;
+        world.client.ping();
+        world.run_until(world.now + 1_000, |_| false);
+        assert_eq!(world.client.round_trip(), Some(shortest));
+    }
+    // What never was sent is not taken for an answer.
+    for echo in [[0xff; 8], [0x7f; 8], Millis::MIN.to_le_bytes()] {
+        let mut pong = Vec::new();
+        crate::frame::Header::connection(crate::frame::Kind::Pong).encode(&echo, &mut pong);
+        world.client.receive(world.now, &pong);
+    }
+    assert_eq!((world.client.round_trip(), world.client.over()), (Some(50), None));
+}

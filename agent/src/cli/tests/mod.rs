@@ -415,7 +415,12 @@ fn serve_never_prints() {
         |words: &str| Stage::new().set("SSH_ORIGINAL_COMMAND", words).run("serve --stdio --vault /srv/v --role append");
     let narrowed = forced("tuckbox serve --stdio --role read --account ana");
     assert!(narrowed.seen.contains("account: Some(\"ana\"), role: Read"), "{} {}", narrowed.seen, narrowed.err);
-    for words in ["tuckbox serve --stdio --vault /srv/other", "tuckbox serve --stdio --role backup", "rm -rf /"] {
+    for words in [
+        "tuckbox serve --stdio --vault /srv/other",
+        "tuckbox serve --stdio --role backup",
+        "tuckbox serve --stdio --role king",
+        "rm -rf /",
+    ] {
         let refused = forced(words);
         assert_eq!((refused.status, refused.seen.as_str(), refused.out.as_str()), (12, "", ""), "{words}");
     }

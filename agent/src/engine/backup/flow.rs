@@ -115,7 +115,7 @@ pub struct Flow<'a> {
     /// The nodes of the version before.
     pub nodes: &'a NodeCache,
     /// Take none of them for known to the server.
-    nothing_known: bool,
+    pub nothing_known: bool,
     /// Names of owners.
     pub owners: &'a Owners,
     /// The time.

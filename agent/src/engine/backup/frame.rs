@@ -6,7 +6,7 @@
 //! left, the directory's entry goes up into its parent's slot, without recursion.
 //!
 //! While nothing differs from the version before, a frame is *clean*: it keeps its entries aside and builds
-//! nothing, and at the end takes over the old node.
+//! nothing, and at the end takes over the old node. When the vault has lost nodes, none is clean: all are made again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
@@ -99,8 +99,8 @@ impl Frame {
         previous: Option<Child>,
     ) -> Arc<Self> {
         let build = match previous {
-            Some(_) => Build::Clean(Vec::new()),
-            None => Build::Dirty(DirBuilder::new(flow.tree_keys())),
+            Some(_) if !flow.nothing_known => Build::Clean(Vec::new()),
+            _ => Build::Dirty(DirBuilder::new(flow.tree_keys())),
         };
         let inner =
             Inner { slots: VecDeque::new(), base: 0, listed: false, last: None, draft: Some(draft), draft_same, build };
@@ -142,10 +142,14 @@ impl Frame {
     }
 
     /// The directory cannot be read: it keeps what the version before knew of it, with a mark.
-    pub fn keep_previous(self: &Arc<Self>, flow: &Flow<'_>, mark: Option<Mark>) -> Result<()> {
+    /// `same`: it was marked so then.
+    pub fn keep_previous(self: &Arc<Self>, flow: &Flow<'_>, mark: Option<Mark>, same: bool) -> Result<()> {
         {
             let mut inner = lock(&self.inner);
-            inner.draft_same = false;
+            inner.draft_same = same;
+            if self.previous.is_some() {
+                inner.build = Build::Clean(Vec::new());
+            }
             if let Some(draft) = &mut inner.draft {
                 draft.mark = mark;
             }
@@ -226,8 +230,8 @@ impl Frame {
             }
         }
         if let (false, Some(previous)) = (inner.listed, self.previous) {
-            for entry in DirReader::new(flow.nodes, previous.node) {
-                let entry = entry?;
+            // What cannot be read of it is told by the scan.
+            for entry in DirReader::new(flow.nodes, previous.node).map_while(store::Result::ok) {
                 if inner.last.as_ref().is_none_or(|last| entry.name > *last) {
                     builder.push(entry, &mut flow.sink())?;
                 }

@@ -26,6 +26,7 @@ pub mod scan;
 pub mod seal;
 pub mod ship;
 pub mod source_run;
+pub mod totals;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,6 +40,7 @@ use super::job::{BackupJob, BackupSummary, Run};
 use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
+use crate::units::counted;
 use counts::Counts;
 use pass::{Pace, Pass, PassEnd};
 use prepare::{Base, Prepared};
@@ -76,8 +78,8 @@ fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
     super::init::automatic(run).map(Some)
 }
 
-/// Times that lacking nodes are sent again before everything is read again.
-const NODE_ROUNDS_MAX: u32 = 8;
+/// Times that lacking nodes are sent again from the cache.
+const NODE_ROUNDS_MAX: u32 = 16;
 
 /// One backup run.
 struct Backup<'a> {
@@ -137,7 +139,13 @@ impl<'a> Backup<'a> {
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
         let mut pass =
             Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
-        let mut counts = match pass.run(&sources, starts)? {
+        // What the vault has lost is found again only by reading everything.
+        let healing = self.account.wanted > 0 && device.is_some();
+        if healing {
+            sources = sources.iter().map(|source| Arc::new(source.again(source.keep_missing, false))).collect();
+        }
+        let ended = if healing { pass.run_knowing_nothing(&sources, starts)? } else { pass.run(&sources, starts)? };
+        let mut counts = match ended {
             PassEnd::Whole(counts) => counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),
         };
@@ -145,26 +153,31 @@ impl<'a> Backup<'a> {
         if let (Some(source), true) = (sources.first(), unread == sources.len() && kept.is_empty()) {
             return Err(source.vanished());
         }
-        let guarded = self.guarded(&sources)?;
+        let guarded = self.guarded(&sources);
         if !guarded.is_empty() {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
         let mut summary = counts.summary();
         summary.sources_missing = missing + unread as u64;
-        summary.sources_guarded = guarded.len() as u64 + kept.len() as u64;
+        let keeping =
+            |at: usize, source: &SourceRun| guarded.contains(&at) || source.kept_files.load(Ordering::Relaxed) > 0;
+        let keeping = sources.iter().enumerate().filter(|(at, source)| keeping(*at, source)).count();
+        summary.sources_guarded = keeping as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
-        let mut rounds = 0;
+        let (mut rounds, mut read_again) = (0, false);
         let committed = loop {
             match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
                 publish::Published::Committed(link) => break link,
-                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) if rounds <= NODE_ROUNDS_MAX => {
+                publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) => {
                     // What is below a node that is lacking shows when it is there again.
                     if chunks.is_empty() && rounds < NODE_ROUNDS_MAX && self.send_nodes(link, &nodes)? {
                         rounds += 1;
+                    } else if read_again {
+                        return Err(lacking());
                     } else {
-                        rounds = NODE_ROUNDS_MAX + 1;
+                        read_again = true;
                         self.read_again(&mut pass, &mut sources)?;
                     }
                 }
@@ -182,6 +195,16 @@ impl<'a> Backup<'a> {
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
         summary.sequence = Some(committed.link().sequence);
+        if healing {
+            let left = self.account.wanted_now()?;
+            summary.healed = self.account.wanted.saturating_sub(left);
+            if left > 0 {
+                let left = counted(left, "chunk or node is", "chunks and nodes are");
+                run.watcher.event(&Event::Note(&format!(
+                    "{left} still missing in the vault; tuckbox check says of which versions"
+                )));
+            }
+        }
         Ok(summary)
     }
 
@@ -195,10 +218,10 @@ impl<'a> Backup<'a> {
         }
     }
 
-    /// Sources of which too much is gone.
-    fn guarded(&self, sources: &[Arc<SourceRun>]) -> Result<Vec<usize>> {
+    /// Sources of which too much is gone. Tells of each, and of those of which something is still kept.
+    fn guarded(&self, sources: &[Arc<SourceRun>]) -> Vec<usize> {
         if self.job.accept_deletions {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let mut guarded = Vec::new();
         for (at, source) in sources.iter().enumerate() {
@@ -206,21 +229,24 @@ impl<'a> Backup<'a> {
             let emptied = had > 0 && lost >= had && source.entry().is_some_and(|entry| entry.totals().files == 0);
             let unmounted = source.before.as_ref().is_some_and(|b| b.was_mount_point) && !source.mount.is_mount_root;
             let share = lost.saturating_mul(1000) > had.saturating_mul(self.job.guard_share_permille.into());
-            if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
+            let kept = source.kept_files.load(Ordering::Relaxed);
+            let path = crate::name::for_terminal(&source.job.path);
+            let told = if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
                 guarded.push(at);
-                let path = crate::name::for_terminal(&source.job.path);
                 let what = if unmounted { " (it was a mount point and is none now)" } else { "" };
-                self.account.run.watcher.event(&Event::Warning(
-                    &Fault::new(
-                        Code::GuardMassDeletion,
-                        format!("{lost} of {had} files of {path} are gone{what}; they are kept"),
-                    )
+                format!("{lost} of {had} files of {path} are gone{what}; they are kept")
+            } else if kept > 0 {
+                format!("{kept} of {had} files of {path} are still missing; they are kept")
+            } else {
+                continue;
+            };
+            self.account.run.watcher.event(&Event::Warning(
+                &Fault::new(Code::GuardMassDeletion, told)
                     .hint("if that is right: the same command with --accept-deletions")
                     .path(source.job.path.clone()),
-                ));
-            }
+            ));
         }
-        Ok(guarded)
+        guarded
     }
 
     /// A second pass over guarded sources that keeps what is gone, marked as missing.
@@ -242,7 +268,7 @@ impl<'a> Backup<'a> {
         let starts = prepare::starts(&again)?;
         match pass.run(&again, starts)? {
             PassEnd::Whole(counts) => Ok((again, counts)),
-            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+            PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }
 
@@ -273,7 +299,7 @@ impl<'a> Backup<'a> {
                 *sources = again;
                 Ok(())
             }
-            PassEnd::Interrupted => Err(Fault::new(Code::Interrupted, "the backup was interrupted")),
+            PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }
 }

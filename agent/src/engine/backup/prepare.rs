@@ -130,7 +130,7 @@ impl Prepared {
         }
         let selection = selection(&source)?;
         let before = before(account, base, id, &source.path, nodes)?;
-        self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow)));
+        self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow, job.accept_deletions)));
         self.starts.push(start);
         Ok(())
     }
@@ -192,7 +192,7 @@ impl Prepared {
         };
         let id = account.keys.source_id(&source.host, &source.path);
         let before = before(account, base, id, &source.path, nodes)?;
-        let run = SourceRun::new(id, source, Selection::default(), unknown_mount(), before, false);
+        let run = SourceRun::new(id, source, Selection::default(), unknown_mount(), before, false, false);
         self.sources.push(Arc::new(run));
         self.starts.push(Start::Stdin(stdin));
         Ok(())
@@ -223,7 +223,7 @@ fn os(path: &[u8]) -> std::ffi::OsString {
 }
 
 /// Opens a source. Its last component is followed only when asked.
-fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
+pub fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
     let whole = os(path);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
     let opened =
@@ -277,9 +277,19 @@ fn selection(source: &SourceJob) -> Result<Selection> {
 /// What the newest version says of a source. Its nodes are made sure of in one flight.
 fn before(account: &Account, base: &Base, id: SourceId, path: &[u8], nodes: &NodeCache) -> Result<Option<Before>> {
     let Some(root) = base.source(id) else { return Ok(None) };
-    nodes.fill(root.root)?;
-    let Node::Root(entry) = nodes.node(&root.root)? else {
-        return Err(store::Error::damaged("version", "a root is no root node").into());
+    let entry = match nodes.fill(root.root).and_then(|()| Ok(nodes.node(&root.root)?)) {
+        Ok(Node::Root(entry)) => entry,
+        Ok(_) => return Err(store::Error::damaged("version", "a root is no root node").into()),
+        // As on a first backup: everything is read, and nothing that is there is sent again.
+        Err(fault) if fault.code == Code::DataDamaged => {
+            let told = format!("what the version before holds of {} cannot be read", for_terminal(path));
+            let told = Fault::new(Code::DataDamaged, told).because(fault);
+            account.run.watcher.event(&Event::Warning(
+                &told.hint("everything is read anew now; look at the vault: tuckbox check").path(path),
+            ));
+            return Ok(None);
+        }
+        Err(fault) => return Err(fault),
     };
     let totals = entry.totals();
     let is_dir = matches!(entry.what, What::Dir(_));

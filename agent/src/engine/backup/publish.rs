@@ -74,7 +74,7 @@ fn root_of(source: &SourceRun, built: &Built, entry: &Entry) -> SourceRoot {
         files: totals.files,
         dirs: totals.dirs,
         bytes: totals.bytes,
-        missing_since: source.keep_missing.map(|since| i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX)),
+        missing_since: source.missing_since(),
         content: built.content,
     }
 }

@@ -60,7 +60,8 @@ impl PathNode {
         names.join(&b'/')
     }
 
-    fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
+    /// The node of a name in it.
+    pub fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
         Arc::new(Self { above: Some(Arc::clone(self)), name: name.into() })
     }
 }
@@ -237,7 +238,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
     fn enter(&mut self, enter: Enter) -> Result<()> {
         let Enter { source, place, path, draft, same, previous, mark, parent } = enter;
         let is_source = matches!(parent, Parent::Source(_));
-        let frame = Frame::new(self.flow, parent, draft.clone(), same, previous);
+        // A mark goes when the directory can be read again.
+        let frame = Frame::new(self.flow, parent, draft.clone(), same && mark.is_none(), previous);
         if is_source {
             source.begin(Arc::clone(&frame), draft);
         }
@@ -248,7 +250,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let opened = opened.and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
         let (dir, mut names) = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.unreadable_dir(&path, &frame, mark, &error),
+            Err(error) => return self.unreadable_dir(&path, &frame, (mark, same), &error),
         };
         if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
@@ -264,7 +266,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         &mut self,
         path: &PathNode,
         frame: &Arc<Frame>,
-        mark: Option<Mark>,
+        (mark, same): (Option<Mark>, bool),
         error: &std::io::Error,
     ) -> Result<()> {
         let full = path.join(b"");
@@ -279,7 +281,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
         );
         // It keeps the time since when that is so.
         let since = mark.filter(|mark| matches!(mark, Mark::Unreadable(_)));
-        frame.keep_previous(self.flow, (!gone).then(|| since.unwrap_or_else(|| Mark::Unreadable(self.now_s()))))
+        let now = (!gone).then(|| since.unwrap_or_else(|| Mark::Unreadable(self.now_s())));
+        frame.keep_previous(self.flow, now, same && now == mark)
     }
 
     fn now_s(&self) -> u64 {
@@ -296,11 +299,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
             listing.at += 1;
             let mut matching = None;
             while let Some(entry) = next_until(old.as_mut(), &name) {
-                let entry = entry?;
-                if entry.name == name {
-                    matching = Some(entry);
-                } else {
-                    self.gone(&listing, entry)?;
+                match entry {
+                    Ok(entry) if entry.name == name => matching = Some(entry),
+                    Ok(entry) => self.gone(&listing, entry)?,
+                    Err(error) => {
+                        self.lost_before(&listing, &error)?;
+                        old = None;
+                    }
                 }
             }
             self.name(&listing, name, matching, &mut below)?;
@@ -311,7 +316,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let mut tasks: Vec<Task> = below.into_iter().map(Task::Enter).collect();
         if end == listing.names.len() {
             for entry in old.into_iter().flatten() {
-                self.gone(&listing, entry?)?;
+                match entry {
+                    Ok(entry) => self.gone(&listing, entry)?,
+                    Err(error) => {
+                        self.lost_before(&listing, &error)?;
+                        break;
+                    }
+                }
             }
             listing.frame.listed(self.flow)?;
             if self.parcel.bytes >= PARCEL_BYTES_LEAST {
@@ -325,14 +336,30 @@ impl<'f, 'a> Scanner<'f, 'a> {
         Ok(())
     }
 
+    /// What the version before says of the rest of a directory is lost: the rest counts as new.
+    fn lost_before(&self, listing: &Listing<'_>, error: &store::Error) -> Result<()> {
+        let path = listing.path.join(b"");
+        let shown = for_terminal(path.strip_suffix(b"/").unwrap_or(&path));
+        self.flow.warn(
+            &Fault::new(Code::DataDamaged, format!("what the version before holds of {shown} cannot be read"))
+                .because(error)
+                .hint("it is read anew now; look at the vault: tuckbox check")
+                .path(path),
+        );
+        listing.frame.set_dirty(self.flow)
+    }
+
     /// A name of the version before that is not there any more.
     fn gone(&mut self, listing: &Listing<'_>, mut entry: Entry) -> Result<()> {
         let totals = entry.totals();
+        if let (Some(Mark::Missing(_)), false) = (entry.mark, listing.source.accepts_deletions) {
+            // Kept before, and nobody has said yet that it may go.
+            listing.source.count_kept(totals.files);
+            return listing.frame.push_ready(self.flow, Box::new(entry), true);
+        }
         listing.source.count_removed(totals.files);
         if let Some(since) = listing.source.keep_missing {
-            if !matches!(entry.mark, Some(Mark::Missing(_))) {
-                entry.mark = Some(Mark::Missing(since));
-            }
+            entry.mark = Some(Mark::Missing(since));
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
         self.flow.counts.removed(&entry);
@@ -415,7 +442,6 @@ impl<'f, 'a> Scanner<'f, 'a> {
         below: &mut Vec<Enter>,
     ) -> Result<()> {
         let (draft, same) = match &old {
-            // A mark goes when the directory can be read again.
             Some(old) if same && old.mark.is_none() => (old.clone(), true),
             _ => match capture(&listing.dir, &name, stat, self.flow.owners) {
                 Ok((entry, troubles)) => {
@@ -525,14 +551,13 @@ fn child_of(entry: &Entry) -> Option<Child> {
     }
 }
 
-/// Whether two entries of a directory differ in nothing but what is below.
+/// Whether two entries of a directory differ in nothing but what is below, and in their marks.
 fn same_metadata(before: &Entry, now: &Entry) -> bool {
     before.mode == now.mode
         && before.owner == now.owner
         && before.mtime == now.mtime
         && before.xattrs == now.xattrs
         && before.flags == now.flags
-        && before.mark == now.mark
         && before.facts == now.facts
 }
 

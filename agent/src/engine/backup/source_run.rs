@@ -47,8 +47,12 @@ pub struct SourceRun {
     pub before: Option<Before>,
     /// Keep what is gone, marked as missing since now (second pass of the guard), seconds since 1970.
     pub keep_missing: Option<u64>,
+    /// What was kept as missing before may go now.
+    pub accepts_deletions: bool,
     /// Files of the version before that are gone.
     pub removed_files: AtomicU64,
+    /// Files that had been kept as missing and are kept further.
+    pub kept_files: AtomicU64,
     /// The last component of its path was followed.
     pub follow: bool,
     done: Mutex<Progress>,
@@ -74,6 +78,7 @@ impl SourceRun {
         mount: MountFacts,
         before: Option<Before>,
         follow: bool,
+        accepts_deletions: bool,
     ) -> Self {
         Self {
             id,
@@ -82,7 +87,9 @@ impl SourceRun {
             mount,
             before,
             keep_missing: None,
+            accepts_deletions,
             removed_files: AtomicU64::new(0),
+            kept_files: AtomicU64::new(0),
             follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -98,7 +105,9 @@ impl SourceRun {
             mount: self.mount.clone(),
             before: self.before.clone(),
             keep_missing,
+            accepts_deletions: self.accepts_deletions,
             removed_files: AtomicU64::new(0),
+            kept_files: AtomicU64::new(0),
             follow: self.follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -171,6 +180,18 @@ impl SourceRun {
     /// Whether a directory lies on another file system and is not entered.
     pub fn leaves_other_file_system(&self, dir: &Stat) -> bool {
         self.job.one_file_system && dir.device != self.mount.device
+    }
+
+    /// Milliseconds since 1970 since when something of it is missing that is kept.
+    pub fn missing_since(&self) -> Option<i64> {
+        let kept = self.kept_files.load(Ordering::Relaxed) > 0;
+        let before = self.before.as_ref().and_then(|before| before.missing_since).filter(|_| kept);
+        before.or_else(|| self.keep_missing.map(|s| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX)))
+    }
+
+    /// Counts files that had been kept as missing and are kept further.
+    pub fn count_kept(&self, files: u64) {
+        self.kept_files.fetch_add(files, Ordering::Relaxed);
     }
 
     /// Counts files that are gone.

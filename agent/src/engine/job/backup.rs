@@ -145,8 +145,8 @@ pub struct BackupSummary {
     pub stored_bytes: u64,
     /// Items left out or doubtful: unreadable, vanished, changed while read.
     pub errors: u64,
-    /// Bytes of chunks that the vault wanted and got back.
-    pub healed_bytes: u64,
+    /// Chunks and nodes that the vault had lost and got back.
+    pub healed: u64,
     /// Sources kept by the guard although much of them is gone; exit 12 when there are any.
     pub sources_guarded: u64,
     /// Sources that were not there; exit 3 when there are any.

@@ -8,8 +8,8 @@ use transport::message::{FetchBatch, Fetched, IDS_MAX, Request, encode, join_ids
 use transport::{Call, Class};
 
 use super::flow::{Flow, Work};
-use super::window::Window;
-use crate::engine::queue::lock;
+use super::window::{IN_FLIGHT_MAX, Window};
+use crate::engine::queue::{Queue, lock};
 use crate::engine::remote::{Incoming, Next, Remote, take_reply};
 use crate::engine::trouble::protocol;
 use crate::fault::Result;
@@ -74,7 +74,7 @@ impl Fetching for OnCall<'_> {
     }
 
     fn end(&self) -> Result<()> {
-        self.remote.end(&self.call)
+        self.remote.end(self.call)
     }
 
     fn next(&self) -> Result<Arrival> {
@@ -95,7 +95,7 @@ impl Fetching for OnCall<'_> {
 pub fn run(flow: &Flow<'_>, fetcher: &dyn Fetcher) -> Result<()> {
     let Some(first) = flow.windows.pop() else { return Ok(()) };
     fetcher.fetch(first.ids(), &mut |fetching| {
-        let asked = crate::engine::queue::Queue::new(super::window::IN_FLIGHT_MAX + 1);
+        let asked = Queue::new(IN_FLIGHT_MAX + 1);
         // There is room for all that may be in flight; a closed queue means that the receiver has failed and said so.
         drop(asked.push(Arc::clone(&first)));
         std::thread::scope(|scope| {
@@ -120,7 +120,7 @@ pub fn run(flow: &Flow<'_>, fetcher: &dyn Fetcher) -> Result<()> {
 }
 
 /// Hands on boxes, each with the window that it was asked for.
-fn receive(flow: &Flow<'_>, fetching: &dyn Fetching, asked: &crate::engine::queue::Queue<Arc<Window>>) -> Result<()> {
+fn receive(flow: &Flow<'_>, fetching: &dyn Fetching, asked: &Queue<Arc<Window>>) -> Result<()> {
     while let Some(window) = asked.pop() {
         loop {
             match fetching.next()? {

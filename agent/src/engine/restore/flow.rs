@@ -413,6 +413,10 @@ pub fn damaged(why: &str) -> Fault {
 
 /// A fault about a path: the sentence begins with it.
 pub fn about(path: &[u8], mut fault: Fault) -> Fault {
+    // A full disk is about no path in particular.
+    if fault.code == Code::DiskFull {
+        return fault;
+    }
     fault.message = format!("{}: {}", for_terminal(path), fault.message);
     fault.path(path)
 }
@@ -421,10 +425,13 @@ pub fn about(path: &[u8], mut fault: Fault) -> Fault {
 pub fn failure(path: &[u8], error: std::io::Error) -> Fault {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::new(Code::DiskFull, "the disk is full")
-            .because(error)
-            .hint("free some space, then run the same command again"),
-        _ => Fault::new(Code::RestoreSkipped, format!("cannot restore {}", for_terminal(path))).because(error),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Fault::new(Code::DiskFull, "the disk that is restored to is full")
+                .because(error)
+                .hint("free some space, then run the same command again")
+        }
+        _ => {
+            Fault::new(Code::RestoreSkipped, format!("cannot restore {}", for_terminal(path))).because(error).path(path)
+        }
     }
-    .path(path)
 }

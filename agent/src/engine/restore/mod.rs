@@ -10,6 +10,7 @@
 //! ```
 //!
 //! * [`plan`]: one thread, in tree order: makes directories, looks at what is there, says which chunks are needed
+//! * [`standing`]: what stands there already, and whether it stays
 //! * [`window`]: chunks that are asked for together; each is fetched once in a window, whatever uses it
 //! * [`fetch`]: asks some windows ahead, hands on boxes as they come, in the order of packs
 //! * [`write`]: on all cores: opens boxes, writes at any offset, finishes files
@@ -26,6 +27,7 @@ pub mod item;
 pub mod place;
 pub mod plan;
 pub mod roots;
+pub mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod verify;

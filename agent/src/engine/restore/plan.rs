@@ -13,6 +13,7 @@ use super::flow::{Flow, Work, about, add, damaged, failure};
 use super::item::{First, Further, Item, Names, size_of};
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
+use super::standing::Verdict;
 use super::window::{Draft, Use};
 use crate::engine::job::Overwrite;
 use crate::engine::overlay::{Found, Overlay, Step, Walk};
@@ -21,7 +22,7 @@ use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::source::Stat;
-use crate::target::{Target, TargetDir, is_link_to, same};
+use crate::target::{Target, same};
 
 /// Items that go to a writer together.
 const BUNDLE: usize = 32;
@@ -66,14 +67,6 @@ pub struct Planner<'f, 'a> {
     linked: Linked,
     draft: Draft,
     bundle: Vec<Arc<Item>>,
-}
-
-/// What is to be done with a name.
-enum Verdict {
-    /// Write it; `true`: something else stands there and goes.
-    Write(bool),
-    /// Leave what stands there.
-    Keep(Stat),
 }
 
 impl<'f, 'a> Planner<'f, 'a> {
@@ -289,7 +282,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         let level = self.levels.get(at)?;
         let name = level.entry.name.clone();
         let stood = there.is_some_and(|names| names.binary_search(&name).is_ok());
-        let opened = if stood { self.existing_dir(above, &name, &level.entry) } else { Ok(None) };
+        let opened = if stood { self.flow.existing_dir(above, &name, &level.entry) } else { Ok(None) };
         let made = opened.and_then(|dir| match dir {
             Some(dir) => dir.names().map(|names| Some((dir, Some(names)))),
             None if self.dry() => Ok(None),
@@ -337,32 +330,6 @@ impl<'f, 'a> Planner<'f, 'a> {
         }
     }
 
-    /// Opens a directory that is there. `None`: something else was, and is gone now.
-    fn existing_dir(&self, above: &Arc<Place>, name: &[u8], entry: &Entry) -> io::Result<Option<TargetDir>> {
-        let dir = self.flow.places.open(above)?;
-        let Some(stat) = dir.existing(name)? else { return Ok(None) };
-        if stat.kind == store::tree::Kind::Dir {
-            let child = dir.child(name)?;
-            // An owner without permission in a directory of theirs gets it until the directory is finished.
-            if !self.dry() && !self.flow.rights.is_root() && stat.mode & 0o700 != 0o700 {
-                rustix::fs::fchmod(&child, rustix::fs::Mode::from_raw_mode(u32::from(stat.mode) | 0o700)).ok();
-            }
-            return Ok(Some(child));
-        }
-        let goes = match self.flow.options.overwrite {
-            Overwrite::Always | Overwrite::IfChanged => true,
-            Overwrite::IfNewer => entry.mtime > stat.mtime,
-            Overwrite::Never => false,
-        };
-        if !goes {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no directory stands there"));
-        }
-        if !self.dry() {
-            dir.remove(name)?;
-        }
-        Ok(None)
-    }
-
     // ---- everything else ----------------------------------------------------------------------------------------
 
     fn item(&mut self, found: &Found<'_>, path: &[u8]) -> Result<()> {
@@ -382,7 +349,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         };
         let name = &found.entry.name;
         let stands = level.existing.as_ref().is_some_and(|names| names.binary_search(name).is_ok());
-        let verdict = if stands { self.verdict(&place, &found.entry) } else { Ok(Verdict::Write(false)) };
+        let verdict = if stands { self.flow.verdict(&place, &found.entry) } else { Ok(Verdict::Write(false)) };
         let names = if self.dry() { None } else { self.names_of(found) };
         match verdict {
             Ok(Verdict::Keep(stat)) => self.keep(&place, found, path, &stat, names),
@@ -406,48 +373,6 @@ impl<'f, 'a> Planner<'f, 'a> {
         add(&self.flow.counts.restored_bytes, size);
         self.flow.dealt_with(1, size);
         self.flow.told(Action::Restored, || path.to_vec(), size);
-    }
-
-    /// What stands under a name decides.
-    fn verdict(&self, place: &Arc<Place>, entry: &Entry) -> io::Result<Verdict> {
-        let dir = self.flow.places.open(place)?;
-        let Some(stat) = dir.existing(&entry.name)? else { return Ok(Verdict::Write(false)) };
-        let keep = match self.flow.options.overwrite {
-            Overwrite::Always => false,
-            Overwrite::IfChanged => self.is_as_it_was(&dir, &stat, entry),
-            Overwrite::IfNewer => entry.mtime <= stat.mtime,
-            Overwrite::Never => true,
-        };
-        if keep {
-            return Ok(Verdict::Keep(stat));
-        }
-        if stat.kind == store::tree::Kind::Dir {
-            if !self.flow.options.delete {
-                return Err(io::Error::new(
-                    io::ErrorKind::IsADirectory,
-                    "a directory stands there; --delete removes it",
-                ));
-            }
-            if !self.dry() {
-                dir.remove(&entry.name)?;
-            }
-            add(&self.flow.counts.deleted, 1);
-            return Ok(Verdict::Write(false));
-        }
-        Ok(Verdict::Write(true))
-    }
-
-    /// Whether nothing would change: also permissions, and the owner where it can be set.
-    fn is_as_it_was(&self, dir: &TargetDir, stat: &Stat, entry: &Entry) -> bool {
-        let rights = &self.flow.rights;
-        let link = matches!(entry.what, What::Symlink(_));
-        same(stat, entry)
-            && (link || stat.mode == entry.mode & 0o7777)
-            && (!rights.is_root() || rights.resolve(&entry.owner) == (stat.uid, stat.gid))
-            && match &entry.what {
-                What::Symlink(target) => is_link_to(dir, &entry.name, target),
-                _ => true,
-            }
     }
 
     fn keep(&self, place: &Arc<Place>, found: &Found<'_>, path: &[u8], stat: &Stat, names: Option<(Arc<Names>, bool)>) {

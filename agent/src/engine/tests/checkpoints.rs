@@ -17,12 +17,13 @@ use crate::fault::Code;
 
 const FILES: u64 = 24;
 const FILE_BYTES: u64 = 300_000;
+const FILE_LEN: usize = 300_000;
 
 fn many(at: &Path) {
     fs::create_dir_all(at.join("sub")).unwrap();
     for n in 0..FILES {
         let name = if n % 2 == 0 { format!("{n:02}") } else { format!("sub/{n:02}") };
-        fs::write(at.join(name), noise(n, FILE_BYTES as usize)).unwrap();
+        fs::write(at.join(name), noise(n, FILE_LEN)).unwrap();
     }
 }
 

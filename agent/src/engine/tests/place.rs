@@ -215,8 +215,8 @@ pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
 pub(super) fn mixed(at: &Path) -> u64 {
     fs::create_dir_all(at.join("deep/er/still")).unwrap();
     fs::create_dir(at.join("empty")).unwrap();
-    for n in 0..40_u64 {
-        fs::write(at.join(format!("small-{n}")), format!("content {n} ").repeat(n as usize + 1)).unwrap();
+    for (n, times) in (0..40).zip(1..) {
+        fs::write(at.join(format!("small-{n}")), format!("content {n} ").repeat(times)).unwrap();
         fs::write(at.join(format!("deep/er/noise-{n}")), noise(n, 3_000)).unwrap();
     }
     fs::write(at.join("deep/empty-file"), b"").unwrap();

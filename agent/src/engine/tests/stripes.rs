@@ -17,7 +17,7 @@ use crate::engine::job::*;
 use crate::fault::Result;
 
 /// What a source gives at most: something is wrong when that is not enough.
-const ENOUGH_BYTES: usize = 256 << 20;
+const ENOUGH_BYTES: usize = 1 << 30;
 /// What a connection has to carry in these tests.
 const SOME_BYTES: u64 = 2 << 20;
 
@@ -63,6 +63,7 @@ impl<F: Fn() -> bool> Read for Noise<F> {
             return Ok(0);
         }
         let len = out.len().min(1 << 20);
+        std::thread::yield_now();
         self.chance.fill(&mut out[..len]);
         self.hasher.lock().unwrap().update(&out[..len]);
         self.given += len;
@@ -132,7 +133,8 @@ fn a_stripe_that_is_lost_is_not_missed() {
     // Whatever its server had staged, and whatever was on the way.
     for bytes in [400, 1 << 20, 3 << 20] {
         back_up(3, usize::MAX, &[Cut::default(), Cut::up(bytes)], |up| {
-            up.len() >= 3 && up[0] >= 4 * SOME_BYTES && up[2] >= SOME_BYTES
+            // Either of the two may be the one that is cut.
+            up.len() >= 3 && up[0] >= 4 * SOME_BYTES && up[1..].iter().any(|bytes| *bytes > 2 * SOME_BYTES)
         });
     }
 }

@@ -1,0 +1,91 @@
+//! What stands in the target under a name that is to be restored, and whether it stays.
+
+use std::io;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, fchmod};
+use store::tree::{Entry, Kind, What};
+
+use super::flow::{Flow, add};
+use super::place::Place;
+use crate::engine::job::Overwrite;
+use crate::source::Stat;
+use crate::target::{TargetDir, is_link_to, same};
+
+/// What is to be done with a name.
+pub enum Verdict {
+    /// Write it; `true`: something else stands there and goes.
+    Write(bool),
+    /// Leave what stands there.
+    Keep(Stat),
+}
+
+impl Flow<'_> {
+    /// Opens a directory that is there. `None`: something else was, and is gone now.
+    pub fn existing_dir(&self, above: &Arc<Place>, name: &[u8], entry: &Entry) -> io::Result<Option<TargetDir>> {
+        let dir = self.places.open(above)?;
+        let Some(stat) = dir.existing(name)? else { return Ok(None) };
+        if stat.kind == Kind::Dir {
+            let child = dir.child(name)?;
+            // An owner without permission in a directory of theirs gets it until the directory is finished.
+            if !self.options.dry_run && !self.rights.is_root() && stat.mode & 0o700 != 0o700 {
+                fchmod(&child, Mode::from_raw_mode(u32::from(stat.mode) | 0o700)).ok();
+            }
+            return Ok(Some(child));
+        }
+        let goes = match self.options.overwrite {
+            Overwrite::Always | Overwrite::IfChanged => true,
+            Overwrite::IfNewer => entry.mtime > stat.mtime,
+            Overwrite::Never => false,
+        };
+        if !goes {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no directory stands there"));
+        }
+        if !self.options.dry_run {
+            dir.remove(name)?;
+        }
+        Ok(None)
+    }
+
+    /// What stands under a name decides.
+    pub fn verdict(&self, place: &Arc<Place>, entry: &Entry) -> io::Result<Verdict> {
+        let dir = self.places.open(place)?;
+        let Some(stat) = dir.existing(&entry.name)? else { return Ok(Verdict::Write(false)) };
+        let keep = match self.options.overwrite {
+            Overwrite::Always => false,
+            Overwrite::IfChanged => self.is_as_it_was(&dir, &stat, entry),
+            Overwrite::IfNewer => entry.mtime <= stat.mtime,
+            Overwrite::Never => true,
+        };
+        if keep {
+            return Ok(Verdict::Keep(stat));
+        }
+        if stat.kind == Kind::Dir {
+            if !self.options.delete {
+                return Err(io::Error::new(
+                    io::ErrorKind::IsADirectory,
+                    "a directory stands there; --delete removes it",
+                ));
+            }
+            if !self.options.dry_run {
+                dir.remove(&entry.name)?;
+            }
+            add(&self.counts.deleted, 1);
+            return Ok(Verdict::Write(false));
+        }
+        Ok(Verdict::Write(true))
+    }
+
+    /// Whether nothing would change: also permissions, and the owner where it can be set.
+    fn is_as_it_was(&self, dir: &TargetDir, stat: &Stat, entry: &Entry) -> bool {
+        let rights = &self.rights;
+        let link = matches!(entry.what, What::Symlink(_));
+        same(stat, entry)
+            && (link || stat.mode == entry.mode & 0o7777)
+            && (!rights.is_root() || rights.resolve(&entry.owner) == (stat.uid, stat.gid))
+            && match &entry.what {
+                What::Symlink(target) => is_link_to(dir, &entry.name, target),
+                _ => true,
+            }
+    }
+}
