@@ -422,7 +422,9 @@ fn serve_never_prints() {
         "rm -rf /",
     ] {
         let refused = forced(words);
-        assert_eq!((refused.status, refused.seen.as_str(), refused.out.as_str()), (12, "", ""), "{words}");
+        // It is told in the protocol: every request is answered with it, and nothing is printed.
+        assert_eq!((refused.status, refused.out.as_str(), refused.err.as_str()), (0, "", ""), "{words}");
+        assert!(refused.seen.contains("refusal: Some(Fault { code: PolicyRole"), "{words}: {}", refused.seen);
     }
     let json = run_line("serve --stdio --json");
     assert_eq!(json.status, 2);
