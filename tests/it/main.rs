@@ -10,6 +10,7 @@ mod first_run;
 mod guard;
 mod hexdump;
 mod history;
+mod hostile;
 mod json;
 mod keys;
 mod kill;
