@@ -90,7 +90,7 @@ fn records_that_are_not_the_ones() {
         ("boxes-of-groups", 10),
         ("giant-record", 10),
         ("groups-gone", 10),
-        ("same-group", 10),
+        ("same-group", 1),
         ("spoiled-groups", 10),
         ("swapped-clear", 10),
     ];
@@ -100,9 +100,10 @@ fn records_that_are_not_the_ones() {
         let restore = calm(lied_to(&world, "vault", lie).tuckbox(["restore", &world.arg("docs"), "--to", &to]));
         restore.exits(exit);
         // What is there is right.
-        for file in files_below(&Path::new(&to).join("docs")) {
+        let files = files_below(&Path::new(&to).join("docs"));
+        for file in files.into_iter().filter(|file| fs::symlink_metadata(file).unwrap().is_file()) {
             let name = file.strip_prefix(Path::new(&to).join("docs")).unwrap();
-            let bytes = fs::read(world.path("docs").join(name)).unwrap_or_else(|e| panic!("{lie}: {}: {e}", file.display()));
+            let bytes = fs::read(world.path("docs").join(name)).unwrap();
             assert!(fs::read(&file).unwrap() == bytes, "{lie}: {}", file.display());
         }
     }
@@ -166,7 +167,14 @@ fn a_chain_that_is_not_the_one() {
 #[test]
 fn commits_that_never_come_about() {
     let world = two_versions();
-    let lies = ["nothing-lacks", "short-answers", "always-lacking", "lacking-what-nobody-has", "always-conflict", "other-link"];
+    let lies = [
+        "nothing-lacks",
+        "short-answers",
+        "always-lacking",
+        "lacking-what-nobody-has",
+        "always-conflict",
+        "other-link",
+    ];
     for (n, lie) in lies.into_iter().enumerate() {
         fs::write(world.path("docs/letter.txt"), format!("one more {n}").repeat(9999)).unwrap();
         let backup = calm(lied_to(&world, "vault", lie).tuckbox(["backup", &world.arg("docs")]));

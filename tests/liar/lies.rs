@@ -10,8 +10,8 @@ use store::id::{AccountId, DomainId, VaultId};
 use store::pack::PackReader;
 use store::record::{Record, RecordKind};
 use transport::message::{
-    Ack, Answered, BodyReply, Checked, Fetched, Finding, LinksReply, Opened, Outcome, Refusal, Reply, Request, Told,
-    UpReply, AccountRow, decode, encode,
+    AccountRow, Ack, Answered, BodyReply, Checked, Fetched, Finding, LinksReply, Opened, Outcome, Refusal, Reply,
+    Request, Told, UpReply, decode, encode,
 };
 
 use crate::{Said, bytes};
@@ -234,9 +234,7 @@ pub(crate) fn named(name: &str, vault: &Path) -> Lie {
                 body[last] ^= 1;
             }
         }),
-        "more-links" => {
-            reply::<LinksReply>(|asked| matches!(asked, Request::Links(_)), |reply| reply.more = true)
-        }
+        "more-links" => reply::<LinksReply>(|asked| matches!(asked, Request::Links(_)), |reply| reply.more = true),
         // ---- records ---------------------------------------------------------------------------------------------
         "no-boxes" => records(fetches, |_| None),
         "no-boxes-said" => Box::new(|asked, _, said, say| match said {
@@ -320,15 +318,10 @@ pub(crate) fn named(name: &str, vault: &Path) -> Lie {
                 answered.nodes.push(255);
             },
         ),
-        "always-lacking" | "lacking-what-nobody-has" | "always-conflict" | "no-outcome" | "other-link" => {
+        "always-lacking" | "lacking-what-nobody-has" | "always-conflict" | "other-link" => {
             let name = name.to_owned();
             Box::new(move |asked, no, said, say| match said {
                 Some(Said::Message(message)) if matches!(asked, Request::Upload(_)) && no > 0 => {
-                    if name == "no-outcome" {
-                        if let Ok(Reply::Done(UpReply::Outcome(_))) = decode::<Reply<UpReply>>(&message) {
-                            return false;
-                        }
-                    }
                     say(Said::Message(changed::<UpReply>(&message, |reply| {
                         if let UpReply::Outcome(outcome) = reply {
                             match (name.as_str(), &mut *outcome) {
