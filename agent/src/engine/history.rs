@@ -19,6 +19,9 @@ use crate::fault::{Code, Fault, Result};
 /// Largest body that is kept: keyrings, certificates and version bodies are far below.
 const BODY_BYTES_MAX: u64 = 16 << 20;
 
+/// Longest file of links that is read: a version every minute for nine years. Without it, all links come again.
+const LINKS_BYTES_MAX: u64 = 5_000_000 * RECEIVED_LINK_BYTES as u64;
+
 /// The verified chain of an account.
 pub struct History {
     verifier: Verifier,
@@ -293,8 +296,14 @@ fn body_path(dir: &Path, hash: BodyHash) -> PathBuf {
     dir.join("bodies").join(hash.hex())
 }
 
+/// A file of the cache, when it is a file and not too long.
+fn read_plain(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let meta = std::fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= most)?;
+    std::fs::read(path).ok().filter(|bytes| bytes.len() as u64 == meta.len())
+}
+
 fn read_links(dir: &Path) -> Vec<ReceivedLink> {
-    let bytes = std::fs::read(links_path(dir)).unwrap_or_default();
+    let bytes = read_plain(&links_path(dir), LINKS_BYTES_MAX).unwrap_or_default();
     let links = bytes.chunks_exact(RECEIVED_LINK_BYTES).map(ReceivedLink::decode);
     links
         .map_while(Result::ok)
@@ -306,9 +315,6 @@ fn read_links(dir: &Path) -> Vec<ReceivedLink> {
 
 fn read_body(dir: &Path, hash: BodyHash) -> Option<Record> {
     let path = body_path(dir, hash);
-    if std::fs::metadata(&path).ok()?.len() > BODY_BYTES_MAX {
-        return None;
-    }
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = read_plain(&path, BODY_BYTES_MAX)?;
     (blake3::hash(&bytes).as_bytes() == hash.bytes()).then(|| Record::decode(&bytes).ok()).flatten()
 }
