@@ -119,3 +119,19 @@ fn doctor_is_content_with_a_machine_in_order() {
     world.words();
     world.tuckbox(["doctor"]).ok().says("ok");
 }
+
+#[test]
+fn a_vault_behind_symlinks() {
+    let world = world();
+    tree::small(world.path("docs"));
+    std::os::unix::fs::symlink(world.dir("disk"), world.path("mounted")).unwrap();
+    let through = world.with_vault(world.arg("mounted/vault"));
+    through.tuckbox(["init"]).ok();
+    through.tuckbox(["backup", &world.arg("docs")]).ok();
+    std::os::unix::fs::symlink(world.path("disk/vault"), world.path("short")).unwrap();
+    for name in ["mounted/vault", "short", "disk/vault"] {
+        let named = world.with_vault(world.arg(name));
+        named.tuckbox(["backup", &world.arg("docs")]).ok();
+        named.tuckbox(["check", "--full"]).ok();
+    }
+}

@@ -11,6 +11,7 @@ mod golden;
 mod guard;
 mod hexdump;
 mod history;
+mod hostile;
 mod json;
 mod keys;
 mod kill;
