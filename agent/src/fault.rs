@@ -229,7 +229,9 @@ impl Fault {
     /// Adds a cause below the ones it has.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
-        self.causes.push(cause.to_string());
+        let mut text = cause.to_string();
+        text.truncate(without_number(&text).len());
+        self.causes.push(text);
         self
     }
 
@@ -247,6 +249,14 @@ impl Fault {
     }
 }
 
+/// An error of the system without the ` (os error 2)` at its end: the words before it say the same.
+fn without_number(text: &str) -> &str {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.strip_suffix(')').is_some_and(|n| n.parse::<i32>().is_ok()) => words,
+        _ => text,
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -255,3 +265,17 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_words() {
+        let fault = Fault::new(Code::System, "x").because(std::io::Error::from_raw_os_error(2));
+        assert_eq!(fault.causes, ["No such file or directory"]);
+        for text in ["", " (os error ", "a (os error x)", "a (os error 2) b"] {
+            assert_eq!(without_number(text), text);
+        }
+    }
+}

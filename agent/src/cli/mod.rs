@@ -106,6 +106,10 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches) -> Result<u8> {
             (verb.run)(matches, &desk)
         }
     };
+    let outcome = outcome.map_err(|fault| match fault {
+        Fault { code: Code::Usage, hint: None, .. } => fault.hint(format!("see `tuckbox help {}`", verb.name)),
+        other => other,
+    });
     finish(world, &face, outcome)
 }
 

@@ -122,7 +122,12 @@ impl Person for Answers {
     fn words(&self) -> Result<Zeroizing<String>> {
         let nobody = || Fault::new(Code::KeyWords, "the recovery words are needed, and there is nobody to ask");
         let typed = match &self.extras.words_source {
-            Some(source) => source.read()?,
+            Some(source) => source.read().map_err(|fault| match fault.code {
+                Code::KeyPassphraseNeeded => {
+                    Fault { code: Code::KeyWords, message: "cannot read the recovery words".to_owned(), ..fault }
+                }
+                _ => fault,
+            })?,
             None if self.may_ask => {
                 self.ask("The 24 recovery words (empty for a passphrase kept in the vault): ", true)?
             }

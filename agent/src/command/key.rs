@@ -57,7 +57,11 @@ fn build(command: Command) -> Command {
                 .about("Remove a way to open the key")
                 .arg(Arg::new("slot").value_name("SLOT").required(true).help("As `key list` shows it")),
         )
-        .subcommand(Command::new("passwd").about("Change the passphrase of the key file").arg(new_passphrase()))
+        .subcommand(
+            Command::new("passwd")
+                .about("Change the passphrase of the key file; no other opens it any more")
+                .arg(new_passphrase()),
+        )
         .subcommand(
             Command::new("export").about("Copy the key file, to be kept elsewhere").arg(
                 file("output", "FILE", "Write to this file (must not exist) and not to standard output").short('o'),

@@ -86,11 +86,9 @@ fn on_server(
                 }));
             }
             Told::Finding(finding) => {
-                let mut text = format!("{} ({})", harmless_line(&finding.what), harmless_line(&finding.place));
-                if !finding.versions.is_empty() {
-                    let versions: Vec<String> = finding.versions.iter().take(20).map(u64::to_string).collect();
-                    text = format!("{text}; versions {}", versions.join(", "));
-                }
+                let (what, place) = (harmless_line(&finding.what), harmless_line(&finding.place));
+                // An error often names its place itself.
+                let text = if what.contains(&*place) { what } else { format!("{place}: {what}") };
                 if finding.damage {
                     let code = Code::ALL.iter().copied().find(|code| code.name() == finding.code);
                     let code = code.unwrap_or(Code::DataDamaged);

@@ -135,6 +135,10 @@ fn no_key(run: &Run, files: &[Found], name: &str, row: &AccountRow) -> Fault {
         )
         .hint(format!("name the key of {name}: --key FILE"));
     }
+    if let Some(path) = &run.place.key_file {
+        return Fault::new(Code::KeyNone, format!("there is no key file {}", shown(path)))
+            .hint("check the path; with the 24 words: tuckbox key recover");
+    }
     let fault = Fault::new(Code::KeyNone, format!("the key of {name} is not on this machine"));
     if row.slots.is_empty() {
         fault.hint("with the 24 words: tuckbox key recover; or copy the key file and name it: --key FILE")
@@ -279,7 +283,8 @@ pub fn remove(run: &Run, id: &str) -> Result<KeyRow> {
     Ok(row)
 }
 
-/// Changes the passphrase of the key file: its first slot is wrapped anew.
+/// Changes the passphrase of the key file. From then on this is its only slot: whoever changes a passphrase wants none of
+/// the old ways to open it any more.
 pub fn passwd(run: &Run) -> Result<KeyRow> {
     let account = Account::open(run)?;
     let Found { path, mut file } = account.unlocked.found.clone();

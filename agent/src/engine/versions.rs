@@ -69,7 +69,7 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
         At::Moment { ms } => versions.iter().rev().find(|link| link.received_at() <= *ms).ok_or_else(|| {
             let when = crate::time::utc(oldest.received_at());
             let id: String = oldest.link_id().hex().chars().take(8).collect();
-            none(format!("the oldest version is {id}, received {when}"))
+            none(format!("no version is as old as that: the oldest is {id}, received {when}"))
         })?,
         At::Id { prefix } => {
             let mut fits = versions.iter().filter(|link| link.link_id().hex().starts_with(prefix.as_str()));

@@ -353,11 +353,9 @@ impl Check<'_> {
             }
             return Ok(());
         }
-        let what = format!(
-            "chunks that cannot be read: {}, nodes that cannot be read: {}",
-            found.lacking_chunks.len(),
-            found.lacking_nodes.len()
-        );
+        let lacks = [("chunks", found.lacking_chunks.len()), ("nodes", found.lacking_nodes.len())];
+        let lacks = lacks.iter().filter(|(_, number)| *number > 0).map(|(what, number)| format!("{what}: {number}"));
+        let what = format!("some of it cannot be read ({})", lacks.collect::<Vec<_>>().join(", "));
         let place = format!("version {number} of account {}", account.name);
         self.find(Severity::Loss, what, place, vec![(account.number, number)])
     }

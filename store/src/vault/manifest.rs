@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{layout, note};
-use crate::door::{Chance, Disk, Millis};
+use crate::door::{Chance, Disk, Millis, PathKind};
 use crate::error::{Error, Result};
 use crate::id::VaultId;
 
@@ -103,6 +103,10 @@ impl Manifest {
             Err(Error::NotFound { .. }) => {
                 let what = if disk.exists(vault)?.is_some() { "vault.json" } else { "vault" };
                 Err(Error::NotFound { what, name: vault.display().to_string() })
+            }
+            // Nothing is below a file.
+            Err(_) if disk.exists(vault)?.is_some_and(|found| found.kind == PathKind::File) => {
+                Err(Error::NotFound { what: "vault.json", name: vault.display().to_string() })
             }
             Err(e) => Err(e),
         }
