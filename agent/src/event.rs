@@ -6,6 +6,11 @@ use crate::fault::Fault;
 pub trait Watcher: Send + Sync {
     /// Something happened.
     fn event(&self, event: &Event<'_>);
+
+    /// Whether totals are worth counting ahead: somebody watches how far it is.
+    fn wants_totals(&self) -> bool {
+        false
+    }
 }
 
 /// A watcher that hears nothing.

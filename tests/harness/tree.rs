@@ -187,7 +187,7 @@ fn set_mtime(dir: impl AsFd, name: &[u8], seconds: i64, nanoseconds: i64) {
 fn acl(uid: u32, bits: u16) -> Vec<u8> {
     const NONE: u32 = u32::MAX;
     let mut out = 2u32.to_le_bytes().to_vec();
-    for (tag, bits, id) in [(0x01, 6, NONE), (0x02, bits, uid), (0x04, 4, NONE), (0x10, 6, NONE), (0x20, 4, NONE)] {
+    for (tag, bits, id) in [(0x01, 7, NONE), (0x02, bits, uid), (0x04, 4, NONE), (0x10, 6, NONE), (0x20, 4, NONE)] {
         out.extend(u16::to_le_bytes(tag));
         out.extend(u16::to_le_bytes(bits));
         out.extend(u32::to_le_bytes(id));
@@ -196,7 +196,8 @@ fn acl(uid: u32, bits: u16) -> Vec<u8> {
 }
 
 /// `cap_net_bind_service=ep`, as the kernel takes it.
-fn capability() -> Vec<u8> {
+#[must_use]
+pub fn capability() -> Vec<u8> {
     [0x0200_0001u32, 1 << 10, 0, 0, 0].iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
@@ -333,7 +334,9 @@ pub fn odd(path: impl AsRef<Path>) -> Tree {
     sparse.sparse("islands", 64 << 20, &[(1 << 20, &[1; 70_000]), (40 << 20, &chance.bytes(200_000))]);
 
     let modes = tree.dir("modes");
-    for mode in [0o000, 0o400, 0o644, 0o777, 0o2755, 0o4755, 0o1777] {
+    // What nobody may read, only root can back up.
+    let unreadable = crate::need::is_root().then_some(0o000);
+    for mode in [0o400, 0o644, 0o777, 0o2755, 0o4755, 0o1777].into_iter().chain(unreadable) {
         modes.file(format!("{mode:04o}"), "x").mode(&format!("{mode:04o}"), mode);
     }
     drop(modes.dir("sticky"));
@@ -405,7 +408,11 @@ pub fn deep(path: impl AsRef<Path>) -> Tree {
 }
 
 /// Whether the file system of this tree keeps attributes and ACLs.
-fn xattrs_work(tree: &Tree) -> bool {
+///
+/// # Panics
+/// When nothing can be made there.
+#[must_use]
+pub fn xattrs_work(tree: &Tree) -> bool {
     tree.file("probe", "");
     let probe = tree.reach(b"probe");
     let works = rustix::fs::setxattr(&probe, "user.probe", b"1", XattrFlags::empty()).is_ok()

@@ -7,12 +7,12 @@ use tests::{look, need, tree};
 use crate::world;
 
 /// The directory of this package.
-fn here() -> &'static Path {
+pub(crate) fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A Python with what the decoder needs: `tests/run` makes it.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let given = std::env::var_os("TUCKBOX_DECODER_PYTHON").map(PathBuf::from);
     let python = given.unwrap_or_else(|| here().join("../target/decoder/bin/python"));
     need::have(python.exists(), "the decoder's Python is missing; tests/run makes it").then_some(python)

@@ -227,3 +227,11 @@ fn every_code_has_a_page() {
         world.tuckbox(["explain", code.name()]).ok().says(code.name());
     }
 }
+
+#[test]
+fn an_empty_path_is_not_this_directory() {
+    let world = world().ready();
+    for words in [&["backup", ""][..], &["restore", "", "--to", "out"], &["restore", "x", "--to", ""], &["ls", ""]] {
+        world.tuckbox(words).run().fails("usage", 2).says("it is empty");
+    }
+}

@@ -115,7 +115,7 @@ fn an_ordinary_user_gets_what_is_permitted_and_is_told_the_rest() {
         item.xattrs.retain(|name, _| name.starts_with(b"user.") || name.starts_with(b"system."));
     };
     let mut expected = odd.without(plain);
-    let mut back = back.without(plain);
+    let back = back.without(plain);
     let devices: Vec<_> = expected.0.iter().filter(|(_, i)| i.rdev.is_some()).map(|(path, _)| path.clone()).collect();
     for path in devices {
         assert!(!back.0.contains_key(&path));

@@ -78,7 +78,9 @@ fn a_person_chooses_a_passphrase_and_is_asked_for_it() {
         .keys("tea at four\r")
         .shows("The same again")
         .keys("tea at four\r")
-        .shows("tuckbox key words");
+        .shows("Show the 24 recovery words now")
+        .keys("\r")
+        .shows("With them, `tuckbox key recover");
     assert!(!init.all().contains("tea at four"), "the passphrase was shown");
     assert_eq!(init.end(), 0);
 
@@ -116,4 +118,20 @@ fn doctor_is_content_with_a_machine_in_order() {
     let world = world().ready();
     world.words();
     world.tuckbox(["doctor"]).ok().says("ok");
+}
+
+#[test]
+fn a_vault_behind_symlinks() {
+    let world = world();
+    tree::small(world.path("docs"));
+    std::os::unix::fs::symlink(world.dir("disk"), world.path("mounted")).unwrap();
+    let through = world.with_vault(world.arg("mounted/vault"));
+    through.tuckbox(["init"]).ok();
+    through.tuckbox(["backup", &world.arg("docs")]).ok();
+    std::os::unix::fs::symlink(world.path("disk/vault"), world.path("short")).unwrap();
+    for name in ["mounted/vault", "short", "disk/vault"] {
+        let named = world.with_vault(world.arg(name));
+        named.tuckbox(["backup", &world.arg("docs")]).ok();
+        named.tuckbox(["check", "--full"]).ok();
+    }
 }

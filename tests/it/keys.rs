@@ -70,6 +70,7 @@ fn words_that_are_wrong() {
         pin(recover(&swapped.join(" ")), "key.words", 7);
     }
     recover("one two three").fails("key.words", 7);
+    recover("").fails("key.words", 7).says("cannot read the recovery words");
     // Good words of no account here: the words of 32 zero bytes.
     let other = recover(&format!("{}art", "abandon ".repeat(23))).fails("key.other_account", 7);
     pinned::check("errors/key.other_account.words", &other.error());
@@ -170,4 +171,25 @@ fn a_slot_in_the_vault_opens_on_an_empty_machine() {
     world.lose_everything();
     world.tuckbox(["key", "recover", "--password-file", &pass]).ok();
     assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 1);
+}
+
+#[test]
+fn after_the_words_came_to_another_host_its_own_paths_are_meant() {
+    let world = one_version();
+    fs::write(world.path("words"), world.words()).unwrap();
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    let own = tree::seeded(world.path("own"), 71, 20, 20_000);
+    let path = world.arg("own");
+    bob.tuckbox(["backup", &path]).ok();
+    bob.tuckbox(["ls", &path]).ok().says("/bob");
+    bob.tuckbox(["dump", &path]).ok();
+    bob.tuckbox(["diff", "previous", "latest", &path]).ok().says("+  /bob");
+    bob.tuckbox(["restore", &path, "--to", &world.arg("out")]).ok();
+    look::at(own.path()).same_as(&look::at(world.path("out/own")));
+    // What the other host has is there by its label, or by a pattern.
+    let docs = world.arg("docs");
+    bob.tuckbox(["ls", &docs]).run().fails("path.none", 5);
+    bob.tuckbox(["ls", &format!("/ana{docs}")]).ok();
+    bob.tuckbox(["ls", &format!("/*{docs}/letter.txt")]).ok().says("/ana");
 }

@@ -14,6 +14,7 @@ use super::plain::Plain;
 use crate::ask::PassphraseSource;
 use crate::config::Config;
 use crate::engine::job::{At, Engine, Run, Where};
+use crate::engine::state::StateDir;
 use crate::event::Watcher;
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::time::{Understood, parse_at};
@@ -165,6 +166,7 @@ impl Desk<'_> {
             source: self.settings.passphrase.clone(),
             zone: self.zone(),
             extras,
+            chosen: std::sync::Mutex::default(),
         };
         Ok(Run {
             place: self.place()?,
@@ -182,8 +184,10 @@ impl Desk<'_> {
     pub fn place(&self) -> Result<Where> {
         let folders = self.world.folders()?;
         let default = folders.data.join("vault");
-        let (vault, vault_is_default) = match &self.settings.vault {
-            Some(vault) => (vault.clone(), false),
+        let last = StateDir::new(folders.state.clone()).last_vault().map(|last| last.address);
+        let named = self.settings.vault.clone().or(last.filter(|last| Some(last.as_str()) != default.to_str()));
+        let (vault, vault_is_default) = match named {
+            Some(vault) => (vault, false),
             None => match default.to_str() {
                 Some(vault) => (vault.to_owned(), true),
                 None => return Err(Fault::new(Code::System, "the user's data directory has a name that is not UTF-8")),

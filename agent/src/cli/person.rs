@@ -1,6 +1,6 @@
 //! The person at the command line, as the engine sees them: asked at the terminal, or answered for by options.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::desk::{Extras, Face};
 use crate::ask::{Keyboard, PassphraseSource};
 use crate::engine::job::{HostKeyQuestion, Overwrite, Passphrase, Person, RestorePlan, VersionRow};
+use crate::engine::queue::lock;
 use crate::fault::{Code, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::time;
@@ -26,6 +27,8 @@ pub struct Answers {
     pub(super) source: Option<PassphraseSource>,
     pub(super) zone: TimeZone,
     pub(super) extras: Extras,
+    /// A passphrase that was just chosen: it is not asked for again in the same breath.
+    pub(super) chosen: Mutex<Option<Passphrase>>,
 }
 
 impl Answers {
@@ -66,6 +69,9 @@ impl Person for Answers {
     fn passphrase(&self, what: &str, attempt: u32) -> Result<Passphrase> {
         let wrong =
             || Fault::new(Code::KeyPassphrase, format!("this passphrase does not open {}", harmless_line(what)));
+        if let Some(chosen) = lock(&self.chosen).take().filter(|_| attempt == 0) {
+            return Ok(chosen);
+        }
         if let Some(source) = &self.source {
             return match source.read()? {
                 Some(passphrase) if attempt == 0 => Ok(passphrase),
@@ -106,6 +112,7 @@ impl Person for Answers {
             }
             let second = self.ask("The same again: ", false)?.unwrap_or_default();
             if *first == *second && !first.is_empty() {
+                *lock(&self.chosen) = Some(first.clone());
                 return Ok(Some(first));
             }
         }
@@ -115,7 +122,12 @@ impl Person for Answers {
     fn words(&self) -> Result<Zeroizing<String>> {
         let nobody = || Fault::new(Code::KeyWords, "the recovery words are needed, and there is nobody to ask");
         let typed = match &self.extras.words_source {
-            Some(source) => source.read()?,
+            Some(source) => source.read().map_err(|fault| match fault.code {
+                Code::KeyPassphraseNeeded => {
+                    Fault { code: Code::KeyWords, message: "cannot read the recovery words".to_owned(), ..fault }
+                }
+                _ => fault,
+            })?,
             None if self.may_ask => {
                 self.ask("The 24 recovery words (empty for a passphrase kept in the vault): ", true)?
             }

@@ -159,6 +159,10 @@ impl Watcher for Plain {
         // A reader that went away is noticed by the stream itself, and ends the run there.
         self.hear(event).unwrap_or_default();
     }
+
+    fn wants_totals(&self) -> bool {
+        self.draw.is_some() && !self.manner.quiet
+    }
 }
 
 /// An error as people see it: the sentence, its causes, what to do, the code.

@@ -237,8 +237,10 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
         lines.push(format!("  kept {sources} of which much is gone; `--accept-deletions` records it as removed"));
     }
     if s.errors > 0 {
-        lines
-            .push(format!("  {} could not be taken as they are, see the warnings", counted(s.errors, "item", "items")));
+        lines.push(format!(
+            "  {}, see the warnings",
+            counted(s.errors, "item was not taken as it is", "items were not taken as they are")
+        ));
     }
     let number = s.sequence.map(|sequence| format!(" (no. {sequence})")).unwrap_or_default();
     lines.push(format!("Version {}{number} is safe in {}.", short(id), harmless_line(vault)));

@@ -80,5 +80,5 @@ fn line(row: &DoctorRow) -> String {
         Health::Fail => "FAIL",
     };
     let hint = row.hint.as_deref().map(|hint| format!("  try: {}", harmless_line(hint))).unwrap_or_default();
-    format!("{health}  {:<11}  {}{hint}", harmless_line(&row.name), harmless_line(&row.text))
+    format!("{health}  {:<12}  {}{hint}", harmless_line(&row.name), harmless_line(&row.text))
 }

@@ -4,7 +4,7 @@ use clap::{ArgMatches, Command};
 
 use super::{Verb, switch};
 use crate::cli::{Desk, Face};
-use crate::engine::job::{InitJob, Made};
+use crate::engine::job::{InitJob, Made, Run};
 use crate::fault::{Exit, Result};
 use crate::name::harmless_line;
 
@@ -26,15 +26,26 @@ fn build(command: Command) -> Command {
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let job = InitJob { slot_in_vault: matches.get_flag("in-vault") };
-    let made = desk.engine().init(&desk.run()?, job)?;
+    let run = desk.run()?;
+    let made = desk.engine().init(&run, job)?;
     tell(&desk.face, &made)?;
     desk.face.summary("init", &made)?;
+    if made.key_made && desk.settings.may_ask {
+        offer_words(desk, &run)?;
+    }
     if made.vault_made || made.account_made || made.key_made {
         desk.face.say("Next:  tuckbox backup DIR")?;
     } else {
         desk.face.say("Everything was there already.")?;
     }
     Ok(Exit::Ok)
+}
+
+/// Shows the recovery words at once, when the person likes to.
+fn offer_words(desk: &Desk<'_>, run: &Run) -> Result<()> {
+    let question = "Show the 24 recovery words now, to write them down? [Y/n] ";
+    let answer = desk.world.keyboard.line(question, true)?.unwrap_or_default();
+    if matches!(answer.trim_ascii(), b"" | b"y" | b"Y" | b"yes") { super::key::show_words(desk, run) } else { Ok(()) }
 }
 
 /// What was made, for people; also told by the automatic first backup.

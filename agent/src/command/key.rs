@@ -12,7 +12,7 @@ use super::{Verb, file, switch};
 use crate::ask::PassphraseSource;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Extras, Face};
-use crate::engine::job::{KeyAddJob, KeyInfo, KeyRow};
+use crate::engine::job::{KeyAddJob, KeyInfo, KeyRow, Run};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 
@@ -209,7 +209,13 @@ fn export(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 }
 
 fn words(desk: &Desk<'_>) -> Result<Exit> {
-    let words = desk.engine().key_words(&desk.run()?)?;
+    show_words(desk, &desk.run()?)?;
+    Ok(Exit::Ok)
+}
+
+/// Shows the recovery words; also offered by `init`.
+pub(super) fn show_words(desk: &Desk<'_>, run: &Run) -> Result<()> {
+    let words = desk.engine().key_words(run)?;
     match &desk.face {
         Face::Json(stream) => stream.record("words", &WordsRecord { words: &words })?,
         Face::Plain(plain) => {
@@ -225,7 +231,7 @@ fn words(desk: &Desk<'_>) -> Result<Exit> {
             plain.note("With them, `tuckbox key recover --vault VAULT` makes the key again on any machine.")?;
         }
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 fn recover(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {

@@ -98,14 +98,21 @@ fn at() -> Arg {
     )
 }
 
+/// A path of at least one byte: an empty one is a variable that a script forgot to set, and would mean this directory.
+fn some_path() -> impl clap::builder::TypedValueParser<Value = std::ffi::OsString> {
+    use clap::builder::TypedValueParser as _;
+    clap::builder::OsStringValueParser::new()
+        .try_map(|path| if path.is_empty() { Err("it is empty; `.` is this directory") } else { Ok(path) })
+}
+
 /// Path arguments.
 fn paths(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).value_name("PATH").num_args(0..).value_parser(clap::value_parser!(std::ffi::OsString)).help(help)
+    Arg::new(name).value_name("PATH").num_args(0..).value_parser(some_path()).help(help)
 }
 
 /// An option that takes a path.
 fn file(name: &'static str, value: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name(value).value_parser(clap::value_parser!(std::ffi::OsString)).help(help)
+    Arg::new(name).long(name).value_name(value).value_parser(some_path()).help(help)
 }
 
 /// A switch.

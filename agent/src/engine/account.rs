@@ -1,5 +1,6 @@
 //! An account, open: connected, unlocked, its chain verified.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use store::chain::{
@@ -14,7 +15,7 @@ use transport::message::{
 use transport::{Call, Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
-use super::connect::Connector;
+use super::connect::{Connector, address};
 use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
@@ -50,7 +51,7 @@ struct Known {
 impl Known {
     fn read(run: &Run, state_dir: &StateDir, vault: VaultId, account: AccountId) -> Result<Self> {
         let state = state_dir.account(vault, account)?;
-        let cached = Cached::read(links_dir(run, vault, account), state.head());
+        let cached = Cached::read(links_dir(run, vault, account), vault, state.head());
         Ok(Self { vault, account, state, cached })
     }
 }
@@ -147,7 +148,7 @@ impl Account {
             Some(Err(fault)) if fault.code != Code::HistoryGap => return Err(fault),
             // Shorter than what is known here, or another history: read all of it, then say which.
             _ => {
-                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), None);
+                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), opened.vault, None);
                 History::join(nothing, &remote, row.id, identity, None, Vec::new(), Vec::new())?
             }
         };
@@ -166,7 +167,7 @@ impl Account {
             connector,
             remote,
             vault: opened.vault,
-            clock_ahead_ms: opened.now_ms - run.clock.now_ms(),
+            clock_ahead_ms: opened.now_ms.saturating_sub(run.clock.now_ms()),
             free_bytes: opened.free_bytes,
             wanted: opened.wanted.unwrap_or(0),
             row,
@@ -291,14 +292,19 @@ impl Account {
 
     /// The version that an expression means.
     pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        super::versions::pick(&self.version_links(false), at)
+        // A checkpoint is never meant by a time; who names it by its id, means it.
+        super::versions::pick(&self.version_links(matches!(at, At::Id { .. })), at)
     }
 
     // ---- nodes --------------------------------------------------------------------------------------------------
 
     /// The nodes of this account, from the cache and the server.
     pub fn nodes(&self) -> NodeCache {
-        let dir = nodes_dir(&self.run.folders.cache, &self.vault.hex(), &self.row.id.hex());
+        self.nodes_in(nodes_dir(&self.run.folders.cache, &self.vault.hex(), &self.row.id.hex()))
+    }
+
+    /// The same with another cache.
+    pub fn nodes_in(&self, dir: std::path::PathBuf) -> NodeCache {
         let remote = self.remote.clone();
         let fetch = move |wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>| fetch(&remote, wish, visit);
         NodeCache::open(dir, self.sealer.clone(), Arc::clone(&self.run.chance), Box::new(fetch))
@@ -421,7 +427,11 @@ fn links_dir(run: &Run, vault: VaultId, account: AccountId) -> std::path::PathBu
 /// The first question on a connection.
 pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open {
     Open {
-        account: run.place.account.clone(),
+        account: run.place.account.clone().or_else(|| {
+            // Only keys that could open several accounts need to be told which one is this machine's.
+            let several = files.len() > 1 && run.place.key_file.is_none();
+            several.then(|| StateDir::new(run.folders.state.clone()).account_at(&address(run))).flatten()
+        }),
         keys: files.iter().map(|found| found.file.key_check()).collect(),
         after,
         client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), run.host),
@@ -477,8 +487,13 @@ fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) ->
     let call: Call = remote.call(Class::Interactive, &Request::Under(under)).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;
     let mut incoming = Incoming::new(&call);
+    let mut seen = HashSet::new();
     loop {
         match incoming.next_part().map_err(|error| error.fault(remote))? {
+            // Each comes once, so that what opens comes to an end.
+            Next::Record(record) if !seen.insert(record.header.nonce) => {
+                return Err(protocol("a group comes twice"));
+            }
             Next::Record(record) => visit(*record)?,
             Next::Message(message) => super::remote::take_reply::<()>(&message)?,
             Next::End => return Ok(()),

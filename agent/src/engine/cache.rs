@@ -15,6 +15,7 @@ use store::seal::{Scratch, Sealer};
 use store::tree::{Node, NodeSource};
 
 use super::queue::lock;
+use super::trouble::protocol;
 use crate::fault::{Fault, Result};
 
 /// Opened groups that are kept: a few MiB, enough for the paths of all scanners.
@@ -23,6 +24,8 @@ const OPENED_MAX: usize = 24;
 const PACKS_MAX: usize = 24;
 /// Roots whose nodes stay when the cache is written anew.
 const COMPACT_ROOTS: usize = 8;
+/// Groups that do not open, out of one answer: damage is rare, rubbish has no end.
+const SPOILED_MAX: u32 = 1_000;
 /// File that lists the roots whose nodes are all here.
 const ROOTS_FILE: &str = "roots";
 /// Largest file of roots that is read.
@@ -130,7 +133,16 @@ impl NodeCache {
             return Ok(());
         }
         let here: Vec<NodeId> = roots.into_iter().filter(|root| self.has(root)).collect();
-        (self.fetch)(&Wish::Under(root, &here), &mut |record| self.add(&record))?;
+        let mut spoiled = 0;
+        (self.fetch)(&Wish::Under(root, &here), &mut |record| {
+            // Only what opens is kept: the vault cannot fill this disk with what it makes up.
+            let opened = self.sealer.open_group(&mut lock(&self.opened).scratch, &record);
+            if opened.is_ok() {
+                return self.add(&record);
+            }
+            spoiled += 1;
+            if spoiled > SPOILED_MAX { Err(protocol("groups come that do not open")) } else { Ok(()) }
+        })?;
         self.keep(&[root])
     }
 
@@ -292,9 +304,9 @@ impl NodeCache {
         }
         let mut found = None;
         (self.fetch)(&Wish::One(*id), &mut |record| {
-            self.add(&record)?;
-            found = Some(lock(&self.opened).open(&self.sealer, Spot::Fetched(*id), &record)?);
-            Ok(())
+            let group = lock(&self.opened).open(&self.sealer, Spot::Fetched(*id), &record)?;
+            found = Some(group);
+            self.add(&record)
         })?;
         found.ok_or_else(|| store::Error::NotFound { what: "node", name: id.hex() }.into())
     }

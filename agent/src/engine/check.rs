@@ -1,21 +1,25 @@
 //! Proves that what must be there is there: on the server without keys, and here with them.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use store::id::{ChunkId, NodeId};
+use store::id::{BodyHash, ChunkId, NodeId};
 use store::seal::Scratch;
 use store::tree::{Content, Node, NodeSource, PieceReader, What};
 use transport::Class;
-use transport::message::{Check, FetchBatch, Fetched, IDS_MAX, Request, Told, encode, join_ids, split_ids};
+use transport::message::{Check, FetchBatch, Fetched, Request, Told, encode, join_ids};
 
 use super::account::Account;
-use super::cache::NodeCache;
+use super::cache::{NodeCache, nodes_dir};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
 use super::remote::{Incoming, Next, take_reply};
 use super::trouble::protocol;
 use crate::event::{Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::name::harmless_line;
+
+/// Chunks that are asked for together.
+const BATCH: usize = 512;
 
 /// Checks. Damage is told as findings; an error means that the check itself could not go on.
 pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
@@ -30,11 +34,18 @@ pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Resul
     }
     run.watcher.event(&Event::Phase(Phase::Verify));
     on_server(&account, job, &mut summary, row)?;
-    bodies(&account, &mut summary, row)?;
+    bodies(&account, job.full, &mut summary, row)?;
     if job.full || job.sample_permille.is_some() {
         let permille = if job.full { 1000 } else { job.sample_permille.unwrap_or(0) };
-        Opening { account: &account, nodes: account.nodes(), permille, scratch: Scratch::new() }
-            .run(&mut summary, row)?;
+        // What lies in the cache says nothing about the vault.
+        let apart = job.full.then(|| nodes_dir(&run.folders.cache, &account.vault.hex(), "check"));
+        let nodes = apart.clone().map_or_else(|| account.nodes(), |dir| emptied(&dir, &account));
+        let opened = Opening { account: &account, nodes, permille, scratch: Scratch::new() }.run(&mut summary, row);
+        if let Some(dir) = apart {
+            // What stays behind is removed by the next one.
+            drop(std::fs::remove_dir_all(dir));
+        }
+        opened?;
     }
     account.remote.close()?;
     summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
@@ -108,13 +119,40 @@ fn on_server(
     }
 }
 
-/// Bodies of versions must open.
-fn bodies(account: &Account, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
-    for link in account.version_links(true) {
+/// A cache of nodes with nothing in it.
+fn emptied(dir: &Path, account: &Account) -> NodeCache {
+    // What cannot be removed is as good as what it is: opening it computes every id again.
+    drop(std::fs::remove_dir_all(dir));
+    account.nodes_in(dir.to_owned())
+}
+
+/// Bodies of versions must open. `anew`: those that are known here must come from the vault, too.
+fn bodies(
+    account: &Account,
+    anew: bool,
+    summary: &mut CheckSummary,
+    row: &mut dyn FnMut(FindingRow) -> Result<()>,
+) -> Result<()> {
+    let links = account.version_links(true);
+    let gone = if anew {
+        let hashes: Vec<BodyHash> = links.iter().map(|link| link.link().body).collect();
+        let there = account.remote.bodies(&hashes)?;
+        hashes.into_iter().zip(there).filter(|(_, body)| body.is_none()).map(|(hash, _)| hash).collect()
+    } else {
+        HashSet::new()
+    };
+    let told = summary.damaged > 0;
+    for link in links {
         let sequence = link.link().sequence;
-        match account.version_body(&link) {
-            // The server has told what is not there.
-            Ok(Some(_) | None) => {}
+        let body = if gone.contains(&link.link().body) { Ok(None) } else { account.version_body(&link) };
+        match body {
+            Ok(Some(_)) => {}
+            // An honest server has told what is not there.
+            Ok(None) if told => {}
+            Ok(None) => {
+                let text = format!("the body of version {sequence} does not come");
+                tell(summary, row, Code::HistoryLoss, &text, None, None)?;
+            }
             Err(fault) => {
                 let text = format!("version {sequence} cannot be read: {fault}");
                 tell(summary, row, Code::DataDamaged, &text, None, None)?;
@@ -220,30 +258,42 @@ impl Opening<'_> {
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
         let remote = self.account.remote.clone();
-        let mut batches = wanted
-            .chunks(IDS_MAX.min(512))
-            .map(|batch| FetchBatch { chunks: join_ids(batch.iter().map(ChunkId::bytes)) });
-        let Some(first) = batches.next() else { return Ok(()) };
-        let call = remote.call(Class::Bulk, &Request::Fetch(first)).map_err(|error| remote.explain(&error))?;
+        let mut batches = wanted.chunks(BATCH);
+        let ask = |batch: &[ChunkId]| FetchBatch { chunks: join_ids(batch.iter().map(ChunkId::bytes)) };
+        let Some(mut batch) = batches.next() else { return Ok(()) };
+        let call = remote.call(Class::Bulk, &Request::Fetch(ask(batch))).map_err(|error| remote.explain(&error))?;
         let mut incoming = Incoming::new(&call);
+        let mut came = HashSet::new();
+        let mut boxes = 0;
         loop {
             match incoming.next_part().map_err(|error| error.fault(&remote))? {
-                Next::Record(record) => match self.account.sealer.open_box(&mut self.scratch, &record) {
-                    Ok(opened) => summary.opened_bytes += opened.plain.len() as u64,
-                    Err(error) => {
-                        let text = format!("a box does not open: {error}");
-                        tell(summary, row, Code::DataDamaged, &text, None, None)?;
+                Next::Record(_) if boxes == batch.len() => return Err(protocol("boxes come that nobody asked for")),
+                Next::Record(record) => {
+                    boxes += 1;
+                    match self.account.sealer.open_box(&mut self.scratch, &record) {
+                        Ok(opened) => {
+                            summary.opened_bytes += opened.plain.len() as u64;
+                            came.extend(opened.ids);
+                        }
+                        Err(error) => {
+                            let text = format!("a box does not open: {error}");
+                            tell(summary, row, Code::DataDamaged, &text, None, None)?;
+                        }
                     }
-                },
+                }
                 Next::Message(message) => {
-                    let fetched: Fetched = take_reply(&message)?;
-                    let missing = split_ids(&fetched.missing, ChunkId::new)
-                        .ok_or_else(|| protocol("a list of missing chunks cannot be read"))?;
-                    for id in missing {
+                    // What is missing is what did not come, whatever the server says of it.
+                    let Fetched { .. } = take_reply(&message)?;
+                    for id in batch.iter().filter(|id| !came.contains(id)) {
                         tell(summary, row, Code::DataDamaged, &format!("chunk {id} is missing"), None, None)?;
                     }
+                    came.clear();
+                    boxes = 0;
                     match batches.next() {
-                        Some(batch) => call.send_message(encode(&batch)).map_err(|error| remote.explain(&error))?,
+                        Some(next) => {
+                            batch = next;
+                            call.send_message(encode(&ask(next))).map_err(|error| remote.explain(&error))?;
+                        }
                         None => {
                             remote.end(&call)?;
                             return Ok(());

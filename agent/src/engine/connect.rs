@@ -17,6 +17,14 @@ use crate::event::{Event, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::serve::Server;
 
+/// The address of the run's vault as it is remembered: a directory of this machine by its whole path.
+pub fn address(run: &Run) -> String {
+    match Address::parse(&run.place.vault) {
+        Ok(Address::Local(path)) => run.folders.working.join(path).to_string_lossy().into_owned(),
+        _ => run.place.vault.clone(),
+    }
+}
+
 /// Makes connections to one vault.
 pub struct Connector {
     carrier: Arc<dyn Carrier>,

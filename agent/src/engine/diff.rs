@@ -15,7 +15,7 @@ pub fn diff(run: &Run, job: &DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>
     let reading = Reading::open(run)?;
     let summary = {
         let (from, to) = (reading.view(&job.from)?, reading.view(&job.to)?);
-        let paths: Vec<Vec<u8>> = job.path.iter().cloned().collect();
+        let paths: Vec<Vec<u8>> = job.path.iter().map(|path| to.path(path)).collect();
         // Sources that did not change are not looked at; of others the newer nodes come as what the older lack.
         for view in [&from, &to] {
             let other = if std::ptr::eq(view, &from) { &to } else { &from };
@@ -30,7 +30,7 @@ pub fn diff(run: &Run, job: &DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>
         let (before, after) = (from.overlay(), to.overlay());
         let mut differ =
             Differ { before: &before, after: &after, metadata: job.metadata, row, summary: DiffSummary::default() };
-        differ.run(job.path.as_deref().unwrap_or(b"/"))?;
+        differ.run(paths.first().map_or(b"/", Vec::as_slice))?;
         differ.summary
     };
     reading.close()?;

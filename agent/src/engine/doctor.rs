@@ -54,7 +54,7 @@ fn opened(account: &Account, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Re
         row(warn("words", text.into(), "tuckbox key words"))?;
     }
     let ahead = account.clock_ahead_ms;
-    if ahead.abs() > CLOCK_WARN_MS {
+    if ahead.unsigned_abs() > CLOCK_WARN_MS.unsigned_abs() {
         let by = duration(ahead.unsigned_abs());
         let text = format!("the vault's clock is {by} {}", if ahead > 0 { "ahead of ours" } else { "behind ours" });
         row(warn("clock", text, "set the clocks of both machines by time synchronisation"))?;
@@ -70,7 +70,9 @@ fn opened(account: &Account, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Re
     }
     match account.version_links(false).last() {
         Some(link) => {
-            let age = account.run.clock.now_ms() + account.clock_ahead_ms - link.received_at();
+            // Both of the last are the server's word.
+            let now = account.run.clock.now_ms().saturating_add(ahead);
+            let age = now.saturating_sub(link.received_at());
             row(ok("last version", format!("{} ago", duration(u64::try_from(age).unwrap_or(0)))))
         }
         None => row(warn("last version", "there is none yet".into(), "tuckbox backup DIR")),

@@ -32,11 +32,11 @@ pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary
     let reading = Reading::open(run)?;
     let mut summary = {
         let view = reading.view(&job.at)?;
-        view.prepare(std::slice::from_ref(&job.path))?;
+        let path = super::glob::clean(&view.path(&job.path));
+        view.prepare(std::slice::from_ref(&path))?;
         let overlay = view.overlay();
-        let found = overlay.need(&job.path)?;
+        let found = overlay.need(&path)?;
         view.fill(&overlay, &found)?;
-        let path = super::glob::clean(&job.path);
         let sealer = &reading.account.sealer;
         let mut summary = write(&overlay, &found, &path, sealer, &reading.account.remote, &*run.watcher, out)?;
         summary.version_id = view.link.link_id().hex();

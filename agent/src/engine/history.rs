@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use store::chain::{Head, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, Verifier, body_hash};
-use store::id::{AccountId, BodyHash, ChainHash};
+use store::id::{AccountId, BodyHash, ChainHash, VaultId};
 use store::record::Record;
 use transport::message::{Links, LinksReply, Request};
 
@@ -19,11 +19,15 @@ use crate::fault::{Code, Fault, Result};
 /// Largest body that is kept: keyrings, certificates and version bodies are far below.
 const BODY_BYTES_MAX: u64 = 16 << 20;
 
+/// Longest file of links that is read: a version every minute for nine years. Without it, all links come again.
+const LINKS_BYTES_MAX: u64 = 5_000_000 * RECEIVED_LINK_BYTES as u64;
+
 /// The verified chain of an account.
 pub struct History {
     verifier: Verifier,
     links: Vec<ReceivedLink>,
     bodies: HashMap<BodyHash, Record>,
+    vault: VaultId,
     dir: PathBuf,
     /// Links in the file.
     kept: usize,
@@ -33,12 +37,13 @@ pub struct History {
 pub struct Cached {
     links: Vec<ReceivedLink>,
     bodies: HashMap<BodyHash, Record>,
+    vault: VaultId,
     dir: PathBuf,
 }
 
 impl Cached {
-    /// Reads the cache, as far as it agrees with the pin.
-    pub fn read(dir: PathBuf, pin: Option<Head>) -> Self {
+    /// Reads the cache of an account in this vault, as far as it agrees with the pin.
+    pub fn read(dir: PathBuf, vault: VaultId, pin: Option<Head>) -> Self {
         let mut links = read_links(&dir);
         let agreed = pin.map_or(0, |pin| {
             let at = usize::try_from(pin.sequence).unwrap_or(usize::MAX);
@@ -52,7 +57,7 @@ impl Cached {
         links.truncate(agreed);
         let wanted = links.iter().filter(|link| !link.link().kind.is_version()).map(|link| link.link().body);
         let bodies = wanted.filter_map(|hash| Some((hash, read_body(&dir, hash)?))).collect();
-        Self { links, bodies, dir }
+        Self { links, bodies, vault, dir }
     }
 
     /// The newest link here: number and chain hash.
@@ -87,7 +92,7 @@ impl History {
         new: Vec<ReceivedLink>,
         given: Vec<Record>,
     ) -> Result<Self> {
-        let Cached { links, bodies, dir } = cached;
+        let Cached { links, bodies, vault, dir } = cached;
         let verifier = match (pin, believed(&links, &bodies)) {
             (Some(pin), Some((keyring, certificates))) if !links.is_empty() => {
                 Verifier::resume(account, identity, pin, keyring, certificates)?
@@ -95,7 +100,7 @@ impl History {
             _ => Verifier::new(account, identity),
         };
         let kept = links.len();
-        let mut history = Self { verifier, links, bodies, dir, kept };
+        let mut history = Self { verifier, links, bodies, vault, dir, kept };
         for body in given {
             history.bodies.insert(body_hash(&body), body);
         }
@@ -114,6 +119,11 @@ impl History {
             .collect();
         self.fetch_bodies(remote, &missing)?;
         for link in new {
+            // Otherwise a vault could take another name for itself, under which nothing of it was ever seen here.
+            if link.vault() != self.vault {
+                return Err(Fault::new(Code::HistoryFork, "the vault shows links that another vault received")
+                    .hint("check the address; if it is right, ask the server's administrator"));
+            }
             let body = self.bodies.get(&link.link().body);
             self.verifier.push(&link, body).map_err(|error| not_a_chain(&error))?;
             self.links.push(link);
@@ -286,8 +296,14 @@ fn body_path(dir: &Path, hash: BodyHash) -> PathBuf {
     dir.join("bodies").join(hash.hex())
 }
 
+/// A file of the cache, when it is a file and not too long.
+fn read_plain(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let meta = std::fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.len() <= most)?;
+    std::fs::read(path).ok().filter(|bytes| bytes.len() as u64 == meta.len())
+}
+
 fn read_links(dir: &Path) -> Vec<ReceivedLink> {
-    let bytes = std::fs::read(links_path(dir)).unwrap_or_default();
+    let bytes = read_plain(&links_path(dir), LINKS_BYTES_MAX).unwrap_or_default();
     let links = bytes.chunks_exact(RECEIVED_LINK_BYTES).map(ReceivedLink::decode);
     links
         .map_while(Result::ok)
@@ -299,9 +315,6 @@ fn read_links(dir: &Path) -> Vec<ReceivedLink> {
 
 fn read_body(dir: &Path, hash: BodyHash) -> Option<Record> {
     let path = body_path(dir, hash);
-    if std::fs::metadata(&path).ok()?.len() > BODY_BYTES_MAX {
-        return None;
-    }
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = read_plain(&path, BODY_BYTES_MAX)?;
     (blake3::hash(&bytes).as_bytes() == hash.bytes()).then(|| Record::decode(&bytes).ok()).flatten()
 }

@@ -170,7 +170,8 @@ fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body:
 
 /// Remembers which account this machine uses in a vault.
 pub fn remember(run: &Run, vault: VaultId, account: &str) -> Result<()> {
-    StateDir::new(run.folders.state.clone()).set_vault(vault, &VaultState { account: Some(account.to_owned()) })
+    let address = super::connect::address(run);
+    StateDir::new(run.folders.state.clone()).set_vault(vault, &VaultState { account: account.to_owned(), address })
 }
 
 /// The default vault, account and key for a first backup.

@@ -15,6 +15,7 @@ pub fn list(run: &Run, job: &ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()
     let summary = {
         let view = reading.view(&job.at)?;
         let paths = if job.paths.is_empty() { vec![b"/".to_vec()] } else { job.paths.clone() };
+        let paths: Vec<_> = paths.iter().map(|path| view.path(path)).collect();
         view.prepare(&paths)?;
         let overlay = view.overlay();
         let mut lister = Lister { view: Some(&view), overlay: &overlay, job, row, summary: ListSummary::default() };

@@ -219,7 +219,7 @@ pub fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A host label as one component.
-fn host_name(host: &str) -> Vec<u8> {
+pub fn host_name(host: &str) -> Vec<u8> {
     let name: Vec<u8> = host.bytes().map(|byte| if matches!(byte, b'/' | 0) { b'_' } else { byte }).collect();
     if check_name(&name).is_ok() { name } else { b"_".to_vec() }
 }

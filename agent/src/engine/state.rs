@@ -76,9 +76,10 @@ impl AccountState {
 /// What this machine remembers of a vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VaultState {
-    /// The account that `init` made or joined here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    /// The account that `init` or `key recover` set up here.
+    pub account: String,
+    /// The vault's address then.
+    pub address: String,
 }
 
 /// The state directory.
@@ -99,6 +100,10 @@ impl StateDir {
 
     fn vault_file(&self, vault: VaultId) -> PathBuf {
         self.dir.join("vaults").join(format!("{}.json", vault.hex()))
+    }
+
+    fn last_file(&self) -> PathBuf {
+        self.dir.join("last-vault.json")
     }
 
     fn device_file(&self, account: AccountId) -> PathBuf {
@@ -129,14 +134,23 @@ impl StateDir {
         Ok(state)
     }
 
-    /// What is known of a vault.
-    pub fn vault(&self, vault: VaultId) -> Result<VaultState> {
-        read_json(&self.vault_file(vault)).map(Option::unwrap_or_default)
+    /// Remembers what was set up in a vault; it is the last one from now on.
+    pub fn set_vault(&self, vault: VaultId, state: &VaultState) -> Result<()> {
+        write_json(&self.vault_file(vault), state)?;
+        write_json(&self.last_file(), state)
     }
 
-    /// Remembers it, durably.
-    pub fn set_vault(&self, vault: VaultId, state: &VaultState) -> Result<()> {
-        write_json(&self.vault_file(vault), state)
+    /// The vault that was set up last: used when nobody names one.
+    pub fn last_vault(&self) -> Option<VaultState> {
+        // What cannot be read is as good as absent: the default vault is named in every message.
+        read_json(&self.last_file()).ok().flatten()
+    }
+
+    /// The account that was set up here in the vault of this address.
+    pub fn account_at(&self, address: &str) -> Option<String> {
+        let listed = std::fs::read_dir(self.dir.join("vaults")).ok()?;
+        let states = listed.filter_map(|entry| read_json::<VaultState>(&entry.ok()?.path()).ok().flatten());
+        states.filter(|state| state.address == address).map(|state| state.account).next()
     }
 
     /// This device's key for an account, when it has one.

@@ -139,6 +139,8 @@ fn ssh_command(host: &str) -> String {
 /// A fault from a server's refusal: its code when we know it, its words made harmless.
 pub fn from_refusal(refusal: &Refusal) -> Fault {
     let code = Code::ALL.iter().copied().find(|code| code.name() == refusal.code).unwrap_or(Code::System);
+    // A server that can say so is not out of reach: nothing is gained by connecting again and again.
+    let code = if matches!(code, Code::NetLost | Code::NetUnreachable) { Code::System } else { code };
     let fault = Fault::new(code, for_terminal(refusal.text.as_bytes()));
     match &refusal.hint {
         Some(hint) => fault.hint(for_terminal(hint.as_bytes())),

@@ -6,7 +6,7 @@ use store::tree::{Content, What};
 use super::account::Account;
 use super::cache::NodeCache;
 use super::job::{At, Run};
-use super::overlay::{Found, Overlay, components};
+use super::overlay::{Found, Overlay, components, host_name};
 use crate::fault::{Code, Fault, Result};
 
 /// Sources of at most so many files and directories are fetched whole for a single look-up: their nodes are about a MiB, and
@@ -72,6 +72,20 @@ impl View<'_> {
         Overlay::new(self.nodes, &self.sources)
     }
 
+    /// A path as it is in this version: where it has several hosts, one that begins with none of their labels is meant
+    /// on this host.
+    pub fn path(&self, path: &[u8]) -> Vec<u8> {
+        let labels: Vec<Vec<u8>> = self.sources.iter().map(|source| host_name(&source.host)).collect();
+        let here = host_name(&self.account.run.host);
+        match components(path).next() {
+            Some(first) if self.overlay().has_hosts() && labels.contains(&here) => {
+                let names_host = is_wild(first) || labels.iter().any(|label| label == first);
+                if names_host { path.to_vec() } else { [b"/", here.as_slice(), b"/", path].concat() }
+            }
+            _ => path.to_vec(),
+        }
+    }
+
     /// Gets small sources whole, when a path lies in them: looking it up then costs nothing more.
     pub fn prepare(&self, paths: &[Vec<u8>]) -> Result<()> {
         let hosts = self.overlay().has_hosts();
@@ -105,6 +119,9 @@ impl View<'_> {
 
 /// Whether one of two paths leads to or through the other. A wildcard may be anything.
 fn concerns(path: &[u8], source: &[u8], hosts: bool) -> bool {
-    let wild = |name: &[u8]| name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
-    components(path).skip(usize::from(hosts)).zip(components(source)).all(|(a, b)| a == b || wild(a))
+    components(path).skip(usize::from(hosts)).zip(components(source)).all(|(a, b)| a == b || is_wild(a))
+}
+
+fn is_wild(name: &[u8]) -> bool {
+    name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }

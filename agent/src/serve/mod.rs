@@ -13,7 +13,7 @@ pub mod permit;
 pub mod refuse;
 pub mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
@@ -48,7 +48,7 @@ impl Server {
     /// A server for the vault of this job.
     pub fn new(job: &ServeJob, clock: Arc<dyn Clock>, chance: Arc<dyn Chance>) -> Self {
         Self {
-            path: job.vault.clone(),
+            path: real_path(&job.vault),
             role: job.role,
             refusal: job.refusal.clone(),
             only: job.account.clone(),
@@ -172,6 +172,20 @@ impl Service for Server {
         }
         // Likewise.
         drop(call.end());
+    }
+}
+
+/// The vault's place without symlinks on the way to it, as far as it is there. Whoever names a vault may name it by a
+/// symlink; from there on nothing of it is followed.
+fn real_path(vault: &Path) -> PathBuf {
+    let mut ancestors = vault.ancestors().filter(|path| !path.as_os_str().is_empty());
+    let real = ancestors.find_map(|path| Some((path, path.canonicalize().ok()?)));
+    match real {
+        Some((path, real)) => match vault.strip_prefix(path) {
+            Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+            _ => real,
+        },
+        None => vault.to_owned(),
     }
 }
 

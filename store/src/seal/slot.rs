@@ -35,6 +35,8 @@ pub struct Argon {
 impl Argon {
     /// A hostile slot must not exhaust the client's memory or time.
     const MOST: Self = Self { m_kib: 4 << 20, t: 16, p: 16 };
+    /// Memory that a slot from a vault may ask for, in KiB: its server chose it, and may have chosen many.
+    const VAULT_KIB_MAX: u32 = 1 << 20;
 
     /// Wrapping key and commitment of a passphrase.
     fn stretch(self, passphrase: &[u8], salt: &[u8; SALT_BYTES]) -> Result<(Key, [u8; 32])> {
@@ -255,11 +257,12 @@ impl Slot {
         serde_json::to_string(self).map_err(|_| KeyError::Slot.into())
     }
 
-    /// A slot that a vault kept: of kind passphrase, and at most [`SLOT_JSON_BYTES_MAX`] long.
+    /// A slot that a vault kept: of kind passphrase, at most [`SLOT_JSON_BYTES_MAX`] long, and of at most 1 GiB.
     pub fn from_json(text: &str) -> Result<Self> {
         let slot = Some(text).filter(|text| text.len() <= SLOT_JSON_BYTES_MAX);
         let slot = slot.and_then(|text| serde_json::from_str::<Self>(text).ok());
-        Ok(slot.filter(|slot| slot.kind == Kind::Passphrase).ok_or(KeyError::Slot)?)
+        let modest = |slot: &Self| slot.m_kib.is_none_or(|m_kib| m_kib <= Argon::VAULT_KIB_MAX);
+        Ok(slot.filter(|slot| slot.kind == Kind::Passphrase && modest(slot)).ok_or(KeyError::Slot)?)
     }
 }
 
@@ -361,6 +364,11 @@ mod tests {
             assert!(matches!(bad.unlock(ACCOUNT, Some(b"p")), Err(Error::Limit { .. })));
         }
         assert!(Slot::from_json(&" ".repeat(SLOT_JSON_BYTES_MAX + 1)).is_err());
+        let mut large = slot(b"p");
+        for (m_kib, good) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+            large.m_kib = Some(m_kib);
+            assert_eq!(Slot::from_json(&large.to_json().unwrap()).is_ok(), good);
+        }
     }
 
     #[test]

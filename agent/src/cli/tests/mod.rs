@@ -177,7 +177,7 @@ fn a_backup_for_people() {
         shown.out,
         format!(
             "added            12 B  /home/ana/docs/private\\n.key\n  3 files, 0 B: 3 new\n  read 0 B, 0 B new, sent 0 B in 0.0 s\n  \
-             1 item could not be taken as they are, see the warnings\nVersion 3f9c02ab (no. 2) is safe in {vault}.\n"
+             1 item was not taken as it is, see the warnings\nVersion 3f9c02ab (no. 2) is safe in {vault}.\n"
         )
     );
     assert!(shown.seen.contains("vault_is_default: true"));
@@ -422,7 +422,9 @@ fn serve_never_prints() {
         "rm -rf /",
     ] {
         let refused = forced(words);
-        assert_eq!((refused.status, refused.seen.as_str(), refused.out.as_str()), (12, "", ""), "{words}");
+        // It is told in the protocol: every request is answered with it, and nothing is printed.
+        assert_eq!((refused.status, refused.out.as_str(), refused.err.as_str()), (0, "", ""), "{words}");
+        assert!(refused.seen.contains("refusal: Some(Fault { code: PolicyRole"), "{words}: {}", refused.seen);
     }
     let json = run_line("serve --stdio --json");
     assert_eq!(json.status, 2);

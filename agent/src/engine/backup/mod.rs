@@ -26,6 +26,7 @@ pub mod scan;
 pub mod seal;
 pub mod ship;
 pub mod source_run;
+pub mod totals;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -19,6 +19,7 @@ use super::scan::{Scanner, Stack};
 use super::seal::{Style, seal};
 use super::ship::ship;
 use super::source_run::SourceRun;
+use super::totals::Totals;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::StdinJob;
@@ -111,13 +112,17 @@ impl<'a> Pass<'a> {
         });
         let ended = Ended::default();
         let stack = Stack::default();
+        let totals = Totals::default();
         std::thread::scope(|scope| {
+            if flow.watcher.wants_totals() {
+                scope.spawn(|| totals.count(&flow, sources));
+            }
             scope.spawn(|| {
                 // Also when it panics: who accompanies it must not wait for ever.
                 let _ended = SetAtEnd(&ended);
                 flow.stage(|| self.stages(&flow, &stack, sources, starts));
             });
-            self.accompany(&flow, &stack, &ended, sources);
+            self.accompany(&flow, &stack, &ended, &totals, sources);
         });
         flow.trouble()?;
         if run.stop.asked() && sources.iter().any(|source| source.entry().is_none()) {
@@ -168,12 +173,19 @@ impl<'a> Pass<'a> {
     }
 
     /// Tells progress and makes checkpoints until the stages have ended.
-    fn accompany(&self, flow: &Flow<'_>, stack: &Stack<'_>, ended: &Ended, sources: &[Arc<SourceRun>]) {
+    fn accompany(
+        &self,
+        flow: &Flow<'_>,
+        stack: &Stack<'_>,
+        ended: &Ended,
+        totals: &Totals,
+        sources: &[Arc<SourceRun>],
+    ) {
         let clock = flow.clock;
         let (mut last_ms, mut last_bytes) = (clock.monotonic_ms(), 0);
         let mut begun: Option<Checkpoint> = None;
         while !ended.wait(self.pace.tell_ms) {
-            self.tell(flow);
+            self.tell(flow, totals);
             if flow.ending() {
                 // Scanners that wait for room, or for a directory, end now; what was read is still stored.
                 flow.parcels.abandon();
@@ -199,17 +211,17 @@ impl<'a> Pass<'a> {
                 });
             }
         }
-        self.tell(flow);
+        self.tell(flow, totals);
     }
 
-    fn tell(&self, flow: &Flow<'_>) {
+    fn tell(&self, flow: &Flow<'_>, totals: &Totals) {
         let traffic = self.link.traffic();
         let counts = &flow.counts;
         flow.watcher.event(&Event::Progress(&Progress {
             files_done: counts.files_done.get(),
-            files_total: None,
+            files_total: totals.get().map(|(files, _)| files),
             bytes_done: counts.bytes_done.get(),
-            bytes_total: None,
+            bytes_total: totals.get().map(|(_, bytes)| bytes),
             sent_bytes: traffic.sent_bytes,
             received_bytes: traffic.received_bytes,
             errors: counts.errors.get(),

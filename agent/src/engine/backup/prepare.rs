@@ -223,7 +223,7 @@ fn os(path: &[u8]) -> std::ffi::OsString {
 }
 
 /// Opens a source. Its last component is followed only when asked.
-fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
+pub fn start(path: &[u8], follow: bool) -> std::io::Result<Start> {
     let whole = os(path);
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
     let opened =

@@ -60,7 +60,8 @@ impl PathNode {
         names.join(&b'/')
     }
 
-    fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
+    /// The node of a name in it.
+    pub fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
         Arc::new(Self { above: Some(Arc::clone(self)), name: name.into() })
     }
 }

@@ -1,5 +1,6 @@
 //! Third stage: asks for the boxes of each window, several ahead, and hands on what comes.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use store::id::ChunkId;
@@ -47,7 +48,8 @@ impl Fetcher for Remote {
     fn fetch(&self, first: &[ChunkId], work: &mut dyn FnMut(&dyn Fetching) -> Result<()>) -> Result<()> {
         let request = Request::Fetch(batch(first));
         let call = self.call(Class::Bulk, &request).map_err(|error| self.explain(&error))?;
-        work(&OnCall { remote: self, call: &call, incoming: Mutex::new(Incoming::new(&call)) })
+        let asked = Mutex::new(VecDeque::from([first.len()]));
+        work(&OnCall { remote: self, call: &call, incoming: Mutex::new(Incoming::new(&call)), asked })
     }
 
     fn traffic(&self) -> (u64, u64) {
@@ -66,10 +68,13 @@ struct OnCall<'c> {
     remote: &'c Remote,
     call: &'c Call,
     incoming: Mutex<Incoming<'c>>,
+    /// Boxes that may still come for each batch: each holds a chunk of it that no other holds.
+    asked: Mutex<VecDeque<usize>>,
 }
 
 impl Fetching for OnCall<'_> {
     fn ask(&self, ids: &[ChunkId]) -> Result<()> {
+        lock(&self.asked).push_back(ids.len());
         self.call.send_message(encode(&batch(ids))).map_err(|error| self.remote.explain(&error))
     }
 
@@ -80,10 +85,17 @@ impl Fetching for OnCall<'_> {
     fn next(&self) -> Result<Arrival> {
         let next = lock(&self.incoming).next_part().map_err(|error| error.fault(self.remote))?;
         Ok(match next {
-            Next::Record(record) => Arrival::Box(record),
+            Next::Record(record) => {
+                let mut asked = lock(&self.asked);
+                let left = asked.front_mut().and_then(|left| Some((left.checked_sub(1)?, left)));
+                let Some((fewer, left)) = left else { return Err(protocol("boxes come that nobody asked for")) };
+                *left = fewer;
+                Arrival::Box(record)
+            }
             Next::End => Arrival::End,
             Next::Message(message) => {
                 let fetched: Fetched = take_reply(&message)?;
+                lock(&self.asked).pop_front();
                 let missing = split_ids(&fetched.missing, ChunkId::new);
                 Arrival::Batch(missing.ok_or_else(|| protocol("a list of missing chunks cannot be read"))?)
             }

@@ -60,6 +60,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let mut summary = {
         let view = reading.view(&job.at)?;
         run.watcher.event(&Event::Phase(Phase::Plan));
+        let job = &RestoreJob { paths: job.paths.iter().map(|path| view.path(path)).collect(), ..job.clone() };
         view.prepare(&job.paths)?;
         let overlay = view.overlay();
         let roots = roots::roots(&overlay, job)?;

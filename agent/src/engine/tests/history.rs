@@ -129,7 +129,11 @@ fn a_wrong_pin() {
 #[test]
 fn a_cache_that_is_gone_or_damaged_costs_nothing_but_time() {
     let (place, run, source) = three();
-    let spoil: [&dyn Fn(&Path); 4] = [
+    let spoil: [&dyn Fn(&Path); 5] = [
+        &|path| {
+            fs::remove_file(path).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+        },
         &|path| fs::remove_file(path).unwrap(),
         &|path| fs::write(path, b"").unwrap(),
         &|path| {
@@ -146,7 +150,10 @@ fn a_cache_that_is_gone_or_damaged_costs_nothing_but_time() {
     for spoil in spoil {
         for end in ["links", ".pack", "roots", ""] {
             for path in ending(&run.folders.cache, end) {
-                if fs::metadata(&path).unwrap().len() > 7 {
+                let meta = fs::symlink_metadata(&path).unwrap();
+                if meta.is_symlink() {
+                    fs::remove_file(&path).unwrap();
+                } else if meta.len() > 7 {
                     spoil(&path);
                 }
             }
