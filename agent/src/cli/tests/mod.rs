@@ -390,7 +390,7 @@ fn answers_are_exit_codes() {
     assert_eq!(run_line("check").status, 10);
     assert!(run_line("check").out.starts_with("DAMAGED  packs/3f/3f9c: a chunk is missing [data.damaged]\n"));
     assert_eq!(run_line("doctor").status, 4);
-    assert!(run_line("doctor").out.ends_with("FAIL  clock        an hour ahead  try: enable time sync\n"));
+    assert!(run_line("doctor").out.ends_with("FAIL  clock         an hour ahead  try: enable time sync\n"));
     assert_eq!(run_line("diff latest~1 latest").out, "The two versions are the same.\n");
     assert_eq!(
         run_line("key words").out.lines().next(),
