@@ -57,7 +57,8 @@ macro_rules! keys {
     ($($constant:ident = $section:ident $name:literal $kind:expr, $about:literal, $default:literal, $example:literal
         $(, flag $flag:literal)? $(, env $env:literal)?;)*) => {
         $(
-            #[doc = $about]
+            // Not the text for people: its brackets are no links.
+            #[doc = concat!("The key `", $name, "`; its `about` says what it means.")]
             pub static $constant: Key = Key {
                 name: $name,
                 section: Section::$section,

@@ -7,7 +7,7 @@
 //! Everything here belongs to the connection of one *generation*. What still arrives from an older one is let go:
 //! it was sent again.
 //!
-//! Records may also go over connections beside this one: [`stripes`].
+//! Records may also go over connections beside this one: `stripes`.
 
 mod share;
 mod stripes;

@@ -4,12 +4,12 @@
 //! things are. Nothing here holds or asks for a key: the server sees ids, ciphertext and public keys, and everything
 //! that it decides it decides by those.
 //!
-//! * [`commit`]: the one order in which a version comes to be, and why
-//! * [`session`]: an upload, with its staging folder; [`staging`]: its unfinished packs; [`adopt`]: what dead ones left
-//! * [`closure`]: that a version is all there
-//! * [`take_in`]: what is on disk and not in the catalog
-//! * [`read`]: records back out; [`damaged`]: those that cannot be; [`check`]: looking for them
-//! * [`account`], [`note`], [`manifest`], [`layout`]: who, and in which files
+//! * `commit`: the one order in which a version comes to be, and why
+//! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
+//! * `closure`: that a version is all there
+//! * `take_in`: what is on disk and not in the catalog
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
+//! * `account`, `note`, `manifest`, `layout`: who, and in which files
 
 mod account;
 mod adopt;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// Make what is missing. The account's name is that of [`Where::account`], else [`Run::host`].
+/// Make what is missing. The account's name is that of [`Where::account`](super::Where::account), else
+/// [`Run::host`](super::Run::host).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InitJob {
     /// Keep a passphrase slot in the vault too (`--in-vault`); needs a passphrase.

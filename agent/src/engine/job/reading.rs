@@ -118,7 +118,7 @@ pub struct RestoreJob {
     pub at: At,
     /// Absolute paths; none = everything, with full paths.
     pub paths: Vec<Vec<u8>>,
-    /// Target directory, absolute; none = in place, asked by [`Person::restore_in_place`].
+    /// Target directory, absolute; none = in place, asked by [`Person::restore_in_place`](super::Person::restore_in_place).
     pub to: Option<PathBuf>,
     /// Only what these patterns match (and what leads to it).
     pub include: Vec<String>,

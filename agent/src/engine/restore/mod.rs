@@ -13,7 +13,7 @@
 //! * [`standing`]: what stands there already, and whether it stays
 //! * [`window`]: chunks that are asked for together; each is fetched once in a window, whatever uses it
 //! * [`fetch`]: asks some windows ahead, hands on boxes as they come, in the order of packs
-//! * [`write`]: on all cores: opens boxes, writes at any offset, finishes files
+//! * [`mod@write`]: on all cores: opens boxes, writes at any offset, finishes files
 //! * [`place`]: directories: few are open at once, each is finished by the last thing that is done in it
 //! * [`verify`]: reads back and compares, without the vault
 //!
