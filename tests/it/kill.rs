@@ -106,7 +106,7 @@ fn the_line_after_so_many_bytes() {
         world.with_vault(format!("cmd:{} | tuckbox serve --stdio --vault {vault} | {}", dd(to), dd(from)))
     };
     let all = 1 << 40;
-    for (to, from) in [(1, all), (all, 1), (1_000, all), (all, 1_000), (100_000, all), (5_000_000, all), (all, 20_000)]
+    for (to, from) in [(1, all), (all, 1), (1_000, all), (all, 1_000), (100_000, all), (5_000_000, all), (all, 100_000)]
     {
         let run = cut(to, from).tuckbox(["backup", &world.arg("source")]).run();
         // Cut within the first bytes, nobody can tell a line that broke from a server that is something else.
