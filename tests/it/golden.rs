@@ -186,6 +186,11 @@ fn a_backup_on_top_of_it_sends_what_is_new_and_changes_nothing_old() {
         assert_eq!((staged(&golden(version)), staged(&world.vault())), (1, 0));
         world.tuckbox(["restore", "--to", &world.arg("again")]).and([&source]).ok();
         old.same_as(&look::at(world.path("again/home")));
+        // What this program added is of the same format, to the last id.
+        if let Some(python) = decoder::python() {
+            decode(&world, &python, &world.path("decoded"));
+            old.same_as(&look::at(world.path("decoded").join(source.strip_prefix("/").unwrap())));
+        }
         // The sources of old are in the new version, too.
         let ids = version_ids(&world);
         let newest = restored(&world, ids.values().last().unwrap(), &world.path("newest"));
@@ -220,14 +225,18 @@ fn its_passphrase_opens_the_slot_in_the_vault_and_its_key_files_open() {
     }
 }
 
+/// The decoder writes the newest version below a directory, and checks every id on the way.
+fn decode(world: &World, python: &Path, to: &Path) {
+    let call = world.command(python, [&decoder::here().join("decoder/decode.py"), &world.vault(), to]);
+    call.stdin(fs::read(world.path("words")).unwrap()).ok();
+}
+
 #[test]
 fn the_decoder_restores_the_newest() {
     let Some(python) = decoder::python() else { return };
     for (version, _) in GOLDEN.into_iter().filter(|_| writable() && need::root()) {
         let world = copy(version);
-        let decode = decoder::here().join("decoder/decode.py");
-        let call = world.command(&python, [&decode, &world.vault(), &world.path("out")]);
-        call.stdin(fs::read(world.path("words")).unwrap()).ok();
+        decode(&world, &python, &world.path("out"));
         let listings = listings(version);
         listings.0.values().last().unwrap().same_as(&listed(&world.path("out")));
     }
