@@ -98,6 +98,31 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     u64::try_from(bytes + part).map_err(|_| too_large())
 }
 
+/// A duration as people write it, in milliseconds: `30s`, `10 min`, `1h`, `2 d`; `0` needs no unit. At most 1,000 days.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub fn parse_duration(text: &str) -> Result<u64, String> {
+    let bad = || format!("\"{text}\" is not a duration: write it as in 30s, 10min, 2h or 1d");
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: u64 = number.parse().map_err(|_| bad())?;
+    let seconds = match unit.trim() {
+        "" if number == 0 => 1,
+        "s" | "sec" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(bad()),
+    };
+    number
+        .checked_mul(seconds)
+        .filter(|seconds| *seconds <= 1_000 * 86_400)
+        .map(|seconds| seconds * 1_000)
+        .ok_or_else(bad)
+}
+
 /// A share such as `5%`, `0.5%` or `5`, in thousandths, 1 to 1,000.
 ///
 /// # Errors
@@ -162,6 +187,18 @@ mod tests {
         }
         for text in ["", "%", "0%", "101%", "0.05%", "-1%", "1.%", "+5%"] {
             assert!(parse_share(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, ms) in
+            [("0", 0), ("0s", 0), ("30s", 30_000), (" 10 min", 600_000), ("2h", 7_200_000), ("1 d", 86_400_000)]
+        {
+            assert_eq!(parse_duration(text), Ok(ms), "{text}");
+        }
+        for text in ["", "10", "s", "-1s", "1.5h", "1 week", "1001d", "99999999999999999999s", "1h 5min"] {
+            assert!(parse_duration(text).is_err(), "{text}");
         }
     }
 

@@ -201,6 +201,7 @@ impl Desk<'_> {
             ssh: self.settings.ssh,
             remote_program: self.settings.remote_program.clone(),
             stripes: self.settings.stripes,
+            retry_ms: self.settings.retry_ms,
         })
     }
 

@@ -6,6 +6,7 @@ use crate::ask::PassphraseSource;
 use crate::config::{Config, Key, keys};
 use crate::engine::job::SshChoice;
 use crate::fault::{Code, Fault, Result};
+use crate::units::parse_duration;
 use crate::world::{Environment, World};
 
 /// Adds them to the top command.
@@ -95,6 +96,8 @@ pub struct Settings {
     pub remote_program: Option<String>,
     /// So many channels carry bulk over SSH; as many as help when not chosen.
     pub stripes: Option<usize>,
+    /// So long a lost connection is tried again, milliseconds; some minutes when not chosen.
+    pub retry_ms: Option<u64>,
     /// The host label.
     pub host: String,
     /// May people be asked.
@@ -128,6 +131,7 @@ impl Settings {
             ssh: ssh(text(&keys::SSH)?.as_deref())?,
             remote_program: text(&keys::REMOTE_PROGRAM)?,
             stripes: stripes(text(&keys::STRIPES)?.as_deref())?,
+            retry_ms: retry(text(&keys::RETRY)?.as_deref())?,
             host: text(&keys::HOST)?.unwrap_or_else(|| world.host.clone()),
             may_ask: may_ask(matches, world),
             yes: matches.get_flag("yes"),
@@ -170,6 +174,11 @@ fn stripes(word: Option<&str>) -> Result<Option<usize>> {
                 .hint("correct TUCKBOX_STRIPES")),
         },
     }
+}
+
+fn retry(word: Option<&str>) -> Result<Option<u64>> {
+    let wrong = |why| Fault::new(Code::Usage, format!("retry: {why}")).hint("correct TUCKBOX_RETRY");
+    word.map(parse_duration).transpose().map_err(wrong)
 }
 
 /// A file or a command, at the highest level that names one; then the credential that systemd passes.

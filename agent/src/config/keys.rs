@@ -20,6 +20,8 @@ pub enum Kind {
     Switch,
     /// A size in bytes with its unit, as in "4M".
     Size,
+    /// A duration with its unit, as in "10min".
+    Duration,
     /// A whole number.
     Count,
     /// A percentage, as in "50%".
@@ -112,6 +114,11 @@ keys! {
          trip on each. auto adds them one after the other where they help.",
         "auto", "\"1\"",
         env "TUCKBOX_STRIPES";
+    RETRY = Top "retry" Kind::Duration,
+        "How long a backup tries to reach the vault again, after the connection was lost, before it gives up. The time \
+         begins anew whenever something has got through. With 0 it is tried once.",
+        "10min", "\"1h\"",
+        env "TUCKBOX_RETRY";
     HOST = Top "host" Kind::Text,
         "The host label of what is backed up, and the name that init gives to a new account.",
         "the full name of this host, lower case", "\"laptop\"",

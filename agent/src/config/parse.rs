@@ -8,7 +8,7 @@ use super::keys::{self, Key, Kind, Section};
 use crate::cli::nearest;
 use crate::fault::{Code, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
-use crate::units::{parse_share, parse_size};
+use crate::units::{parse_duration, parse_share, parse_size};
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -208,6 +208,7 @@ impl Reader<'_> {
                 Some(number) => Ok(Value::Number(number)),
                 None => parse_size(text()?).map(Value::Number),
             },
+            Kind::Duration => text().and_then(|text| parse_duration(text).map(|_| Value::Text(text.to_owned()))),
             Kind::Count => number(value).map(Value::Number).ok_or_else(|| "it must be a whole number".to_owned()),
             Kind::Share => {
                 let written =

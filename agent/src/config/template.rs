@@ -43,6 +43,7 @@ pub fn what(kind: Kind) -> String {
         Kind::Path => "path, absolute or ~/…".to_owned(),
         Kind::Switch => "true or false".to_owned(),
         Kind::Size => "size in bytes or with its unit".to_owned(),
+        Kind::Duration => "duration with its unit".to_owned(),
         Kind::Count => "whole number".to_owned(),
         Kind::Share => "percentage".to_owned(),
         Kind::Texts => "text or list of texts".to_owned(),

@@ -64,7 +64,8 @@ impl Connector {
 
     /// Over this carrier.
     pub fn over(run: &Run, carrier: Arc<dyn Carrier>) -> Self {
-        Self { carrier, run: run.clone(), local: None, patience: Patience::default() }
+        let patience = run.place.retry_ms.map_or_else(Patience::default, Patience::of);
+        Self { carrier, run: run.clone(), local: None, patience }
     }
 
     /// The vault's directory, when it is one of this machine.

@@ -103,6 +103,9 @@ pub struct Where {
     pub remote_program: Option<String>,
     /// So many channels carry bulk over SSH, 1 to 8; as many as help when not chosen.
     pub stripes: Option<usize>,
+    /// So long a lost connection is tried again, milliseconds; [`Patience`](super::patience::Patience) has what counts
+    /// when not chosen.
+    pub retry_ms: Option<u64>,
 }
 
 /// How to reach a vault over SSH.

@@ -34,6 +34,13 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// So many milliseconds of it.
+    pub fn of(most_ms: u64) -> Self {
+        Self { most_ms: Millis::try_from(most_ms).unwrap_or(Millis::MAX), ..Self::default() }
+    }
+}
+
 /// The way to a new connection.
 pub struct Again {
     connect: Box<dyn Fn() -> Result<Client> + Send + Sync>,
@@ -105,12 +112,11 @@ impl Losses {
                 break;
             }
             if self.attempts > 0 {
-                let tired =
-                    again.clock.monotonic_ms() - since >= patience.most_ms || self.attempts >= patience.attempts;
-                if tired || again.is_over() {
+                let left_ms = patience.most_ms - (again.clock.monotonic_ms() - since);
+                if left_ms <= 0 || self.attempts >= patience.attempts || again.is_over() {
                     break;
                 }
-                again.pause(self.pause_ms);
+                again.pause(self.pause_ms.min(left_ms.unsigned_abs()));
                 self.pause_ms = (self.pause_ms * 2).min(patience.longest_pause_ms);
             } else {
                 self.pause_ms = patience.first_pause_ms;

@@ -203,7 +203,8 @@ impl Remote {
         let error = self.line.carrier.explain(error.clone());
         let fault = from_transport(&error);
         match self.line.carrier.end_report() {
-            Some(said) if error.is_worth_retrying() => fault.because(said),
+            // A loss has it in its own sentence.
+            Some(said) if error.is_worth_retrying() && !error.to_string().contains(&said) => fault.because(said),
             _ => fault,
         }
     }

@@ -78,6 +78,7 @@ impl Place {
                 ssh: SshChoice::Auto,
                 remote_program: None,
                 stripes: None,
+                retry_ms: None,
             },
             folders: Folders {
                 config: at("config"),
