@@ -33,6 +33,12 @@ fn with_ending(vault: &Path, ending: &str) -> Vec<PathBuf> {
     files_below(vault).into_iter().filter(|file| file.extension().is_some_and(|e| e == ending)).collect()
 }
 
+/// Everything in the vault but the catalog, which its own log may stand beside for as long as a server has it open.
+fn truth(world: &World) -> Vec<PathBuf> {
+    let of_catalog = |file: &PathBuf| file.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"catalog"));
+    files_below(&world.path("vault/domains")).into_iter().filter(|file| !of_catalog(file)).collect()
+}
+
 /// Whoever checks is told.
 fn found(world: &World, code: &str) {
     let check = world.tuckbox(["check", "--json"]).run().exits(10);
@@ -59,9 +65,9 @@ fn put_back_to_an_earlier_state() {
     copy(&world, "vault", "earlier");
     another(&world, "later");
     copy(&world, "earlier", "vault");
-    let before = files_below(&world.path("vault/domains")).len();
+    let before = truth(&world);
     told(&world, "history.rollback");
-    assert_eq!(files_below(&world.path("vault/domains")).len(), before, "nothing may be written");
+    assert_eq!(truth(&world), before, "nothing may be written");
     let newest = world.tuckbox(["versions", "--json"]).run().records("version").pop();
     let newest = newest.map_or(3, |row| row["sequence"].as_u64().unwrap());
     world.tuckbox(["check", "--accept-history", &newest.to_string()]).ok();

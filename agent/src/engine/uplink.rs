@@ -123,7 +123,7 @@ impl Inner {
         self.asks = None;
         self.upload = None;
         // They were of the same connection, or belong to a session that is taken over now.
-        self.stripes.end_all();
+        self.stripes.renew();
         self.stored_before += self.stored_here;
         (self.acked_here, self.stored_here) = (0, 0);
         self.questions.iter_mut().chain(&mut self.committing).for_each(|pending| pending.sent = false);

@@ -55,7 +55,9 @@ pub(super) struct Stripes {
     orphans: VecDeque<Bytes>,
     /// Channels that there should be, the main one included; none is wanted before there is something to send.
     wanted: usize,
-    /// Channels that there may be; fewer than planned when the far side refuses them.
+    /// Channels that there may be at most.
+    planned: usize,
+    /// The same, or fewer, when the far side refuses them.
     most: usize,
     /// Stripes that are being opened.
     opening: usize,
@@ -74,6 +76,14 @@ pub(super) struct Stripes {
 struct Watch {
     since: Option<Millis>,
     held_up_ms: Millis,
+}
+
+/// A stripe that is to be opened.
+#[derive(Clone, Copy)]
+struct Wanted {
+    number: u64,
+    /// Of the main connection.
+    generation: u64,
 }
 
 /// One stripe.
@@ -168,6 +178,12 @@ impl Stripes {
         Some(lane.client)
     }
 
+    /// The main connection is a new one, which may allow what the one before refused.
+    pub(super) fn renew(&mut self) {
+        self.end_all();
+        self.most = self.planned;
+    }
+
     /// All lanes end at once.
     pub(super) fn end_all(&mut self) {
         while let Some(number) = self.lanes.first().map(|lane| lane.number) {
@@ -183,7 +199,11 @@ impl Uplink {
     /// The same uplink, with stripes.
     #[must_use]
     pub fn striped(mut self, plan: Plan) -> Self {
-        lock(&self.inner).stripes.most = plan.channels.most;
+        let most = plan.channels.most;
+        {
+            let stripes = &mut lock(&self.inner).stripes;
+            (stripes.planned, stripes.most) = (most, most);
+        }
         self.plan = Some(plan);
         self
     }
@@ -294,32 +314,33 @@ impl Uplink {
     pub fn steer(&self) {
         let Some(plan) = &self.plan else { return };
         std::thread::scope(|scope| {
-            while let Some(number) = self.next_stripe() {
-                scope.spawn(move || self.stripe(plan, number));
+            while let Some(wanted) = self.next_stripe() {
+                scope.spawn(move || self.stripe(plan, wanted));
             }
         });
     }
 
     /// Waits until a stripe is wanted and the session stands.
-    fn next_stripe(&self) -> Option<u64> {
+    fn next_stripe(&self) -> Option<Wanted> {
         let mut inner = lock(&self.inner);
         loop {
-            if inner.closing || inner.trouble.is_some() || inner.stripes.most <= 1 {
+            if inner.closing || inner.trouble.is_some() || inner.stripes.planned <= 1 {
                 return None;
             }
             if inner.upload.is_some() && inner.stripes.wanted.min(inner.stripes.most) > inner.stripes.open() {
                 inner.stripes.opening += 1;
                 inner.stripes.numbers += 1;
-                return Some(inner.stripes.numbers);
+                return Some(Wanted { number: inner.stripes.numbers, generation: inner.generation });
             }
             inner = wait(&self.changed, inner);
         }
     }
 
     /// One stripe from its beginning to its end.
-    fn stripe(&self, plan: &Plan, number: u64) {
+    fn stripe(&self, plan: &Plan, wanted: Wanted) {
+        let number = wanted.number;
         let opened = (plan.open)().and_then(|client| Ok((self.attach(&client)?, client)));
-        let enlisted = self.enlist(number, opened);
+        let enlisted = self.enlist(wanted, opened);
         let Some((call, client)) = enlisted else { return };
         std::thread::scope(|scope| {
             scope.spawn(|| self.hear_stripe(number, &call));
@@ -345,13 +366,13 @@ impl Uplink {
     }
 
     /// A stripe is open, or could not be.
-    fn enlist(&self, number: u64, opened: Result<(Call, Client)>) -> Option<(Call, Client)> {
+    fn enlist(&self, wanted: Wanted, opened: Result<(Call, Client)>) -> Option<(Call, Client)> {
         let mut inner = lock(&self.inner);
         inner.stripes.opening -= 1;
         let enlisted = match opened {
             Ok((call, client)) if !inner.closing && inner.trouble.is_none() => {
                 inner.stripes.lanes.push(Lane {
-                    number,
+                    number: wanted.number,
                     client: client.clone(),
                     queue: VecDeque::new(),
                     unacked: VecDeque::new(),
@@ -369,10 +390,12 @@ impl Uplink {
                 None
             }
             // The far side may allow no more sessions on a connection. What it does allow will do.
-            Err(_) => {
+            Err(_) if inner.generation == wanted.generation => {
                 inner.stripes.most = 1 + inner.stripes.lanes.len();
                 None
             }
+            // The connection was lost meanwhile, and its session refused what it did not know any more.
+            Err(_) => None,
         };
         drop(inner);
         self.changed.notify_all();
