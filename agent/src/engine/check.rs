@@ -1,11 +1,12 @@
 //! Proves that what must be there is there: on the server without keys, and here with them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use store::id::{BodyHash, ChunkId, NodeId};
+use store::id::{BodyHash, ChunkId, ContentId, NodeId};
+use store::record::Refs;
 use store::seal::Scratch;
-use store::tree::{Content, Node, NodeSource, PieceReader, What};
+use store::tree::{Content, Node, NodeSource, PieceReader, What, content_id};
 use transport::Class;
 use transport::message::{Check, FetchBatch, Fetched, Request, Told, encode, join_ids};
 
@@ -187,13 +188,13 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     fn run(mut self, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
-        let mut seen: HashSet<NodeId> = HashSet::new();
+        let mut seen: HashMap<NodeId, ContentId> = HashMap::new();
         let mut chunks = InOrder::default();
         for link in self.account.version_links(false).iter().rev() {
             let Some(body) = self.account.version_body(link)? else { continue };
             for source in body.sources {
                 self.nodes.fill(source.root)?;
-                self.walk(source.root, &mut seen, &mut chunks, summary, row)?;
+                self.walk((source.root, source.content), &mut seen, &mut chunks, summary, row)?;
             }
         }
         let wanted: Vec<ChunkId> = chunks.list.into_iter().filter(|id| self.is_sampled(id)).collect();
@@ -206,35 +207,48 @@ impl Opening<'_> {
         u32::from(u16::from_le_bytes([a, b])) * 1000 < self.permille * 65_536
     }
 
+    /// Opens every node under a root once, and compares what it is with what each parent says of it: `diff` and the
+    /// copying of vaults rely on that.
     fn walk(
         &mut self,
-        root: NodeId,
-        seen: &mut HashSet<NodeId>,
+        root: (NodeId, ContentId),
+        seen: &mut HashMap<NodeId, ContentId>,
         chunks: &mut InOrder,
         summary: &mut CheckSummary,
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
         let mut waiting = vec![root];
-        while let Some(id) = waiting.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let (node, refs) = match self
-                .nodes
-                .raw(&id)
-                .and_then(|(_, refs, plain)| Ok((store::tree::decode(&refs, &plain)?, refs)))
-            {
-                Ok(opened) => opened,
-                Err(fault) => {
-                    tell(summary, row, Code::DataDamaged, &format!("node {id} cannot be read: {fault}"), None, None)?;
-                    continue;
+        while let Some((id, said)) = waiting.pop() {
+            let mut is = seen.get(&id).copied();
+            if is.is_none() {
+                match self.open(&id) {
+                    Ok((node, refs, content)) => {
+                        refs.chunks.into_iter().for_each(|id| chunks.add(id));
+                        waiting.extend(node.children().into_iter().rev());
+                        self.lists(&node)?;
+                        is = Some(content);
+                    }
+                    Err(fault) => {
+                        let text = format!("node {id} cannot be read: {fault}");
+                        tell(summary, row, Code::DataDamaged, &text, None, None)?;
+                    }
                 }
-            };
-            refs.chunks.into_iter().for_each(|id| chunks.add(id));
-            waiting.extend(refs.nodes.into_iter().rev());
-            self.lists(&node)?;
+            }
+            if is.is_some_and(|is| is != said) {
+                let text = format!("node {id} is not what the node above it says of it");
+                tell(summary, row, Code::DataDamaged, &text, None, None)?;
+            }
+            // What cannot be read is told once.
+            seen.insert(id, is.unwrap_or(said));
         }
         Ok(())
+    }
+
+    /// A node, what it refers to, and what it is.
+    fn open(&self, id: &NodeId) -> Result<(Node, Refs, ContentId)> {
+        let (_, refs, plain) = self.nodes.raw(id)?;
+        let content = content_id(self.account.keys.tree(), &refs, &plain)?;
+        Ok((store::tree::decode(&refs, &plain)?, refs, content))
     }
 
     /// Contents in lists must add up to their files' sizes.

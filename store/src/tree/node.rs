@@ -1,10 +1,11 @@
 //! A node of any kind, from and to its plain encoding.
 
 use crate::error::Result;
+use crate::id::{ContentId, NodeId};
 use crate::record::Refs;
 
 use super::columns::{NodeKind, open};
-use super::entry::{Entry, Piece};
+use super::entry::{Content, Entry, Piece, What};
 use super::index::IndexChild;
 use super::list::ListChild;
 use super::{index, list, page};
@@ -23,6 +24,29 @@ pub enum Node {
     ListIndex(Vec<ListChild>),
     /// A source itself.
     Root(Entry),
+}
+
+impl Node {
+    /// The nodes that it leads to, and what each is said to be.
+    #[must_use]
+    pub fn children(&self) -> Vec<(NodeId, ContentId)> {
+        match self {
+            Self::Page(entries) => entries.iter().filter_map(below).collect(),
+            Self::Index(children) => children.iter().map(|child| (child.node, child.content)).collect(),
+            Self::Pieces(_) => Vec::new(),
+            Self::ListIndex(children) => children.iter().map(|child| (child.node, child.content)).collect(),
+            Self::Root(entry) => below(entry).into_iter().collect(),
+        }
+    }
+}
+
+/// The node below an entry: a directory's, or a huge file's.
+fn below(entry: &Entry) -> Option<(NodeId, ContentId)> {
+    match &entry.what {
+        What::Dir(child) => Some((child.node, child.content)),
+        What::File { content: Content::List { node, content }, .. } => Some((*node, *content)),
+        _ => None,
+    }
 }
 
 /// The node with these references and this plain encoding. The id is the caller's to compare.
