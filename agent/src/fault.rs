@@ -6,7 +6,8 @@ use std::fmt;
 /// Result with a [`Fault`].
 pub type Result<T, E = Fault> = std::result::Result<T, E>;
 
-/// Exit classes; their numbers are the exit status of the program and never change. The most serious of several errors wins, see [`Exit::worse`].
+/// Exit classes; their numbers are the exit status of the program and never change. The most serious of several errors
+/// wins, see [`Exit::worse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Exit {

@@ -2,7 +2,8 @@
 //! ends with the first count that is reached: both pipes are closed at once, in the middle of whatever was said.
 
 use std::io::{self, Read, Write};
-use std::process::{Command, Stdio, exit};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 /// Passes on as it comes, without waiting for more.
@@ -17,6 +18,7 @@ fn pass(mut from: impl Read, mut to: impl Write, bytes: u64) -> io::Result<()> {
     }
 }
 
+#[expect(clippy::zombie_processes, reason = "this process ends before the program does, which loses its pipes by that")]
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [to, from, program, arguments @ ..] = &words[..] else { panic!("cut TO FROM PROGRAM [ARGUMENT…]") };
@@ -24,12 +26,10 @@ fn main() {
     let mut command = Command::new(program);
     let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a program");
     let (stdin, stdout) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-    thread::spawn(move || {
-        if pass(io::stdin(), stdin, to).is_ok() {
-            exit(0);
-        }
-    });
-    if let Err(error) = pass(stdout, io::stdout(), from) {
-        eprintln!("cut: {error}");
-    }
+    let (first, reached) = sync_channel(2);
+    let second = first.clone();
+    thread::spawn(move || first.send(pass(io::stdin(), stdin, to)));
+    thread::spawn(move || second.send(pass(stdout, io::stdout(), from)));
+    // Whoever is not first ends with this process. A pipe that breaks is an end like any other.
+    drop(reached.recv());
 }

@@ -35,6 +35,16 @@ impl OpenError {
     }
 }
 
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Vanished => Self::from(io::ErrorKind::NotFound),
+            OpenError::Replaced => Self::other("it was replaced while it was looked at"),
+            OpenError::Failed(error) => error,
+        }
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fault().fmt(f)

@@ -28,6 +28,8 @@ pub mod ship;
 pub mod source_run;
 pub mod totals;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -36,7 +38,7 @@ use transport::message::Outcome;
 
 use super::account::{Account, lacking};
 use super::connect::Connector;
-use super::job::{BackupJob, BackupSummary, Run};
+use super::job::{BackupJob, BackupSummary, Run, SourceJob};
 use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
@@ -74,6 +76,11 @@ fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
     }
     if job.dry_run {
         return Err(Fault::new(Code::VaultNone, "there is no vault yet to compare with").hint("tuckbox init"));
+    }
+    // A mistyped path makes nothing.
+    let there = |source: &SourceJob| std::fs::symlink_metadata(OsStr::from_bytes(&source.path)).is_ok();
+    if job.stdin.is_none() && !job.sources.iter().any(there) {
+        return Err(prepare::nothing_there(job));
     }
     super::init::automatic(run).map(Some)
 }

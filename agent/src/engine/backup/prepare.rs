@@ -90,8 +90,7 @@ impl Prepared {
             prepared.add_stdin(account, base, stdin, nodes)?;
         }
         if prepared.sources.is_empty() && prepared.kept.is_empty() {
-            let path = job.sources.first().map(|source| for_terminal(&source.path)).unwrap_or_default();
-            return Err(Fault::new(Code::SourceNone, format!("{path} is not there")).hint("check the path"));
+            return Err(nothing_there(job));
         }
         Ok(prepared)
     }
@@ -197,6 +196,12 @@ impl Prepared {
         self.starts.push(Start::Stdin(stdin));
         Ok(())
     }
+}
+
+/// None of the sources exists, or ever did.
+pub fn nothing_there(job: &BackupJob) -> Fault {
+    let path = job.sources.first().map(|source| for_terminal(&source.path)).unwrap_or_default();
+    Fault::new(Code::SourceNone, format!("{path} is not there")).hint("check the path")
 }
 
 fn unreadable(shown: &str, source: &SourceJob, error: &std::io::Error) -> Fault {

@@ -90,8 +90,8 @@ struct Enter {
 enum Place {
     /// It is open.
     Open(Dir),
-    /// Below this one, under this name.
-    Below(Arc<Dir>, Box<[u8]>),
+    /// Below this one, under this name, as it was seen there.
+    Below(Arc<Dir>, Box<[u8]>, Box<Stat>),
 }
 
 struct Listing<'a> {
@@ -245,7 +245,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         }
         let opened = match place {
             Place::Open(dir) => Ok(dir),
-            Place::Below(above, name) => above.child(&name),
+            Place::Below(above, name, seen) => above.child_as(&name, &seen).map_err(Into::into),
         };
         let opened = opened.and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
         let (dir, mut names) = match opened {
@@ -463,7 +463,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         below.push(Enter {
             source: Arc::clone(&listing.source),
             path: listing.path.below(&name),
-            place: Place::Below(Arc::clone(&listing.dir), name),
+            place: Place::Below(Arc::clone(&listing.dir), name, Box::new(*stat)),
             draft: Box::new(draft),
             same,
             previous,
