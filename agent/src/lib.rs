@@ -7,7 +7,7 @@
 //! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
 //! * [`serve`]: the server's end
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
-//! * [`event`], [`fault`]: what is told, and what went wrong
+//! * [`event`], [`fault`]: what is told, and what went wrong; [`profile`]: where the time went
 //! * [`world`]: what is outside; [`ask`]: where people and files answer
 //! * [`name`], [`units`], [`time`]: how names, numbers and moments are written and read
 
@@ -19,6 +19,7 @@ pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod name;
+pub mod profile;
 pub mod serve;
 pub mod source;
 pub mod target;

@@ -17,6 +17,7 @@ use crate::engine::job::{At, Engine, Run, Where};
 use crate::engine::state::StateDir;
 use crate::event::Watcher;
 use crate::fault::{Code, Exit, Fault, Result};
+use crate::profile::Profile;
 use crate::time::{Understood, parse_at};
 use crate::world::{World, absolute_plain};
 
@@ -137,6 +138,8 @@ pub struct Desk<'a> {
     pub settings: Settings,
     /// Shows.
     pub face: Face,
+    /// Measures where the time goes.
+    pub profile: Profile,
 }
 
 impl Desk<'_> {
@@ -176,6 +179,7 @@ impl Desk<'_> {
             clock: Arc::clone(&self.world.clock),
             chance: Arc::clone(&self.world.chance),
             stop: self.world.stop.clone(),
+            profile: self.profile.clone(),
             host: self.settings.host.clone(),
         })
     }

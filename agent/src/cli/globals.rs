@@ -33,6 +33,10 @@ pub fn add(command: Command) -> Command {
         .arg(switch("verbose", "Print each file and what the server says").short('v').action(ArgAction::Count))
         .arg(value("color", "WHEN", "Colours").value_parser(["auto", "always", "never"]))
         .arg(switch("utc", "Show and read times in UTC"))
+        .arg(
+            value("profile", "FILE", "Write where the time went to this file, as JSON")
+                .value_parser(clap::value_parser!(std::ffi::OsString)),
+        )
 }
 
 /// Under which they stand in the help.

@@ -19,6 +19,7 @@ pub mod table;
 mod tests;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::sync::Arc;
 
 use clap::ArgMatches;
@@ -33,7 +34,8 @@ use store::door::random;
 
 use crate::command::Verb;
 use crate::config::Config;
-use crate::fault::{Code, Fault, Result};
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::profile::Profile;
 use crate::world::World;
 
 /// Exit status when nobody reads the output any more: as if signal 13 had ended the program.
@@ -101,16 +103,36 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches) -> Result<u8> {
     };
     let outcome = match (broken, settings) {
         (Some(fault), _) | (None, Err(fault)) => Err(fault),
-        (None, Ok(settings)) => {
-            let desk = Desk { world, config, settings, face: face.clone() };
-            (verb.run)(matches, &desk)
-        }
+        (None, Ok(settings)) => measured(world, verb, matches, |profile| {
+            (verb.run)(matches, &Desk { world, config, settings, face: face.clone(), profile })
+        }),
     };
     let outcome = outcome.map_err(|fault| match fault {
         Fault { code: Code::Usage, hint: None, .. } => fault.hint(format!("see `tuckbox help {}`", verb.name)),
         other => other,
     });
     finish(world, &face, outcome)
+}
+
+/// Does the work of a verb. With `--profile`, what was measured is written whatever became of it.
+fn measured(
+    world: &World,
+    verb: &Verb,
+    matches: &ArgMatches,
+    work: impl FnOnce(Profile) -> Result<Exit>,
+) -> Result<Exit> {
+    let Some(path) = matches.get_one::<OsString>("profile") else { return work(Profile::default()) };
+    let failed = |error: std::io::Error| {
+        let name = crate::name::for_terminal(path.as_encoded_bytes());
+        Fault::new(Code::System, format!("cannot write the profile {name}")).because(error)
+    };
+    let profile = Profile::begin(Arc::clone(&world.clock));
+    // Before the work, so that nobody waits for a profile that cannot be written.
+    let mut file = std::fs::File::create(world.working.join(path)).map_err(failed)?;
+    let outcome = work(profile.clone());
+    let text = serde_json::to_string_pretty(&profile.report(verb.name)).map_err(|error| failed(error.into()));
+    let written = text.and_then(|text| writeln!(file, "{text}").map_err(failed));
+    outcome.and_then(|exit| written.map(|()| exit))
 }
 
 fn begin(world: &World, start: &Start) -> Result<Face> {
@@ -124,7 +146,7 @@ fn begin(world: &World, start: &Start) -> Result<Face> {
     Ok(Face::Json(Arc::new(Stream::begin(Arc::clone(&world.stdout), Arc::clone(&world.clock), &start)?)))
 }
 
-fn finish(world: &World, face: &Face, outcome: Result<crate::fault::Exit>) -> Result<u8> {
+fn finish(world: &World, face: &Face, outcome: Result<Exit>) -> Result<u8> {
     let status = match outcome {
         Ok(exit) => exit_number(exit),
         Err(_) if world.stdout.closed() => return Ok(PIPE_CLOSED),

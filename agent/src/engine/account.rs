@@ -26,6 +26,7 @@ use super::state::{AccountState, StateDir};
 use super::trouble::protocol;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
+use crate::profile;
 
 /// Questions until the right account's state was read first: one for the guess, one for the answer, one to spare.
 const GUESSES_MAX: usize = 3;
@@ -93,12 +94,15 @@ impl Account {
     /// Connects, finds the account, unlocks its key, verifies its chain.
     pub fn open(run: &Run) -> Result<Self> {
         let connector = Arc::new(Connector::new(run)?);
-        Self::open_on(run, connector)
+        let account = Self::open_on(run, connector)?;
+        run.profile.phase(profile::Phase::Work);
+        Ok(account)
     }
 
     /// The same on a connector that is there.
     pub fn open_on(run: &Run, connector: Arc<Connector>) -> Result<Self> {
         run.watcher.event(&Event::Phase(Phase::Connect));
+        run.profile.phase(profile::Phase::Connect);
         let remote = connector.connect()?;
         let state_dir = StateDir::new(run.folders.state.clone());
         let files = key_checks(run)?;
@@ -112,6 +116,7 @@ impl Account {
             let opened: Opened = remote.ask(&Request::Open(open_request(run, &files, after)))?;
             let (vault, account) = (opened.vault, opened.account.id);
             if let Some(known) = guess.take_if(|known| known.vault == vault && known.account == account) {
+                run.profile.phase(profile::Phase::Unlock);
                 let unlocked = unlock(run, &files, vault, &opened.account)?;
                 return Self::verify(run, connector, remote, opened, unlocked, state_dir, known);
             }

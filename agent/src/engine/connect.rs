@@ -107,7 +107,8 @@ impl Carrier for InProcess {
     fn open(&self) -> transport::Result<Pipe> {
         let (ours, theirs) = memory_pipe();
         let job = ServeJob { vault: self.path.clone(), account: None, role: Role::Admin, refusal: None };
-        let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance));
+        let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance))
+            .measured(self.run.profile.clone());
         std::thread::Builder::new()
             .name("tuckbox-serve".into())
             .spawn(move || drop(server.serve(theirs)))

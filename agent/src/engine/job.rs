@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::event::Watcher;
 use crate::fault::Result;
+use crate::profile::Profile;
 
 pub use backup::*;
 pub use care::*;
@@ -82,6 +83,8 @@ pub struct Run {
     pub chance: Arc<dyn Chance>,
     /// Says when to end early.
     pub stop: Stop,
+    /// Measures where the time goes.
+    pub profile: Profile,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
 }

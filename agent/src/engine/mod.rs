@@ -116,6 +116,7 @@ impl Engine for RealEngine {
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
         let server = crate::serve::Server::new(&job, run.clock.clone(), run.chance.clone());
+        let server = server.measured(run.profile.clone());
         transport::stdio_pipe().and_then(|pipe| server.serve(pipe)).map_err(|error| trouble::from_transport(&error))
     }
 

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::profile::{Wait, waiting};
+
 /// Locks, whatever another thread did: our data stay whole because every change under a lock is whole.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits on a condition, whatever another thread did.
-pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    condition.wait(guard).unwrap_or_else(PoisonError::into_inner)
+pub fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>, why: Wait) -> MutexGuard<'a, T> {
+    waiting(why, || condition.wait(guard)).unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A queue of at most `most` things, for any number of senders and receivers.
@@ -37,7 +39,7 @@ impl<T> Queue<T> {
     pub fn push(&self, thing: T) -> Result<(), T> {
         let mut inner = lock(&self.inner);
         while inner.things.len() >= self.most && !inner.closed {
-            inner = wait(&self.room, inner);
+            inner = wait(&self.room, inner, Wait::Room);
         }
         if inner.closed {
             return Err(thing);
@@ -72,7 +74,7 @@ impl<T> Queue<T> {
             if inner.closed {
                 return None;
             }
-            inner = wait(&self.filled, inner);
+            inner = wait(&self.filled, inner, Wait::Input);
         }
     }
 
@@ -135,7 +137,7 @@ impl Budget {
                     *free -= bytes;
                     return Some(Permit { budget: Arc::clone(self), bytes });
                 }
-                Some(_) => left = wait(&self.freed, left),
+                Some(_) => left = wait(&self.freed, left, Wait::Room),
             }
         }
     }

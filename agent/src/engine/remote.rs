@@ -13,6 +13,7 @@ use super::patience::{Again, Losses};
 use super::queue::lock;
 use super::trouble::{from_refusal, from_transport, protocol};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::{Wait, waiting};
 
 /// The connection to a vault. Clones are handles of the same one: when it is made again, all of them have it.
 #[derive(Clone)]
@@ -100,7 +101,7 @@ impl Remote {
 
     /// The next reply of a call.
     pub fn reply<T: for<'b> Decode<'b, ()>>(&self, call: &Call) -> Result<T> {
-        match call.recv().map_err(|error| self.explain(&error))? {
+        match waiting(Wait::Input, || call.recv()).map_err(|error| self.explain(&error))? {
             Some(Part::Message(bytes)) => take_reply(&bytes).map_err(|fault| self.placed(fault)),
             Some(Part::Data(_)) => Err(protocol("data where a message belongs")),
             None => Err(protocol("a call ended without its reply")),
@@ -258,7 +259,7 @@ impl<'c> Incoming<'c> {
             if let Some(record) = self.whole()? {
                 return Ok(Next::Record(Box::new(record)));
             }
-            match self.call.recv().map_err(IncomingError::Transport)? {
+            match waiting(Wait::Input, || self.call.recv()).map_err(IncomingError::Transport)? {
                 Some(Part::Data(data)) => self.bytes.extend_from_slice(&data),
                 Some(Part::Message(message)) if self.taken == self.bytes.len() => return Ok(Next::Message(message)),
                 None if self.taken == self.bytes.len() => return Ok(Next::End),

@@ -25,6 +25,7 @@ use super::queue::{lock, wait};
 use super::remote::{Remote, take_reply};
 use super::trouble::{from_refusal, protocol};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::{Wait, waiting};
 
 pub use share::Channels;
 pub use stripes::Plan;
@@ -168,7 +169,9 @@ impl Uplink {
     /// The answer to the oldest question.
     pub fn answer(&self) -> Result<Answered> {
         loop {
-            let got = self.asks().and_then(|on| Ok((on.generation, on.call.recv().map_err(on.broken())?)));
+            let got = self
+                .asks()
+                .and_then(|on| Ok((on.generation, waiting(Wait::Input, || on.call.recv()).map_err(on.broken())?)));
             let Some((generation, part)) = self.mend(got)? else { continue };
             let answer = match part {
                 Some(Part::Message(bytes)) => take_reply(&bytes),
@@ -220,7 +223,7 @@ impl Uplink {
             inner.unacked.push_back(bytes.clone());
             *kept = true;
         }
-        on.call.send_data(bytes.clone()).map_err(on.broken())
+        waiting(Wait::Room, || on.call.send_data(bytes.clone())).map_err(on.broken())
     }
 
     /// Commits a link; everything that was put before is part of it.
@@ -245,7 +248,7 @@ impl Uplink {
             if let Some(trouble) = &inner.trouble {
                 return Err(trouble.clone());
             }
-            inner = wait(&self.changed, inner);
+            inner = wait(&self.changed, inner, Wait::Input);
         }
     }
 
@@ -265,7 +268,7 @@ impl Uplink {
     pub fn listen(&self) {
         while let Some(on) = self.wait_for_upload() {
             let broken = loop {
-                match on.call.recv() {
+                match waiting(Wait::Input, || on.call.recv()) {
                     Ok(Some(Part::Message(bytes))) => match self.heard(on.generation, &bytes) {
                         // Nobody else knows this session: a connection of ours that was given up has taken it over,
                         // late.
@@ -368,7 +371,7 @@ impl Uplink {
                 (Some(call), Some(question)) => {
                     let call = Arc::clone(call);
                     drop(inner);
-                    match call.send_message(question) {
+                    match waiting(Wait::Room, || call.send_message(question)) {
                         Ok(()) => continue,
                         // Whoever waits for the answer hears what the server said instead.
                         Err(transport::Error::Ended) => return Ok(On { generation, call }),
@@ -401,7 +404,7 @@ impl Uplink {
         client.ping();
         let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin))).map_err(broken)?;
         let on = On { generation, call: Arc::new(call) };
-        if let Err(fault) = begun(on.call.recv().map_err(broken)?) {
+        if let Err(fault) = begun(waiting(Wait::Input, || on.call.recv()).map_err(broken)?) {
             self.fail(fault);
             return Err(broken(transport::Error::Ended));
         }
@@ -416,7 +419,7 @@ impl Uplink {
         };
         self.changed.notify_all();
         for record in again {
-            on.call.send_data(record).map_err(broken)?;
+            waiting(Wait::Room, || on.call.send_data(record)).map_err(broken)?;
         }
         self.send_commit(&on)?;
         Ok(on)
@@ -431,7 +434,7 @@ impl Uplink {
             if let Some(call) = &inner.upload {
                 return Some(On { generation: inner.generation, call: Arc::clone(call) });
             }
-            inner = wait(&self.changed, inner);
+            inner = wait(&self.changed, inner, Wait::Input);
         }
     }
 
@@ -510,7 +513,7 @@ impl Uplink {
     fn wait_for_word(&self, generation: u64) -> Result<()> {
         let mut inner = lock(&self.inner);
         while inner.generation == generation && inner.trouble.is_none() {
-            inner = wait(&self.changed, inner);
+            inner = wait(&self.changed, inner, Wait::Input);
         }
         inner.trouble.clone().map_or(Ok(()), Err)
     }

@@ -8,6 +8,7 @@ use super::cache::NodeCache;
 use super::job::{At, Run};
 use super::overlay::{Found, Overlay, components, host_name};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::Phase;
 
 /// Sources of at most so many files and directories are fetched whole for a single look-up: their nodes are about a MiB, and
 /// a path in them then costs one round trip instead of one a directory.
@@ -58,6 +59,7 @@ impl Reading {
     /// Says goodbye; figures of both directions.
     pub fn close(self) -> Result<transport::Traffic> {
         let Self { account, nodes } = self;
+        account.run.profile.phase(Phase::Close);
         // It holds the connection, too.
         drop(nodes);
         let traffic = account.remote.traffic();

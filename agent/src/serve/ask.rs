@@ -8,6 +8,7 @@ use transport::{Call, Part};
 use super::refuse::Refused;
 use super::{Server, reply};
 use crate::fault::{Code, Fault};
+use crate::profile::{Wait, waiting};
 
 impl Server {
     /// Answers batch after batch until the client ends.
@@ -23,7 +24,7 @@ impl Server {
             let chunks = to_bits(&domain.lacking_chunks(&chunks)?);
             let nodes = to_bits(&domain.lacking_nodes(&nodes)?);
             reply(call, Answered { chunks, nodes, generation })?;
-            batch = match call.recv()? {
+            batch = match waiting(Wait::Input, || call.recv())? {
                 Some(Part::Message(message)) => decode(&message).map_err(|_| bad())?,
                 Some(Part::Data(_)) => return Err(bad().into()),
                 None => return Ok(()),

@@ -12,6 +12,7 @@ use transport::{Call, Part};
 use super::refuse::Refused;
 use super::{Server, reply};
 use crate::fault::{Code, Fault};
+use crate::profile::{Wait, did, waiting};
 
 /// Times that another place is looked for when one turns out to be damaged.
 const PLACES_MAX: usize = 4;
@@ -50,7 +51,7 @@ impl Server {
             let wanted = split_ids(&batch.chunks, ChunkId::new).ok_or_else(bad)?;
             let missing = send_boxes(call, &domain, wanted)?;
             reply(call, Fetched { missing: join_ids(missing.iter().map(ChunkId::bytes)) })?;
-            batch = match call.recv()? {
+            batch = match waiting(Wait::Input, || call.recv())? {
                 Some(Part::Message(message)) => decode(&message).map_err(|_| bad())?,
                 Some(Part::Data(_)) => return Err(bad().into()),
                 None => return Ok(()),
@@ -89,5 +90,6 @@ fn send_boxes(call: &Call, domain: &Domain, mut wanted: Vec<ChunkId>) -> Result<
 fn send(call: &Call, record: &Record) -> Result<(), Refused> {
     let mut bytes = Vec::with_capacity(record.wire_len());
     record.encode(&mut bytes);
-    Ok(call.send_data(Bytes::from(bytes))?)
+    did(1, bytes.len() as u64);
+    Ok(waiting(Wait::Room, || call.send_data(Bytes::from(bytes)))?)
 }

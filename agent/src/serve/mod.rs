@@ -25,6 +25,7 @@ use transport::{Call, Hello, Pipe, ServerConfig, Service};
 use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
+use crate::profile::{Profile, Stage, Wait, waiting};
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -38,6 +39,7 @@ pub struct Server {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    profile: Profile,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
@@ -55,6 +57,7 @@ impl Server {
             disk: Arc::new(RealDisk),
             clock,
             chance,
+            profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
         }
@@ -64,6 +67,12 @@ impl Server {
     #[must_use]
     pub fn on(self, disk: Arc<dyn Disk>) -> Self {
         Self { disk, ..self }
+    }
+
+    /// The same, measured.
+    #[must_use]
+    pub fn measured(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     /// Serves one pipe until the client goes.
@@ -163,6 +172,7 @@ impl Server {
 
 impl Service for Server {
     fn handle(&self, call: Call, request: Vec<u8>) {
+        let _worker = self.profile.worker(Stage::Serve);
         let done = self.answer(&call, &request);
         if let Err(refused) = done
             && let Some(refusal) = refused.refusal()
@@ -191,5 +201,5 @@ fn real_path(vault: &Path) -> PathBuf {
 
 /// Sends one reply.
 fn reply<T: Encode<()>>(call: &Call, reply: T) -> Result<(), Refused> {
-    Ok(call.send_message(message::encode(&Reply::Done(reply)))?)
+    Ok(waiting(Wait::Room, || call.send_message(message::encode(&Reply::Done(reply))))?)
 }

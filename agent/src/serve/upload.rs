@@ -12,6 +12,7 @@ use super::{Server, reply};
 use crate::engine::job::Role;
 use crate::engine::remote::{Incoming, IncomingError, Next};
 use crate::fault::{Code, Fault};
+use crate::profile::did;
 
 /// Bytes after which what was staged is handed to the system and acknowledged: the client keeps them until then, for
 /// every stripe.
@@ -136,6 +137,7 @@ impl Staged {
         self.records += 1;
         self.stored_bytes += record.stored_len() as u64;
         self.unacked_bytes += record.wire_len();
+        did(1, record.stored_len() as u64);
     }
 
     /// Everything so far is acknowledged.

@@ -10,8 +10,13 @@ pub type Millis = i64;
 pub trait Clock: Send + Sync {
     /// Nanoseconds since 1970.
     fn now_ns(&self) -> i128;
+    /// Nanoseconds since some start; for measurements.
+    fn monotonic_ns(&self) -> i128;
+
     /// Milliseconds since some start; for deadlines and rates.
-    fn monotonic_ms(&self) -> Millis;
+    fn monotonic_ms(&self) -> Millis {
+        Millis::try_from(self.monotonic_ns().div_euclid(1_000_000)).unwrap_or(Millis::MAX)
+    }
 
     /// Milliseconds since 1970.
     fn now_ms(&self) -> Millis {
@@ -50,8 +55,8 @@ impl Clock for SystemClock {
         }
     }
 
-    fn monotonic_ms(&self) -> Millis {
-        Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    fn monotonic_ns(&self) -> i128 {
+        i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(i128::MAX)
     }
 }
 
@@ -79,7 +84,7 @@ impl Clock for FixedClock {
         i128::from(self.now_ms.load(Ordering::SeqCst)) * 1_000_000
     }
 
-    fn monotonic_ms(&self) -> Millis {
-        self.now_ms.load(Ordering::SeqCst)
+    fn monotonic_ns(&self) -> i128 {
+        self.now_ns()
     }
 }

@@ -17,6 +17,7 @@ use super::flow::{Batch, Flow, Hashed, Held, SealJob};
 use crate::engine::queue::Queue;
 use crate::engine::uplink::Uplink;
 use crate::fault::{Code, Fault, Result};
+use crate::profile::did;
 
 /// Questions in flight: hides round trips up to about 200 ms at full speed.
 pub const QUESTIONS_MAX: usize = 16;
@@ -69,6 +70,7 @@ pub fn ask(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> Result<(
         if let Some(Hashed::Flush) = hashed {
             flush = true;
         }
+        did(ids.len(), 0);
         if !ids.is_empty() {
             for some in ids.chunks(transport::message::IDS_MAX) {
                 link.ask(&AskBatch { chunks: join_ids(some.iter().map(ChunkId::bytes)), nodes: Vec::new() })?;
@@ -114,6 +116,7 @@ pub fn fill_boxes(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> R
                     }
                 }
                 for (batch, wanted) in batches.into_iter().zip(wanted) {
+                    did(batch.chunks.len(), batch.plain.len() as u64);
                     if !wanted.is_empty() {
                         let target = if batch.pages { &mut pages } else { &mut open };
                         target.take(flow, batch, &wanted);

@@ -20,6 +20,7 @@ use crate::engine::job::Stop;
 use crate::engine::queue::{Budget, Permit, Queue, lock};
 use crate::event::{Action, Event, Watcher};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::{Profile, Stage};
 use crate::source::Owners;
 
 /// Plain bytes in flight: what keeps every stage busy, and the memory of a run.
@@ -124,6 +125,8 @@ pub struct Flow<'a> {
     pub watcher: &'a dyn Watcher,
     /// Says when to end early.
     pub stop: &'a Stop,
+    /// Measures the stages.
+    pub profile: &'a Profile,
     /// Tell each file.
     pub list_items: bool,
     /// Figures.
@@ -167,14 +170,16 @@ pub struct FlowParts<'a> {
     /// See [`Flow`].
     pub stop: &'a Stop,
     /// See [`Flow`].
+    pub profile: &'a Profile,
+    /// See [`Flow`].
     pub list_items: bool,
 }
 
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: FlowParts<'a>) -> Self {
-        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, owners, clock, watcher, stop, list_items } =
-            parts;
+        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, owners, .. } = parts;
+        let FlowParts { clock, watcher, stop, profile, list_items, .. } = parts;
         Self {
             gear: keyring.gear(),
             keyring,
@@ -186,6 +191,7 @@ impl<'a> Flow<'a> {
             clock,
             watcher,
             stop,
+            profile,
             list_items,
             counts: Counts::default(),
             epochs: Arc::default(),
@@ -291,8 +297,14 @@ impl<'a> Flow<'a> {
             .hint("please report this; nothing that was committed is touched")
     }
 
-    /// Runs a stage; its failure fails the run, and so does a panic: nobody may wait for a stage that is gone.
-    pub fn stage(&self, work: impl FnOnce() -> Result<()>) {
+    /// Runs a stage on this thread; see [`guarded`](Self::guarded).
+    pub fn stage(&self, stage: Stage, work: impl FnOnce() -> Result<()>) {
+        let _worker = self.profile.worker(stage);
+        self.guarded(work);
+    }
+
+    /// Runs a part of the run; its failure fails the run, and so does a panic: nobody may wait for a stage that is gone.
+    pub fn guarded(&self, work: impl FnOnce() -> Result<()>) {
         let panicking = Panicking(self);
         if let Err(fault) = work() {
             self.fail(fault);

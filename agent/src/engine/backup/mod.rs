@@ -42,6 +42,7 @@ use super::job::{BackupJob, BackupSummary, Run, SourceJob};
 use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::{self, Stage};
 use crate::units::counted;
 use counts::Counts;
 use pass::{Pace, Pass, PassEnd};
@@ -60,6 +61,7 @@ pub fn backup(run: &Run, job: BackupJob) -> Result<BackupSummary> {
 pub fn backup_over(run: &Run, connector: Arc<Connector>, job: BackupJob, pace: Pace) -> Result<BackupSummary> {
     let started = run.clock.monotonic_ms();
     let account = Account::open_on(run, connector)?;
+    run.profile.phase(profile::Phase::Prepare);
     if !job.dry_run {
         account.may_write()?;
     }
@@ -113,12 +115,18 @@ impl<'a> Backup<'a> {
             channels: self.account.connector.channels(),
             open: self.account.opener(),
             clock: Arc::clone(&self.account.run.clock),
+            profile: self.account.run.profile.clone(),
         };
         let link = Uplink::new(self.account.remote.clone(), ids, session).striped(plan);
+        let measured = &self.account.run.profile;
         let done = std::thread::scope(|scope| {
-            scope.spawn(|| link.listen());
+            scope.spawn(|| {
+                let _worker = measured.worker(Stage::Listen);
+                link.listen();
+            });
             scope.spawn(|| link.steer());
             let done = self.passes(&link, prepared);
+            measured.phase(profile::Phase::Close);
             if done.is_ok() {
                 link.finish()
             } else {
@@ -175,6 +183,7 @@ impl<'a> Backup<'a> {
         run.watcher.event(&Event::Phase(Phase::Commit));
         let (mut rounds, mut read_again) = (0, false);
         let committed = loop {
+            run.profile.phase(profile::Phase::Commit);
             match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
                 publish::Published::Committed(link) => break link,
                 publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) => {

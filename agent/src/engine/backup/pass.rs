@@ -27,6 +27,7 @@ use crate::engine::queue::{Queue, lock};
 use crate::engine::uplink::Uplink;
 use crate::event::{Event, Progress};
 use crate::fault::Result;
+use crate::profile::{Phase, Stage, Wait, did, waiting};
 use crate::source::Owners;
 
 /// When things are done that a run does every now and then.
@@ -95,6 +96,7 @@ impl<'a> Pass<'a> {
 
     fn run_with(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>, nothing_known: bool) -> Result<PassEnd> {
         let run = &self.account.run;
+        run.profile.phase(Phase::Send);
         if self.device.is_some() {
             self.link.begin()?;
         }
@@ -108,6 +110,7 @@ impl<'a> Pass<'a> {
             clock: &*run.clock,
             watcher: &*run.watcher,
             stop: &run.stop,
+            profile: &run.profile,
             list_items: self.list_items,
         });
         let ended = Ended::default();
@@ -115,13 +118,17 @@ impl<'a> Pass<'a> {
         let totals = Totals::default();
         std::thread::scope(|scope| {
             if flow.watcher.wants_totals() {
-                scope.spawn(|| totals.count(&flow, sources));
+                scope.spawn(|| {
+                    let _worker = run.profile.worker(Stage::Count);
+                    totals.count(&flow, sources);
+                });
             }
             scope.spawn(|| {
                 // Also when it panics: who accompanies it must not wait for ever.
                 let _ended = SetAtEnd(&ended);
-                flow.stage(|| self.stages(&flow, &stack, sources, starts));
+                flow.guarded(|| self.stages(&flow, &stack, sources, starts));
             });
+            let _worker = run.profile.worker(Stage::Checkpoint);
             self.accompany(&flow, &stack, &ended, &totals, sources);
         });
         flow.trouble()?;
@@ -144,23 +151,25 @@ impl<'a> Pass<'a> {
         let style = Style { level: Level::Auto, padded: true };
         let link = self.device.map(|_| self.link);
         std::thread::scope(|scope| {
-            let readers: Vec<_> = (0..cores).map(|_| scope.spawn(|| flow.stage(|| Reader::new(flow).run()))).collect();
+            let readers: Vec<_> =
+                (0..cores).map(|_| scope.spawn(|| flow.stage(Stage::Read, || Reader::new(flow).run()))).collect();
             let asker = scope.spawn(|| {
-                flow.stage(|| ask::ask(flow, self.link, &waiting));
+                flow.stage(Stage::Ask, || ask::ask(flow, self.link, &waiting));
                 waiting.close();
             });
             let filler = scope.spawn(|| {
-                flow.stage(|| ask::fill_boxes(flow, self.link, &waiting));
+                flow.stage(Stage::Fill, || ask::fill_boxes(flow, self.link, &waiting));
                 // When it failed, the asker must not wait for room.
                 waiting.abandon();
             });
-            let sealers: Vec<_> = (0..cores).map(|_| scope.spawn(|| flow.stage(|| seal(flow, style)))).collect();
-            let shipper = scope.spawn(|| flow.stage(|| ship(flow, link)));
+            let sealers: Vec<_> =
+                (0..cores).map(|_| scope.spawn(|| flow.stage(Stage::Seal, || seal(flow, style)))).collect();
+            let shipper = scope.spawn(|| flow.stage(Stage::Ship, || ship(flow, link)));
 
-            flow.stage(|| scan(flow, stack, sources, starts));
+            flow.guarded(|| scan(flow, stack, sources, starts));
             flow.parcels.close();
             join(readers);
-            flow.stage(|| roots(flow, sources));
+            flow.guarded(|| roots(flow, sources));
             flow.hashed.close();
             join([asker, filler]);
             flow.flush_group();
@@ -193,7 +202,7 @@ impl<'a> Pass<'a> {
                 continue;
             }
             if let Some(checkpoint) = begun.take() {
-                flow.stage(|| {
+                flow.guarded(|| {
                     begun = self.go_on(flow, checkpoint)?;
                     Ok(())
                 });
@@ -205,7 +214,7 @@ impl<'a> Pass<'a> {
                 clock.monotonic_ms() - last_ms >= pace.checkpoint_ms || read - last_bytes >= pace.checkpoint_bytes;
             if due && self.device.is_some() && read > last_bytes {
                 (last_ms, last_bytes) = (clock.monotonic_ms(), read);
-                flow.stage(|| {
+                flow.guarded(|| {
                     begun = self.checkpoint(flow, sources)?;
                     Ok(())
                 });
@@ -261,6 +270,7 @@ impl<'a> Pass<'a> {
         if let Some(device) = self.device
             && let Some(sequence) = self.publish_partial(device, &checkpoint.roots)?
         {
+            did(1, 0);
             flow.watcher.event(&Event::Detail(&format!("checkpoint: partial version {sequence}")));
         }
         Ok(None)
@@ -314,6 +324,7 @@ struct Checkpoint {
 
 /// Puts every source on the stack and scans until nothing is left.
 fn scan<'f>(flow: &'f Flow<'f>, stack: &'f Stack<'f>, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<()> {
+    let worker = flow.profile.worker(Stage::Scan);
     let mut first = Scanner::new(flow, stack);
     for (source, start) in sources.iter().zip(starts).rev() {
         match start {
@@ -324,15 +335,18 @@ fn scan<'f>(flow: &'f Flow<'f>, stack: &'f Stack<'f>, sources: &[Arc<SourceRun>]
     }
     std::thread::scope(|scope| {
         for _ in 1..SCANNERS {
-            scope.spawn(|| flow.stage(|| Scanner::new(flow, stack).run()));
+            scope.spawn(|| flow.stage(Stage::Scan, || Scanner::new(flow, stack).run()));
         }
-        flow.stage(|| first.run());
+        flow.guarded(|| first.run());
+        drop(worker);
     });
     Ok(())
 }
 
 fn read_stdin(flow: &Flow<'_>, source: &Arc<SourceRun>, mut stdin: StdinJob) -> Result<()> {
+    let _worker = flow.profile.worker(Stage::Read);
     let (content, cut, size) = Reader::new(flow).stream(&mut *stdin.reader)?;
+    did(1, size);
     let now = flow.clock.now_ns();
     let (secs, nanos) = (now.div_euclid(1_000_000_000), now.rem_euclid(1_000_000_000));
     let mtime = store::tree::Time { secs: i64::try_from(secs).unwrap_or(0), nanos: u32::try_from(nanos).unwrap_or(0) };
@@ -406,7 +420,7 @@ impl Ended {
         if *guard {
             return true;
         }
-        let waited = self.changed.wait_timeout(guard, Duration::from_millis(ms));
+        let waited = waiting(Wait::Input, || self.changed.wait_timeout(guard, Duration::from_millis(ms)));
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

@@ -20,6 +20,7 @@ use super::flow::{Batch, Flow, Hashed};
 use super::frame::Parent;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
+use crate::profile::did;
 use crate::source::{Dir, Extent, OpenError, SourceFile, Stat, capture_file, racy};
 
 /// Bytes asked of the system at once for large files.
@@ -107,6 +108,7 @@ impl<'f, 'a> Reader<'f, 'a> {
     /// Reads until no parcel is left.
     pub fn run(mut self) -> Result<()> {
         while let Some(parcel) = self.flow.parcels.pop() {
+            did(parcel.files.len(), parcel.bytes);
             // Small files are completed when the batch that they share has been handed on.
             let mut finished = Vec::with_capacity(parcel.files.len());
             let mut over = false;

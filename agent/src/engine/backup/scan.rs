@@ -24,6 +24,7 @@ use crate::engine::queue::{lock, wait};
 use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
+use crate::profile::{Wait, did};
 use crate::source::{Dir, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
@@ -135,7 +136,7 @@ impl<'a> Stack<'a> {
                 self.changed.notify_all();
                 return None;
             }
-            waiting = wait(&self.changed, waiting);
+            waiting = wait(&self.changed, waiting, Wait::Input);
         }
     }
 
@@ -252,6 +253,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             Ok(opened) => opened,
             Err(error) => return self.unreadable_dir(&path, &frame, (mark, same), &error),
         };
+        did(names.len(), 0);
         if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
             names.retain(|name| source.selection.is_tag(name));

@@ -5,6 +5,7 @@ use store::seal::{Level, Scratch};
 
 use super::flow::{Flow, Parting, SealJob};
 use crate::fault::Result;
+use crate::profile::did;
 
 /// How boxes are compressed.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +23,12 @@ pub fn seal(flow: &Flow<'_>, style: Style) -> Result<()> {
         let parting = match job {
             SealJob::Box { plain, ids, lengths, held } => {
                 let record = flow.sealer.seal_box(&mut scratch, &ids, &lengths, &plain, style.level, style.padded)?;
+                did(1, plain.len() as u64);
                 drop(held.permits);
                 Parting { record, tickets: held.tickets }
             }
             SealJob::Group { nodes, ticket } => {
+                did(1, nodes.iter().map(|(.., plain)| plain.len() as u64).sum());
                 let record = flow.sealer.seal_group(&mut scratch, &nodes, style.padded)?;
                 Parting { record, tickets: vec![ticket] }
             }

@@ -6,6 +6,7 @@ use store::seal::Scratch;
 use super::flow::Flow;
 use crate::engine::uplink::Uplink;
 use crate::fault::{Code, Fault, Result};
+use crate::profile::did;
 
 /// One sealed record in so many is opened again before it is sent: memory that flips bits is noticed while the
 /// source is still there.
@@ -20,6 +21,7 @@ pub fn ship(flow: &Flow<'_>, link: Option<&Uplink>) -> Result<()> {
             reopen(flow, &mut scratch, &parting.record)?;
         }
         count += 1;
+        did(1, parting.record.stored_len() as u64);
         if let Some(link) = link {
             link.put(&parting.record)?;
             if parting.record.header.kind == RecordKind::Group {

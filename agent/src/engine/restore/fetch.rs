@@ -14,6 +14,7 @@ use crate::engine::queue::{Queue, lock};
 use crate::engine::remote::{Incoming, Next, Remote, take_reply};
 use crate::engine::trouble::protocol;
 use crate::fault::Result;
+use crate::profile::{Stage, did};
 
 /// What comes back.
 pub enum Arrival {
@@ -106,26 +107,28 @@ impl Fetching for OnCall<'_> {
 /// The stage: opens the call with the first window, then asks and receives side by side until no window comes.
 pub fn run(flow: &Flow<'_>, fetcher: &dyn Fetcher) -> Result<()> {
     let Some(first) = flow.windows.pop() else { return Ok(()) };
+    did(first.ids().len(), 0);
     fetcher.fetch(first.ids(), &mut |fetching| {
         let asked = Queue::new(IN_FLIGHT_MAX + 1);
         // There is room for all that may be in flight; a closed queue means that the receiver has failed and said so.
         drop(asked.push(Arc::clone(&first)));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                flow.stage(|| receive(flow, fetching, &asked));
+                flow.stage(Stage::Receive, || receive(flow, fetching, &asked));
                 asked.abandon();
             });
-            flow.stage(|| {
+            flow.guarded(|| {
                 while let Some(window) = flow.windows.pop() {
                     if asked.push(Arc::clone(&window)).is_err() {
                         break;
                     }
+                    did(window.ids().len(), 0);
                     fetching.ask(window.ids())?;
                 }
                 Ok(())
             });
             asked.close();
-            flow.stage(|| fetching.end());
+            flow.guarded(|| fetching.end());
         });
         Ok(())
     })
@@ -138,6 +141,7 @@ fn receive(flow: &Flow<'_>, fetching: &dyn Fetching, asked: &Queue<Arc<Window>>)
             match fetching.next()? {
                 Arrival::Box(record) => {
                     window.box_came();
+                    did(1, record.stored_len() as u64);
                     if flow.work.push(Work::Box(record, Arc::clone(&window))).is_err() {
                         return Ok(());
                     }

@@ -8,6 +8,7 @@ use store::record::Record;
 use store::seal::Sealer;
 use store::tree::NodeSource;
 
+use super::Parts;
 use super::fetch::Fetcher;
 use super::item::{First, Item};
 use super::place::{Finish, Place, Places};
@@ -17,6 +18,7 @@ use crate::engine::queue::{Queue, lock, wait};
 use crate::event::{Action, Event, Progress, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
+use crate::profile::{Profile, Stage, Wait};
 use crate::target::{Rights, finish_dir, finish_flags};
 
 /// Boxes and bundles of items that wait to be written. Boxes are at most 20 MiB and mostly below 1.
@@ -99,6 +101,8 @@ pub struct Flow<'a> {
     pub watcher: &'a dyn Watcher,
     /// Says when to end early.
     pub stop: &'a Stop,
+    /// Measures the stages.
+    pub profile: &'a Profile,
     /// What is wanted.
     pub options: Options,
     /// Who restores.
@@ -131,20 +135,15 @@ pub struct Flow<'a> {
 
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
-    pub fn new(
-        sealer: &'a Sealer,
-        nodes: &'a (dyn NodeSource + Sync),
-        fetcher: &'a dyn Fetcher,
-        watcher: &'a dyn Watcher,
-        stop: &'a Stop,
-        options: Options,
-    ) -> Self {
+    pub fn new(parts: &Parts<'a>, options: Options) -> Self {
+        let Parts { sealer, nodes, fetcher, watcher, stop, profile } = *parts;
         Self {
             sealer,
             nodes,
             fetcher,
             watcher,
             stop,
+            profile,
             options,
             rights: Rights::detect(),
             places: Places::default(),
@@ -169,7 +168,7 @@ impl<'a> Flow<'a> {
     pub fn send_window(&self, window: Arc<Window>) {
         let mut under_way = lock(&self.windows_under_way);
         while *under_way >= IN_FLIGHT_MAX && !self.has_failed() {
-            under_way = wait(&self.less, under_way);
+            under_way = wait(&self.less, under_way, Wait::Room);
         }
         *under_way += 1;
         drop(under_way);
@@ -199,7 +198,7 @@ impl<'a> Flow<'a> {
     pub fn wait_for_all(&self) -> bool {
         let mut windows = lock(&self.windows_under_way);
         while (*windows > 0 || self.items_under_way.load(Ordering::Acquire) > 0) && !self.has_failed() {
-            windows = wait(&self.less, windows);
+            windows = wait(&self.less, windows, Wait::Room);
         }
         !self.has_failed()
     }
@@ -393,8 +392,14 @@ impl<'a> Flow<'a> {
         lock(&self.trouble).take().map_or(Ok(()), Err)
     }
 
-    /// Runs a stage; its failure fails the run.
-    pub fn stage(&self, work: impl FnOnce() -> Result<()>) {
+    /// Runs a stage on this thread; its failure fails the run.
+    pub fn stage(&self, stage: Stage, work: impl FnOnce() -> Result<()>) {
+        let _worker = self.profile.worker(stage);
+        self.guarded(work);
+    }
+
+    /// Runs a part of the run; its failure fails the run.
+    pub fn guarded(&self, work: impl FnOnce() -> Result<()>) {
         if let Err(fault) = work() {
             self.fail(fault);
         }

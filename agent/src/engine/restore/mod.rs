@@ -48,6 +48,7 @@ use super::overlay::{Overlay, Step, Walk};
 use super::view::Reading;
 use crate::event::{Deaf, Event, Phase, Watcher};
 use crate::fault::Result;
+use crate::profile::{self, Profile, Stage};
 
 /// Writers: more than this share the same few directories.
 const WRITERS_MAX: usize = 16;
@@ -60,6 +61,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let mut summary = {
         let view = reading.view(&job.at)?;
         run.watcher.event(&Event::Phase(Phase::Plan));
+        run.profile.phase(profile::Phase::Plan);
         let job = &RestoreJob { paths: job.paths.iter().map(|path| view.path(path)).collect(), ..job.clone() };
         view.prepare(&job.paths)?;
         let overlay = view.overlay();
@@ -71,6 +73,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
             fetcher: &reading.account.remote,
             watcher: &*run.watcher,
             stop: &run.stop,
+            profile: &run.profile,
         };
         let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
         summary.version_id = view.link.link_id().hex();
@@ -96,6 +99,8 @@ pub struct Parts<'a> {
     pub watcher: &'a dyn Watcher,
     /// Says when to end early.
     pub stop: &'a Stop,
+    /// Measures the stages.
+    pub profile: &'a Profile,
 }
 
 /// Asks when it has to, restores, verifies when it shall.
@@ -129,6 +134,7 @@ fn work(
         run.person.restore_in_place(&RestorePlan { paths, files, bytes, deletes, overwrite: job.overwrite })?;
     }
     parts.watcher.event(&Event::Phase(Phase::Restore));
+    parts.profile.phase(profile::Phase::Restore);
     let mut summary = RestoreSummary::default();
     execute(parts, options, overlay, roots, filter, job.verify && !job.dry_run)?.sum_up(&mut summary);
     Ok(summary)
@@ -143,18 +149,18 @@ fn execute<'a>(
     filter: &Filter,
     verify: bool,
 ) -> Result<Flow<'a>> {
-    let Parts { sealer, nodes, fetcher, watcher, stop } = *parts;
-    let flow = Flow::new(sealer, nodes, fetcher, watcher, stop, options);
+    let fetcher = parts.fetcher;
+    let flow = Flow::new(parts, options);
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, WRITERS_MAX);
     flow.progress();
     std::thread::scope(|scope| {
         if !options.dry_run {
             for _ in 0..threads {
-                scope.spawn(|| flow.stage(|| write::run(&flow)));
+                scope.spawn(|| flow.stage(Stage::Write, || write::run(&flow)));
             }
-            scope.spawn(|| flow.stage(|| fetch::run(&flow, fetcher)));
+            scope.spawn(|| flow.stage(Stage::Fetch, || fetch::run(&flow, fetcher)));
         }
-        flow.stage(|| Planner::new(&flow, filter).run(overlay, roots));
+        flow.stage(Stage::Plan, || Planner::new(&flow, filter).run(overlay, roots));
         flow.windows.close();
         flow.work.close();
     });

@@ -21,6 +21,7 @@ use crate::engine::queue::lock;
 use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
+use crate::profile::did;
 use crate::source::Stat;
 use crate::target::{Target, same};
 
@@ -180,6 +181,7 @@ impl<'f, 'a> Planner<'f, 'a> {
 
     /// One name. True: it is a directory that is to be entered.
     fn name(&mut self, found: &Found<'_>, path: &[u8]) -> Result<bool> {
+        did(1, 0);
         let deletes = self.flow.options.delete;
         let Some(level) = self.levels.last_mut() else { return Ok(false) };
         if deletes && level.inside && level.existing.is_some() {

@@ -20,6 +20,7 @@ use crate::engine::overlay::tests::{Forest, entry, file, keys};
 use crate::engine::queue::{lock, wait};
 use crate::event::{Event, Watcher};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::{Profile, Wait};
 
 /// Boxes in memory.
 pub(crate) struct Vault {
@@ -120,7 +121,7 @@ impl Fetching for Channel<'_> {
             match coming.0.pop_front() {
                 Some(arrival) => return Ok(arrival),
                 None if coming.1 => return Ok(Arrival::End),
-                None => coming = wait(&self.stirred, coming),
+                None => coming = wait(&self.stirred, coming, Wait::Input),
             }
         }
     }
@@ -186,6 +187,7 @@ impl World {
             fetcher: &self.vault,
             watcher: &self.ears,
             stop: &self.stop,
+            profile: &Profile::default(),
         };
         let mut summary = RestoreSummary::default();
         let flow: Flow<'_> = execute(&parts, options, &overlay, &roots, &filter, job.verify)?;
@@ -365,6 +367,7 @@ fn a_lost_node_costs_only_its_directory() {
         fetcher: &world.vault,
         watcher: &world.ears,
         stop: &world.stop,
+        profile: &Profile::default(),
     };
     let filter = Filter::default();
     // What stands in that directory must not go: nobody knows whether it belongs there.

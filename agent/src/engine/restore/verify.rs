@@ -19,6 +19,7 @@ use crate::engine::overlay::{Overlay, Step, Walk};
 use crate::engine::queue::{Queue, lock};
 use crate::event::{Action, Event, Phase};
 use crate::fault::{Code, Fault, Result};
+use crate::profile::{self, Stage, did};
 use crate::target::{Target, is_link_to, same};
 
 /// Names that wait to be looked at.
@@ -35,16 +36,20 @@ struct Check {
 /// Looks at everything that the roots lead to, on so many threads. What differs is told and counted.
 pub fn run(flow: &Flow<'_>, overlay: &Overlay<'_>, roots: &[Root<'_>], filter: &Filter, threads: usize) -> Result<()> {
     flow.watcher.event(&Event::Phase(Phase::Verify));
+    flow.profile.phase(profile::Phase::Verify);
     let checks = Queue::new(WAITING_MAX);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let _worker = flow.profile.worker(Stage::Verify);
                 let mut buffer = Vec::new();
                 while let Some(check) = checks.pop() {
                     look(flow, &check, &mut buffer);
+                    did(1, size_of(&check.entry));
                 }
             });
         }
+        let _worker = flow.profile.worker(Stage::Plan);
         let walked = roots.iter().try_for_each(|root| walk(flow, overlay, root, filter, &checks));
         if walked.is_err() {
             checks.abandon()

@@ -12,6 +12,7 @@ use super::item::{First, Item};
 use super::window::{Use, Window};
 use crate::engine::queue::lock;
 use crate::fault::Result;
+use crate::profile::did;
 use crate::target::{NewFile, Origin, TargetDir, make_hard_link, make_node, make_symlink};
 
 /// The stage: one worker.
@@ -20,11 +21,18 @@ pub fn run(flow: &Flow<'_>) -> Result<()> {
     while let Some(work) = flow.work.pop() {
         match work {
             Work::Box(record, window) => {
+                did(1, record.stored_len() as u64);
                 write_box(flow, &mut scratch, &record, &window);
                 flow.window_ended(&window);
             }
-            Work::Items(items) => items.iter().for_each(|item| write_item(flow, item)),
-            Work::Links(first, items) => items.iter().for_each(|item| link(flow, &first, item)),
+            Work::Items(items) => {
+                did(items.len(), 0);
+                items.iter().for_each(|item| write_item(flow, item));
+            }
+            Work::Links(first, items) => {
+                did(items.len(), 0);
+                items.iter().for_each(|item| link(flow, &first, item));
+            }
         }
         flow.progress();
     }

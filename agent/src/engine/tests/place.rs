@@ -93,6 +93,7 @@ impl Place {
             clock: Arc::clone(&self.clock),
             chance: Arc::clone(&self.chance) as Arc<dyn Chance>,
             stop: Stop::default(),
+            profile: crate::profile::Profile::default(),
             host: name.to_owned(),
         }
     }

@@ -24,6 +24,7 @@ use crate::engine::queue::{lock, wait};
 use crate::engine::remote::take_reply;
 use crate::engine::trouble::{from_transport, protocol};
 use crate::fault::Result;
+use crate::profile::{Profile, Stage, Wait, did, waiting};
 
 /// Records on a lane, once there are several: a channel's window, what the server acknowledges at once, and a record
 /// or two ahead.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub open: Box<dyn Fn() -> Result<Client> + Send + Sync>,
     /// For how long sending is held up.
     pub clock: Arc<dyn Clock>,
+    /// Measures the stripes.
+    pub profile: Profile,
 }
 
 /// What is known of all stripes.
@@ -233,7 +236,7 @@ impl Uplink {
                     return Ok(true);
                 }
                 _ if on_main <= main_max => return Ok(false),
-                _ => inner = wait(&self.changed, inner),
+                _ => inner = wait(&self.changed, inner, Wait::Room),
             }
         }
     }
@@ -266,7 +269,7 @@ impl Uplink {
                 .any(|(number, times)| inner.stripes.lane(*number).is_some_and(|lane| lane.handed_over < *times))
                 && inner.trouble.is_none()
             {
-                inner = wait(&self.changed, inner);
+                inner = wait(&self.changed, inner, Wait::Room);
             }
             if let Some(trouble) = &inner.trouble {
                 return Err(trouble.clone());
@@ -332,12 +335,13 @@ impl Uplink {
                 inner.stripes.numbers += 1;
                 return Some(Wanted { number: inner.stripes.numbers, generation: inner.generation });
             }
-            inner = wait(&self.changed, inner);
+            inner = wait(&self.changed, inner, Wait::Input);
         }
     }
 
     /// One stripe from its beginning to its end.
     fn stripe(&self, plan: &Plan, wanted: Wanted) {
+        let _worker = plan.profile.worker(Stage::Stripe);
         let number = wanted.number;
         let opened = (plan.open)().and_then(|client| Ok((self.attach(&client)?, client)));
         let enlisted = self.enlist(wanted, opened);
@@ -361,7 +365,7 @@ impl Uplink {
         let begin = Begin { sources: Vec::new(), session: Some(self.session), stripe: true };
         let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin)));
         let call = call.map_err(|error| from_transport(&error))?;
-        begun(call.recv().map_err(|error| from_transport(&error))?)?;
+        begun(waiting(Wait::Input, || call.recv()).map_err(|error| from_transport(&error))?)?;
         Ok(call)
     }
 
@@ -406,7 +410,10 @@ impl Uplink {
     fn feed_stripe(&self, number: u64, call: &Call) {
         loop {
             let sent = match self.next_item(number) {
-                Some(Some(Item::Record(record))) => call.send_data(record),
+                Some(Some(Item::Record(record))) => {
+                    did(1, record.len() as u64);
+                    waiting(Wait::Room, || call.send_data(record))
+                }
                 Some(Some(Item::HandOver)) => call.send_message(message::encode(&Up::HandOver)),
                 Some(None) => {
                     // The server answers with its own end; see `hear_stripe`.
@@ -430,7 +437,7 @@ impl Uplink {
             match lane.next() {
                 Some(item) => return Some(Some(item)),
                 None if closing => return Some(None),
-                None => inner = wait(&self.changed, inner),
+                None => inner = wait(&self.changed, inner, Wait::Input),
             }
         }
     }
@@ -438,7 +445,7 @@ impl Uplink {
     /// Hears acknowledgements until the stripe ends.
     fn hear_stripe(&self, number: u64, call: &Call) {
         loop {
-            let heard = match call.recv() {
+            let heard = match waiting(Wait::Input, || call.recv()) {
                 Ok(Some(Part::Message(bytes))) => take_reply(&bytes),
                 Ok(None) if lock(&self.inner).closing => break,
                 _ => return self.lose_stripe(number),
