@@ -15,6 +15,7 @@ mod hostile;
 mod json;
 mod keys;
 mod kill;
+mod profile;
 mod round_trip;
 mod selection;
 mod slow_line;

@@ -124,7 +124,9 @@ fn measured(
     let Some(path) = matches.get_one::<OsString>("profile") else { return work(Profile::default()) };
     let failed = |error: std::io::Error| {
         let name = crate::name::for_terminal(path.as_encoded_bytes());
-        Fault::new(Code::System, format!("cannot write the profile {name}")).because(error)
+        Fault::new(Code::System, format!("cannot write the profile {name}"))
+            .because(error)
+            .hint("name a file in a directory that is there: `--profile FILE`")
     };
     let profile = Profile::begin(Arc::clone(&world.clock));
     // Before the work, so that nobody waits for a profile that cannot be written.
