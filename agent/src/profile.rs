@@ -157,15 +157,18 @@ impl Profile {
     #[must_use]
     pub fn worker(&self, stage: Stage) -> Worker {
         let Some(book) = &self.0 else { return Worker { before: None, here: PhantomData } };
-        let meter = Arc::new(Meter::new(stage, Arc::clone(&book.clock)));
-        {
+        let meter = {
             let mut pages = lock(&book.pages);
             let Pages { phases, beside } = &mut *pages;
-            match phases.last_mut() {
-                Some((.., meters)) if !stage.spans_phases() => meters.push(Arc::clone(&meter)),
-                _ => beside.push(Arc::clone(&meter)),
-            }
-        }
+            let (began_ns, meters) = match phases.last_mut() {
+                Some((_, began_ns, meters)) if !stage.spans_phases() => (*began_ns, meters),
+                _ => (book.began_ns, beside),
+            };
+            let meter = Arc::new(Meter::new(stage, Arc::clone(&book.clock), began_ns));
+            meters.push(Arc::clone(&meter));
+            meter
+        };
+        meter.switch(State::Working);
         let before = METER.replace(Some(meter));
         if let Some(lent) = &before {
             lent.switch(State::Away);
@@ -235,12 +238,13 @@ struct Times {
     bytes: u64,
 }
 
-/// How long it was in each state but away, and what it computed.
+/// How long it was in each state, and what it computed.
 #[derive(Clone, Copy, Default)]
 struct Spent {
     working_ns: i128,
     input_ns: i128,
     room_ns: i128,
+    away_ns: i128,
     cpu_ns: i128,
 }
 
@@ -250,16 +254,17 @@ impl Spent {
             State::Working => self.working_ns += ns,
             State::Waiting(Wait::Input) => self.input_ns += ns,
             State::Waiting(Wait::Room) => self.room_ns += ns,
-            State::Away => {}
+            State::Away => self.away_ns += ns,
         }
     }
 }
 
 impl Meter {
-    fn new(stage: Stage, clock: Arc<dyn Clock>) -> Self {
-        let (since_ns, since_cpu_ns) = (clock.monotonic_ns(), thread_cpu_ns());
-        let (state, spent) = (State::Working, Spent::default());
-        Self { stage, clock, times: Mutex::new(Times { state, since_ns, since_cpu_ns, spent, items: 0, bytes: 0 }) }
+    /// Of a thread that has been away since its phase began.
+    fn new(stage: Stage, clock: Arc<dyn Clock>, since_ns: i128) -> Self {
+        let (state, spent) = (State::Away, Spent::default());
+        let times = Times { state, since_ns, since_cpu_ns: 0, spent, items: 0, bytes: 0 };
+        Self { stage, clock, times: Mutex::new(times) }
     }
 
     /// To be called on its own thread.
@@ -275,11 +280,11 @@ impl Meter {
         (times.since_ns, times.since_cpu_ns) = (now, cpu);
     }
 
-    /// What it spent by `now`, with the state that it is in. What it computes since it entered that is not known.
-    fn spent(&self, now: i128) -> (Spent, u64, u64) {
+    /// What it spent by `end`, with the state that it is in. What it has computed in that is not known.
+    fn spent(&self, end: i128) -> (Spent, u64, u64) {
         let times = lock(&self.times);
         let mut spent = times.spent;
-        spent.add(times.state, now - times.since_ns);
+        spent.add(times.state, end - times.since_ns);
         (spent, times.items, times.bytes)
     }
 }

@@ -82,10 +82,10 @@ impl Profile {
         let phases = phases.iter().zip(ends).map(|((name, began, meters), end)| PhaseRow {
             name: *name,
             wall_ns: whole(end - began),
-            stages: rows(meters, now, end - began),
+            stages: rows(meters, end),
         });
         let phases: Vec<PhaseRow> = phases.collect();
-        let stages = rows(beside, now, now - book.began_ns);
+        let stages = rows(beside, now);
         let cpu_ns = whole(process_cpu_ns());
         let measured: u64 = phases.iter().flat_map(|phase| &phase.stages).chain(&stages).map(|row| row.cpu_ns).sum();
         let system_ns = system_ns().map(|ns| ns.min(cpu_ns));
@@ -107,38 +107,31 @@ impl Profile {
     }
 }
 
-/// A row for each stage that had threads, in a phase of this length.
-fn rows(meters: &[Arc<Meter>], now: i128, wall_ns: i128) -> Vec<Row> {
+/// A row for each stage that had threads, in a phase that ended then.
+fn rows(meters: &[Arc<Meter>], end: i128) -> Vec<Row> {
     let mut stages: Vec<Stage> = meters.iter().map(|meter| meter.stage).collect();
     stages.sort_unstable();
     stages.dedup();
-    stages.into_iter().map(|stage| row(stage, meters.iter().filter(|m| m.stage == stage), now, wall_ns)).collect()
+    stages.into_iter().map(|stage| row(stage, meters.iter().filter(|m| m.stage == stage), end)).collect()
 }
 
-fn row<'m>(stage: Stage, meters: impl Iterator<Item = &'m Arc<Meter>>, now: i128, wall_ns: i128) -> Row {
-    let (mut threads, mut working_ns, mut input_ns, mut room_ns, mut cpu_ns) = (0, 0, 0, 0, 0);
-    let (mut items, mut bytes) = (0, 0);
-    for meter in meters {
-        let (spent, more_items, more_bytes) = meter.spent(now);
-        threads += 1;
-        working_ns += spent.working_ns;
-        input_ns += spent.input_ns;
-        room_ns += spent.room_ns;
-        cpu_ns += spent.cpu_ns;
-        items += more_items;
-        bytes += more_bytes;
-    }
-    Row {
-        name: stage,
-        threads,
-        working_ns: whole(working_ns),
-        input_ns: whole(input_ns),
-        room_ns: whole(room_ns),
-        away_ns: whole(i128::from(threads) * wall_ns - working_ns - input_ns - room_ns),
-        cpu_ns: whole(cpu_ns),
-        items,
-        bytes,
-    }
+fn row<'m>(name: Stage, meters: impl Iterator<Item = &'m Arc<Meter>>, end: i128) -> Row {
+    let (threads, working_ns, input_ns, room_ns, away_ns, cpu_ns, items, bytes) = Default::default();
+    let nothing = Row { name, threads, working_ns, input_ns, room_ns, away_ns, cpu_ns, items, bytes };
+    meters.fold(nothing, |row, meter| {
+        let (spent, items, bytes) = meter.spent(end);
+        Row {
+            name,
+            threads: row.threads + 1,
+            working_ns: row.working_ns + whole(spent.working_ns),
+            input_ns: row.input_ns + whole(spent.input_ns),
+            room_ns: row.room_ns + whole(spent.room_ns),
+            away_ns: row.away_ns + whole(spent.away_ns),
+            cpu_ns: row.cpu_ns + whole(spent.cpu_ns),
+            items: row.items + items,
+            bytes: row.bytes + bytes,
+        }
+    })
 }
 
 /// Times never go back, so none of them is below zero.
