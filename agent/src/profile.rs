@@ -7,7 +7,7 @@
 //!  a thread ├ away ┤ working ┤ input ┤ working ┤ room ┤ working ┤ away ┤          add up to the wall time of its phase
 //! ```
 //!
-//! A thread that belongs to a stage has a [`Worker`], and is at any moment in one of four [`State`]s. It works, unless it
+//! A thread that belongs to a stage has a [`Worker`], and is at any moment in one of four states. It works, unless it
 //! is in [`waiting`]; every wait for a condition passes through there ([`crate::engine::queue::wait`]), so the linter
 //! and the compiler see to it that none is forgotten. The times of all states of all threads of a stage therefore sum up to
 //! its threads times the wall time of the phase. What a stage's threads computed is `cpu`; the rest of `working` they
