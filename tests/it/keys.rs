@@ -185,6 +185,16 @@ fn after_the_words_came_to_another_host_its_own_paths_are_meant() {
     bob.tuckbox(["ls", &path]).ok().says("/bob");
     bob.tuckbox(["dump", &path]).ok();
     bob.tuckbox(["diff", "previous", "latest", &path]).ok().says("+  /bob");
+    // Nothing of the other host has moved, though its label stands in front of its paths from now on.
+    let rows = bob.tuckbox(["diff", "previous", "latest", "--json"]).ok().records("diff");
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["path"].as_str().unwrap().starts_with("/bob")), "{rows:?}");
+    // In place, everything is everything of this host.
+    let files = look::at(own.path());
+    fs::remove_dir_all(own.path()).unwrap();
+    fs::remove_dir_all(world.path("docs")).unwrap();
+    bob.tuckbox(["restore", "--yes"]).ok();
+    files.same_as(&look::at(own.path()));
+    assert!(!world.path("docs").exists());
     bob.tuckbox(["restore", &path, "--to", &world.arg("out")]).ok();
     look::at(own.path()).same_as(&look::at(world.path("out/own")));
     // What the other host has is there by its label, or by a pattern.

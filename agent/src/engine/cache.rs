@@ -94,6 +94,7 @@ impl NodeCache {
     pub fn open(dir: PathBuf, sealer: Sealer, chance: Arc<dyn Chance>, fetch: Box<Fetch<'static>>) -> Self {
         let disk = RealDisk;
         let mut known = Known::default();
+        sweep(&dir);
         for named in disk.list(&dir).unwrap_or_default() {
             let path = dir.join(&named.name);
             if path.extension().is_some_and(|extension| extension == "pack")
@@ -317,6 +318,23 @@ impl NodeCache {
 
     fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Removes what a run left that was killed: an unfinished pack that is older than a finished one. Should a slow run
+/// still write on it, that run does without.
+fn sweep(dir: &Path) {
+    let files = || std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let written = |path: &Path| std::fs::symlink_metadata(path).and_then(|meta| meta.modified()).ok();
+    let ends = |path: &PathBuf, end: &[&str]| path.extension().is_some_and(|e| end.iter().any(|end| e == *end));
+    let Some(newest) = files().filter(|path| ends(path, &["pack"])).filter_map(|path| written(&path)).max() else {
+        return;
+    };
+    for path in files().filter(|path| ends(path, &["part", "side"])) {
+        if written(&path).is_some_and(|time| time < newest) {
+            // What cannot be removed takes room and does no harm.
+            drop(std::fs::remove_file(path));
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! From an address to a connection: in process, by a command, or over SSH.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use transport::address::Address;
 use transport::carrier::{self, HostKeyQuestion as CarrierQuestion, Plan, Prompt, Surroundings, Wish, World};
@@ -10,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::job::{HostKeyQuestion, Person, Role, Run, ServeJob, SshChoice};
 use super::patience::Patience;
+use super::queue::lock;
 use super::remote::Remote;
 use super::trouble::from_transport;
 use super::uplink::Channels;
@@ -43,7 +46,7 @@ impl Connector {
         })?;
         if let Address::Local(path) = &address {
             let path = run.folders.working.join(path);
-            let carrier = Arc::new(InProcess { path: path.clone(), run: run.clone() });
+            let carrier = Arc::new(InProcess { path: path.clone(), run: run.clone(), servers: Mutex::default() });
             return Ok(Self { local: Some(path), ..Self::over(run, carrier) });
         }
         let wish = match run.place.ssh {
@@ -101,17 +104,40 @@ impl Connector {
 struct InProcess {
     path: PathBuf,
     run: Run,
+    /// Each hangs up when its server has ended.
+    servers: Mutex<Vec<Receiver<()>>>,
+}
+
+/// How long a server of ours may take to close its vault after its client has gone.
+const PARTING: Duration = Duration::from_secs(5);
+
+impl Drop for InProcess {
+    /// When a run is over, nobody has the vault open: it may be copied, or taken away.
+    fn drop(&mut self) {
+        for server in lock(&self.servers).drain(..) {
+            // It hangs up, or it takes too long and ends with this process: a vault bears that.
+            server.recv_timeout(PARTING).unwrap_or_default();
+        }
+    }
 }
 
 impl Carrier for InProcess {
     fn open(&self) -> transport::Result<Pipe> {
         let (ours, theirs) = memory_pipe();
+        let (ended, hangs_up) = sync_channel(1);
+        let mut servers = lock(&self.servers);
+        servers.retain(|server| server.try_recv() == Err(TryRecvError::Empty));
+        servers.push(hangs_up);
+        drop(servers);
         let job = ServeJob { vault: self.path.clone(), account: None, role: Role::Admin, refusal: None };
         let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance))
             .measured(self.run.profile.clone());
         std::thread::Builder::new()
             .name("tuckbox-serve".into())
-            .spawn(move || drop(server.serve(theirs)))
+            .spawn(move || {
+                drop(server.serve(theirs));
+                drop::<SyncSender<()>>(ended);
+            })
             .map_err(|error| transport::Error::Unreachable { host: self.describe(), why: error.to_string() })?;
         Ok(ours)
     }

@@ -14,7 +14,10 @@ use crate::fault::Result;
 pub fn diff(run: &Run, job: &DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
     let reading = Reading::open(run)?;
     let summary = {
-        let (from, to) = (reading.view(&job.from)?, reading.view(&job.to)?);
+        let (mut from, mut to) = (reading.view(&job.from)?, reading.view(&job.to)?);
+        // A host that came or went would otherwise move all paths.
+        let hosts = from.hosts || to.hosts;
+        (from.hosts, to.hosts) = (hosts, hosts);
         let paths: Vec<Vec<u8>> = job.path.iter().map(|path| to.path(path)).collect();
         // Sources that did not change are not looked at; of others the newer nodes come as what the older lack.
         for view in [&from, &to] {

@@ -34,6 +34,11 @@ pub struct Overlay<'n> {
     hosts: bool,
 }
 
+/// Whether sources are of several hosts.
+pub fn several_hosts(sources: &[SourceRoot]) -> bool {
+    sources.iter().any(|source| sources.first().is_some_and(|first| first.host != source.host))
+}
+
 /// One name in the overlay.
 #[derive(Clone, Debug)]
 pub struct Found<'o> {
@@ -59,9 +64,9 @@ impl Found<'_> {
 }
 
 impl<'n> Overlay<'n> {
-    /// The overlay of these sources.
-    pub fn new(nodes: &'n dyn NodeSource, sources: &'n [SourceRoot]) -> Self {
-        let hosts = sources.iter().any(|source| sources.first().is_some_and(|first| first.host != source.host));
+    /// The overlay of these sources. Host labels stand in front of paths when `hosts`, as they must where there are
+    /// [several](several_hosts).
+    pub fn new(nodes: &'n dyn NodeSource, sources: &'n [SourceRoot], hosts: bool) -> Self {
         let mut top = Mount::default();
         for (index, source) in sources.iter().enumerate() {
             let label = hosts.then(|| host_name(&source.host));
@@ -483,7 +488,7 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn overlay(&self) -> Overlay<'_> {
-            Overlay::new(&self.nodes, &self.sources)
+            Overlay::new(&self.nodes, &self.sources, several_hosts(&self.sources))
         }
 
         /// Two sources of one host.

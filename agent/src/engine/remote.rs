@@ -22,9 +22,10 @@ pub struct Remote {
 }
 
 struct Line {
-    /// Says more about an end of the pipe: what the far side printed, how it ended.
-    carrier: Arc<dyn Carrier>,
     now: Mutex<Now>,
+    /// Says more about an end of the pipe: what the far side printed, how it ended. Dropped after the connection: the
+    /// one to a vault of this machine waits for its servers then.
+    carrier: Arc<dyn Carrier>,
     /// Held while a new connection is being made.
     losses: Mutex<Losses>,
 }

@@ -6,7 +6,7 @@ use store::tree::{Content, What};
 use super::account::Account;
 use super::cache::NodeCache;
 use super::job::{At, Run};
-use super::overlay::{Found, Overlay, components, host_name};
+use super::overlay::{Found, Overlay, components, host_name, several_hosts};
 use crate::fault::{Code, Fault, Result};
 use crate::profile::Phase;
 
@@ -24,6 +24,8 @@ pub struct View<'a> {
     pub sources: Vec<SourceRoot>,
     /// Its nodes.
     pub nodes: &'a NodeCache,
+    /// Host labels stand in front of paths.
+    pub hosts: bool,
 }
 
 /// An account with its nodes, to look at versions of it.
@@ -53,7 +55,8 @@ impl Reading {
             );
         };
         self.account.run.person.picked(&super::versions::row(&link, Some(&body)));
-        Ok(View { account: &self.account, link, sources: body.sources, nodes: &self.nodes })
+        let hosts = several_hosts(&body.sources);
+        Ok(View { account: &self.account, link, sources: body.sources, nodes: &self.nodes, hosts })
     }
 
     /// Says goodbye; figures of both directions.
@@ -71,7 +74,7 @@ impl Reading {
 impl View<'_> {
     /// All sources as one tree.
     pub fn overlay(&self) -> Overlay<'_> {
-        Overlay::new(self.nodes, &self.sources)
+        Overlay::new(self.nodes, &self.sources, self.hosts)
     }
 
     /// A path as it is in this version: where it has several hosts, one that begins with none of their labels is meant
@@ -80,7 +83,7 @@ impl View<'_> {
         let labels: Vec<Vec<u8>> = self.sources.iter().map(|source| host_name(&source.host)).collect();
         let here = host_name(&self.account.run.host);
         match components(path).next() {
-            Some(first) if self.overlay().has_hosts() && labels.contains(&here) => {
+            Some(first) if self.hosts && labels.contains(&here) => {
                 let names_host = is_wild(first) || labels.iter().any(|label| label == first);
                 if names_host { path.to_vec() } else { [b"/", here.as_slice(), b"/", path].concat() }
             }
@@ -90,8 +93,7 @@ impl View<'_> {
 
     /// Gets small sources whole, when a path lies in them: looking it up then costs nothing more.
     pub fn prepare(&self, paths: &[Vec<u8>]) -> Result<()> {
-        let hosts = self.overlay().has_hosts();
-        let near = |source: &SourceRoot| paths.iter().any(|path| concerns(path, &source.path, hosts));
+        let near = |source: &SourceRoot| paths.iter().any(|path| concerns(path, &source.path, self.hosts));
         let small = |source: &SourceRoot| source.files.saturating_add(source.dirs) <= WHOLE_ENTRIES_MAX;
         self.sources
             .iter()

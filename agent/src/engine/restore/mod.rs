@@ -44,8 +44,8 @@ use plan::Planner;
 use roots::Root;
 
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
-use super::overlay::{Overlay, Step, Walk};
-use super::view::Reading;
+use super::overlay::{Overlay, Step, Walk, host_name};
+use super::view::{Reading, View};
 use crate::event::{Deaf, Event, Phase, Watcher};
 use crate::fault::Result;
 use crate::profile::{self, Profile, Stage};
@@ -62,7 +62,8 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
         let view = reading.view(&job.at)?;
         run.watcher.event(&Event::Phase(Phase::Plan));
         run.profile.phase(profile::Phase::Plan);
-        let job = &RestoreJob { paths: job.paths.iter().map(|path| view.path(path)).collect(), ..job.clone() };
+        let paths = job.paths.iter().map(|path| view.path(path)).collect();
+        let job = &RestoreJob { paths: here(&view, job).unwrap_or(paths), ..job.clone() };
         view.prepare(&job.paths)?;
         let overlay = view.overlay();
         let roots = roots::roots(&overlay, job)?;
@@ -85,6 +86,14 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     summary.received_bytes = traffic.received_bytes;
     summary.elapsed_ms = u64::try_from(run.clock.now_ms() - began).unwrap_or(0);
     Ok(summary)
+}
+
+/// In place, everything is everything of this host, where there are several.
+fn here(view: &View<'_>, job: &RestoreJob) -> Option<Vec<Vec<u8>>> {
+    let host = &view.account.run.host;
+    let ours = view.hosts && view.sources.iter().any(|source| source.host == *host);
+    let everything = job.to.is_none() && job.paths.is_empty();
+    (everything && ours).then(|| vec![[b"/", &*host_name(host)].concat()])
 }
 
 /// What a restore works with.
