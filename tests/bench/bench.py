@@ -2,9 +2,10 @@
 
 In each round, for each data set and place, the copy that is backed up is brought back to its first state and everything
 is made new. Then every operation is done by every tool, one after the other, so that what is compared ran in the same
-minute; the next round begins with another tool.
+minute; every other round in the opposite order.
 """
 import argparse
+import fcntl
 import getpass
 import json
 import mmap
@@ -50,6 +51,11 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.run = f"{options.work}/run"
+        self.lock = open(f"{options.work}/lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"another run uses {options.work}; wait for it, or give another directory with --work") from None
         shutil.rmtree(self.run, ignore_errors=True)
         self.programs = f"{self.run}/bin"
         os.makedirs(self.programs)
@@ -166,7 +172,8 @@ class Run:
         bench.forwarder.set_round_trip(0)
         data.reset(source, live)
         here = [kind(bench, place) for kind in self.classes]
-        here = here[number % len(here):] + here[:number % len(here)]
+        if number % 2:
+            here.reverse()
         for tool in here:
             tool.prepare()
         bench.forwarder.set_round_trip(place.round_trip_ms)

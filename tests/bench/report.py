@@ -14,7 +14,7 @@ def size(n):
     for unit, one in (("MB", 1e6), ("kB", 1e3)):
         if n >= one:
             return f"{n / one:.1f} {unit}"
-    return f"{n} B"
+    return f"{n:.0f} B"
 
 
 def number(n, digits):
@@ -47,13 +47,17 @@ def kept(rows):
 
 
 def ratio(rows, references, key):
-    """Median over the rounds of this by the sum of the references in the same round."""
-    found = []
+    """Median over the rounds of this by the sum of the references in the same round; of rounds that nobody disturbed, if
+    there are any."""
+    calm, all_ = [], []
     for row in rows:
-        beside = [r[key] for some in references for r in some if r["round"] == row["round"] and r.get(key) is not None]
-        if row.get(key) is not None and len(beside) == len(references) and sum(beside) > 0:
-            found.append(row[key] / sum(beside))
-    return statistics.median(found) if found else None
+        beside = [r for some in references for r in some if r["round"] == row["round"] and r.get(key) is not None]
+        whole = sum(r[key] for r in beside)
+        if row.get(key) is not None and len(beside) == len(references) and whole > 0:
+            all_.append(row[key] / whole)
+            if not any(r["busy"] for r in (row, *beside)):
+                calm.append(row[key] / whole)
+    return statistics.median(calm or all_) if all_ else None
 
 
 def line(place, tool, rows, references):

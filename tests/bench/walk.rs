@@ -61,8 +61,7 @@ impl Walk<'_> {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let told =
-                statx(&dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS)?;
+            let told = statx(&dir, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS)?;
             names += 1;
             if FileType::from_raw_mode(told.stx_mode.into()) == FileType::Directory {
                 found.push(CString::new([path.to_bytes(), b"/", name.to_bytes()].concat())?);
@@ -90,8 +89,7 @@ fn main() -> io::Result<()> {
     let Some(root) = std::env::args_os().nth(1) else { return Err(io::Error::other("walk DIR")) };
     let root = open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let waiting = vec![CString::from(c".")];
-    let walk =
-        Walk { root: root.as_fd(), open: Mutex::new(Open { waiting, reading: 0 }), changed: Condvar::new() };
+    let walk = Walk { root: root.as_fd(), open: Mutex::new(Open { waiting, reading: 0 }), changed: Condvar::new() };
     let names = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| walk.work())).collect();
         threads.into_iter().map(|thread| thread.join().expect("a thread")).sum::<io::Result<u64>>()
