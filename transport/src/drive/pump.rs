@@ -29,7 +29,7 @@ pub(super) struct Shared {
     core: Mutex<Core>,
     /// Tells the pump that there is something to send.
     wake: Notify,
-    /// Tells those who wait for the greeting, for the end, or for the handlers.
+    /// Tells those who wait for the greeting, or for the end.
     pub(super) changed: Condvar,
     pub(super) clock: Arc<dyn Clock>,
 }

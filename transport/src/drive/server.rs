@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::Scope;
 
 use store::door::Clock;
 
@@ -40,30 +41,28 @@ pub trait Service: Send + Sync {
 }
 
 /// Serves one connection, on this thread, until its end: `Ok` after a goodbye of both, otherwise why it ended. Returns
-/// when the last handler has returned. Must not be called from async code.
+/// when the last handler has returned, and lets go of `service` then. Must not be called from async code.
 pub fn serve(pipe: Pipe, config: ServerConfig, service: Arc<dyn Service>) -> Result<()> {
     let session = Config { rates: config.rates, ..Config::server(config.hello) };
     let session = Session::server(session, config.clock.monotonic_ms())?;
     let shared = Shared::new(session, config.clock);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
-    runtime.block_on(pump(&shared, pipe, || start_handlers(&shared, &service)));
-    shared.wait(&shared.changed, |core, _| (core.handlers == 0).then(|| core.outcome()))
+    std::thread::scope(|scope| runtime.block_on(pump(&shared, pipe, || start_handlers(scope, &shared, &*service))));
+    shared.act(|core, _| core.outcome())
 }
 
 /// Starts a thread for each request that waits, as far as there may be more. The others are taken by the threads that
 /// run.
-fn start_handlers(shared: &Arc<Shared>, service: &Arc<dyn Service>) {
+fn start_handlers<'s>(scope: &'s Scope<'s, '_>, shared: &'s Arc<Shared>, service: &'s dyn Service) {
     let start = shared.act(|core, _| {
         let start = core.requests.len().min(STREAMS_MAX - core.handlers);
         core.handlers += start;
         start
     });
     for _ in 0..start {
-        let worker = (Arc::clone(shared), Arc::clone(service));
-        let started = std::thread::Builder::new().name("tuckbox-handler".into()).spawn(move || {
-            let (shared, service) = worker;
-            while let Some((call, request)) = next_request(&shared) {
+        let started = std::thread::Builder::new().name("tuckbox-handler".into()).spawn_scoped(scope, move || {
+            while let Some((call, request)) = next_request(shared) {
                 // A handler that panics has told stderr, and dropping its call has told the client.
                 drop(catch_unwind(AssertUnwindSafe(|| service.handle(call, request))));
             }
@@ -78,7 +77,6 @@ fn start_handlers(shared: &Arc<Shared>, service: &Arc<dyn Service>) {
                     }
                 }
             });
-            shared.changed.notify_all();
         }
     }
 }
@@ -96,9 +94,5 @@ fn next_request(shared: &Arc<Shared>) -> Option<(Call, Vec<u8>)> {
         core.handlers -= 1;
         None
     });
-    let Some((id, signals, request)) = next else {
-        shared.changed.notify_all();
-        return None;
-    };
-    Some((Call::new(Arc::clone(shared), signals, id, None), request))
+    next.map(|(id, signals, request)| (Call::new(Arc::clone(shared), signals, id, None), request))
 }
