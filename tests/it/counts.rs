@@ -56,7 +56,6 @@ fn a_run_without_a_change_takes_three_turns_and_two_kib() {
     counted(&world, &["backup", &source]);
     let (run, line) = counted(&world, &["backup", &source]);
     assert_eq!(run.count("files_unchanged"), 1_000, "{run}");
-    eprintln!("{line:?}");
     assert!(line.turns <= 3, "{line:?}");
     assert!(line.to + line.from <= 2 * KIB, "{line:?}");
     let told = run.count("sent_bytes") + run.count("received_bytes");
@@ -72,6 +71,5 @@ fn a_lost_cache_costs_one_turn() {
     fs::remove_dir_all(world.home().join(".cache")).unwrap();
     let (run, line) = counted(&world, &["backup", &source]);
     assert_eq!(run.count("files_unchanged"), 1_000, "{run}");
-    eprintln!("{line:?}");
     assert!(line.turns <= 4, "{line:?}");
 }

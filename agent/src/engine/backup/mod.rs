@@ -120,7 +120,10 @@ impl<'a> Backup<'a> {
             scope.spawn(|| link.steer());
             let done = self.passes(&link, prepared);
             if done.is_ok() {
-                link.finish()
+                link.finish();
+                // The version stands, whether or not the goodbye still gets through. It follows the end of the upload
+                // at once, and both are listened for together.
+                drop(link.remote().clone().close());
             } else {
                 link.abandon()
             }
@@ -128,8 +131,6 @@ impl<'a> Backup<'a> {
         });
         let stored = link.stored_bytes();
         let mut summary = done?;
-        // The version stands, whether or not the goodbye still gets through.
-        drop(link.remote().clone().close());
         let all = link.traffic();
         summary.taken_at_ms = taken_at_ms;
         summary.sent_bytes = all.sent_bytes;
