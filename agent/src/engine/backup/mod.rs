@@ -18,6 +18,7 @@ pub mod counts;
 pub mod epoch;
 pub mod flow;
 pub mod frame;
+pub mod known;
 pub mod pass;
 pub mod prepare;
 pub mod publish;
