@@ -260,7 +260,8 @@ impl<'f, 'a> Reader<'f, 'a> {
             let permit = self.flow.budget.take(room).ok_or(Trouble::Stop)?;
             let plain = Vec::with_capacity(BOX_BYTES_TARGET);
             let ticket = self.flow.epochs.ticket();
-            self.batch = Some(Batch { plain, chunks: Vec::new(), known: Vec::new(), pages, permit: Some(permit), ticket });
+            self.batch =
+                Some(Batch { plain, chunks: Vec::new(), known: Vec::new(), pages, permit: Some(permit), ticket });
         }
         self.batch.as_mut().ok_or(Trouble::Stop)
     }
