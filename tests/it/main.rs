@@ -3,6 +3,7 @@
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
 mod concurrent;
+mod counts;
 mod decoder;
 mod errors;
 mod fidelity;

@@ -57,8 +57,10 @@ struct Inner {
     generation: u64,
     asks: Option<Arc<Call>>,
     upload: Option<Arc<Call>>,
-    /// The session has begun: after a loss it is taken up again at once.
+    /// The session was asked for: after a loss it is taken up again at once.
     begun: bool,
+    /// The server has said that it stands, on the call of now.
+    stands: bool,
     /// Records that were sent and not acknowledged, oldest first.
     unacked: VecDeque<Bytes>,
     unacked_bytes: usize,
@@ -123,6 +125,7 @@ impl Inner {
         self.generation = generation;
         self.asks = None;
         self.upload = None;
+        self.stands = false;
         // They were of the same connection, or belong to a session that is taken over now.
         self.stripes.renew();
         self.stored_before += self.stored_here;
@@ -148,7 +151,8 @@ impl Uplink {
         }
     }
 
-    /// Begins the session: holds the sources against other sessions.
+    /// Begins the session: holds the sources against other sessions. Does not wait for the answer: what comes next
+    /// shares its flight, and a refusal is told by whatever is asked for then.
     pub fn begin(&self) -> Result<()> {
         loop {
             let begun = self.upload(&lock(&self.sending)).map(|_| ());
@@ -272,7 +276,9 @@ impl Uplink {
                     Ok(Some(Part::Message(bytes))) => match self.heard(on.generation, &bytes) {
                         // Nobody else knows this session: a connection of ours that was given up has taken it over,
                         // late.
-                        Err(fault) if fault.code == Code::SourceBusy => break transport::Error::lost(fault.message),
+                        Err(fault) if fault.code == Code::SourceBusy && lock(&self.inner).stands => {
+                            break transport::Error::lost(fault.message);
+                        }
                         Err(fault) => return drop(self.fail(fault)),
                         Ok(()) => {}
                     },
@@ -294,7 +300,7 @@ impl Uplink {
         }
     }
 
-    /// Ends the calls; the connection stays. The server publishes what it has.
+    /// Ends the calls; the connection stays. The server publishes what it has, before it says goodbye.
     pub fn finish(&self) {
         let (asks, upload) = {
             let mut inner = lock(&self.inner);
@@ -404,10 +410,6 @@ impl Uplink {
         client.ping();
         let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin))).map_err(broken)?;
         let on = On { generation, call: Arc::new(call) };
-        if let Err(fault) = begun(waiting(Wait::Input, || on.call.recv()).map_err(broken)?) {
-            self.fail(fault);
-            return Err(broken(transport::Error::Ended));
-        }
         let again: Vec<Bytes> = {
             let mut inner = lock(&self.inner);
             if inner.generation != generation || inner.closing {
@@ -448,6 +450,8 @@ impl Uplink {
             return Ok(());
         }
         match reply {
+            UpReply::Begun(_) if !inner.stands => inner.stands = true,
+            _ if !inner.stands => return Err(protocol("a session does not begin")),
             UpReply::Ack(Ack { records, stored_bytes }) => {
                 while inner.acked_here < records {
                     let Some(record) = inner.unacked.pop_front() else {
@@ -519,7 +523,7 @@ impl Uplink {
     }
 }
 
-/// Whether the session stands.
+/// Whether a stripe's session stands.
 fn begun(part: Option<Part>) -> Result<()> {
     match part {
         Some(Part::Message(bytes)) => match take_reply::<UpReply>(&bytes)? {

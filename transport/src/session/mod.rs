@@ -364,12 +364,14 @@ impl Session {
         self.stirred = true;
     }
 
-    /// Says goodbye: what is still open is cut off, and the session is over when the peer says goodbye too.
+    /// Says goodbye: what is still open is cut off, and the session is over when the peer says goodbye too. What was
+    /// ended here is not open: the server finishes it first.
     pub fn leave(&mut self) {
         if self.over.is_none() && !self.leaving {
             self.leaving = true;
             self.stirred = true;
-            let open: Vec<u32> = self.streams.keys().copied().collect();
+            let open = self.streams.iter().filter(|(_, stream)| !stream.is_ended());
+            let open: Vec<u32> = open.map(|(id, _)| *id).collect();
             for id in open {
                 self.stop_stream(id, Error::lost("the connection was closed here"), Code::CANCELLED);
             }
@@ -486,6 +488,14 @@ impl Session {
         stream.stop(why, is_client);
         self.announce(id);
         self.announce_writable(id);
+    }
+
+    /// The client has said goodbye: what it had ended before is finished before our own goodbye.
+    fn await_ended(&mut self) {
+        let is_client = self.is_client;
+        for stream in self.streams.values_mut().filter(|stream| !is_client && !stream.is_over(is_client)) {
+            stream.awaited = stream.in_ended;
+        }
     }
 
     /// Ends all streams because the connection ends.

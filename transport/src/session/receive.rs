@@ -97,6 +97,7 @@ impl Session {
             }
             Kind::Bye => {
                 self.bye_received = true;
+                self.await_ended();
                 self.stop_streams(&Error::lost("the far side said goodbye"));
                 if self.timers.bye_sent.is_some() {
                     self.end(now, Ok(()));

@@ -183,6 +183,14 @@ impl Session {
         if !wanted || self.timers.bye_sent.is_some() || self.agreed.is_none() {
             return;
         }
+        // Our END goes before it, and so does the end of what the peer still waits for.
+        let before = |stream: &Stream| match stream.stopped {
+            None => stream.out == Out::Ending,
+            Some(_) => stream.awaited && !stream.released,
+        };
+        if self.streams.values().any(before) {
+            return;
+        }
         Header::connection(Kind::Bye).encode(&[], out);
         self.timers.bye_sent = Some(now);
         if self.bye_received {

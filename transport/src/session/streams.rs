@@ -146,6 +146,8 @@ pub(super) struct Stream {
     pub(super) reset_due: Option<Code>,
     /// Nobody here holds it any more.
     pub(super) released: bool,
+    /// On a server: the client had ended it before it said goodbye, so what it asked for is finished first.
+    pub(super) awaited: bool,
     /// A WORKING is still to be sent.
     pub(super) working_due: bool,
     /// When the peer last said something on it.
@@ -171,6 +173,7 @@ impl Stream {
             stopped: None,
             reset_due: None,
             released: false,
+            awaited: false,
             working_due: false,
             heard: now,
             said: now,
@@ -180,6 +183,11 @@ impl Stream {
     /// Whether it is over on the wire: frames of the peer that still come are late and are dropped.
     pub(super) fn is_over(&self, is_client: bool) -> bool {
         self.stopped.is_some() || if is_client { self.in_ended } else { self.out == Out::Ended }
+    }
+
+    /// On a client: everything of ours is said, and the answer is still to come.
+    pub(super) fn is_ended(&self) -> bool {
+        self.out != Out::Open && self.queue.is_empty() && self.stopped.is_none() && !self.opening
     }
 
     /// Whether nothing has to be remembered of it.

@@ -108,6 +108,33 @@ fn a_goodbye_without_an_answer_has_an_end() {
     assert_eq!(world.now, start + BYE_MS);
 }
 
+#[test]
+fn what_was_ended_is_finished_before_the_goodbye() {
+    for ended in [true, false] {
+        let World { mut client, mut server, now, .. } = greeted();
+        let carry = |from: &mut Session, to: &mut Session| {
+            let mut bytes = Vec::new();
+            from.transmit(now, &mut bytes, usize::MAX);
+            from.taken(now, bytes.len());
+            to.receive(now, &bytes);
+        };
+        let id = client.open(now, Class::Bulk, vec![1]).unwrap();
+        carry(&mut client, &mut server);
+        assert!(matches!(server.read(id), Ok(Read::Part(_))));
+        if ended {
+            client.end_stream(id).unwrap();
+        }
+        client.leave();
+        carry(&mut client, &mut server);
+        carry(&mut server, &mut client);
+        assert_eq!(client.over().is_some(), !ended, "what is open is cut off, what is ended is waited for");
+        assert_eq!(matches!(server.read(id), Ok(Read::End)), ended);
+        server.release(id);
+        carry(&mut server, &mut client);
+        assert_eq!((client.over(), server.over()), (Some(&Ok(())), Some(&Ok(()))));
+    }
+}
+
 fn throttled(rates: Rates) -> World {
     let mut world = greeted();
     world.client.set_rates(world.now, rates);

@@ -28,8 +28,20 @@ const BOX_FILL: usize = BOX_BYTES_TARGET - (16 << 10);
 /// A batch that lacks at least this much becomes a box as it is, without a copy.
 const WHOLE_BOX_BYTES: usize = 3 * BOX_BYTES_TARGET / 4;
 
-/// Ids that a run remembers having asked about: 1 M are some 40 MB. Above it the server is asked again.
-const SEEN_MAX: usize = 1 << 20;
+/// Ids that a run remembers to be there or on their way: as many as fit into a table of 18 MB. Above it the server is
+/// asked again.
+const SEEN_MAX: usize = (1 << 20) / 8 * 7 - QUESTION_IDS - ITEMS_MAX;
+
+/// Ids that need not be asked about. Half of an id is enough to tell it from a million others.
+#[derive(Default)]
+struct Seen(HashSet<[u8; 16]>);
+
+impl Seen {
+    /// True when it was not there.
+    fn insert(&mut self, id: &ChunkId) -> bool {
+        id.bytes().first_chunk().is_some_and(|half| self.0.insert(*half))
+    }
+}
 
 /// Batches whose question is on its way.
 pub enum Waiting {
@@ -44,13 +56,14 @@ pub enum Waiting {
     Flush,
 }
 
-/// Sends questions. Ids that this run has asked about before are not asked again: they are here or on their way.
+/// Sends questions. Ids that this run has asked about before are not asked again: they are here or on their way. Nor are
+/// those that the version before holds of the same file.
 pub fn ask(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> Result<()> {
-    let mut seen: HashSet<ChunkId> = HashSet::new();
+    let mut seen = Seen::default();
     let mut next = flow.hashed.pop();
     while let Some(first) = next.take() {
-        if seen.len() > SEEN_MAX {
-            seen.clear();
+        if seen.0.len() > SEEN_MAX {
+            seen.0.clear();
         }
         let mut batches = Vec::new();
         let mut asked = Vec::new();
@@ -58,8 +71,11 @@ pub fn ask(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> Result<(
         let mut flush = false;
         let mut hashed = Some(first);
         while let Some(Hashed::Batch(batch)) = hashed {
+            for id in &batch.known {
+                seen.insert(id);
+            }
             for (position, (id, _)) in batch.chunks.iter().enumerate() {
-                if seen.insert(*id) {
+                if seen.insert(id) {
                     asked.push((batches.len(), position));
                     ids.push(*id);
                 }

@@ -40,6 +40,8 @@ pub struct Batch {
     pub plain: Vec<u8>,
     /// Id and length of each.
     pub chunks: Vec<(ChunkId, u32)>,
+    /// Those of them that the version before holds: the vault has them.
+    pub known: Vec<ChunkId>,
     /// They are pages of a page-structured file, which have boxes of their own.
     pub pages: bool,
     /// Room in the budget, given back when the bytes are gone.

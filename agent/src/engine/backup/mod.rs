@@ -18,6 +18,7 @@ pub mod counts;
 pub mod epoch;
 pub mod flow;
 pub mod frame;
+pub mod known;
 pub mod pass;
 pub mod prepare;
 pub mod publish;
@@ -128,7 +129,10 @@ impl<'a> Backup<'a> {
             let done = self.passes(&link, prepared);
             measured.phase(profile::Phase::Close);
             if done.is_ok() {
-                link.finish()
+                link.finish();
+                // The version stands, whether or not the goodbye still gets through. It follows the end of the upload
+                // at once, and both are listened for together.
+                drop(link.remote().clone().close());
             } else {
                 link.abandon()
             }
@@ -136,8 +140,6 @@ impl<'a> Backup<'a> {
         });
         let stored = link.stored_bytes();
         let mut summary = done?;
-        // The version stands, whether or not the goodbye still gets through.
-        drop(link.remote().clone().close());
         let all = link.traffic();
         summary.taken_at_ms = taken_at_ms;
         summary.sent_bytes = all.sent_bytes;

@@ -18,6 +18,7 @@ use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
 
 use super::flow::{Batch, Flow, Hashed};
 use super::frame::Parent;
+use super::known::Known;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
@@ -198,7 +199,8 @@ impl<'f, 'a> Reader<'f, 'a> {
             let head = head.get(..got).unwrap_or_default();
             class_for(stat.size, head, &task.name, before, || looks_incompressible(&mut self.scratch, file, stat.size))
         };
-        let mut cutting = Cutting::new(self, cut);
+        let known = Known::new(self.flow, task.previous.as_deref());
+        let mut cutting = Cutting::new(self, cut, known);
         if stat.size > BOX_BYTES_TARGET as u64 {
             file.advise_sequential();
         }
@@ -225,7 +227,8 @@ impl<'f, 'a> Reader<'f, 'a> {
 
     /// Reads a stream to its end as one file: standard input.
     pub fn stream(mut self, reader: &mut dyn Read) -> Result<(Content, CutClass, u64)> {
-        let mut cutting = Cutting::new(&mut self, CutClass::Cdc);
+        let known = Known::new(self.flow, None);
+        let mut cutting = Cutting::new(&mut self, CutClass::Cdc, known);
         let done = cutting
             .data(&mut StreamBytes(reader), u64::MAX)
             .map_err(|trouble| {
@@ -257,9 +260,10 @@ impl<'f, 'a> Reader<'f, 'a> {
         if self.batch.is_none() {
             let room = BOX_BYTES_TARGET + cut.max_bytes();
             let permit = self.flow.budget.take(room).ok_or(Trouble::Stop)?;
-            let (plain, chunks) = (Vec::with_capacity(BOX_BYTES_TARGET), Vec::new());
+            let plain = Vec::with_capacity(BOX_BYTES_TARGET);
             let ticket = self.flow.epochs.ticket();
-            self.batch = Some(Batch { plain, chunks, pages, permit: Some(permit), ticket });
+            self.batch =
+                Some(Batch { plain, chunks: Vec::new(), known: Vec::new(), pages, permit: Some(permit), ticket });
         }
         self.batch.as_mut().ok_or(Trouble::Stop)
     }
@@ -382,6 +386,7 @@ struct Cutting<'r, 'f, 'a> {
     reader: &'r mut Reader<'f, 'a>,
     cut: CutClass,
     cutter: Cutter,
+    known: Known<'a>,
     pieces: ListBuilder,
     /// Bytes at the end of the batch that are not yet a chunk.
     uncut: usize,
@@ -390,7 +395,7 @@ struct Cutting<'r, 'f, 'a> {
 }
 
 impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
-    fn new(reader: &'r mut Reader<'f, 'a>, cut: CutClass) -> Self {
+    fn new(reader: &'r mut Reader<'f, 'a>, cut: CutClass, known: Known<'a>) -> Self {
         let flow = reader.flow;
         if let Some(batch) = reader.batch.as_mut() {
             // A file that failed half-way may have left bytes behind that never became a chunk.
@@ -398,7 +403,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             batch.plain.truncate(whole);
         }
         let cutter = Cutter::new(&flow.gear, cut);
-        Self { reader, cut, cutter, pieces: ListBuilder::new(flow.tree_keys(), cut), uncut: 0, size: 0 }
+        Self { reader, cut, cutter, known, pieces: ListBuilder::new(flow.tree_keys(), cut), uncut: 0, size: 0 }
     }
 
     /// Reads and cuts up to `most` bytes; gives how many there were.
@@ -458,6 +463,9 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
                 let len = u32::try_from(len).map_err(|_| Trouble::Fail(flow.bug("a chunk is too long")))?;
                 let id = flow.keyring.chunk_id(chunk);
                 batch.chunks.push((id, len));
+                if self.known.has(&id, at) {
+                    batch.known.push(id);
+                }
                 Piece::Data { id, len }
             };
             self.uncut -= len;

@@ -331,6 +331,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 self.hand_on()?;
             }
         } else {
+            // What is unchanged behind a file that waits to be read is held until then.
+            self.hand_on()?;
             listing.old = old;
             tasks.push(Task::Go(listing));
         }

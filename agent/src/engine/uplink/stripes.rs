@@ -330,7 +330,7 @@ impl Uplink {
             if inner.closing || inner.trouble.is_some() || inner.stripes.planned <= 1 {
                 return None;
             }
-            if inner.upload.is_some() && inner.stripes.wanted.min(inner.stripes.most) > inner.stripes.open() {
+            if inner.stands && inner.stripes.wanted.min(inner.stripes.most) > inner.stripes.open() {
                 inner.stripes.opening += 1;
                 inner.stripes.numbers += 1;
                 return Some(Wanted { number: inner.stripes.numbers, generation: inner.generation });
