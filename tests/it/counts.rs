@@ -244,7 +244,7 @@ struct Syncs {
 fn syncs(files: u64) -> Option<[Syncs; 2]> {
     let world = world().ready();
     tree::seeded(world.path("source"), 67, files, 6_000_000);
-    let mut run = || {
+    let run = || {
         let lines = traced(&world, "fsync,fdatasync,syncfs,sync,sync_file_range,msync", |world, strace| {
             let ended = world.path("ended");
             fs::remove_file(&ended).unwrap_or_default();
