@@ -24,8 +24,8 @@ use crate::name::for_terminal;
 use crate::profile::did;
 use crate::source::{Dir, Extent, OpenError, SourceFile, Stat, capture_file, racy};
 
-/// Bytes asked of the system at once for large files.
-const READ_BYTES: usize = 1 << 20;
+/// Bytes asked of the system at least for large files, when a batch is nearly full.
+const READ_BYTES_LEAST: usize = 128 << 10;
 /// A batch is handed on when it holds this much: one box, a little below 1 MiB so that its padding stays fine.
 const BATCH_BYTES: usize = BOX_BYTES_TARGET - (16 << 10) - (64 << 10);
 /// Times that a file which changes while it is read is read again.
@@ -260,7 +260,8 @@ impl<'f, 'a> Reader<'f, 'a> {
         if self.batch.is_none() {
             let room = BOX_BYTES_TARGET + cut.max_bytes();
             let permit = self.flow.budget.take(room).ok_or(Trouble::Stop)?;
-            let plain = Vec::with_capacity(BOX_BYTES_TARGET);
+            // It grows without being copied; what is not written to takes no memory.
+            let plain = Vec::with_capacity(room);
             let ticket = self.flow.epochs.ticket();
             self.batch =
                 Some(Batch { plain, chunks: Vec::new(), known: Vec::new(), pages, permit: Some(permit), ticket });
@@ -410,9 +411,11 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     fn data(&mut self, bytes: &mut dyn Bytes, most: u64) -> Result<u64, Reading> {
         let mut done = 0;
         while done < most {
-            let want = usize::try_from(most - done).unwrap_or(usize::MAX).min(READ_BYTES);
             let batch = self.reader.batch(self.cut).map_err(Reading::Run)?;
             let old = batch.plain.len();
+            // Up to the end of a box: what is read beyond it has to be copied into the next one.
+            let room = BOX_BYTES_TARGET.saturating_sub(old).max(READ_BYTES_LEAST);
+            let want = usize::try_from(most - done).unwrap_or(usize::MAX).min(room);
             batch.plain.resize(old + want, 0);
             let got = bytes.some(batch.plain.get_mut(old..).unwrap_or_default()).map_err(Reading::Failed);
             batch.plain.truncate(old + *got.as_ref().unwrap_or(&0));
