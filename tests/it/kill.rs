@@ -123,11 +123,12 @@ fn a_line_that_lets_nothing_through() {
 
 #[test]
 fn a_line_that_breaks_again_and_again() {
-    for (to, from) in [(9_000_000, ALL), (ALL, 3000)] {
+    // Some ten connections; and some three, which is up to how much the answers are bundled.
+    for (to, from, least) in [(9_000_000, ALL, 5), (ALL, 3_000, 1)] {
         let world = large();
         let run = cut(&world, to, from).tuckbox(["backup", &world.arg("source"), "--json"]).ok();
         let lines = fs::read_to_string(world.path("lines")).unwrap().lines().count();
-        assert!(lines > 1, "{lines} lines, one after the other");
+        assert!(lines >= least, "{lines} lines, one after the other");
         // What did not get through whole is sent again, and nothing else.
         let (sent, stored) = (run.count("sent_bytes"), stored(&world));
         assert!(sent < stored * 3 / 2, "{sent} bytes sent for {stored}");

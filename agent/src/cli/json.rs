@@ -35,6 +35,8 @@ struct State {
     meter: Meter,
     errors: u64,
     warnings: u64,
+    /// `end` is written.
+    ended: bool,
 }
 
 #[derive(Serialize)]
@@ -198,6 +200,7 @@ impl Stream {
             elapsed_ms: u64::try_from(elapsed).unwrap_or(0),
         };
         self.write(&mut state, "end", &end)?;
+        state.ended = true;
         drop(state);
         self.out.flush()
     }
@@ -207,6 +210,10 @@ impl Stream {
     }
 
     fn write(&self, state: &mut State, kind: &str, body: &impl Serialize) -> Result<()> {
+        if state.ended {
+            // A far side that is still saying something: `end` is the last record.
+            return Ok(());
+        }
         let time = rfc3339(self.clock.now_ms());
         let line = Line { v: CONTRACT, seq: state.seq, time, r#type: kind, body };
         let text = serde_json::to_string(&line)
@@ -301,4 +308,40 @@ pub fn rfc3339(ms: i64) -> String {
 /// Serialises milliseconds since 1970 as RFC 3339.
 pub fn moment<S: Serializer>(ms: &i64, to: S) -> std::result::Result<S::Ok, S::Error> {
     to.serialize_str(&rfc3339(*ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use store::door::FixedClock;
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        let kept = Kept::default();
+        let (command, run) = ("versions".into(), "r".into());
+        let start = Start { tool: "tuckbox", version: "0", command, run, pid: 1, account: None, vault: None };
+        let out = Arc::new(Out::new(Box::new(kept.clone())));
+        let stream = Stream::begin(out, Arc::new(FixedClock::at(0)), &start).unwrap();
+        stream.event(&Event::Remote("before"));
+        stream.end(0).unwrap();
+        stream.event(&Event::Remote("after"));
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("before") && !text.contains("after") && text.trim_end().lines().count() == 3, "{text}");
+    }
 }
