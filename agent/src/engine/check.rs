@@ -8,7 +8,7 @@ use store::record::Refs;
 use store::seal::Scratch;
 use store::tree::{Content, Node, NodeSource, PieceReader, What, content_id};
 use transport::Class;
-use transport::message::{Check, FetchBatch, Fetched, Request, Told, encode, join_ids};
+use transport::message::{Check, FETCH_IDS_MAX, FetchBatch, Fetched, Request, Told, encode, join_ids};
 
 use super::account::Account;
 use super::cache::{NodeCache, nodes_dir};
@@ -18,9 +18,6 @@ use super::trouble::protocol;
 use crate::event::{Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::name::harmless_line;
-
-/// Chunks that are asked for together.
-const BATCH: usize = 512;
 
 /// Checks. Damage is told as findings; an error means that the check itself could not go on.
 pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
@@ -272,7 +269,7 @@ impl Opening<'_> {
         row: &mut dyn FnMut(FindingRow) -> Result<()>,
     ) -> Result<()> {
         let remote = self.account.remote.clone();
-        let mut batches = wanted.chunks(BATCH);
+        let mut batches = wanted.chunks(FETCH_IDS_MAX);
         let ask = |batch: &[ChunkId]| FetchBatch { chunks: join_ids(batch.iter().map(ChunkId::bytes)) };
         let Some(mut batch) = batches.next() else { return Ok(()) };
         let call = remote.call(Class::Bulk, &Request::Fetch(ask(batch))).map_err(|error| remote.explain(&error))?;

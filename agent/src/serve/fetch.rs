@@ -48,7 +48,7 @@ impl Server {
         let bad = || Fault::new(Code::NetProtocol, "a request for chunks cannot be read");
         let mut batch = first;
         loop {
-            let wanted = split_ids(&batch.chunks, ChunkId::new).ok_or_else(bad)?;
+            let wanted = batch.ids().ok_or_else(bad)?;
             let missing = send_boxes(call, &domain, wanted)?;
             reply(call, Fetched { missing: join_ids(missing.iter().map(ChunkId::bytes)) })?;
             batch = match waiting(Wait::Input, || call.recv())? {

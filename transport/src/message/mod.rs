@@ -15,7 +15,7 @@ pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, Se
 pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
-pub use fetch::{FetchBatch, Fetched, Under};
+pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
 
 use minicbor::{Decode, Encode};
@@ -110,8 +110,13 @@ pub fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, minicbor::dec
 
 /// Ids in one byte string: the whole of it must be a number of ids, not more than [`IDS_MAX`].
 pub fn split_ids<I>(bytes: &[u8], new: impl Fn([u8; 32]) -> I) -> Option<Vec<I>> {
+    split_ids_up_to(IDS_MAX, bytes, new)
+}
+
+/// The same with another limit.
+fn split_ids_up_to<I>(most: usize, bytes: &[u8], new: impl Fn([u8; 32]) -> I) -> Option<Vec<I>> {
     let (ids, rest) = bytes.as_chunks::<32>();
-    (rest.is_empty() && ids.len() <= IDS_MAX).then(|| ids.iter().map(|id| new(*id)).collect())
+    (rest.is_empty() && ids.len() <= most).then(|| ids.iter().map(|id| new(*id)).collect())
 }
 
 /// One byte string of ids.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use store::id::ChunkId;
 use store::record::Record;
-use transport::message::{FetchBatch, Fetched, IDS_MAX, Request, encode, join_ids, split_ids};
+use transport::message::{FETCH_IDS_MAX, FetchBatch, Fetched, Request, encode, join_ids};
 use transport::{Call, Class};
 
 use super::flow::{Flow, Work};
@@ -28,7 +28,7 @@ pub enum Arrival {
 
 /// Gets boxes. One implementation asks a vault; tests have another.
 pub trait Fetcher: Send + Sync {
-    /// Asks for a first batch of at most [`IDS_MAX`] chunks, and lets `work` go on with what that began.
+    /// Asks for a first batch of at most [`FETCH_IDS_MAX`] chunks, and lets `work` go on with what that began.
     fn fetch(&self, first: &[ChunkId], work: &mut dyn FnMut(&dyn Fetching) -> Result<()>) -> Result<()>;
 
     /// Bytes sent and received so far.
@@ -60,7 +60,7 @@ impl Fetcher for Remote {
 }
 
 fn batch(ids: &[ChunkId]) -> FetchBatch {
-    debug_assert!(ids.len() <= IDS_MAX);
+    debug_assert!(ids.len() <= FETCH_IDS_MAX);
     FetchBatch { chunks: join_ids(ids.iter().map(ChunkId::bytes)) }
 }
 
@@ -97,7 +97,7 @@ impl Fetching for OnCall<'_> {
             Next::Message(message) => {
                 let fetched: Fetched = take_reply(&message)?;
                 lock(&self.asked).pop_front();
-                let missing = split_ids(&fetched.missing, ChunkId::new);
+                let missing = fetched.ids();
                 Arrival::Batch(missing.ok_or_else(|| protocol("a list of missing chunks cannot be read"))?)
             }
         })

@@ -98,7 +98,7 @@ impl Fetcher for Vault {
 
 impl Fetching for Channel<'_> {
     fn ask(&self, ids: &[ChunkId]) -> Result<()> {
-        assert!(ids.len() <= transport::message::IDS_MAX);
+        assert!(ids.len() <= transport::message::FETCH_IDS_MAX);
         lock(&self.vault.asked).extend(ids);
         let wanted: HashSet<ChunkId> = ids.iter().filter(|id| !self.vault.missing.contains(*id)).copied().collect();
         let boxes = self.vault.boxes.iter().filter(|b| b.chunk_ids().unwrap().iter().any(|id| wanted.contains(id)));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use store::id::ChunkId;
-use transport::message::IDS_MAX;
+use transport::message::FETCH_IDS_MAX;
 
 use super::item::Item;
 use crate::engine::queue::lock;
@@ -125,7 +125,10 @@ impl Draft {
 
     /// Whether it is to be asked for before anything is added.
     pub fn is_full(&self) -> bool {
-        self.bytes >= WINDOW_BYTES || self.ids.len() >= IDS_MAX || self.uses >= USES_MAX || self.files >= OPEN_FILES_MAX
+        self.bytes >= WINDOW_BYTES
+            || self.ids.len() >= FETCH_IDS_MAX
+            || self.uses >= USES_MAX
+            || self.files >= OPEN_FILES_MAX
     }
 
     /// The window, unless nothing has to be asked for; a new one begins.
