@@ -5,6 +5,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark may stop where it is")]
 
+use std::cell::LazyCell;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,20 +104,26 @@ fn catalog(c: &mut Criterion) {
     let mut group = c.benchmark_group("catalog");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
     for chunks in sizes.iter().copied() {
-        let path = filled(dir.path(), chunks);
+        // Made when the first benchmark of this size is chosen.
+        let path = LazyCell::new(|| filled(dir.path(), chunks));
+        let catalog = LazyCell::new(|| open(&path));
         let name = |what: &str| BenchmarkId::new(what, format!("{} million", chunks / 1_000_000));
 
         group.throughput(Throughput::Elements(1));
-        group.bench_function(name("open"), |b| b.iter(|| black_box(open(&path))));
+        group.bench_function(name("open"), |b| {
+            let path = LazyCell::force(&path);
+            b.iter(|| black_box(open(path)));
+        });
 
-        let catalog = open(&path);
         let questions = Questions { chance: ConstantChance::new(7), chunks };
         group.throughput(Throughput::Elements(BATCH));
         group.bench_function(name("lacking"), |b| {
+            let catalog = LazyCell::force(&catalog);
             let ask = |ids: Vec<ChunkId>| catalog.read(|rows| rows.lacking_chunks(&ids)).expect("it answers");
             b.iter_batched(|| questions.next(), ask, BatchSize::SmallInput);
         });
         group.bench_function(name("places"), |b| {
+            let catalog = LazyCell::force(&catalog);
             let ask = |ids: Vec<ChunkId>| catalog.read(|rows| rows.places_of_chunks(&ids)).expect("it answers");
             b.iter_batched(|| questions.next(), ask, BatchSize::SmallInput);
         });
@@ -130,7 +137,8 @@ fn catalog(c: &mut Criterion) {
                     next += count;
                     Packs::new(&chance, next - count..next)
                 };
-                b.iter_batched(packs, |packs| packs.insert(&catalog), BatchSize::PerIteration);
+                let catalog = LazyCell::force(&catalog);
+                b.iter_batched(packs, |packs| packs.insert(catalog), BatchSize::PerIteration);
             });
         }
     }

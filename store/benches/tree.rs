@@ -106,7 +106,12 @@ fn million(c: &mut Criterion) {
     group.bench_function("build", |b| {
         b.iter_batched(
             || entries.clone(),
-            |entries| build(entries.into_iter(), &mut |built| Ok(drop(black_box(built)))),
+            |entries| {
+                build(entries.into_iter(), &mut |built| {
+                    black_box(built);
+                    Ok(())
+                })
+            },
             criterion::BatchSize::PerIteration,
         );
     });

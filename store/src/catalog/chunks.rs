@@ -1,11 +1,11 @@
 //! Which chunks there are, and where.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rusqlite::params;
 
 use super::packs::{PLACE_COLUMNS, place_of};
-use super::{BATCH, Place, Rows, State, array, position};
+use super::{Place, Rows, State, ask_about};
 use crate::error::Result;
 use crate::id::ChunkId;
 
@@ -28,15 +28,13 @@ impl Rows<'_> {
              CROSS JOIN chunk ON chunk.id = asked.value
              CROSS JOIN place ON place.no = chunk.place",
         )?;
-        for (batch, out) in ids.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
-            let mut found = ask.query([array(batch.iter().map(ChunkId::bytes))])?;
-            while let Some(row) = found.next()? {
-                let seen = (State::from_number(row.get(1)?)?, row.get(2)?);
-                if let Some(best) = out.get_mut(position(row.get(0)?)?) {
-                    *best = Some(best.map_or(seen, |other: (State, i64)| other.min(seen)));
-                }
+        ask_about(&mut ask, ids, ChunkId::bytes, |at, row| {
+            let seen = (State::from_number(row.get(1)?)?, row.get(2)?);
+            if let Some(best) = out.get_mut(at) {
+                *best = Some(best.map_or(seen, |other: (State, i64)| other.min(seen)));
             }
-        }
+            Ok(())
+        })?;
         Ok(out)
     }
 
@@ -52,14 +50,12 @@ impl Rows<'_> {
         let mut ask = self
             .conn
             .prepare_cached("SELECT asked.rowid FROM rarray(?1) AS asked CROSS JOIN chunk ON chunk.id = asked.value")?;
-        for (batch, lacking) in ids.chunks(BATCH).zip(lacking.chunks_mut(BATCH)) {
-            let mut found = ask.query([array(batch.iter().map(ChunkId::bytes))])?;
-            while let Some(row) = found.next()? {
-                if let Some(lacks) = lacking.get_mut(position(row.get(0)?)?) {
-                    *lacks = false;
-                }
+        ask_about(&mut ask, ids, ChunkId::bytes, |at, _| {
+            if let Some(lacks) = lacking.get_mut(at) {
+                *lacks = false;
             }
-        }
+            Ok(())
+        })?;
         Ok(lacking)
     }
 
@@ -96,23 +92,20 @@ impl Rows<'_> {
              CROSS JOIN pack ON pack.no = place.pack
              WHERE place.state != 2"
         ))?;
-        for batch in ids.chunks(BATCH) {
-            let mut best: HashMap<usize, Place> = HashMap::new();
-            let mut found = ask.query([array(batch.iter().map(ChunkId::bytes))])?;
-            while let Some(row) = found.next()? {
-                let place = place_of(row, 1)?;
-                let held = best.entry(position(row.get(0)?)?).or_insert(place);
-                if place.preference() < held.preference() {
-                    *held = place;
-                }
+        let mut best: Vec<Option<Place>> = vec![None; ids.len()];
+        ask_about(&mut ask, ids, ChunkId::bytes, |at, row| {
+            let place = place_of(row, 1)?;
+            if let Some(held) = best.get_mut(at) {
+                *held = Some(held.filter(|held| held.preference() <= place.preference()).unwrap_or(place));
             }
-            for (at, id) in batch.iter().enumerate() {
-                match best.get(&at) {
-                    Some(place) => {
-                        chosen.insert((place.pack_no, place.offset), *place);
-                    }
-                    None => missing.push(*id),
+            Ok(())
+        })?;
+        for (id, best) in ids.iter().zip(best) {
+            match best {
+                Some(place) => {
+                    chosen.insert((place.pack_no, place.offset), place);
                 }
+                None => missing.push(*id),
             }
         }
         Ok(Chosen { places: chosen.into_values().collect(), missing })
@@ -131,5 +124,59 @@ impl Rows<'_> {
             put.execute(params![id.as_slice(), place])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Catalog, NewPack};
+    use super::*;
+    use crate::id::{AccountId, CipherHash, DomainId, PackId, SessionId};
+    use crate::pack::{Line, PackHeader, PackKind};
+    use crate::record::RecordKind;
+
+    #[test]
+    fn answers_stand_where_the_questions_stood() {
+        let domain = DomainId::new([1; 16]);
+        let header = PackHeader {
+            kind: PackKind::Data,
+            features: [0; 3],
+            domain,
+            account: AccountId::new([2; 16]),
+            session: SessionId::new([3; 16]),
+            pack: PackId::new([4; 16]),
+            session_number: 1,
+        };
+        let id = |number: u64| *blake3::hash(&number.to_le_bytes()).as_bytes();
+        let line = |at: u64| Line {
+            offset: 128 + 1_000 * at,
+            length: 1_000,
+            kind: RecordKind::Box,
+            hash: CipherHash::new(id(1_000_000 + at)),
+            ids: (0..50).map(|n| id(100 * at + 2 * n)).collect(),
+        };
+        let lines: Vec<_> = (0..30).map(line).collect();
+        let catalog = Catalog::in_memory(domain).unwrap();
+        let write = catalog.write().unwrap();
+        write.rows().insert_packs(&[NewPack { header: &header, bytes: 100_000, lines: &lines }]).unwrap();
+        write.commit().unwrap();
+
+        // More than one question to SQLite, in no order, some twice; the even ones are there.
+        let numbers: Vec<u64> = (0..3_000).chain(7..20).collect();
+        let ids: Vec<_> = numbers.iter().map(|number| ChunkId::new(id(*number))).collect();
+        let odd: Vec<bool> = numbers.iter().map(|number| !number.is_multiple_of(2)).collect();
+        catalog
+            .read(|rows| {
+                assert_eq!(rows.lacking_chunks(&ids)?, odd);
+                let states: Vec<bool> = rows.chunk_states(&ids)?.iter().map(Option::is_none).collect();
+                assert_eq!(states, odd);
+                let chosen = rows.places_of_chunks(&ids)?;
+                let absent = ids.iter().zip(&odd).filter(|(_, odd)| **odd).map(|(id, _)| *id);
+                assert_eq!(chosen.missing, absent.collect::<Vec<_>>());
+                let offsets: Vec<_> = chosen.places.iter().map(|place| place.offset).collect();
+                assert_eq!(offsets, lines.iter().map(|line| line.offset).collect::<Vec<_>>());
+                Ok(())
+            })
+            .unwrap();
     }
 }

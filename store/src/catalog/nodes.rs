@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::packs::{PLACE_COLUMNS, place_of};
-use super::{BATCH, Place, Rows, State, array, position};
+use super::{Place, Rows, State, ask_about};
 use crate::error::Result;
 use crate::id::NodeId;
 
@@ -31,18 +31,16 @@ impl Rows<'_> {
              CROSS JOIN place ON place.no = node.place
              CROSS JOIN pack ON pack.no = place.pack"
         ))?;
-        for (batch, out) in ids.chunks(BATCH).zip(out.chunks_mut(BATCH)) {
-            let mut found = ask.query([array(batch.iter().map(NodeId::bytes))])?;
-            while let Some(row) = found.next()? {
-                let state = State::from_number(row.get(10)?)?;
-                let at = NodeAt { place: place_of(row, 1)?, slot: row.get(9)?, state, complete: row.get(11)? };
-                if let Some(places) = out.get_mut(position(row.get(0)?)?) {
-                    places.push(at);
-                }
+        ask_about(&mut ask, ids, NodeId::bytes, |at, row| {
+            let state = State::from_number(row.get(10)?)?;
+            let found = NodeAt { place: place_of(row, 1)?, slot: row.get(9)?, state, complete: row.get(11)? };
+            if let Some(places) = out.get_mut(at) {
+                places.push(found);
             }
-            for places in out.iter_mut() {
-                places.sort_by_key(|at| (at.state == State::Damaged, at.place.preference()));
-            }
+            Ok(())
+        })?;
+        for places in &mut out {
+            places.sort_by_key(|at: &NodeAt| (at.state == State::Damaged, at.place.preference()));
         }
         Ok(out)
     }
@@ -57,14 +55,12 @@ impl Rows<'_> {
              CROSS JOIN place ON place.no = node.place
              WHERE node.complete = 1 AND place.state = 0",
         )?;
-        for (batch, lacking) in ids.chunks(BATCH).zip(lacking.chunks_mut(BATCH)) {
-            let mut found = ask.query([array(batch.iter().map(NodeId::bytes))])?;
-            while let Some(row) = found.next()? {
-                if let Some(lacks) = lacking.get_mut(position(row.get(0)?)?) {
-                    *lacks = false;
-                }
+        ask_about(&mut ask, ids, NodeId::bytes, |at, _| {
+            if let Some(lacks) = lacking.get_mut(at) {
+                *lacks = false;
             }
-        }
+            Ok(())
+        })?;
         Ok(lacking)
     }
 
