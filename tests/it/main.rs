@@ -2,6 +2,7 @@
 //!
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
+mod accounts;
 mod concurrent;
 mod counts;
 mod decoder;

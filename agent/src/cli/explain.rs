@@ -98,6 +98,10 @@ pub const fn page(code: Code) -> Page {
             "The account has a key already. A key is bound to an account once and for all: a second one could not \
              read what the first one wrote. To use the account from another machine, recover its key there.",
         ),
+        Code::GroupNone => (
+            "see `tuckbox group list`",
+            "The vault has no group of this name. Groups are made by an administrator with `tuckbox group create`.",
+        ),
         Code::VersionNone => (
             "see `tuckbox versions`",
             "No version fits the expression: the account has none yet, none was received by that time, or no id (or \

@@ -7,9 +7,11 @@
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
+//! * [`admin`]: accounts and groups, which needs no key
 //! * [`queue`]: how stages meet
 
 pub mod account;
+pub mod admin;
 pub mod ask_once;
 pub mod backup;
 pub mod cache;
@@ -40,6 +42,7 @@ pub mod view;
 
 use std::io::Write;
 
+use transport::message::Request;
 use zeroize::Zeroizing;
 
 use crate::fault::Result;
@@ -112,6 +115,22 @@ impl Engine for RealEngine {
 
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         keys::rotate(run)
+    }
+
+    fn account(&self, run: &Run, ask: AccountAsk, row: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()> {
+        admin::account(run, ask, row)
+    }
+
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized> {
+        admin::one(run, &Request::Account(AccountAsk::Authorize(ask)))
+    }
+
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
+        admin::one(run, &Request::Account(AccountAsk::Revoke(ask)))
+    }
+
+    fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
+        admin::group(run, ask, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {

@@ -11,6 +11,7 @@ mod links;
 mod nodes;
 mod packs;
 mod rebuild;
+mod reserve;
 mod schema;
 
 use std::ops::Deref;

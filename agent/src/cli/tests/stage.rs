@@ -127,6 +127,20 @@ impl Engine for Fake {
             ..Default::default()
         })
     }
+    fn account(&self, run: &Run, ask: AccountAsk, _: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized> {
+        self.see(run, ask)?;
+        Ok(Authorized { line: "restrict,command=\"tuckbox serve\" ssh-ed25519 AAAA".into(), file: None })
+    }
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
+        self.see(run, ask)?;
+        Ok(Revoked { file: "/home/vault/.ssh/authorized_keys".into(), lines: Vec::new() })
+    }
+    fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
     fn versions(&self, run: &Run, job: VersionsJob) -> Result<Vec<VersionRow>> {
         self.see(run, job)?;
         Ok(vec![version_row()])

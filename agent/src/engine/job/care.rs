@@ -116,6 +116,8 @@ pub struct ServeJob {
     pub account: Option<String>,
     /// What may be done.
     pub role: Role,
+    /// The home of the user who serves, when known.
+    pub home: Option<PathBuf>,
     /// Why nothing at all may be done: every request is answered with it.
     pub refusal: Option<crate::fault::Fault>,
 }
@@ -131,6 +133,28 @@ pub enum Role {
     Backup,
     /// Accounts, groups, keys of the machine.
     Admin,
+}
+
+impl Role {
+    /// All of them, as they are named on command lines.
+    pub const ALL: [Self; 4] = [Self::Backup, Self::Append, Self::Read, Self::Admin];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Append => "append",
+            Self::Backup => "backup",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// One thing looked at by `doctor`.
