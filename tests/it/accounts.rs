@@ -9,13 +9,12 @@ use tests::world::World;
 
 use crate::world;
 
-const TWO_WEEKS_MS: u64 = 14 * 86_400_000;
-
 /// A machine with a vault and two accounts, the first with a version.
 fn office() -> World {
     let world = world().ready();
     let docs = world.dir("docs");
-    fs::write(docs.join("a.txt"), "a").unwrap();
+    // Longer than what stands in a directory's node, which a backup reads.
+    fs::write(docs.join("a.txt"), "a".repeat(100)).unwrap();
     world.tuckbox(["backup", &world.arg("docs")]).ok();
     world.tuckbox(["account", "create", "laptop-bob", "--number", "0x3af"]).ok();
     world
@@ -36,15 +35,18 @@ fn accounts_are_made_found_and_renamed_by_name_and_number() {
         assert_eq!(info.record("account")["account"], "laptop-bob", "{name}");
     }
     world.tuckbox(["account", "rename", "3af", "laptop-robert"]).ok();
-    world.tuckbox(["account", "info", "laptop-bob"]).fails("account.none", 5);
-    let unknown = world.tuckbox(["account", "info", "laptop-rober"]).fails("account.none", 5);
+    world.tuckbox(["account", "info", "laptop-bob"]).run().fails("account.none", 5);
+    let unknown = world.tuckbox(["account", "info", "laptop-rober"]).run().fails("account.none", 5);
     assert!(unknown.error().contains("did you mean laptop-robert?"), "{}", unknown.error());
 }
 
 #[test]
 fn what_cannot_be_is_refused_and_changes_nothing() {
     let world = office();
-    let before = world.tuckbox(["account", "list"]).ok().text().to_owned();
+    let names = || {
+        let rows = world.tuckbox(["account", "list", "--json"]).ok().records("account");
+        rows.iter().map(|row| row["account"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     for words in [
         &["account", "create", &"x".repeat(256)][..],
         &["account", "create", ""],
@@ -57,14 +59,11 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         &["account", "set", "ana"],
         &["account", "set", "ana", "--hard", "much"],
     ] {
-        world.tuckbox(words).fails("usage", 2);
+        world.tuckbox(words).run().fails("usage", 2);
     }
+    assert_eq!(names(), ["ana", "laptop-bob"]);
     world.tuckbox(["account", "create", &"x".repeat(255)]).ok();
-    world.tuckbox(["account", "delete", &"x".repeat(255)]).ok();
-    assert_eq!(
-        world.tuckbox(["account", "list"]).ok().text().lines().take(3).collect::<Vec<_>>(),
-        before.lines().collect::<Vec<_>>()
-    );
+    assert_eq!(names().len(), 3);
 }
 
 #[test]
@@ -72,7 +71,7 @@ fn a_frozen_account_can_be_read_and_not_changed() {
     let world = office();
     world.tuckbox(["account", "freeze", "ana", "--reason", "audit until Friday"]).ok();
     fs::write(world.path("docs/b.txt"), "b").unwrap();
-    let refused = world.tuckbox(["backup", &world.arg("docs")]).fails("account.frozen", 12);
+    let refused = world.tuckbox(["backup", &world.arg("docs")]).run().fails("account.frozen", 12);
     assert!(refused.error().contains("audit until Friday"), "{}", refused.error());
     world.tuckbox(["restore", "--to", &world.arg("back")]).ok();
     world.tuckbox(["check"]).ok();
@@ -81,7 +80,7 @@ fn a_frozen_account_can_be_read_and_not_changed() {
     world.tuckbox(["backup", &world.arg("docs")]).ok();
 
     world.tuckbox(["account", "disable", "ana"]).ok();
-    world.tuckbox(["versions"]).fails("account.frozen", 12);
+    world.tuckbox(["versions"]).run().fails("account.frozen", 12);
     world.tuckbox(["account", "enable", "ana"]).ok();
     assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 2);
 }
@@ -92,34 +91,32 @@ fn a_deleted_account_is_taken_back_or_goes_for_good() {
     let vault = world.vault().join("domains");
     let domains = || fs::read_dir(&vault).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count();
     world.tuckbox(["account", "delete", "ana"]).ok();
-    world.tuckbox(["versions"]).fails("account.frozen", 12);
-    world.tuckbox(["account", "delete", "ana", "--finally"]).fails("policy.confirm", 12);
-    world.tuckbox(["account", "delete", "ana", "--finally", "--yes"]).fails("policy.confirm", 12);
+    world.tuckbox(["versions"]).run().fails("account.frozen", 12);
+    world.tuckbox(["account", "delete", "ana", "--finally"]).run().fails("policy.confirm", 12);
+    world.tuckbox(["account", "delete", "ana", "--finally", "--yes"]).run().fails("policy.confirm", 12);
     world.tuckbox(["account", "enable", "ana"]).ok();
     world.tuckbox(["versions"]).ok();
 
     world.tuckbox(["account", "delete", "ana"]).ok();
     assert_eq!(domains(), 2);
-    let later = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let later = u64::try_from(later).unwrap() + TWO_WEEKS_MS;
     let gone = world.tuckbox(["account", "delete", "ana", "--finally", "--yes"]);
-    gone.env("TUCKBOX_CLOCK", later.to_string()).ok();
+    gone.env("TUCKBOX_CLOCK", "2036-01-01T00:00:00Z").ok();
     assert_eq!(domains(), 1);
-    world.tuckbox(["account", "info", "ana"]).fails("account.none", 5);
+    world.tuckbox(["account", "info", "ana"]).run().fails("account.none", 5);
 }
 
 #[test]
 fn above_its_hard_limit_an_account_takes_nothing_and_nothing_is_sent() {
     let world = office();
     world.tuckbox(["account", "set", "ana", "--hard", "1M"]).ok();
-    fs::write(world.path("docs/noise"), tests::tree::Noise::new(7).bytes(3 << 20)).unwrap();
-    let refused = world.tuckbox(["backup", &world.arg("docs")]).fails("quota.hard", 9);
+    fs::write(world.path("docs/noise"), tests::tree::Seeded::new(7).bytes(3 << 20)).unwrap();
+    let refused = world.tuckbox(["backup", &world.arg("docs")]).run().fails("quota.hard", 9);
     assert!(refused.error().contains("1.0 MiB"), "{}", refused.error());
     let stored = || world.tuckbox(["account", "info", "ana", "--json"]).ok().record("account")["stored_bytes"].as_u64();
     assert!(stored().unwrap() <= 1 << 20);
     world.tuckbox(["account", "set", "ana", "--hard", "1k"]).ok();
     let before = stored();
-    world.tuckbox(["backup", &world.arg("docs")]).fails("quota.hard", 9);
+    world.tuckbox(["backup", &world.arg("docs")]).run().fails("quota.hard", 9);
     assert_eq!(stored(), before);
     world.tuckbox(["restore", "--to", &world.arg("back")]).ok();
     world.tuckbox(["account", "set", "ana", "--hard", "none"]).ok();
@@ -139,10 +136,10 @@ fn groups_add_up_their_members() {
     assert_eq!(ana["groups"], serde_json::json!(["lab", "office"]));
     assert_eq!(info("office")["members"], serde_json::json!(["0x1", "0x3af"]));
     assert_eq!(info("lab")["stored_bytes"], ana["stored_bytes"]);
-    let group_in_group = world.tuckbox(["group", "add", "office", "lab"]).fails("usage", 2);
+    let group_in_group = world.tuckbox(["group", "add", "office", "lab"]).run().fails("usage", 2);
     assert!(group_in_group.error().contains("a group holds only accounts"));
-    world.tuckbox(["group", "create", "lab"]).fails("usage", 2);
-    let near = world.tuckbox(["group", "info", "offce"]).fails("group.none", 5);
+    world.tuckbox(["group", "create", "lab"]).run().fails("usage", 2);
+    let near = world.tuckbox(["group", "info", "offce"]).run().fails("group.none", 5);
     assert!(near.error().contains("did you mean office?"));
     world.tuckbox(["group", "remove", "office", "ana"]).ok();
     world.tuckbox(["group", "rename", "office", "desk"]).ok();
@@ -179,7 +176,7 @@ fn an_authorized_key_may_do_what_its_role_says_and_no_more() {
     let lines: Vec<String> = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 3);
 
-    let sshd = Sshd::start(Setup { authorized: lines, home: Some(world.dir("server")), ..Setup::default() });
+    let sshd = Sshd::start(Setup { authorized: lines, ..Setup::default() });
     client.know(&sshd.known_hosts_line());
     let alias = |name: &str, key: &std::path::Path| {
         format!(
@@ -195,21 +192,21 @@ fn an_authorized_key_may_do_what_its_role_says_and_no_more() {
     fs::write(world.path("docs/c.txt"), "c").unwrap();
 
     by("append").tuckbox(["backup", &docs]).ok();
-    by("append").tuckbox(["restore", "--to", &world.arg("no")]).fails("policy.role", 12);
-    by("append").tuckbox(["key", "rotate"]).fails("policy.role", 12);
+    by("append").tuckbox(["restore", "--to", &world.arg("no")]).run().fails("policy.role", 12);
+    by("append").tuckbox(["key", "rotate"]).run().fails("policy.role", 12);
     by("read").tuckbox(["restore", "--to", &world.arg("yes")]).ok();
     fs::write(world.path("docs/d.txt"), "d").unwrap();
-    by("read").tuckbox(["backup", &docs]).fails("policy.role", 12);
+    by("read").tuckbox(["backup", &docs]).run().fails("policy.role", 12);
     for role in ["append", "read"] {
-        by(role).tuckbox(["account", "freeze", "ana"]).fails("policy.role", 12);
-        by(role).tuckbox(["versions", "--account", "laptop-bob"]).fails("account.none", 5);
+        by(role).tuckbox(["account", "freeze", "ana"]).run().fails("policy.role", 12);
+        by(role).tuckbox(["versions", "--account", "laptop-bob"]).run().fails("account.none", 5);
     }
     // Bound to one account, an administrator sees no other and makes none.
     by("admin").tuckbox(["account", "freeze", "ana", "--reason", "from afar"]).ok();
     by("admin").tuckbox(["account", "thaw", "ana"]).ok();
-    by("admin").tuckbox(["account", "info", "laptop-bob"]).fails("account.none", 5);
-    by("admin").tuckbox(["account", "create", "eve"]).fails("policy.role", 12);
-    by("admin").tuckbox(["group", "list"]).fails("policy.role", 12);
+    by("admin").tuckbox(["account", "info", "laptop-bob"]).run().fails("account.none", 5);
+    by("admin").tuckbox(["account", "create", "eve"]).run().fails("policy.role", 12);
+    by("admin").tuckbox(["group", "list"]).run().fails("policy.role", 12);
 
     let public = format!("{}.pub", keys[1].1.display());
     world.tuckbox(["account", "revoke", "ana", "--ssh-key", &public]).ok();

@@ -227,12 +227,8 @@ fn list(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 }
 
 fn table(rows: &[AccountFacts], figures: bool, desk: &Desk<'_>) -> Table {
-    let mut columns = vec![
-        ("NUMBER", Side::Right),
-        ("ACCOUNT", Side::Left),
-        ("STATE", Side::Left),
-        ("NEWEST VERSION", Side::Left),
-    ];
+    let mut columns =
+        vec![("NUMBER", Side::Right), ("ACCOUNT", Side::Left), ("STATE", Side::Left), ("NEWEST VERSION", Side::Left)];
     if figures {
         columns.extend([("VERSIONS", Side::Right), ("STORED", Side::Right), ("HARD LIMIT", Side::Right)]);
     }

@@ -113,10 +113,7 @@ fn list(desk: &Desk<'_>) -> Result<Exit> {
     let mut groups = 0;
     desk.engine().group(&desk.run()?, GroupAsk::List(ListGroups::default()), &mut |facts| {
         groups += 1;
-        table.row(vec![
-            for_terminal(facts.name.as_bytes()),
-            count(facts.member_count),
-        ]);
+        table.row(vec![for_terminal(facts.name.as_bytes()), count(facts.member_count)]);
         desk.face.row("group", &record(&facts))
     })?;
     match &desk.face {
@@ -130,18 +127,20 @@ fn list(desk: &Desk<'_>) -> Result<Exit> {
 }
 
 fn info(group: String, desk: &Desk<'_>) -> Result<Exit> {
-    desk.engine().group(&desk.run()?, GroupAsk::List(ListGroups { group: Some(group) }), &mut |facts| {
-        match &desk.face {
+    desk.engine().group(
+        &desk.run()?,
+        GroupAsk::List(ListGroups { group: Some(group) }),
+        &mut |facts| match &desk.face {
             Face::Json(stream) => stream.record("group", &record(&facts)),
             Face::Plain(plain) => info_lines(&facts, desk).iter().try_for_each(|line| plain.line(line)),
-        }
-    })?;
+        },
+    )?;
     Ok(Exit::Ok)
 }
 
 fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
     let time = |at: i64| show(at, &desk.zone());
-    let rows = [[
+    let rows = [
         ("group", for_terminal(facts.name.as_bytes())),
         ("made", time(facts.created_at)),
         ("members", members(facts).join(", ")),

@@ -59,7 +59,13 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         Some(vault) => vault,
         None => desk.world.folders()?.data.join("vault"),
     };
-    let job = ServeJob { vault, account: said.account, role: said.role.unwrap_or(Role::Backup), home: desk.world.home.clone(), refusal };
+    let job = ServeJob {
+        vault,
+        account: said.account,
+        role: said.role.unwrap_or(Role::Backup),
+        home: desk.world.home.clone(),
+        refusal,
+    };
     desk.engine().serve(&desk.run()?, job)?;
     Ok(Exit::Ok)
 }

@@ -101,7 +101,8 @@ impl Server {
                 let Ok(all) = vault.accounts() else { return Refused::Told(fault) };
                 let seen = all.iter().filter(|account| self.may_see(account));
                 let near = nearest(name, seen.map(|account| account.name.as_str())).map(str::to_owned);
-                let hint = near.map_or_else(|| "tuckbox account list".to_owned(), |near| format!("did you mean {near}?"));
+                let hint =
+                    near.map_or_else(|| "tuckbox account list".to_owned(), |near| format!("did you mean {near}?"));
                 Fault::new(Code::AccountNone, fault.message.clone()).hint(hint).into()
             }
             other => other,
@@ -120,10 +121,7 @@ impl Server {
 }
 
 /// Sends rows as they come, some at a time, and an empty list at the end.
-pub(super) fn rows<T: Encode<()>>(
-    call: &Call,
-    rows: impl Iterator<Item = Result<T, Refused>>,
-) -> Result<(), Refused> {
+pub(super) fn rows<T: Encode<()>>(call: &Call, rows: impl Iterator<Item = Result<T, Refused>>) -> Result<(), Refused> {
     let (mut some, mut bytes) = (Vec::new(), 0);
     for row in rows {
         let row = row?;
@@ -143,7 +141,8 @@ pub(super) fn rows<T: Encode<()>>(
 /// What is told of an account. `alone`: its groups, too.
 fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: bool) -> Result<AccountFacts, Refused> {
     let newest = vault.newest_version(account)?;
-    let groups = if alone { vault.groups_of(account)?.into_iter().map(|group| group.name).collect() } else { Vec::new() };
+    let groups =
+        if alone { vault.groups_of(account)?.into_iter().map(|group| group.name).collect() } else { Vec::new() };
     let (stored, versions) = if figures {
         let domain = vault.domain(account)?;
         (Some(domain.stored()?), Some(domain.versions(account)?))

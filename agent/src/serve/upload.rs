@@ -33,9 +33,12 @@ impl Server {
         let (_, account, domain) = self.account(Access::Write)?;
         if account.state != AccountState::Open {
             let why = if account.reason.is_empty() { String::new() } else { format!(": {}", account.reason) };
-            return Err(Fault::new(Code::AccountFrozen, format!("nothing may be added to this account: it is frozen{why}"))
-                .hint("ask the server's administrator; reading and restoring work")
-                .into());
+            return Err(Fault::new(
+                Code::AccountFrozen,
+                format!("nothing may be added to this account: it is frozen{why}"),
+            )
+            .hint("ask the server's administrator; reading and restoring work")
+            .into());
         }
         // Before anything is sent; what only says that something is to go has no source and always finds room.
         if !begin.sources.is_empty() && domain.room(&account)? == Some(0) {
