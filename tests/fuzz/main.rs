@@ -65,7 +65,8 @@ fn takes(target: &Target, input: &[u8]) -> bool {
 }
 
 fn found(target: &Target, input: &[u8], how: &str) {
-    let file = std::env::temp_dir().join(format!("tuckbox-fuzz-{}-{}", target.name, &blake3::hash(input).to_hex()[..8]));
+    let file =
+        std::env::temp_dir().join(format!("tuckbox-fuzz-{}-{}", target.name, &blake3::hash(input).to_hex()[..8]));
     let kept = std::fs::write(&file, input).map_or_else(|e| e.to_string(), |()| file.display().to_string());
     println!("FOUND {} ({how}), {} bytes, kept as {kept}", target.name, input.len());
     println!("      again: fuzz --replay {kept} {}", target.name);
@@ -92,7 +93,12 @@ fn search(target: &Target, wish: &Wish, each: Duration) -> bool {
         slowest = slowest.max(before.elapsed());
         runs += 1;
     }
-    println!("{:<16} {:>4} inputs {runs:>8} runs, slowest {:>5.1} ms", target.name, inputs.len(), slowest.as_secs_f64() * 1e3);
+    println!(
+        "{:<16} {:>4} inputs {runs:>8} runs, slowest {:>5.1} ms",
+        target.name,
+        inputs.len(),
+        slowest.as_secs_f64() * 1e3
+    );
     false
 }
 
@@ -112,7 +118,11 @@ fn main() -> ExitCode {
     }
     if let Some(file) = &wish.replay {
         let input = std::fs::read(file).expect("an input");
-        return if wish.targets.iter().all(|target| takes(target, &input)) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if wish.targets.iter().all(|target| takes(target, &input)) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     println!("seed {}, {} s, memory bounded at {} MiB", wish.seed, wish.seconds, MEMORY_BYTES >> 20);
     let each = Duration::from_secs(wish.seconds) / u32::try_from(wish.targets.len()).unwrap_or(1).max(1);

@@ -8,6 +8,7 @@ mod decoder;
 mod errors;
 mod fidelity;
 mod first_run;
+mod forged;
 mod golden;
 mod guard;
 mod hexdump;

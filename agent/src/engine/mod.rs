@@ -27,6 +27,7 @@ pub mod list;
 pub mod overlay;
 pub mod patience;
 pub mod pax;
+pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod restore;
@@ -108,6 +109,10 @@ impl Engine for RealEngine {
 
     fn key_recover(&self, run: &Run) -> Result<Made> {
         keys::recover(run)
+    }
+
+    fn key_pin(&self, run: &Run) -> Result<PinRow> {
+        keys::pin(run)
     }
 
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {

@@ -17,7 +17,12 @@ pub(super) const TARGETS: &[Target] = &[
     Target { name: "certificate", run: certificate, seeds: || vec![the_certificate().encode()], words: NO_WORDS },
     Target { name: "version-body", run: version_body, seeds: version_bodies, words: NO_WORDS },
     Target { name: "device-body", run: device_body, seeds: device_bodies, words: NO_WORDS },
-    Target { name: "keyring", run: keyring, seeds: || vec![KEYS.ring.encode().expect("a keyring").to_vec()], words: NO_WORDS },
+    Target {
+        name: "keyring",
+        run: keyring,
+        seeds: || vec![KEYS.ring.encode().expect("a keyring").to_vec()],
+        words: NO_WORDS,
+    },
 ];
 
 fn device() -> DeviceKey {

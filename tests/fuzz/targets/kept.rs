@@ -117,7 +117,8 @@ fn nodes(bytes: &[u8]) {
     let (_, pack) = choose(bytes);
     let root = KEYS.sealer.tree();
     with_files(&[("0001.pack", pack), ("roots", pack)], |dir| {
-        let none = |_: &agent::engine::cache::Wish<'_>, _: &mut dyn FnMut(store::record::Record) -> agent::fault::Result<()>| {
+        let none = |_: &agent::engine::cache::Wish<'_>,
+                    _: &mut dyn FnMut(store::record::Record) -> agent::fault::Result<()>| {
             Err(Fault::new(Code::NetLost, "nobody is there"))
         };
         let cache = NodeCache::open(dir, KEYS.sealer.clone(), Arc::new(ConstantChance::new(1)), Box::new(none));

@@ -27,10 +27,20 @@ const NO_WORDS: &[&[u8]] = &[];
 /// Every target, the canary last.
 #[must_use]
 pub fn all() -> Vec<&'static Target> {
-    [records::TARGETS, trees::TARGETS, packs::TARGETS, chain::TARGETS, notes::TARGETS, wire::TARGETS, words::TARGETS, kept::TARGETS, canary::TARGETS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        records::TARGETS,
+        trees::TARGETS,
+        packs::TARGETS,
+        chain::TARGETS,
+        notes::TARGETS,
+        wire::TARGETS,
+        words::TARGETS,
+        kept::TARGETS,
+        canary::TARGETS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A target by its name.

@@ -15,8 +15,18 @@ use super::{NO_WORDS, Target};
 use crate::disk::MemoryDisk;
 use crate::keys::{ACCOUNT, DOMAIN, KEYS};
 
-const JSON: &[&[u8]] =
-    &[b"\"kdf\":\"argon2id\",", b"4294967295", b"-1", b"1e400", b"[[[[", b"{}", b"null", b"\\u0000", b"\\ud800", b"\"\":1,"];
+const JSON: &[&[u8]] = &[
+    b"\"kdf\":\"argon2id\",",
+    b"4294967295",
+    b"-1",
+    b"1e400",
+    b"[[[[",
+    b"{}",
+    b"null",
+    b"\\u0000",
+    b"\\ud800",
+    b"\"\":1,",
+];
 
 pub(super) const TARGETS: &[Target] = &[
     Target { name: "vault-json", run: vault_json, seeds: || vec![manifest()], words: JSON },

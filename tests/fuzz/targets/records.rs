@@ -161,4 +161,3 @@ fn sealed_group(bytes: &[u8]) {
         assert!(nodes.is_err() || items == 0);
     });
 }
-

@@ -87,7 +87,12 @@ pub(super) fn samples() -> Vec<Node> {
         Node::Page(page()),
         Node::Page(vec![entry(b"m", What::Fifo), entry(b"z", What::Socket)]),
         Node::ListIndex(vec![ListChild { node: id(5), content: ContentId::new([5; 32]), bytes: 1 << 30 }]),
-        Node::Pieces((0..4).map(|_| Piece::Data { id: chunk, len: 1 << 20 }).chain([Piece::Hole((1 << 30) - (4 << 20))]).collect()),
+        Node::Pieces(
+            (0..4)
+                .map(|_| Piece::Data { id: chunk, len: 1 << 20 })
+                .chain([Piece::Hole((1 << 30) - (4 << 20))])
+                .collect(),
+        ),
     ]
 }
 
