@@ -6,6 +6,7 @@ mod concurrent;
 mod counts;
 mod decoder;
 mod errors;
+mod evil_vault;
 mod fidelity;
 mod first_run;
 mod forged;

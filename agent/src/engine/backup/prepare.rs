@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use store::chain::{LinkKind, SourceRoot};
+use store::chain::{LinkKind, SourceRoot, is_plain_path};
 use store::id::SourceId;
 use store::tree::{Node, NodeSource, What};
 
@@ -175,6 +175,11 @@ impl Prepared {
     }
 
     fn add_stdin(&mut self, account: &Account, base: &Base, stdin: StdinJob, nodes: &NodeCache) -> Result<()> {
+        if !is_plain_path(&stdin.path) {
+            let shown = for_terminal(&stdin.path);
+            return Err(Fault::new(Code::Usage, format!("{shown} cannot be the path of a file"))
+                .hint("give another one: --stdin-filename PATH"));
+        }
         let source = SourceJob {
             path: stdin.path.clone(),
             host: stdin.host.clone(),
