@@ -19,6 +19,7 @@ mod json;
 mod keys;
 mod kill;
 mod profile;
+mod race;
 mod round_trip;
 mod selection;
 mod slow_line;
