@@ -225,8 +225,9 @@ pub const fn page(code: Code) -> Page {
         ),
         Code::HistoryBehind => (
             "use the vault that is ahead, or `tuckbox check --accept-history SEQ`",
-            "This vault is shorter than what another vault of the same account showed. Reading is allowed; writing \
-             would make two histories.",
+            "A pin that was kept elsewhere (`pin_file`, or on paper) names a version that this vault does not have yet, \
+             or no more: it is an older copy, or was put back to an earlier state. Reading is allowed; writing would \
+             make two histories.",
         ),
         Code::GuardMassDeletion => (
             "look at the source; if it is right, run again with `--accept-deletions`",

@@ -60,6 +60,8 @@ pub trait Engine: Send + Sync {
     fn key_words(&self, run: &Run) -> Result<Zeroizing<String>>;
     /// Makes a key file from recovery words, asked by [`Person::words`].
     fn key_recover(&self, run: &Run) -> Result<Made>;
+    /// The pin: where the account's history ends, for paper. Compared with what is known here first.
+    fn key_pin(&self, run: &Run) -> Result<PinRow>;
     /// Adds a sealing key to the keyring; what comes later is sealed with it.
     fn key_rotate(&self, run: &Run) -> Result<Rotated>;
     /// Looks after accounts: a request that lists hands over many rows, any other one. Errors as the server refuses.
@@ -119,6 +121,8 @@ pub struct Where {
     /// So long a lost connection is tried again, milliseconds; [`Patience`](super::patience::Patience) has what counts
     /// when not chosen.
     pub retry_ms: Option<u64>,
+    /// A second place for the pin: a file, see [`pin`](super::pin).
+    pub pin_file: Option<PathBuf>,
 }
 
 /// How to reach a vault over SSH.

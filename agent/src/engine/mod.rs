@@ -29,6 +29,7 @@ pub mod list;
 pub mod overlay;
 pub mod patience;
 pub mod pax;
+pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod restore;
@@ -45,7 +46,7 @@ use std::io::Write;
 use transport::message::Request;
 use zeroize::Zeroizing;
 
-use crate::fault::Result;
+use crate::fault::{Code, Fault, Result};
 use job::*;
 
 /// The engine.
@@ -66,7 +67,7 @@ impl Engine for RealEngine {
     }
 
     fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
-        list::list(run, &job, row)
+        list::list(run, &job, &mut |entry| unless_stopped(run).and_then(|()| row(entry)))
     }
 
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
@@ -74,11 +75,13 @@ impl Engine for RealEngine {
     }
 
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
-        dump::dump(run, &job, out)
+        let dumped = dump::dump(run, &job, &mut UntilStopped { run, out });
+        // What was cut short by a signal is no trouble of the output.
+        dumped.map_err(|fault| unless_stopped(run).err().unwrap_or(fault))
     }
 
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
-        diff::diff(run, &job, row)
+        diff::diff(run, &job, &mut |difference| unless_stopped(run).and_then(|()| row(difference)))
     }
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
@@ -113,6 +116,10 @@ impl Engine for RealEngine {
         keys::recover(run)
     }
 
+    fn key_pin(&self, run: &Run) -> Result<PinRow> {
+        keys::pin(run)
+    }
+
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         keys::rotate(run)
     }
@@ -141,5 +148,26 @@ impl Engine for RealEngine {
 
     fn doctor(&self, run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
         doctor::doctor(run, row)
+    }
+}
+
+/// A tree may have more names than anybody can wait for: whoever lists or dumps it is stopped by the first signal.
+fn unless_stopped(run: &Run) -> Result<()> {
+    if run.stop.asked() { Err(Fault::new(Code::Interrupted, "it was interrupted")) } else { Ok(()) }
+}
+
+struct UntilStopped<'a> {
+    run: &'a Run,
+    out: &'a mut dyn Write,
+}
+
+impl Write for UntilStopped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        unless_stopped(self.run).map_err(std::io::Error::other)?;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }

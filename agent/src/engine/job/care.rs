@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::engine::pin::Pin;
+
 /// Prove that what must be there is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckJob {
@@ -13,6 +15,8 @@ pub struct CheckJob {
     pub sample_permille: Option<u32>,
     /// All of it is.
     pub full: bool,
+    /// A pin that was kept on paper: what the vault shows must hold it.
+    pub pin: Option<Pin>,
     /// Take the history that the vault shows, whose newest link has this number, as the true one.
     pub accept_history: Option<u64>,
 }
@@ -53,6 +57,9 @@ pub struct CheckSummary {
     pub damaged: u64,
     /// Findings that are odd.
     pub odd: u64,
+    /// Where the history ends that the vault shows, as it can be kept on paper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
     /// The history was taken as the true one.
     pub history_accepted: bool,
     /// It took so long.
@@ -96,6 +103,17 @@ pub struct KeyRow {
     pub label: String,
     /// Cost of trying one passphrase, for showing: `argon2id 64 MiB, t=3, p=4`; empty for an open slot.
     pub cost: String,
+}
+
+/// Where an account's history ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PinRow {
+    /// The account's name.
+    pub account: String,
+    /// The vault's id, hex.
+    pub vault_id: String,
+    /// The pin.
+    pub pin: Pin,
 }
 
 /// A new sealing key.
