@@ -7,6 +7,7 @@
 //! * [`subject`]: runs the program and keeps what it said
 //! * [`tree`]: makes trees, plain and odd
 //! * [`look`]: lists a tree exactly and tells two lists apart
+//! * [`oath`]: what holds after whatever befell a run
 //! * [`pty`]: a person at a terminal
 //! * [`sshd`]: private SSH servers on loopback ports
 //! * [`slow_line`]: a long way between two of them
@@ -16,6 +17,7 @@
 
 pub mod look;
 pub mod need;
+pub mod oath;
 pub mod pinned;
 pub mod pty;
 pub mod slow_line;

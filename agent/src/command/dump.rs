@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{ArgMatches, Command};
 
-use super::{Verb, at, file};
+use super::{Changes, Verb, at, file};
 use crate::cli::Desk;
 use crate::engine::job::DumpJob;
 use crate::fault::{Code, Exit, Fault, Result};
@@ -18,6 +18,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {

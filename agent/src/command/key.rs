@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, file, switch};
+use super::{Changes, Verb, file, switch};
 use crate::ask::PassphraseSource;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Extras, Face};
@@ -29,6 +29,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {
