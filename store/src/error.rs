@@ -66,6 +66,11 @@ pub enum Error {
         /// One sentence.
         why: String,
     },
+    /// The account takes nothing: it is frozen or disabled.
+    Closed {
+        /// One sentence.
+        why: String,
+    },
     /// SQLite failed; the catalog can be rebuilt.
     Catalog(rusqlite::Error),
 }
@@ -137,7 +142,7 @@ impl fmt::Display for Error {
             Self::Busy { what } => write!(f, "{what} is in use"),
             Self::Taken { what } => write!(f, "{what} is there already"),
             Self::Key(e) => e.fmt(f),
-            Self::Refused { why } => f.write_str(why),
+            Self::Refused { why } | Self::Closed { why } => f.write_str(why),
             Self::Catalog(e) => write!(f, "the catalog failed: {e}"),
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Recipe {
     pub prepare: fn(&World),
     /// The words.
     pub words: fn(&World) -> Vec<String>,
+    /// Whether a reader is content before the run is repeated.
+    pub readable: bool,
     /// Exit codes of a run that nothing befalls.
     pub fine: &'static [i32],
     /// Exit codes of the same run once more, after one that something befell.
@@ -64,6 +66,7 @@ const PLAIN: Recipe = Recipe {
     versions: 1,
     prepare: |_| {},
     words: |_| Vec::new(),
+    readable: true,
     fine: &[0],
     again: &[0],
     proof: nothing,
@@ -72,12 +75,7 @@ const PLAIN: Recipe = Recipe {
 /// All of them.
 pub(crate) static RECIPES: &[Recipe] = &[
     Recipe { verb: "init", ends: ALL, versions: 0, words: |_| words(["init"]), ..PLAIN },
-    Recipe {
-        verb: "init",
-        name: "a second account",
-        words: |_| words(["init", "--account", "second"]),
-        ..PLAIN
-    },
+    Recipe { verb: "init", name: "a second account", words: |_| words(["init", "--account", "second"]), ..PLAIN },
     Recipe {
         verb: "backup",
         ends: ALL,
@@ -149,6 +147,7 @@ pub(crate) static RECIPES: &[Recipe] = &[
             fs::rename(world.path("kept"), world.path("docs")).unwrap();
         },
         words: |_| words(["check", "--accept-history", "3"]),
+        readable: false,
         ..PLAIN
     },
     Recipe { verb: "key", name: "rotate", ends: ALL, words: |_| words(["key", "rotate"]), ..PLAIN },
@@ -220,6 +219,7 @@ pub(crate) static RECIPES: &[Recipe] = &[
             words.push(world.arg("words"));
             words
         },
+        readable: false,
         ..PLAIN
     },
     Recipe {
@@ -254,7 +254,9 @@ fn the_recipes_are_good() {
             let run = stage.call(*end, crate::tripwire::Action::Count, 0, false).run();
             assert!(recipe.fine.contains(&run.code()), "{} {}\n{run}", recipe.verb, recipe.name);
             let (files, all) = crate::tripwire::counted(&stage.world);
-            assert!(files > 0 && all >= files, "{} {}: {files} of {all} calls\n{run}", recipe.verb, recipe.name);
+            // A client may have nothing to write but what it sends.
+            let least = u64::from(*end != End::Client);
+            assert!(all > 0 && files >= least, "{} {}: {files} of {all} calls\n{run}", recipe.verb, recipe.name);
             stage.holds(&run);
         }
     }

@@ -3,10 +3,10 @@
 use std::fs;
 
 use tests::look::{self, Listing};
+use tests::oath;
 use tests::subject::{Call, Outcome};
 use tests::tree::{Seeded, Tree};
 use tests::world::World;
-use tests::oath;
 
 use crate::recipes::{End, Recipe};
 use crate::tripwire::{self, Action};
@@ -128,7 +128,7 @@ impl Stage {
         let recipe = self.recipe;
         let world = self.machine();
         let acknowledged = oath::acknowledged(run);
-        if recipe.versions > 0 || acknowledged.is_some() {
+        if recipe.readable && (recipe.versions > 0 || acknowledged.is_some()) {
             self.versions(&world, acknowledged.as_deref());
         }
         if recipe.fine.contains(&run.code()) {
@@ -137,6 +137,9 @@ impl Stage {
         let again = self.plainly().run();
         assert!(recipe.again.contains(&again.code()), "the same again\n{again}\nafter\n{run}");
         (recipe.proof)(self);
+        if recipe.versions > 0 {
+            self.versions(&world, acknowledged.as_deref());
+        }
 
         world.tuckbox(["backup", &world.arg("docs")]).ok();
         let ids = oath::versions(&world);

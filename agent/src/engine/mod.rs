@@ -94,7 +94,7 @@ impl Engine for RealEngine {
         keys::remove(run, slot)
     }
 
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped> {
         keys::passwd(run)
     }
 

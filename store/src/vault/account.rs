@@ -88,12 +88,12 @@ impl AccountState {
 }
 
 impl AccountInfo {
-    /// `Refused` when nothing may be added to this account.
+    /// `Closed` when nothing may be added to this account.
     pub(super) fn check_open(&self) -> Result<()> {
         match self.state {
             AccountState::Open => Ok(()),
-            AccountState::Frozen => Err(Error::Refused { why: format!("the account {} is frozen", self.name) }),
-            AccountState::Disabled => Err(Error::Refused { why: format!("the account {} is disabled", self.name) }),
+            AccountState::Frozen => Err(Error::Closed { why: format!("the account {} is frozen", self.name) }),
+            AccountState::Disabled => Err(Error::Closed { why: format!("the account {} is disabled", self.name) }),
         }
     }
 

@@ -80,7 +80,7 @@ fn slots_and_state_are_kept() {
     let (_, again, domain) = world.reopen();
     assert_eq!(again.slots, ["{\"id\":1}"]);
     assert_eq!(again.identity, account.identity);
-    assert!(matches!(domain.begin(&again, &[], None), Err(Error::Refused { .. })));
+    assert!(matches!(domain.begin(&again, &[], None), Err(Error::Closed { .. })));
 }
 
 #[test]
