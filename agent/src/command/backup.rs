@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Verb, file, many, paths, short, switch, texts};
+use super::{Changes, Verb, file, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Table, keys};
 use crate::engine::job::{BackupJob, BackupSummary, SourceJob, StdinJob};
@@ -28,6 +28,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -37,6 +37,22 @@ pub struct Verb {
     pub run: fn(&ArgMatches, &Desk<'_>) -> Result<Exit>,
     /// Whether a configuration file that cannot be read is an error.
     pub needs_config: bool,
+    /// What it changes. A verb that changes anything has recipes in `tests/sweep/recipes.rs`, by which it is killed and
+    /// failed at each of its system calls.
+    pub changes: Changes,
+}
+
+/// The most lasting of what a verb changes. Caches do not count, nor the memory of what was seen of a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing: it looks.
+    Nothing,
+    /// Files of the person's, where they asked for it.
+    Files,
+    /// What tuckbox itself keeps on this machine: keys and state.
+    Own,
+    /// The vault.
+    Vault,
 }
 
 impl Verb {

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, at, file, many, paths, short, switch, texts};
+use super::{Changes, Verb, at, file, many, paths, short, switch, texts};
 use crate::cli::{Desk, with_errors};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -21,6 +21,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {

@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, many, short, switch, texts};
+use super::{Changes, Verb, many, short, switch, texts};
 use crate::cli::json::{PathText, rfc3339};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

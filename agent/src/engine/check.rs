@@ -15,7 +15,7 @@ use super::cache::{NodeCache, nodes_dir};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
 use super::pin::Pin;
 use super::remote::{Incoming, Next, take_reply};
-use super::trouble::protocol;
+use super::trouble::{protocol, shortened};
 use crate::event::{Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::name::harmless_line;
@@ -89,7 +89,8 @@ fn on_server(
                 }));
             }
             Told::Finding(finding) => {
-                let (what, place) = (harmless_line(&finding.what), harmless_line(&finding.place));
+                let (what, place) =
+                    (harmless_line(&shortened(&finding.what)), harmless_line(&shortened(&finding.place)));
                 // An error often names its place itself.
                 let text = if what.contains(&*place) { what } else { format!("{place}: {what}") };
                 if finding.damage {

@@ -53,7 +53,7 @@ pub trait Engine: Send + Sync {
     /// Removes one; the last one of a key file is refused.
     fn key_remove(&self, run: &Run, slot: &str) -> Result<KeyRow>;
     /// Changes the passphrase of the key file (and of nothing else).
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow>;
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped>;
     /// The key file as it is, for a copy elsewhere.
     fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>>;
     /// The 24 recovery words; remembers that they were shown.

@@ -100,7 +100,7 @@ impl Engine for RealEngine {
         keys::remove(run, slot)
     }
 
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped> {
         keys::passwd(run)
     }
 

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::fault::{Code, Fault, Result};
 
+/// Longest file of state: some 200,000 sources of one account.
+const STATE_BYTES_MAX: u64 = 32 << 20;
+
 /// The state of one account in one vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
@@ -186,13 +189,11 @@ fn shown(path: &Path) -> String {
 }
 
 fn trouble(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
-    let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-    let code = if full { Code::DiskFull } else { Code::System };
-    Fault::new(code, format!("cannot {doing} {}", shown(path))).because(error)
+    Fault::new(Code::of(error), format!("cannot {doing} {}", shown(path))).because(error)
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    match crate::plain_file::read(path, STATE_BYTES_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(trouble("read", path, &error)),

@@ -149,6 +149,29 @@ impl Server {
         })
     }
 
+    /// SQLite tells a full disk from a failing one only where it writes, and a quota nowhere. So the disk is asked itself.
+    fn explained(&self, refused: Refused) -> Refused {
+        match refused {
+            Refused::Told(fault) if fault.code == Code::DiskFailed => match self.probe() {
+                Err(error) if error.is_full() => error.into(),
+                _ => Refused::Told(fault),
+            },
+            other => other,
+        }
+    }
+
+    /// Writes a small file into the vault, and removes it.
+    fn probe(&self) -> store::Result<()> {
+        // The name of what an unfinished `init` leaves: no obstacle to anybody.
+        let path = self.path.join(format!("probe-{}.new", store::id::hex(&store::door::random::<8>(&*self.chance))));
+        let written = self.disk.create_new(&path).and_then(|mut file| {
+            file.append(&[0; 4096])?;
+            file.sync()
+        });
+        self.disk.remove_file(&path).ok();
+        written
+    }
+
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
@@ -181,7 +204,7 @@ impl Service for Server {
         let _worker = self.profile.worker(Stage::Serve);
         let done = self.answer(&call, &request);
         if let Err(refused) = done
-            && let Some(refusal) = refused.refusal()
+            && let Some(refusal) = self.explained(refused).refusal()
         {
             // When the client has gone, nobody is there to be told.
             drop(call.send_message(message::encode(&Reply::<()>::Refused(refusal))));

@@ -83,6 +83,14 @@ impl Server {
         let (vault, made_vault) = match self.vault(Access::Write) {
             Ok(vault) => (vault, false),
             Err(Refused::Told(fault)) if fault.code == Code::VaultNone => (self.make_vault()?, true),
+            // An empty folder, or what an attempt left that was cut off.
+            Err(Refused::Told(fault)) if fault.code == Code::VaultNotAVault && self.path.is_dir() => {
+                match self.make_vault() {
+                    Ok(vault) => (vault, true),
+                    Err(Refused::Told(full)) if full.code == Code::VaultNotAVault => return Err(Refused::Told(fault)),
+                    Err(other) => return Err(other),
+                }
+            }
             Err(other) => return Err(other),
         };
         let (account, made_account) = match self.find(&vault, &init.name) {

@@ -408,11 +408,7 @@ fn answers_are_exit_codes() {
 fn serve_never_prints() {
     let shown = run_line("serve --stdio --vault /srv/v --role append");
     assert_eq!((shown.status, shown.out.as_str(), shown.err.as_str()), (0, "", ""));
-    assert!(
-        shown.seen.contains("ServeJob { vault: \"/srv/v\", account: None, role: Append, home: "),
-        "{}",
-        shown.seen
-    );
+    assert!(shown.seen.contains("ServeJob { vault: \"/srv/v\", account: None, role: Append, home: "), "{}", shown.seen);
     let forced =
         |words: &str| Stage::new().set("SSH_ORIGINAL_COMMAND", words).run("serve --stdio --vault /srv/v --role append");
     let narrowed = forced("tuckbox serve --stdio --role read --account ana");

@@ -189,11 +189,11 @@ impl Engine for Fake {
     fn key_remove(&self, run: &Run, slot: &str) -> Result<KeyRow> {
         self.see(run, slot).map(|()| KeyRow::default())
     }
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped> {
         let old = run.person.passphrase("the key of laptop", 0)?;
         let new = run.person.new_passphrase("the key of laptop", false)?.unwrap();
         self.see(run, format!("{} {}", String::from_utf8_lossy(&old), String::from_utf8_lossy(&new)))?;
-        Ok(KeyRow::default())
+        Ok(Rewrapped::default())
     }
     fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>> {
         self.see(run, "export").map(|()| Zeroizing::new(b"{}\n".to_vec()))
