@@ -260,6 +260,14 @@ fn finish(write: Write<'_>, account: u32, received: &ReceivedLink, closure: &Clo
     rows.insert_link(account, &row_of(received))?;
     rows.set_complete(&closure.nodes)?;
     rows.revive(&closure.condemned)?;
+    if !closure.leads.is_empty() {
+        // A list of what is wanted that is just being made does not know of this version.
+        rows.add_leads(&closure.leads)?;
+        rows.raise_generation()?;
+    }
+    if !closure.hole_chunks.is_empty() || !closure.hole_nodes.is_empty() {
+        rows.doubt_wanted()?;
+    }
     write.commit()
 }
 

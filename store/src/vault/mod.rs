@@ -8,7 +8,7 @@
 //! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again
 //! * `account`, `note`, `manifest`, `layout`: who, and in which files
 
 mod account;
@@ -27,6 +27,7 @@ mod staging;
 mod take_in;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub use domain::Domain;
 pub use session::Session;
 pub use staging::Stripe;
 
-pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;
 
 use crate::door::{Chance, Clock, Disk, check_owner, random};
