@@ -300,8 +300,8 @@ impl Session {
 
     /// What a damaged vault can no longer give counts as known in the commits that follow, so that what a source no
     /// longer has does not keep everything else from being committed. Without it such things are told as lacking.
-    pub fn allow_holes(&mut self) {
-        self.holes = true;
+    pub fn allow_holes(&mut self, allow: bool) {
+        self.holes = allow;
     }
 
     /// Publishes everything that was put and ends the session.

@@ -10,6 +10,7 @@ mod chain;
 mod check;
 mod fetch;
 mod upload;
+mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
 pub use ask::{Answered, AskBatch};
@@ -17,6 +18,7 @@ pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
 
@@ -65,6 +67,9 @@ pub enum Request {
     /// Prove what is stored. Replies are [`Told`] messages.
     #[n(12)]
     Check(#[n(0)] Check),
+    /// What has been lost and would be taken back; read-only. Replies are [`WantedTold`] messages.
+    #[n(15)]
+    Wanted(#[n(0)] WantedAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are
