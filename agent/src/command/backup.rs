@@ -230,7 +230,11 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
     if s.healed > 0 {
         let mut healed = Vec::new();
-        for (number, one, several) in [(s.healed_chunks, "chunk", "chunks"), (s.healed_nodes, "node", "nodes")] {
+        for (number, one, several) in [
+            (s.healed_chunks, "chunk", "chunks"),
+            (s.healed_nodes, "node", "nodes"),
+            (s.healed_bodies, "body", "bodies"),
+        ] {
             if number > 0 {
                 healed.push(counted(number, one, several));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use store::id::{ChunkId, NodeId};
+use store::id::{BodyHash, ChunkId, NodeId};
 use store::tree::{Content, Entry, Piece, What};
 use transport::Class;
 use transport::message::{Request, WantedAsk, WantedTold};
@@ -29,6 +29,8 @@ pub struct Wanted {
     pub leads: HashSet<NodeId>,
     /// Every node may be such a one.
     pub everywhere: bool,
+    /// Bodies of links to be sent again.
+    pub bodies: BTreeSet<BodyHash>,
     /// Versions, partial ones included, that cannot be read in full.
     pub versions: BTreeSet<u64>,
 }
@@ -54,6 +56,7 @@ impl Wanted {
                     wanted.nodes.extend(nodes);
                     wanted.leads.extend(leads);
                 }
+                WantedTold::Bodies(some) => wanted.bodies.extend(some),
                 WantedTold::Versions(some) => wanted.versions.extend(some),
                 WantedTold::Done(done) => {
                     wanted.mark = done.mark;
@@ -62,7 +65,7 @@ impl Wanted {
                 }
             }
             let told = wanted.chunks.len() + wanted.nodes.len() + wanted.leads.len();
-            if told > IDS_MAX || wanted.versions.len() > VERSIONS_MAX {
+            if told > IDS_MAX || wanted.versions.len() + wanted.bodies.len() > VERSIONS_MAX {
                 return Err(protocol("more is wanted than there can be"));
             }
         }

@@ -34,6 +34,11 @@ impl Server {
                 reply(call, WantedTold::Ids(WantedIds { leads, ..WantedIds::default() }))?;
             }
         }
+        if ask.ids && !wanted.bodies.is_empty() {
+            for some in domain.bad_bodies(&account)?.chunks(IDS_MAX) {
+                reply(call, WantedTold::Bodies(some.to_vec()))?;
+            }
+        }
         for some in domain.with_holes(&account)?.chunks(IDS_MAX) {
             reply(call, WantedTold::Versions(some.to_vec()))?;
         }

@@ -9,7 +9,7 @@ use crate::id::DomainId;
 /// Raised with every change of a table. An older catalog is made again from the packs.
 const SCHEMA: i64 = 2;
 
-/// `state` of a place: 0 good, 1 condemned, 2 damaged (see [`super::State`]). `kind` of what is wanted: 1 chunk, 2 node.
+/// `state` of a place: 0 good, 1 condemned, 2 damaged (see [`super::State`]). `kind` of what is wanted: 1 chunk, 2 node, 3 body.
 const TABLES: &str = "
 CREATE TABLE meta(
     key TEXT PRIMARY KEY,

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{Rows, State, ask_about};
 use crate::error::{Error, Result};
-use crate::id::{ChunkId, NodeId};
+use crate::id::{BodyHash, ChunkId, NodeId};
 
 /// Most ids that are told to be damaged without anybody having cited them in a walk.
 const HIDDEN_MAX: i64 = 1_000_000;
@@ -20,23 +20,27 @@ pub struct Wanted {
     pub nodes: Vec<NodeId>,
     /// Nodes that can be read and below which some of it is, ascending.
     pub leads: Vec<NodeId>,
+    /// Bodies of links, ascending.
+    pub bodies: Vec<BodyHash>,
 }
 
 impl Wanted {
     /// Nothing is wanted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty() && self.nodes.is_empty()
+        self.chunks.is_empty() && self.nodes.is_empty() && self.bodies.is_empty()
     }
 
     /// Names the list by what is in it, so that a catalog that is made again gives the same list the same number.
-    fn mark_of(chunks: &[ChunkId], nodes: &[NodeId]) -> u64 {
-        if chunks.is_empty() && nodes.is_empty() {
+    fn mark_of(&self) -> u64 {
+        if self.is_empty() {
             return 0;
         }
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&(chunks.len() as u64).to_le_bytes());
-        for id in chunks.iter().map(ChunkId::bytes).chain(nodes.iter().map(NodeId::bytes)) {
+        hasher.update(&(self.chunks.len() as u64).to_le_bytes());
+        hasher.update(&(self.nodes.len() as u64).to_le_bytes());
+        let ids = self.chunks.iter().map(ChunkId::bytes).chain(self.nodes.iter().map(NodeId::bytes));
+        for id in ids.chain(self.bodies.iter().map(BodyHash::bytes)) {
             hasher.update(id);
         }
         let [a, b, c, d, e, f, g, ..] = *hasher.finalize().as_bytes();
@@ -47,6 +51,7 @@ impl Wanted {
 
 const CHUNK: i64 = 1;
 const NODE: i64 = 2;
+const BODY: i64 = 3;
 
 impl Rows<'_> {
     /// Whether the list may not be right any more: something was found to be damaged or gone since it was made.
@@ -80,17 +85,23 @@ impl Rows<'_> {
             mark: self.wanted_mark()?,
             chunks: ids("SELECT id FROM wanted WHERE kind = 1 ORDER BY id")?.into_iter().map(ChunkId::new).collect(),
             nodes: ids("SELECT id FROM wanted WHERE kind = 2 ORDER BY id")?.into_iter().map(NodeId::new).collect(),
+            bodies: ids("SELECT id FROM wanted WHERE kind = 3 ORDER BY id")?.into_iter().map(BodyHash::new).collect(),
             leads: ids("SELECT id FROM lead ORDER BY id")?.into_iter().map(NodeId::new).collect(),
         })
     }
 
     /// Replaces the list; its number is computed. It is right from now on.
-    pub fn set_wanted(&self, chunks: &[ChunkId], nodes: &[NodeId], leads: &[NodeId]) -> Result<()> {
+    pub fn set_wanted(&self, wanted: &Wanted) -> Result<()> {
         self.forget_wanted()?;
-        self.add_wanted(chunks, nodes)?;
-        self.add_leads(leads)?;
-        let mark = i64::try_from(Wanted::mark_of(chunks, nodes)).unwrap_or(i64::MAX);
-        self.set_number("wanted_mark", mark)
+        let mut put = self.conn.prepare_cached("INSERT OR IGNORE INTO wanted(id, kind) VALUES(?1, ?2)")?;
+        let chunks = wanted.chunks.iter().map(|id| (id.bytes(), CHUNK));
+        let nodes = wanted.nodes.iter().map(|id| (id.bytes(), NODE));
+        let bodies = wanted.bodies.iter().map(|id| (id.bytes(), BODY));
+        for (id, kind) in chunks.chain(nodes).chain(bodies) {
+            put.execute(params![id.as_slice(), kind])?;
+        }
+        self.add_leads(&wanted.leads)?;
+        self.set_number("wanted_mark", i64::try_from(wanted.mark_of()).unwrap_or(i64::MAX))
     }
 
     /// Empties the list.
@@ -98,17 +109,6 @@ impl Rows<'_> {
         self.conn.execute_batch("DELETE FROM wanted; DELETE FROM lead")?;
         self.set_number("wanted_mark", 0)?;
         self.set_number("wanted_in_doubt", 0)
-    }
-
-    fn add_wanted(&self, chunks: &[ChunkId], nodes: &[NodeId]) -> Result<()> {
-        let mut put = self.conn.prepare_cached("INSERT OR IGNORE INTO wanted(id, kind) VALUES(?1, ?2)")?;
-        for id in chunks {
-            put.execute(params![id.bytes().as_slice(), CHUNK])?;
-        }
-        for id in nodes {
-            put.execute(params![id.bytes().as_slice(), NODE])?;
-        }
-        Ok(())
     }
 
     /// Adds nodes that lead to something wanted: those of a version that was just committed.

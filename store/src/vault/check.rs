@@ -355,6 +355,7 @@ impl Check<'_> {
                 Ok(link) => link,
                 Err(e) => {
                     broken = true;
+                    self.links_in_doubt()?;
                     self.find_in_chain(About::Chain, e.to_string(), place, (account.number, number))?;
                     continue;
                 }
@@ -368,6 +369,7 @@ impl Check<'_> {
                 Ok(None) => None,
                 Err(e) => {
                     let version = (account.number, number);
+                    self.doubt_wanted()?;
                     self.find_in_chain(About::Data, format!("its body: {e}"), place.clone(), version)?;
                     None
                 }
@@ -375,6 +377,7 @@ impl Check<'_> {
             // After a link that could not be read, nothing can be said of the order of those that follow.
             if !broken && let Err(e) = verifier.push(&link, body.as_ref()) {
                 broken = true;
+                self.links_in_doubt()?;
                 let what = if expected == number { e.to_string() } else { "links before it are missing".to_owned() };
                 self.find_in_chain(About::Chain, what, place.clone(), (account.number, number))?;
             }
@@ -394,6 +397,19 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The next session tries to put them back.
+    fn links_in_doubt(&self) -> Result<()> {
+        let write = self.domain.inner.catalog.write()?;
+        write.rows().set_links_in_doubt(true)?;
+        write.commit()
+    }
+
+    fn doubt_wanted(&self) -> Result<()> {
+        let write = self.domain.inner.catalog.write()?;
+        write.rows().doubt_wanted()?;
+        write.commit()
     }
 
     fn link(&self, account: &AccountInfo, number: u64) -> Result<ReceivedLink> {

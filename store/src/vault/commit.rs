@@ -159,6 +159,12 @@ impl Session {
             && link.link().previous == head.map_or(ChainHash::ZERO, |head| head.chain);
         if !follows {
             let there = write.rows().link(account.number, link.link().sequence)?;
+            if let Some(body) = body
+                && there.as_ref().is_some_and(|row| row.body == link.link().body && chain::body_hash(body) == row.body)
+            {
+                // The vault may have lost it.
+                self.store_body(account.number, link.link().body, body)?;
+            }
             // What was taken in is true whatever becomes of this link; if it does not stay, it is taken in again.
             write.commit().ok();
             let there = there.map(|row| ReceivedLink::decode(&row.bytes)).transpose()?;

@@ -15,6 +15,11 @@ pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
     vault.join("domains").join("lock")
 }
 
+/// What was found to be damaged and was replaced: below a folder for the moment, at the same place as before.
+pub(super) fn aside(vault: &Path) -> PathBuf {
+    vault.join("aside")
+}
+
 pub(super) fn domains(vault: &Path) -> PathBuf {
     vault.join("domains")
 }

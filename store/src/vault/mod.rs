@@ -8,7 +8,8 @@
 //! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
+//!   `mend`: links put back
 //! * `account`, `note`, `manifest`, `layout`: who, and in which files
 
 mod account;
@@ -20,6 +21,7 @@ mod damaged;
 mod domain;
 mod layout;
 mod manifest;
+mod mend;
 mod note;
 mod read;
 mod session;

@@ -131,6 +131,7 @@ impl Domain {
             return Err(Error::Limit { what: "sources of a session", found, most });
         }
         self.adopt_dead(session)?;
+        self.mend_links()?;
         let id = session.unwrap_or_else(|| SessionId::new(random(&*shared.chance)));
         let dir = self.inner.paths.session(id);
         // Folders of sessions are made, taken over and removed under the catalog's write lock, so that no two do so.

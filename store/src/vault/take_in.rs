@@ -88,12 +88,13 @@ impl Domain {
     }
 
     /// Whether the newest link that the catalog has of each account is the one on disk. If not, it is another vault's
-    /// catalog, or links have gone that never go.
+    /// catalog, or links have gone that never go. One that is there and cannot be read says nothing: then the catalog may
+    /// be the only one that still has it.
     fn agrees(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<bool> {
         for account in accounts {
-            if let Some(newest) = rows.newest_link(account.number)?
-                && self.link_on_disk(account.number, newest.sequence)?.is_none_or(|there| there != newest.bytes)
-            {
+            let Some(newest) = rows.newest_link(account.number)? else { continue };
+            let Some(there) = self.link_on_disk(account.number, newest.sequence)? else { return Ok(false) };
+            if there != newest.bytes && ReceivedLink::decode(&there).is_ok() {
                 return Ok(false);
             }
         }
@@ -202,7 +203,10 @@ impl Domain {
             };
             let body = match self.body_record(account.number, link.link().body) {
                 Ok(body) => body,
-                Err(e) if e.is_damage() => None,
+                Err(e) if e.is_damage() => {
+                    rows.doubt_wanted()?;
+                    None
+                }
                 Err(e) => return Err(e),
             };
             match verifier.push(&link, body.as_ref()) {

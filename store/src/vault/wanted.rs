@@ -93,8 +93,12 @@ impl Domain {
                     return Ok(None);
                 }
                 let wanted = rows.wanted()?;
-                Ok(Some(wanted.clone()).filter(|wanted| !rows.wanted_came_back(wanted).unwrap_or(true)))
+                Ok(if rows.wanted_came_back(&wanted)? { None } else { Some(wanted) })
             })?;
+            let listed = match listed {
+                Some(wanted) if self.body_came_back(&wanted)? => None,
+                other => other,
+            };
             match listed {
                 Some(wanted) => return Ok(wanted),
                 None => self.look_for_wanted()?,
@@ -106,10 +110,12 @@ impl Domain {
     /// Makes the list anew.
     fn look_for_wanted(&self) -> Result<()> {
         let generation = self.generation()?;
-        let mut roots: Vec<NodeId> = Vec::new();
+        let (mut roots, mut bodies) = (Vec::new(), Vec::new());
         for account in account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())? {
             roots.extend(self.versions_of(&account)?.into_iter().flat_map(|(_, roots)| roots));
+            bodies.extend(self.bad_bodies(&account)?);
         }
+        bodies.sort_unstable();
         roots.sort_unstable();
         roots.dedup();
         let (found, hidden) = self.inner.catalog.read(|rows| {
@@ -130,9 +136,38 @@ impl Domain {
         nodes.dedup();
         let write = self.inner.catalog.write()?;
         if write.rows().generation()? == generation {
-            write.rows().set_wanted(&chunks, &nodes, &found.leads)?;
+            write.rows().set_wanted(&Wanted { mark: 0, chunks, nodes, leads: found.leads, bodies })?;
         }
         write.commit()
+    }
+
+    /// Bodies of an account's links that are there and are not what their names say; of keys and devices also those that
+    /// are gone. A version's body may go when its version goes.
+    pub fn bad_bodies(&self, account: &AccountInfo) -> Result<Vec<BodyHash>> {
+        let links = self.inner.catalog.read(|rows| rows.links(account.number, 1, usize::MAX))?;
+        let mut bad = Vec::new();
+        for link in links.into_iter().filter(|link| link.body != BodyHash::ZERO) {
+            let keeps = [LinkKind::Key, LinkKind::Device].iter().any(|kind| kind.number() == link.kind);
+            match self.body_of(account.number, link.body) {
+                Ok(None) if keeps => bad.push(link.body),
+                Ok(_) => {}
+                Err(e) if e.is_damage() => bad.push(link.body),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(bad)
+    }
+
+    fn body_came_back(&self, wanted: &Wanted) -> Result<bool> {
+        if wanted.bodies.is_empty() {
+            return Ok(false);
+        }
+        let mut bad = Vec::new();
+        for account in account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())? {
+            bad.extend(self.bad_bodies(&account)?);
+        }
+        bad.sort_unstable();
+        Ok(bad != wanted.bodies)
     }
 
     /// The versions and partial ones of an account that reach something wanted, ascending. The list of what is wanted

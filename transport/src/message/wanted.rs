@@ -1,7 +1,7 @@
 //! What the vault has lost and would take back.
 
 use minicbor::{Decode, Encode};
-use store::id::{ChunkId, NodeId};
+use store::id::{BodyHash, ChunkId, NodeId};
 
 use super::split_ids;
 
@@ -26,6 +26,10 @@ pub enum WantedTold {
     /// The end of it.
     #[n(3)]
     Done(#[n(0)] WantedDone),
+    /// Bodies of the account's links: committing the same link again with its body gives it back. At most
+    /// [`IDS_MAX`](super::IDS_MAX) in a part.
+    #[n(4)]
+    Bodies(#[n(0)] Vec<BodyHash>),
 }
 
 /// Some ids of what is wanted.

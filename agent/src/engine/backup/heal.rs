@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use store::id::{ChunkId, NodeId};
 use store::seal::Scratch;
+use transport::message::{Answered, AskBatch, IDS_MAX, Request, from_bits, join_ids};
 
 use super::source_run::SourceRun;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::BackupSummary;
+use crate::engine::remote::Remote;
+use crate::engine::trouble::protocol;
 use crate::engine::uplink::Uplink;
 use crate::engine::wanted::Wanted;
 use crate::event::Event;
@@ -39,23 +42,42 @@ impl Heal {
         Ok(Self { before: Wanted::ask(&account.remote, true)?, ..Self::default() })
     }
 
-    /// What the next pass has to look for: nodes that the cache still has are sent at once.
+    /// What the next pass has to look for: nodes that the cache still has are sent at once, with everything below them
+    /// that the vault lacks, too. No walk of the server's could see that.
     pub fn to_look_for(&mut self, account: &Account, nodes: &NodeCache, link: &Uplink) -> Result<Wanted> {
         let mut wanted = self.before.clone();
-        let here: Vec<NodeId> = wanted.nodes.iter().filter(|id| nodes.has(id)).copied().collect();
         let mut scratch = Scratch::new();
-        for some in here.chunks(NODES_AT_ONCE) {
+        let mut seen: HashSet<NodeId> = wanted.nodes.iter().copied().collect();
+        let mut waiting: Vec<NodeId> = wanted.nodes.iter().filter(|id| nodes.has(id)).copied().collect();
+        while !waiting.is_empty() {
+            let some = waiting.split_off(waiting.len().saturating_sub(NODES_AT_ONCE));
             // What the cache cannot give after all is made again from the source.
             let raw: Vec<_> = some.iter().filter_map(|id| nodes.raw(id).ok()).collect();
-            if !raw.is_empty() {
-                link.put(&account.sealer.seal_group(&mut scratch, &raw, true)?)?;
+            if raw.is_empty() {
+                continue;
             }
-            for (id, ..) in &raw {
+            link.put(&account.sealer.seal_group(&mut scratch, &raw, true)?)?;
+            let mut chunks: Vec<ChunkId> = Vec::new();
+            let mut below: Vec<NodeId> = Vec::new();
+            for (id, refs, _) in &raw {
                 wanted.nodes.remove(id);
+                chunks.extend(refs.chunks.iter().filter(|id| !wanted.chunks.contains(id)));
+                below.extend(refs.nodes.iter().filter(|id| seen.insert(**id)));
+            }
+            let (chunks, below) = lacking(&account.remote, &chunks, &below)?;
+            wanted.chunks.extend(chunks);
+            for id in below {
+                if nodes.has(&id) {
+                    waiting.push(id);
+                } else {
+                    wanted.nodes.insert(id);
+                    wanted.everywhere = true;
+                }
             }
         }
         self.chunks.extend(&wanted.chunks);
-        self.nodes.extend(&self.before.nodes);
+        self.nodes.extend(seen);
+        self.before.chunks.extend(&wanted.chunks);
         Ok(wanted)
     }
 
@@ -76,20 +98,38 @@ impl Heal {
             leads: before.leads.into_iter().chain(now.leads).collect(),
             // What is below a node that nobody can read, no list tells.
             everywhere: true,
+            bodies: before.bodies.into_iter().chain(now.bodies).collect(),
             versions: before.versions.into_iter().chain(now.versions).collect(),
         };
         Ok(false)
     }
 
-    /// After the commit: what was healed, what was not, and whether the new version has holes.
-    pub fn end(self, account: &Account, sources: &[Arc<SourceRun>], summary: &mut BackupSummary) -> Result<()> {
-        if account.wanted.is_none() && self.before.mark == 0 && self.before.is_empty() {
+    /// Gives bodies back that the vault has lost and this machine still has, each with its link.
+    pub fn bodies(&self, account: &Account, link: &Uplink) -> Result<()> {
+        if self.before.bodies.is_empty() {
             return Ok(());
         }
-        let after = Wanted::ask(&account.remote, !self.before.is_empty())?;
+        let links: Vec<_> = account.history().links().to_vec();
+        for lost in links.iter().filter(|link| self.before.bodies.contains(&link.link().body)) {
+            let Some(body) = account.history().body_here(lost.link().body) else { continue };
+            let mut bytes = Vec::with_capacity(body.wire_len());
+            body.encode(&mut bytes);
+            link.commit(lost.signed().bytes().to_vec(), Some(bytes), false)?;
+        }
+        Ok(())
+    }
+
+    /// After the commit: what was healed, what was not, and whether the new version has holes.
+    pub fn end(self, account: &Account, sources: &[Arc<SourceRun>], summary: &mut BackupSummary) -> Result<()> {
+        if account.wanted.is_none() && self.before.mark == 0 && self.before.is_empty() && self.before.bodies.is_empty()
+        {
+            return Ok(());
+        }
+        let after = Wanted::ask(&account.remote, true)?;
         summary.healed_chunks = self.before.chunks.difference(&after.chunks).count() as u64;
         summary.healed_nodes = self.before.nodes.difference(&after.nodes).count() as u64;
-        summary.healed = summary.healed_chunks + summary.healed_nodes;
+        summary.healed_bodies = self.before.bodies.difference(&after.bodies).count() as u64;
+        summary.healed = summary.healed_chunks + summary.healed_nodes + summary.healed_bodies;
         let links = account.version_links(false);
         let is_version = |sequence: &&u64| links.iter().any(|link| link.link().sequence == **sequence);
         summary.healed_versions = self.before.versions.difference(&after.versions).filter(is_version).count() as u64;
@@ -103,4 +143,23 @@ impl Heal {
         }
         account.change_state(|state| sources.iter().for_each(|source| state.set_tried(source.id, after.mark)))
     }
+}
+
+/// Which of these the vault lacks.
+fn lacking(remote: &Remote, chunks: &[ChunkId], nodes: &[NodeId]) -> Result<(Vec<ChunkId>, Vec<NodeId>)> {
+    let (mut lacking_chunks, mut lacking_nodes) = (Vec::new(), Vec::new());
+    let bad = || protocol("the server answered another question");
+    for some in chunks.chunks(IDS_MAX) {
+        let batch = AskBatch { chunks: join_ids(some.iter().map(ChunkId::bytes)), nodes: Vec::new() };
+        let answered: Answered = remote.ask(&Request::Ask(batch))?;
+        let bits = from_bits(&answered.chunks, some.len()).ok_or_else(bad)?;
+        lacking_chunks.extend(some.iter().zip(bits).filter(|(_, lacks)| *lacks).map(|(id, _)| *id));
+    }
+    for some in nodes.chunks(IDS_MAX) {
+        let batch = AskBatch { chunks: Vec::new(), nodes: join_ids(some.iter().map(NodeId::bytes)) };
+        let answered: Answered = remote.ask(&Request::Ask(batch))?;
+        let bits = from_bits(&answered.nodes, some.len()).ok_or_else(bad)?;
+        lacking_nodes.extend(some.iter().zip(bits).filter(|(_, lacks)| *lacks).map(|(id, _)| *id));
+    }
+    Ok((lacking_chunks, lacking_nodes))
 }

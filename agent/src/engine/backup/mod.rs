@@ -204,7 +204,10 @@ impl<'a> Backup<'a> {
                     } else {
                         pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
                         again += 1;
-                        self.look_again(&mut pass, &mut sources, again == AGAIN_MAX)?;
+                        let read = self.look_again(&mut pass, &mut sources, again == AGAIN_MAX)?;
+                        summary.read_bytes += read.read_bytes;
+                        summary.new_bytes += read.new_bytes;
+                        summary.boxed_bytes += read.boxed_bytes;
                     }
                 }
                 publish::Published::Lacking(_) => return Err(lacking()),
@@ -221,6 +224,7 @@ impl<'a> Backup<'a> {
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
         summary.sequence = Some(committed.link().sequence);
+        heal.bodies(self.account, link)?;
         heal.end(self.account, &sources, &mut summary)?;
         Ok(summary)
     }
@@ -305,19 +309,24 @@ impl<'a> Backup<'a> {
 
     /// The vault lacks what this machine took for known: the files that have it are read again and its nodes made
     /// again; in the end every file and every node.
-    fn look_again(&self, pass: &mut Pass<'_>, sources: &mut Vec<Arc<SourceRun>>, everything: bool) -> Result<()> {
+    fn look_again(
+        &self,
+        pass: &mut Pass<'_>,
+        sources: &mut Vec<Arc<SourceRun>>,
+        everything: bool,
+    ) -> Result<BackupSummary> {
         let trusted = |source: &SourceRun| !everything && source.is_ours();
         let again: Vec<Arc<SourceRun>> =
             sources.iter().map(|source| Arc::new(source.again(source.keep_missing, trusted(source)))).collect();
         let starts = prepare::starts(&again)?;
         let ended = if everything { pass.run_knowing_nothing(&again, starts)? } else { pass.run(&again, starts)? };
         match ended {
-            PassEnd::Whole(_) => {
+            PassEnd::Whole(counts) => {
                 for (old, new) in sources.iter().zip(&again) {
                     new.removed_files.store(old.removed_files.load(Ordering::Relaxed), Ordering::Relaxed);
                 }
                 *sources = again;
-                Ok(())
+                Ok(counts.summary())
             }
             PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
