@@ -83,7 +83,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 fn exit(summary: &BackupSummary) -> Exit {
     if summary.sources_guarded > 0 {
         Exit::Refused
-    } else if summary.errors > 0 || summary.sources_missing > 0 {
+    } else if summary.errors > 0 || summary.sources_missing > 0 || summary.with_holes {
         Exit::Partial
     } else {
         Exit::Ok
@@ -230,8 +230,21 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     };
     lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
     if s.healed > 0 {
-        let healed = counted(s.healed, "chunk or node", "chunks and nodes");
-        lines.push(format!("  gave the vault {healed} back that it had lost"));
+        let mut healed = Vec::new();
+        for (number, one, several) in [
+            (s.healed_chunks, "chunk", "chunks"),
+            (s.healed_nodes, "node", "nodes"),
+            (s.healed_bodies, "body", "bodies"),
+        ] {
+            if number > 0 {
+                healed.push(counted(number, one, several));
+            }
+        }
+        let versions = counted(s.healed_versions, "version", "versions");
+        lines.push(format!("  healed {}, {versions} complete again", healed.join(" and ")));
+    }
+    if s.with_holes {
+        lines.push("  this version has holes: the vault has lost something of it that is not here any more".to_owned());
     }
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");

@@ -125,7 +125,7 @@ fn told(s: &CheckSummary) -> Vec<String> {
         (0, odd) => format!("Everything is there; {} should be looked at.", counted(odd, "finding", "findings")),
         (damaged, _) => {
             format!(
-                "{} of damage. Next:  tuckbox backup  (stores again what it still has)",
+                "{} of damage. Next:  tuckbox backup  (gives back what its sources still have)",
                 counted(damaged, "finding", "findings")
             )
         }

@@ -72,7 +72,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     desk.face.summary("restore", &summary)?;
     // Worse than a file that could not be written: another restore will not bring it back.
     let damaged = if summary.files_damaged > 0 { Exit::Damaged } else { Exit::Ok };
-    Ok(damaged.worse(with_errors(summary.errors + summary.files_skipped)))
+    let doubtful = u64::from(summary.history_doubtful);
+    Ok(damaged.worse(with_errors(summary.errors + summary.files_skipped + doubtful)))
 }
 
 fn overwrite(matches: &ArgMatches) -> Overwrite {
@@ -103,6 +104,11 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
         if number > 0 {
             lines.push(format!("  {} {what}", count(number)));
         }
+    }
+    if s.history_doubtful {
+        lines.push(
+            "  this may not be the newest version: the vault does not show all that was seen of it here".to_owned(),
+        );
     }
     lines
 }

@@ -42,7 +42,15 @@ struct VersionRecord {
     files: u64,
     dirs: u64,
     bytes: u64,
+    /// Only when it has some.
+    #[serde(skip_serializing_if = "is_false")]
+    holes: bool,
     sources: Vec<SourceRecord>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[derive(Serialize)]
@@ -87,6 +95,7 @@ fn record(row: &VersionRow) -> VersionRecord {
         files: row.files,
         dirs: row.dirs,
         bytes: row.bytes,
+        holes: row.holes,
         sources: row.sources.iter().map(source_record).collect(),
     }
 }
@@ -120,6 +129,7 @@ fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
     for row in rows {
         let sources: Vec<String> = row.sources.iter().map(|source| source_text(source, several)).collect();
         let sources = if row.partial { format!("(partial) {}", sources.join(", ")) } else { sources.join(", ") };
+        let sources = if row.holes { format!("{sources} (with holes)") } else { sources };
         table.row(vec![
             row.sequence.to_string(),
             short(&row.id).to_owned(),

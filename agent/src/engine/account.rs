@@ -74,8 +74,8 @@ pub struct Account {
     pub clock_ahead_ms: i64,
     /// Bytes free on the vault's disk.
     pub free_bytes: Option<u64>,
-    /// Chunks and nodes that the vault has lost and would take back.
-    pub wanted: u64,
+    /// Something that versions need is damaged or gone in the vault; names the list of it.
+    pub wanted: Option<u64>,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -178,7 +178,7 @@ impl Account {
             vault: opened.vault,
             clock_ahead_ms: opened.now_ms.saturating_sub(run.clock.now_ms()),
             free_bytes: opened.free_bytes,
-            wanted: opened.wanted.unwrap_or(0),
+            wanted: opened.wanted,
             row,
             keys,
             keyring,
@@ -190,14 +190,6 @@ impl Account {
             pin_file,
             suspicion,
         })
-    }
-
-    /// Chunks and nodes that the vault has lost, as it is now.
-    pub fn wanted_now(&self) -> Result<u64> {
-        let open =
-            Open { account: Some(self.row.name.clone()), keys: Vec::new(), after: u64::MAX, client: String::new() };
-        let opened: Opened = self.remote.ask(&Request::Open(open))?;
-        Ok(opened.wanted.unwrap_or(0))
     }
 
     /// Refuses to write into a vault whose history is not the one that was seen before.
@@ -390,7 +382,7 @@ impl Account {
         let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
         let make = || Ok(Made { body: body.clone(), root_changed: false });
         let committed = self.commit_with(device, kind, &make, &mut |link, body| {
-            let message = encode(&Up::Commit(Commit { link, body: Some(body) }));
+            let message = encode(&Up::Commit(Commit { link, body: Some(body), holes: None }));
             call.send_message(message).map_err(|error| self.remote.explain(&error))?;
             loop {
                 if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {

@@ -97,7 +97,9 @@ fn on_server(
                     let code = Code::ALL.iter().copied().find(|code| code.name() == finding.code);
                     let code = code.unwrap_or(Code::DataDamaged);
                     let hint = match code {
-                        Code::DataDamaged => "tuckbox backup sends again what its sources still have",
+                        Code::DataDamaged => {
+                            "tuckbox backup gives back what its sources still have; what they have no more stays lost"
+                        }
                         _ => "put the vault back from a copy, or ask its administrator",
                     };
                     tell(summary, row, code, &text, Some(hint.to_owned()), None)?;

@@ -177,6 +177,11 @@ impl History {
         Ok(self.bodies.get(&hash).cloned())
     }
 
+    /// A body, if it is here.
+    pub fn body_here(&self, hash: BodyHash) -> Option<Record> {
+        self.bodies.get(&hash).cloned().or_else(|| read_body(&self.dir, hash))
+    }
+
     /// Bodies of several links at once, in one question for those that are not here.
     pub fn load_bodies(&mut self, remote: &Remote, hashes: &[BodyHash]) -> Result<()> {
         let mut missing = Vec::new();

@@ -3,7 +3,7 @@
 //! * [`job`]: what a verb asks for and what comes back
 //! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
-//! * [`cache`]: the nodes that this machine has seen
+//! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
@@ -40,6 +40,7 @@ pub mod trouble;
 pub mod uplink;
 pub mod versions;
 pub mod view;
+pub mod wanted;
 
 use std::io::Write;
 

@@ -34,6 +34,10 @@ pub struct AccountState {
     /// The recovery words were shown.
     #[serde(default)]
     pub words_shown: bool,
+    /// By source (hex), the list of what the vault had lost for which it was looked through; what it did not have then, it
+    /// does not have now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tried: BTreeMap<String, u64>,
 }
 
 fn is_none(accepted: &u64) -> bool {
@@ -75,6 +79,19 @@ impl AccountState {
     /// Whether this device committed that root of that source.
     pub fn is_own(&self, source: SourceId, root: NodeId) -> bool {
         self.own_roots.get(&source.hex()).is_some_and(|own| own.root == root.hex())
+    }
+
+    /// The list of what the vault had lost for which a source was looked through last; 0 for none.
+    pub fn tried(&self, source: SourceId) -> u64 {
+        self.tried.get(&source.hex()).copied().unwrap_or(0)
+    }
+
+    /// Remembers that a source was looked through for this list.
+    pub fn set_tried(&mut self, source: SourceId, mark: u64) {
+        match mark {
+            0 => drop(self.tried.remove(&source.hex())),
+            mark => drop(self.tried.insert(source.hex(), mark)),
+        }
     }
 
     /// Remembers a root that this device committed.

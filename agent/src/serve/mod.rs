@@ -15,6 +15,7 @@ pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod upload;
+pub mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -193,6 +194,7 @@ impl Server {
             Request::Under(under) => self.under(call, &under),
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
+            Request::Wanted(ask) => self.wanted(call, ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
         }

@@ -9,7 +9,12 @@ use crate::fault::{Code, Fault, Result};
 /// Refuses a request that the role does not allow.
 pub fn permit(role: Role, request: &Request) -> Result<()> {
     let (what, allowed) = match request {
-        Request::Open(_) | Request::Links(_) | Request::Bodies(_) | Request::Under(_) | Request::Ask(_) => ("", true),
+        Request::Open(_)
+        | Request::Links(_)
+        | Request::Bodies(_)
+        | Request::Under(_)
+        | Request::Ask(_)
+        | Request::Wanted(_) => ("", true),
         Request::Upload(_) => ("adding versions", role != Role::Read),
         // Append reads nothing but what a backup needs.
         Request::Accounts(_) => ("listing accounts", role != Role::Append),

@@ -127,6 +127,7 @@ fn commit(session: &mut Session, commit: &Commit, role: Role) -> Result<Outcome,
     let link = SignedLink::decode(&commit.link)?;
     permit_link(role, link.link().kind)?;
     let body = commit.body.as_deref().map(Record::decode).transpose()?;
+    session.allow_holes(commit.holes.unwrap_or(false));
     Ok(match session.commit(&link, body.as_ref())? {
         VaultOutcome::Committed(link) => {
             Outcome::Committed(Committed { chain: link.chain_hash(), link: link.encode().to_vec() })

@@ -227,6 +227,7 @@ impl Rows<'_> {
         let sql = "UPDATE place SET state = 2, since = 0
                    WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND state != 2";
         if self.conn.execute(sql, [id.bytes().as_slice()])? > 0 {
+            self.doubt_wanted()?;
             self.raise_generation()?;
         }
         Ok(())
@@ -241,6 +242,7 @@ impl Rows<'_> {
         )?;
         let changed = put.execute(params![pack.bytes().as_slice(), signed(offset)?, hash.bytes().as_slice()])?;
         if changed > 0 {
+            self.doubt_wanted()?;
             self.raise_generation()?;
         }
         Ok(changed > 0)

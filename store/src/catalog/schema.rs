@@ -9,7 +9,7 @@ use crate::id::DomainId;
 /// Raised with every change of a table. An older catalog is made again from the packs.
 const SCHEMA: i64 = 2;
 
-/// `state` of a place: 0 good, 1 condemned, 2 damaged (see [`super::State`]).
+/// `state` of a place: 0 good, 1 condemned, 2 damaged (see [`super::State`]). `kind` of what is wanted: 1 chunk, 2 node, 3 body.
 const TABLES: &str = "
 CREATE TABLE meta(
     key TEXT PRIMARY KEY,
@@ -60,6 +60,14 @@ CREATE TABLE reserve(
     session BLOB PRIMARY KEY,
     bytes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE wanted(
+    id BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY(id, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lead(
+    id BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes the tables in an empty database; otherwise looks whether they are ours.
@@ -103,12 +111,12 @@ fn make(conn: &Connection, domain: DomainId) -> Result<()> {
 
 impl Rows<'_> {
     /// A single number; 0 when it was never set.
-    fn number(&self, key: &str) -> Result<i64> {
+    pub(super) fn number(&self, key: &str) -> Result<i64> {
         let mut ask = self.conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
         Ok(ask.query_row([key], |row| row.get(0)).optional()?.unwrap_or(0))
     }
 
-    fn set_number(&self, key: &str, value: i64) -> Result<()> {
+    pub(super) fn set_number(&self, key: &str, value: i64) -> Result<()> {
         let mut put = self.conn.prepare_cached("INSERT OR REPLACE INTO meta VALUES(?1, ?2)")?;
         put.execute(params![key, value])?;
         Ok(())

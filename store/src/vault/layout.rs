@@ -28,6 +28,11 @@ pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
     groups(vault).join(format!("{number:08x}"))
 }
 
+/// What was found to be damaged and was replaced: below a folder for the moment, at the same place as before.
+pub(super) fn aside(vault: &Path) -> PathBuf {
+    vault.join("aside")
+}
+
 pub(super) fn domains(vault: &Path) -> PathBuf {
     vault.join("domains")
 }

@@ -10,8 +10,9 @@
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
 //! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
+//!   `mend`: links put back
 
 mod account;
 mod accounts;
@@ -25,6 +26,7 @@ mod figures;
 mod group;
 mod layout;
 mod manifest;
+mod mend;
 mod note;
 mod quota;
 mod read;
@@ -35,6 +37,7 @@ mod take_in;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -50,7 +53,7 @@ pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;
 
-pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;
 
 use crate::door::{Chance, Clock, Disk, check_owner, random};

@@ -39,6 +39,8 @@ pub struct VersionRow {
     pub dirs: u64,
     /// Size of all files.
     pub bytes: u64,
+    /// The vault has lost something of it.
+    pub holes: bool,
 }
 
 /// One source of a version.
@@ -198,6 +200,9 @@ pub struct RestoreSummary {
     pub received_bytes: u64,
     /// Items with errors.
     pub errors: u64,
+    /// The vault shows an older or another history than this machine has seen, so that there may be a newer version that
+    /// cannot be read; exit 3.
+    pub history_doubtful: bool,
     /// It took so long.
     pub elapsed_ms: u64,
 }

@@ -79,6 +79,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
         let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
         summary.version_id = view.link.link_id().hex();
         summary.sequence = view.link.link().sequence;
+        summary.history_doubtful = reading.account.suspicion.is_some();
         summary
     };
     let traffic = reading.close()?;

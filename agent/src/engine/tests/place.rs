@@ -239,6 +239,12 @@ pub(super) struct Thing {
     pub(super) bytes: Vec<u8>,
 }
 
+impl Thing {
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == 0o040_000
+    }
+}
+
 impl std::fmt::Debug for Thing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { kind, mode, mtime, bytes } = self;
