@@ -7,6 +7,7 @@
 //! Nothing here opens a file other than the catalog, and no transaction is left open between two calls.
 
 mod chunks;
+mod housekeep;
 mod links;
 mod nodes;
 mod packs;
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::id::DomainId;
 
 pub use chunks::Chosen;
+pub use housekeep::{CompleteRow, PackUse, PlaceRow};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
 pub use packs::{NewPack, PackRow, Place, State};

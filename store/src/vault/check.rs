@@ -196,6 +196,10 @@ impl Check<'_> {
 
     fn pack_gone(&mut self, id: PackId, why: &str) -> Result<()> {
         self.domain.readers().forget(id);
+        if self.domain.inner.catalog.read(|rows| rows.is_emptied(id))? {
+            // Nothing in it is needed; housekeeping was about to take its rows away.
+            return Ok(());
+        }
         let write = self.domain.inner.catalog.write()?;
         write.rows().set_pack_damaged(id)?;
         write.commit()?;
@@ -236,6 +240,9 @@ impl Check<'_> {
     }
 
     fn record(&mut self, pack: &ReadPack, place: &Place, state: State, line: &Line) -> Result<()> {
+        if state == State::Freed {
+            return Ok(());
+        }
         let result = match (self.what.read_data, line.kind) {
             (true, _) => pack.0.check(line),
             // The clear part is small and says what a version needs.

@@ -8,6 +8,7 @@
 //! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
+//! * `housekeep`: what nothing kept needs goes
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
 //! * `account`, `note`, `manifest`, `layout`: who, and in which files
 
@@ -18,6 +19,7 @@ mod closure;
 mod commit;
 mod damaged;
 mod domain;
+mod housekeep;
 mod layout;
 mod manifest;
 mod note;
@@ -36,6 +38,7 @@ pub use account::{AccountInfo, AccountSelector, AccountState};
 pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
+pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
 pub use session::Session;
 pub use staging::Stripe;
 

@@ -5,6 +5,7 @@ mod accounts;
 mod commits;
 mod damages;
 mod faults;
+mod housekeep;
 mod sessions;
 
 use std::path::{Path, PathBuf};
