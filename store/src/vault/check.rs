@@ -286,6 +286,7 @@ impl Check<'_> {
             .collect();
         let mut verifier = Verifier::new(account.id, identity);
         let mut broken = false;
+        let gone = domain.gone_versions(account)?;
         for (expected, number) in (1..).zip(numbers) {
             self.summary.links += 1;
             let place = format!("link {number} of account {}", account.name);
@@ -324,7 +325,8 @@ impl Check<'_> {
                 (false, Some(_)) => {}
                 // Kinds of links that have none name none.
                 (false, None) if link.link().body == BodyHash::ZERO => {}
-                // Nothing may remove a body yet.
+                // It was allowed to go.
+                (true, None) if gone.contains(&number) => {}
                 (_, None) => {
                     let what = "its body is not there".to_owned();
                     self.find_in_chain(About::Body, what, place, (account.number, number))?;

@@ -2,6 +2,7 @@
 //!
 //! A pass is:
 //!
+//! * `expire`: bodies of versions that are not kept any more
 //! * `bodies`: bodies that no link names
 //! * `mark`: what the versions need, over clear references, with a bit for each place and node (`bits`)
 //! * `sweep`: places are condemned, revived, freed
@@ -15,6 +16,7 @@
 
 mod bits;
 mod bodies;
+mod expire;
 mod live;
 mod mark;
 mod rewrite;
@@ -25,6 +27,7 @@ use std::collections::BTreeSet;
 
 use super::{AccountInfo, Domain, account};
 use crate::catalog::Rows;
+use crate::chain::{Cause, Fate, ReceivedLink};
 use crate::door::{Clock, Millis};
 use crate::error::{Error, Result};
 use live::Live;
@@ -85,11 +88,46 @@ pub struct Housekept {
     pub unlinked_bytes: u64,
     /// Bodies that no link named and that were removed.
     pub orphans: u64,
+    /// Versions that went because no rule keeps them.
+    pub expired: u64,
+    /// Versions that went because they were forgotten.
+    pub forgotten: u64,
+    /// Partial versions that went.
+    pub superseded: u64,
+    /// Versions that no rule keeps and that wait to be confirmed: too many at once, under a new policy.
+    pub waiting: u64,
 }
 
 /// What a pass tells while it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HousekeepEvent {
+    /// In a dry run: what becomes of a version that is there.
+    Judged {
+        /// Number of its account.
+        account: u32,
+        /// Its number.
+        version: u64,
+        /// When it was received, in milliseconds since 1970.
+        received_at: Millis,
+        /// Kept, in the trash, or going.
+        fate: Fate,
+    },
+    /// The body of a version was removed.
+    Expired {
+        /// Name of its account.
+        account: String,
+        /// Its number.
+        version: u64,
+        /// Why.
+        cause: Cause,
+    },
+    /// The first pass under a policy would take more than 30 % of the versions: it takes none until it is confirmed.
+    Waiting {
+        /// Name of the account.
+        account: String,
+        /// How many it would take.
+        versions: u64,
+    },
     /// Bodies that no link named were removed.
     Orphans {
         /// How many.
@@ -188,6 +226,8 @@ struct Pass<'a> {
     listener: &'a mut dyn FnMut(HousekeepEvent) -> Result<()>,
     accounts: Vec<AccountInfo>,
     gone: Gone,
+    /// Accounts of which it is not known what they keep.
+    unclear: u64,
     marks: Marks,
     budget: Budget<'a>,
     /// By the server's clock, at the beginning.
@@ -224,6 +264,7 @@ impl Domain {
             listener: tell,
             accounts,
             gone: Gone::default(),
+            unclear: 0,
             marks: Marks::default(),
             budget: Budget::new(how, &*shared.clock),
             now,
@@ -235,13 +276,21 @@ impl Domain {
         Ok(pass.done)
     }
 
-    /// Whether a pass is due: the last one was a day ago, and there is something to look at.
+    /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
     pub fn housekeeping_due(&self) -> Result<bool> {
         let shared = &self.inner.shared;
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         self.inner.catalog.read(|rows| {
-            let last = rows.housekept("at")?;
+            let mut first = None;
+            for account in &accounts {
+                if let Some(link) = rows.link(account.number, 1)? {
+                    let at = ReceivedLink::decode(&link.bytes)?.received_at();
+                    first = Some(first.map_or(at, |first: Millis| first.min(at)));
+                }
+            }
+            let Some(first) = first else { return Ok(false) };
+            let last = rows.housekept("at")?.max(first);
             Ok(!(last..last.saturating_add(DAY_MS)).contains(&now) && !rests(rows, &accounts, now)?)
         })
     }
@@ -263,6 +312,7 @@ impl Domain {
 
 impl Pass<'_> {
     fn run(&mut self) -> Result<()> {
+        self.expire()?;
         self.orphans()?;
         let mut live = Live::default();
         for attempt in 1.. {
@@ -313,7 +363,7 @@ impl Pass<'_> {
         }
         self.done.versions = self.marks.versions;
         self.done.nodes = self.marks.nodes.count();
-        self.done.holes = self.marks.holes;
+        self.done.holes = self.unclear + self.marks.holes;
         self.tell(HousekeepEvent::Marked { versions: self.done.versions, nodes: self.done.nodes })?;
         if self.done.holes > 0 {
             self.tell(HousekeepEvent::Blocked { holes: self.done.holes })?;

@@ -2,18 +2,17 @@
 
 use super::faults::{How, TroubledDisk};
 use super::*;
-use crate::door::Clock as _;
 use crate::error::Error;
 use crate::vault::{CheckEvent, CheckWhat, Finding, Housekeep, Housekept};
 
-const DAY: i64 = 24 * 3_600 * 1_000;
+pub(super) const DAY: i64 = 24 * 3_600 * 1_000;
 
-fn pass(domain: &Domain) -> Housekept {
+pub(super) fn pass(domain: &Domain) -> Housekept {
     domain.housekeep(&Housekeep::default(), &mut |_| Ok(())).unwrap()
 }
 
 /// Passes, a day apart, until there is nothing more to be done.
-fn keep_house(world: &World, domain: &Domain) -> Housekept {
+pub(super) fn keep_house(world: &World, domain: &Domain) -> Housekept {
     let mut sum = Housekept::default();
     let mut rested = 0;
     for _ in 0..20 {
@@ -32,7 +31,7 @@ fn keep_house(world: &World, domain: &Domain) -> Housekept {
 }
 
 /// Records in the vault that no version cites.
-fn leave(domain: &Domain, account: &AccountInfo, tree: &Tree) {
+pub(super) fn leave(domain: &Domain, account: &AccountInfo, tree: &Tree) {
     let mut session = domain.begin(account, &[OTHER_SOURCE], None).unwrap();
     for record in &tree.records {
         session.put(record).unwrap();
@@ -40,7 +39,7 @@ fn leave(domain: &Domain, account: &AccountInfo, tree: &Tree) {
     session.end().unwrap();
 }
 
-fn assert_readable(domain: &Domain, tree: &Tree) {
+pub(super) fn assert_readable(domain: &Domain, tree: &Tree) {
     let boxes = domain.boxes_for(&tree.chunks).unwrap();
     assert_eq!(boxes.missing, []);
     for place in &boxes.places {
@@ -55,7 +54,7 @@ fn assert_readable(domain: &Domain, tree: &Tree) {
     assert!(found >= 5, "{found} nodes");
 }
 
-fn findings(domain: &Domain) -> Vec<Finding> {
+pub(super) fn findings(domain: &Domain) -> Vec<Finding> {
     let mut out = Vec::new();
     let mut tell = |event| {
         if let CheckEvent::Finding(finding) = event {
@@ -67,12 +66,12 @@ fn findings(domain: &Domain) -> Vec<Finding> {
     out
 }
 
-fn packs(world: &World, account: &AccountInfo) -> usize {
+pub(super) fn packs(world: &World, account: &AccountInfo) -> usize {
     named(&world.domain_folder(account), ".pack").len()
 }
 
 /// The catalog says what a new one would say.
-fn assert_rebuilds(domain: &Domain) {
+pub(super) fn assert_rebuilds(domain: &Domain) {
     let before = domain.dump().unwrap();
     domain.rebuild().unwrap();
     assert_eq!(domain.dump().unwrap(), before);
@@ -415,7 +414,7 @@ fn busy_vault(passes: usize) -> (World, AccountInfo, Vec<Tree>) {
 }
 
 /// A copy that shows the same time, and in which chance has gone on.
-fn copy(world: &World) -> World {
+pub(super) fn copy(world: &World) -> World {
     let other = world.copy();
     other.clock.advance(world.clock.now_ms() - other.clock.now_ms());
     (0..10_000).for_each(|_| other.chance.fill(&mut [0]));
