@@ -8,12 +8,14 @@ pub mod ask;
 pub mod chain;
 pub mod check;
 pub mod fetch;
+pub mod housekeep;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod upload;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
@@ -44,6 +46,8 @@ pub struct Server {
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
+    /// Something was committed, and what may be due has not been looked at since.
+    committed: AtomicBool,
 }
 
 impl Server {
@@ -60,6 +64,7 @@ impl Server {
             profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
+            committed: AtomicBool::new(false),
         }
     }
 
@@ -166,6 +171,7 @@ impl Server {
             Request::Under(under) => self.under(call, &under),
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
+            Request::Housekeep(what) => self.housekeep(call, &what),
         }
     }
 }
@@ -182,6 +188,11 @@ impl Service for Server {
         }
         // Likewise.
         drop(call.end());
+        if self.committed.swap(false, Ordering::SeqCst)
+            && let Ok((_, _, domain)) = self.account(Access::Write)
+        {
+            self.after_commit(&domain);
+        }
     }
 }
 

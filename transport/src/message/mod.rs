@@ -9,6 +9,7 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+mod housekeep;
 mod upload;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
@@ -16,6 +17,7 @@ pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
+pub use housekeep::{Housekeep, Housekept, Kept};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
 
 use minicbor::{Decode, Encode};
@@ -65,6 +67,9 @@ pub enum Request {
     /// Prove what is stored. Replies are [`Told`] messages.
     #[n(12)]
     Check(#[n(0)] Check),
+    /// Do what is due. Replies are [`Kept`] messages.
+    #[n(13)]
+    Housekeep(#[n(0)] Housekeep),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

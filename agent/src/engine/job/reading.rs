@@ -39,6 +39,10 @@ pub struct VersionRow {
     pub dirs: u64,
     /// Size of all files.
     pub bytes: u64,
+    /// Pinned until then, in milliseconds since 1970; 0 for ever.
+    pub pinned_until_ms: Option<i64>,
+    /// In the trash, at least until then.
+    pub trash_until_ms: Option<i64>,
 }
 
 /// One source of a version.
