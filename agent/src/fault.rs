@@ -195,6 +195,8 @@ codes! {
     PolicyRole = "policy.role", Refused;
     /// A confirmation is needed.
     PolicyConfirm = "policy.confirm", Refused;
+    /// What is kept whatever the policy says cannot be forgotten.
+    PolicyKept = "policy.kept", Refused;
     /// Two things differ.
     Differs = "differs", Differs;
     /// Interrupted by a signal.

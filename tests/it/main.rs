@@ -16,6 +16,7 @@ mod guard;
 mod hexdump;
 mod history;
 mod hostile;
+mod housekeeping;
 mod json;
 mod keys;
 mod kill;

@@ -8,10 +8,13 @@ mod diff;
 mod doctor;
 mod dump;
 mod explain;
+mod forget;
 mod group;
+mod housekeep;
 mod init;
 mod key;
 mod ls;
+mod pin;
 mod restore;
 mod serve;
 mod terms;
@@ -75,6 +78,9 @@ pub static VERBS: &[Verb] = &[
     dump::VERB,
     diff::VERB,
     check::VERB,
+    forget::VERB,
+    pin::VERB,
+    housekeep::VERB,
     key::VERB,
     account::VERB,
     group::VERB,
@@ -91,11 +97,12 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("list", "`tuckbox versions` lists versions, `tuckbox ls` what is in one"),
     ("mount", "nothing is mounted: look with `tuckbox ls`, fetch with `tuckbox restore` or `tuckbox dump`"),
     ("umount", "nothing is mounted: look with `tuckbox ls`, fetch with `tuckbox restore` or `tuckbox dump`"),
-    ("prune", "nothing to do: the vault looks after its space itself"),
-    ("compact", "nothing to do: the vault looks after its space itself"),
-    ("gc", "nothing to do: the vault looks after its space itself"),
-    ("forget", "no version is removed by hand yet; `tuckbox versions` lists them"),
-    ("delete", "no version is removed by hand yet; `tuckbox versions` lists them"),
+    ("prune", "`tuckbox housekeep`; what is kept: `tuckbox housekeep policy`"),
+    ("compact", "`tuckbox housekeep`"),
+    ("gc", "`tuckbox housekeep`"),
+    ("delete", "`tuckbox forget VERSION` puts a version into the trash"),
+    ("unpin", "`tuckbox pin --undo VERSION`"),
+    ("policy", "`tuckbox housekeep policy`"),
     ("create", "`tuckbox backup PATH`"),
     ("save", "`tuckbox backup PATH`"),
     ("put", "`tuckbox backup PATH`"),

@@ -45,6 +45,11 @@ struct VersionRecord {
     /// Only when it has some.
     #[serde(skip_serializing_if = "is_false")]
     holes: bool,
+    pinned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trash_until: Option<String>,
     sources: Vec<SourceRecord>,
 }
 
@@ -96,6 +101,9 @@ fn record(row: &VersionRow) -> VersionRecord {
         dirs: row.dirs,
         bytes: row.bytes,
         holes: row.holes,
+        pinned: row.pinned_until_ms.is_some(),
+        pinned_until: row.pinned_until_ms.filter(|until| *until != 0).map(rfc3339),
+        trash_until: row.trash_until_ms.map(rfc3339),
         sources: row.sources.iter().map(source_record).collect(),
     }
 }
@@ -128,8 +136,7 @@ fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
     let several = hosts.len() > 1;
     for row in rows {
         let sources: Vec<String> = row.sources.iter().map(|source| source_text(source, several)).collect();
-        let sources = if row.partial { format!("(partial) {}", sources.join(", ")) } else { sources.join(", ") };
-        let sources = if row.holes { format!("{sources} (with holes)") } else { sources };
+        let sources = format!("{}{}", marks(row), sources.join(", "));
         table.row(vec![
             row.sequence.to_string(),
             short(&row.id).to_owned(),
@@ -141,6 +148,20 @@ fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
         ]);
     }
     table
+}
+
+/// What is to be known of a version before its sources.
+fn marks(row: &VersionRow) -> String {
+    let mut marks = String::new();
+    for (has, word) in [
+        (row.partial, "(partial) "),
+        (row.pinned_until_ms.is_some(), "(pinned) "),
+        (row.trash_until_ms.is_some(), "(in the trash) "),
+        (row.holes, "(with holes) "),
+    ] {
+        marks.push_str(if has { word } else { "" });
+    }
+    marks
 }
 
 fn source_text(source: &SourceRow, with_host: bool) -> String {

@@ -23,6 +23,7 @@ use super::patience::Again;
 use super::pin::{Pin, PinFile};
 use super::queue::lock;
 use super::remote::{Incoming, Next, Remote};
+use super::retention::Fates;
 use super::state::{AccountState, StateDir};
 use super::trouble::protocol;
 use crate::event::{Event, Phase};
@@ -290,8 +291,8 @@ impl Account {
     /// What a version names. `None` when its body is gone.
     pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
         let body = lock(&self.history).body(&self.remote, link.link().body)?;
-        if body.is_none() {
-            let sequence = link.link().sequence;
+        let sequence = link.link().sequence;
+        if body.is_none() && !Fates::of(self)?.may_be_missing(sequence) {
             let fault =
                 Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
             self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
@@ -326,8 +327,18 @@ impl Account {
 
     /// The version that an expression means.
     pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        // A checkpoint is never meant by a time; who names it by its id, means it.
-        super::versions::pick(&self.version_links(matches!(at, At::Id { .. })), at)
+        // A checkpoint is never meant by a time; who names it by its id, means it. So it is with what is in the trash. The
+        // newest is always there.
+        let by_id = matches!(at, At::Id { .. });
+        let mut links = self.version_links(by_id);
+        if *at != At::default() {
+            let fates = Fates::of(self)?;
+            links.retain(|link| {
+                let sequence = link.link().sequence;
+                !fates.is_gone(sequence) && (by_id || fates.trashed(sequence).is_none())
+            });
+        }
+        super::versions::pick(&links, at)
     }
 
     // ---- nodes --------------------------------------------------------------------------------------------------

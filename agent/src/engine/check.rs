@@ -15,6 +15,7 @@ use super::cache::{NodeCache, nodes_dir};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
 use super::pin::Pin;
 use super::remote::{Incoming, Next, take_reply};
+use super::retention::Fates;
 use super::trouble::{protocol, shortened};
 use crate::event::{Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
@@ -148,8 +149,12 @@ fn bodies(
         HashSet::new()
     };
     let told = summary.damaged > 0;
+    let fates = Fates::of(account)?;
     for link in links {
         let sequence = link.link().sequence;
+        if fates.is_gone(sequence) || (gone.contains(&link.link().body) && fates.may_be_missing(sequence)) {
+            continue;
+        }
         let body = if gone.contains(&link.link().body) { Ok(None) } else { account.version_body(&link) };
         match body {
             Ok(Some(_)) => {}
@@ -195,7 +200,11 @@ impl Opening<'_> {
     fn run(mut self, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
         let mut seen: HashMap<NodeId, ContentId> = HashMap::new();
         let mut chunks = InOrder::default();
+        let fates = Fates::of(self.account)?;
         for link in self.account.version_links(false).iter().rev() {
+            if fates.is_gone(link.link().sequence) {
+                continue;
+            }
             let Some(body) = self.account.version_body(link)? else { continue };
             for source in body.sources {
                 self.nodes.fill(source.root)?;

@@ -8,6 +8,7 @@ mod admin;
 mod backup;
 mod care;
 mod reading;
+mod upkeep;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ pub use admin::*;
 pub use backup::*;
 pub use care::*;
 pub use reading::*;
+pub use upkeep::*;
 
 /// Does the work. One method a verb; each opens what it needs, does it, and closes it. Errors are whole-run failures;
 /// what was left out on the way is told as [`Event::Warning`](crate::event::Event::Warning) and counted in the summary.
@@ -46,6 +48,17 @@ pub trait Engine: Send + Sync {
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary>;
     /// Proves that what must be there is there. Findings are handed to `row`; damage is not an error of the call.
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary>;
+    /// Does what is due in the vault; what becomes of versions and each step are handed to `row`.
+    fn housekeep(
+        &self,
+        run: &Run,
+        job: HousekeepJob,
+        row: &mut dyn FnMut(KeptRow) -> Result<()>,
+    ) -> Result<HousekeepSummary>;
+    /// Forgets or pins versions, or takes it back.
+    fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
+    /// Shows what is kept, after setting it if so asked.
+    fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow>;
     /// The key on this machine and the ways to open it.
     fn key_list(&self, run: &Run) -> Result<KeyInfo>;
     /// Adds a way to open the key: a passphrase, asked by [`Person::new_passphrase`].

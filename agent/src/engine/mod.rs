@@ -8,6 +8,7 @@
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`admin`]: accounts and groups, which needs no key
+//! * [`retention`], [`housekeep`]: what is kept, and what goes
 //! * [`queue`]: how stages meet
 
 pub mod account;
@@ -22,6 +23,7 @@ pub mod doctor;
 pub mod dump;
 pub mod glob;
 pub mod history;
+pub mod housekeep;
 pub mod init;
 pub mod job;
 pub mod keys;
@@ -33,6 +35,7 @@ pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod restore;
+pub mod retention;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -87,6 +90,23 @@ impl Engine for RealEngine {
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
         check::check(run, &job, row)
+    }
+
+    fn housekeep(
+        &self,
+        run: &Run,
+        job: HousekeepJob,
+        row: &mut dyn FnMut(KeptRow) -> Result<()>,
+    ) -> Result<HousekeepSummary> {
+        housekeep::housekeep(run, &job, row)
+    }
+
+    fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
+        retention::name_versions(run, &job)
+    }
+
+    fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {
+        retention::policy(run, &job)
     }
 
     fn key_list(&self, run: &Run) -> Result<KeyInfo> {

@@ -6,6 +6,7 @@ use store::chain::{LinkKind, ReceivedLink, VersionBody};
 
 use super::account::Account;
 use super::job::{At, Run, SourceRow, VersionRow, VersionsJob};
+use super::retention::Fates;
 use super::wanted::Wanted;
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
@@ -14,7 +15,9 @@ use crate::units::counted;
 pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
     let account = Account::open(run)?;
     account.may_read();
-    let links = account.version_links(job.partial);
+    let fates = Fates::of(&account)?;
+    let mut links = account.version_links(job.partial);
+    links.retain(|link| !fates.is_gone(link.link().sequence));
     let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
     account.history().load_bodies(&account.remote, &hashes)?;
     let lost = match account.wanted {
@@ -25,6 +28,8 @@ pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
     for link in &links {
         let mut row = account.version_row(link)?;
         row.holes = lost.contains(&row.sequence);
+        row.pinned_until_ms = fates.pinned(row.sequence);
+        row.trash_until_ms = fates.trashed(row.sequence);
         if job.tags.iter().all(|tag| row.tags.contains(tag)) {
             rows.push(row);
         }

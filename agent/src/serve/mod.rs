@@ -11,6 +11,7 @@ pub mod chain;
 pub mod check;
 pub mod fetch;
 pub mod groups;
+pub mod housekeep;
 pub mod open;
 pub mod permit;
 pub mod refuse;
@@ -18,6 +19,7 @@ pub mod upload;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
@@ -50,6 +52,8 @@ pub struct Server {
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
+    /// Something was committed, and what may be due has not been looked at since.
+    committed: AtomicBool,
 }
 
 impl Server {
@@ -67,6 +71,7 @@ impl Server {
             profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
+            committed: AtomicBool::new(false),
         }
     }
 
@@ -194,6 +199,7 @@ impl Server {
             Request::Under(under) => self.under(call, &under),
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
+            Request::Housekeep(what) => self.housekeep(call, &what),
             Request::Wanted(ask) => self.wanted(call, ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
@@ -213,6 +219,11 @@ impl Service for Server {
         }
         // Likewise.
         drop(call.end());
+        if self.committed.swap(false, Ordering::SeqCst)
+            && let Ok((_, _, domain)) = self.account(Access::Write)
+        {
+            self.after_commit(&domain);
+        }
     }
 }
 

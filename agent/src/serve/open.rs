@@ -145,14 +145,14 @@ impl Server {
     }
 }
 
-/// Bodies that a client needs next, as far as they are small: those of key and device links, of the newest version
+/// Bodies that a client needs next, as far as they are small: of all links that are no versions, of the newest version
 /// and the newest partial.
 fn useful_bodies(domain: &Domain, account: &AccountInfo, links: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Refused> {
     let links = links.iter().map(|link| ReceivedLink::decode(link)).collect::<store::Result<Vec<_>>>()?;
     let newest = |kind| links.iter().rev().find(|link| link.link().kind == kind);
     let mut hashes: Vec<BodyHash> = links
         .iter()
-        .filter(|link| matches!(link.link().kind, LinkKind::Key | LinkKind::Device))
+        .filter(|link| matches!(link.link().kind, LinkKind::Key | LinkKind::Device) || link.link().kind.is_act())
         .chain(newest(LinkKind::Version))
         .chain(newest(LinkKind::Partial))
         .map(|link| link.link().body)

@@ -41,7 +41,7 @@ impl Rows<'_> {
     /// For each chunk whether it has to be sent: it is not here, or nobody may count on it.
     pub fn lacking_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         // Nearly always every place is good, and then half the work is enough. The index holds only those that are not.
-        let mut any_bad = self.conn.prepare_cached("SELECT 1 FROM place WHERE state != 0 LIMIT 1")?;
+        let mut any_bad = self.conn.prepare_cached("SELECT 1 FROM place WHERE state != 0 AND state < 3 LIMIT 1")?;
         if any_bad.exists([])? {
             let states = self.chunk_states(ids)?;
             return Ok(states.into_iter().map(|found| !matches!(found, Some((State::Good, _)))).collect());

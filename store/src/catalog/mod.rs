@@ -8,6 +8,7 @@
 
 mod chunks;
 mod compare;
+mod housekeep;
 mod links;
 mod nodes;
 mod packs;
@@ -32,6 +33,7 @@ use crate::id::DomainId;
 
 pub use chunks::Chosen;
 pub use compare::RowCounts;
+pub use housekeep::{CompleteRow, PackUse, PlaceRow};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
 pub use packs::{NewPack, PackRow, Place, State};

@@ -110,6 +110,11 @@ impl DomainPaths {
         self.staging().join(id.hex())
     }
 
+    /// Where housekeeping makes packs.
+    pub(super) fn housekeeping(&self) -> PathBuf {
+        self.staging().join("housekeeping")
+    }
+
     pub(super) fn source_lock(&self, id: SourceId) -> PathBuf {
         self.staging().join(format!("source-{}", id.hex()))
     }
@@ -133,6 +138,10 @@ pub(super) fn domain_id(name: &OsStr) -> Option<DomainId> {
 
 pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {
     SessionId::from_hex(name.to_str()?)
+}
+
+pub(super) fn body_hash(name: &OsStr) -> Option<BodyHash> {
+    BodyHash::from_hex(stem_of(name, ".body")?)
 }
 
 /// The folder of a stripe, in that of its session.

@@ -13,6 +13,7 @@
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back
+//! * `housekeep`: what nothing kept needs goes
 
 mod account;
 mod accounts;
@@ -24,6 +25,7 @@ mod damaged;
 mod domain;
 mod figures;
 mod group;
+mod housekeep;
 mod layout;
 mod manifest;
 mod mend;
@@ -49,6 +51,7 @@ pub use commit::Outcome;
 pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
+pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
 pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;

@@ -180,6 +180,35 @@ impl Engine for Fake {
         })?;
         Ok(CheckSummary { damaged: 1, ..Default::default() })
     }
+    fn housekeep(
+        &self,
+        run: &Run,
+        job: HousekeepJob,
+        row: &mut dyn FnMut(KeptRow) -> Result<()>,
+    ) -> Result<HousekeepSummary> {
+        self.see(run, job)?;
+        if job.dry_run {
+            let why = vec!["newest".into(), "daily".into()];
+            row(KeptRow::Version { sequence: 2, received_at_ms: Some(NOW_MS - 59_000), fate: "kept".into(), why })?;
+        }
+        row(KeptRow::Step { what: "unlinked".into(), count: 1, bytes: 1 << 20 })?;
+        let waiting = if job.confirmed { 0 } else { 3 };
+        Ok(HousekeepSummary {
+            dry_run: job.dry_run,
+            versions: 1,
+            waiting,
+            unlinked_bytes: 1 << 20,
+            ..Default::default()
+        })
+    }
+    fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
+        self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })
+    }
+    fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {
+        self.see(run, &job)?;
+        let keep = [Some(0), Some(0), Some(30), None, Some(0), Some(0)];
+        Ok(job.set.unwrap_or(PolicyRow { preset: "default".into(), keep, ..Default::default() }))
+    }
     fn key_list(&self, run: &Run) -> Result<KeyInfo> {
         self.see(run, "list").map(|()| KeyInfo { account: "laptop".into(), ..Default::default() })
     }

@@ -41,6 +41,10 @@ pub struct VersionRow {
     pub bytes: u64,
     /// The vault has lost something of it.
     pub holes: bool,
+    /// Pinned until then, in milliseconds since 1970; 0 for ever.
+    pub pinned_until_ms: Option<i64>,
+    /// In the trash, at least until then.
+    pub trash_until_ms: Option<i64>,
 }
 
 /// One source of a version.
