@@ -39,15 +39,11 @@ impl Domain {
         let write = self.inner.catalog.write()?;
         let rows = write.rows();
         // Another process may have done it while this one waited.
-        if !(rows.is_built()? && self.agrees(rows, &accounts)?) {
-            rows.clear()?;
+        if rows.is_built()? && self.agrees(rows, &accounts)? {
+            self.take_in_all(rows, &accounts, &packs)?;
+        } else {
+            self.make_anew(rows, &accounts)?;
         }
-        self.take_in_packs(rows, &packs)?;
-        self.take_in_damaged(rows)?;
-        for account in &accounts {
-            self.take_in_links(rows, account)?;
-        }
-        rows.set_built()?;
         write.commit()
     }
 
@@ -55,17 +51,26 @@ impl Domain {
     pub fn rebuild(&self) -> Result<()> {
         self.inner.shared.must_write()?;
         let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
-        let packs = self.packs_on_disk()?;
         let write = self.inner.catalog.write()?;
-        let rows = write.rows();
+        self.make_anew(write.rows(), &accounts)?;
+        write.commit()
+    }
+
+    /// Empties the catalog and fills it. The packs are listed only now that nobody else writes: one that somebody
+    /// published before would lose its rows for good, and everything in it would lack.
+    fn make_anew(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<()> {
+        let packs = self.packs_on_disk()?;
         rows.clear()?;
-        self.take_in_packs(rows, &packs)?;
+        self.take_in_all(rows, accounts, &packs)
+    }
+
+    fn take_in_all(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[PackId]) -> Result<()> {
+        self.take_in_packs(rows, packs)?;
         self.take_in_damaged(rows)?;
-        for account in &accounts {
+        for account in accounts {
             self.take_in_links(rows, account)?;
         }
-        rows.set_built()?;
-        write.commit()
+        rows.set_built()
     }
 
     /// Whether the newest link that the catalog has of each account is the one on disk. If not, it is another vault's
@@ -127,8 +132,11 @@ impl Domain {
             if rows.has_pack(*id)? {
                 continue;
             }
-            // Its name may be one that a process left without syncing.
+            // Its name may be one that a process left without syncing, and so may that of its folder.
             let path = self.inner.paths.pack(*id);
+            if synced.is_none() {
+                self.sync_when_writing(&self.inner.paths.packs())?;
+            }
             if let Some(folder) = path.parent()
                 && synced.as_deref() != Some(folder)
             {

@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::disk::{Disk, DiskFile, Found, Lock, Named, PathKind};
 use crate::error::{Error, Result};
 pub use dice::Dice;
-use medium::{Body, Content, Ino, Medium, Names};
 pub use medium::Process;
+use medium::{Body, Content, Ino, Medium, Names};
 
 /// The user to whom everything belongs.
 const USER: u32 = 1000;
@@ -122,6 +122,14 @@ impl SimDisk {
     #[must_use]
     pub fn identity(&self, path: &Path) -> Option<u64> {
         self.held().find(path).ok()
+    }
+
+    /// Which process holds the lock of this file.
+    #[must_use]
+    pub fn holder(&self, path: &Path) -> Option<Process> {
+        let medium = self.held();
+        let ino = medium.find(path).ok()?;
+        medium.locks.get(&ino).map(|(holder, _)| *holder)
     }
 
     /// Changes the bytes of a file as a bad disk would, for good.
@@ -286,7 +294,13 @@ impl Disk for SimDisk {
     fn lock(&self, path: &Path) -> Result<Option<Lock>> {
         let number = self.next_lock.fetch_add(1, Ordering::SeqCst);
         let process = self.process;
-        let taken = self.call("lock", path, |medium| {
+        // A lock that is taken is told: nobody holds one without knowing.
+        let fate = match self.ask("lock", path)? {
+            Fate::Fail(why) | Fate::FailAfter(why) | Fate::Half(why) | Fate::Forget(why) => Err(why),
+            Fate::Go | Fate::Swallow | Fate::Flip => Ok(()),
+        };
+        let taken = fate.and_then(|()| {
+            let medium = &mut *self.held();
             let ino = match medium.find(path) {
                 Err(ErrorKind::NotFound) => medium.make(path, Body::File(Content::default()))?,
                 other => other?,
@@ -297,7 +311,8 @@ impl Disk for SimDisk {
             }
             medium.locks.insert(ino, (process, number));
             Ok(Some(ino))
-        })?;
+        });
+        let taken = taken.map_err(|why| failed("lock", path, why))?;
         let medium = Arc::clone(&self.medium);
         Ok(taken.map(|ino| Box::new(Held { medium, ino, number }) as Lock))
     }
