@@ -133,6 +133,8 @@ codes! {
     AccountFrozen = "account.frozen", Refused;
     /// The account has a key already.
     AccountBound = "account.bound", Refused;
+    /// No such group.
+    GroupNone = "group.none", NotFound;
     /// No such version.
     VersionNone = "version.none", NotFound;
     /// No such path in that version.

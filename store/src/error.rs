@@ -66,6 +66,20 @@ pub enum Error {
         /// One sentence.
         why: String,
     },
+    /// The hard limit of the account leaves no room for it.
+    Full {
+        /// Name of the account.
+        account: String,
+        /// The limit in bytes.
+        limit: u64,
+        /// Bytes that are stored, or being brought by other sessions.
+        used: u64,
+    },
+    /// Nothing may be added to the account: it is frozen or disabled.
+    Frozen {
+        /// One sentence.
+        why: String,
+    },
     /// SQLite failed; the catalog can be rebuilt.
     Catalog(rusqlite::Error),
 }
@@ -137,7 +151,10 @@ impl fmt::Display for Error {
             Self::Busy { what } => write!(f, "{what} is in use"),
             Self::Taken { what } => write!(f, "{what} is there already"),
             Self::Key(e) => e.fmt(f),
-            Self::Refused { why } => f.write_str(why),
+            Self::Refused { why } | Self::Frozen { why } => f.write_str(why),
+            Self::Full { account, limit, used } => {
+                write!(f, "the account {account} is full: {used} bytes of {limit} are taken")
+            }
             Self::Catalog(e) => write!(f, "the catalog failed: {e}"),
         }
     }

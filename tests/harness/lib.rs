@@ -6,6 +6,7 @@
 //! * [`world`]: temporary machines, each with a home of its own, and the program in their PATH
 //! * [`subject`]: runs the program and keeps what it said
 //! * [`tree`]: makes trees, plain and odd
+//! * [`attacker`]: somebody who holds the key and writes into the vault without the program
 //! * [`look`]: lists a tree exactly and tells two lists apart
 //! * [`pty`]: a person at a terminal
 //! * [`sshd`]: private SSH servers on loopback ports
@@ -14,6 +15,7 @@
 //! * [`need`]: what a test needs of the machine
 //! * [`wait`]: waits for a condition, with a deadline
 
+pub mod attacker;
 pub mod look;
 pub mod need;
 pub mod pinned;

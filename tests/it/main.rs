@@ -2,12 +2,15 @@
 //!
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
+mod accounts;
 mod concurrent;
 mod counts;
 mod decoder;
 mod errors;
+mod evil_vault;
 mod fidelity;
 mod first_run;
+mod forged;
 mod golden;
 mod guard;
 mod hexdump;
@@ -17,6 +20,7 @@ mod json;
 mod keys;
 mod kill;
 mod profile;
+mod race;
 mod round_trip;
 mod selection;
 mod slow_line;

@@ -67,6 +67,10 @@ fn build(command: Command) -> Command {
                 file("output", "FILE", "Write to this file (must not exist) and not to standard output").short('o'),
             ),
         )
+        .subcommand(
+            Command::new("pin")
+                .about("Show the pin: where the history ends, to be kept on paper or elsewhere (`check --pin`)"),
+        )
         .subcommand(Command::new("words").about("Show the 24 recovery words, to be written down"))
         .subcommand(
             Command::new("recover")
@@ -107,6 +111,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         Some(("remove", below)) => remove(below, desk),
         Some(("passwd", below)) => passwd(below, desk),
         Some(("export", below)) => export(below, desk),
+        Some(("pin", _)) => pin(desk),
         Some(("words", _)) => words(desk),
         Some(("recover", below)) => recover(below, desk),
         Some(("rotate", _)) => rotate(desk),
@@ -205,6 +210,23 @@ fn export(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     desk.face.row("key_export", &ExportRecord { file: &name })?;
     desk.face
         .say(&format!("Wrote the key to {name}. Whoever has it can read the backups; keep it apart from the vault."))?;
+    Ok(Exit::Ok)
+}
+
+fn pin(desk: &Desk<'_>) -> Result<Exit> {
+    let row = desk.engine().key_pin(&desk.run()?)?;
+    match &desk.face {
+        Face::Json(stream) => stream.record("pin", &row)?,
+        Face::Plain(plain) => {
+            plain.note(&format!(
+                "The history of {} ends here now. Keep this apart from this machine and from the vault: it is no secret.",
+                harmless_line(&row.account)
+            ))?;
+            plain.line(&row.pin.to_string())?;
+            plain
+                .note("Whoever may have put the vault back to an earlier state is told by:  tuckbox check --pin PIN")?;
+        }
+    }
     Ok(Exit::Ok)
 }
 

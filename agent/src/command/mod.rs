@@ -1,5 +1,6 @@
 //! The verbs: one table, one file each. Parser, help, and (later) completions and shell come from the table.
 
+mod account;
 mod backup;
 mod check;
 mod config;
@@ -7,11 +8,13 @@ mod diff;
 mod doctor;
 mod dump;
 mod explain;
+mod group;
 mod init;
 mod key;
 mod ls;
 mod restore;
 mod serve;
+mod terms;
 mod version;
 mod versions;
 
@@ -57,6 +60,8 @@ pub static VERBS: &[Verb] = &[
     diff::VERB,
     check::VERB,
     key::VERB,
+    account::VERB,
+    group::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,

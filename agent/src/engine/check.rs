@@ -13,6 +13,7 @@ use transport::message::{Check, FETCH_IDS_MAX, FetchBatch, Fetched, Request, Tol
 use super::account::Account;
 use super::cache::{NodeCache, nodes_dir};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
+use super::pin::Pin;
 use super::remote::{Incoming, Next, take_reply};
 use super::trouble::protocol;
 use crate::event::{Event, Phase, Progress};
@@ -30,6 +31,10 @@ pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Resul
     } else if let Some(suspicion) = &account.suspicion {
         tell(&mut summary, row, suspicion.code, &suspicion.to_string(), suspicion.hint.clone(), None)?;
     }
+    if let Some(fault) = job.pin.and_then(|pin| pin.against(account.history().links(), "the pin given here")) {
+        tell(&mut summary, row, fault.code, &fault.to_string(), fault.hint.clone(), None)?;
+    }
+    summary.pin = account.head().map(Pin::of);
     run.watcher.event(&Event::Phase(Phase::Verify));
     on_server(&account, job, &mut summary, row)?;
     bodies(&account, job.full, &mut summary, row)?;

@@ -4,6 +4,7 @@
 //! paths in jobs are absolute bytes, all times milliseconds since 1970, all sizes bytes. Ids are hex strings: `id`
 //! fields hold all 64 digits, people are shown the first eight.
 
+mod admin;
 mod backup;
 mod care;
 mod reading;
@@ -20,6 +21,7 @@ use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
 
+pub use admin::*;
 pub use backup::*;
 pub use care::*;
 pub use reading::*;
@@ -58,8 +60,18 @@ pub trait Engine: Send + Sync {
     fn key_words(&self, run: &Run) -> Result<Zeroizing<String>>;
     /// Makes a key file from recovery words, asked by [`Person::words`].
     fn key_recover(&self, run: &Run) -> Result<Made>;
+    /// The pin: where the account's history ends, for paper. Compared with what is known here first.
+    fn key_pin(&self, run: &Run) -> Result<PinRow>;
     /// Adds a sealing key to the keyring; what comes later is sealed with it.
     fn key_rotate(&self, run: &Run) -> Result<Rotated>;
+    /// Looks after accounts: a request that lists hands over many rows, any other one. Errors as the server refuses.
+    fn account(&self, run: &Run, ask: AccountAsk, row: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()>;
+    /// Makes the line that lets an SSH key in for an account, and adds it on the server when asked to.
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized>;
+    /// Takes SSH keys of an account out on the server.
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked>;
+    /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
+    fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
     /// Answers requests on stdin and stdout until the other side goes.
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()>;
     /// Looks at everything a backup depends on, changes nothing. Each row is handed over as soon as it is known.
@@ -109,6 +121,8 @@ pub struct Where {
     /// So long a lost connection is tried again, milliseconds; [`Patience`](super::patience::Patience) has what counts
     /// when not chosen.
     pub retry_ms: Option<u64>,
+    /// A second place for the pin: a file, see [`pin`](super::pin).
+    pub pin_file: Option<PathBuf>,
 }
 
 /// How to reach a vault over SSH.

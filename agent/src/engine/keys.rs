@@ -14,10 +14,11 @@ use zeroize::Zeroizing;
 
 use super::account::Account;
 use super::connect::Connector;
-use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, Rotated, Run};
+use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, PinRow, Rotated, Run};
+use super::pin::Pin;
 use super::state::{StateDir, write_private};
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, harmless_line};
 
 /// Times that a passphrase is asked for.
 const ATTEMPTS: u32 = 3;
@@ -348,8 +349,10 @@ pub fn recover(run: &Run) -> Result<Made> {
     let account = Account::open_on(&run, connector)?;
     // The words were just typed in: they exist.
     account.change_state(|state| state.words_shown = true)?;
-    account.device()?;
     super::init::remember(&run, opened.vault, &row.name)?;
+    // A new machine knows no history but from a pin in a second place.
+    account.may_write()?;
+    account.device()?;
     Ok(Made {
         key_made: true,
         vault: run.place.vault.clone(),
@@ -403,6 +406,24 @@ fn from_slots<'r>(run: &Run, rows: &'r [AccountRow]) -> Result<(&'r AccountRow, 
         }
     }
     Err(KeyError::Passphrase.into_fault())
+}
+
+/// Where the account's history ends, after it was compared with what is known here.
+pub fn pin(run: &Run) -> Result<PinRow> {
+    let account = Account::open(run)?;
+    // A pin of a history that is not the one would only confirm it.
+    if let Some(suspicion) = &account.suspicion {
+        return Err(suspicion.clone());
+    }
+    account.may_read();
+    let head = account.head().ok_or_else(|| {
+        Fault::new(Code::AccountNone, format!("the account {} has no history yet", harmless_line(&account.row.name)))
+            .hint("tuckbox init")
+    })?;
+    let pin = Pin::of(head);
+    let (name, vault) = (account.row.name.clone(), account.vault.hex());
+    account.remote.close()?;
+    Ok(PinRow { account: name, vault_id: vault, pin })
 }
 
 /// Adds a sealing key: a new keyring, committed as a key link.

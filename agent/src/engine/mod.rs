@@ -7,9 +7,11 @@
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
+//! * [`admin`]: accounts and groups, which needs no key
 //! * [`queue`]: how stages meet
 
 pub mod account;
+pub mod admin;
 pub mod ask_once;
 pub mod backup;
 pub mod cache;
@@ -27,6 +29,7 @@ pub mod list;
 pub mod overlay;
 pub mod patience;
 pub mod pax;
+pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod restore;
@@ -40,9 +43,10 @@ pub mod view;
 
 use std::io::Write;
 
+use transport::message::Request;
 use zeroize::Zeroizing;
 
-use crate::fault::Result;
+use crate::fault::{Code, Fault, Result};
 use job::*;
 
 /// The engine.
@@ -63,7 +67,7 @@ impl Engine for RealEngine {
     }
 
     fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
-        list::list(run, &job, row)
+        list::list(run, &job, &mut |entry| unless_stopped(run).and_then(|()| row(entry)))
     }
 
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
@@ -71,11 +75,13 @@ impl Engine for RealEngine {
     }
 
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
-        dump::dump(run, &job, out)
+        let dumped = dump::dump(run, &job, &mut UntilStopped { run, out });
+        // What was cut short by a signal is no trouble of the output.
+        dumped.map_err(|fault| unless_stopped(run).err().unwrap_or(fault))
     }
 
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
-        diff::diff(run, &job, row)
+        diff::diff(run, &job, &mut |difference| unless_stopped(run).and_then(|()| row(difference)))
     }
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
@@ -110,8 +116,28 @@ impl Engine for RealEngine {
         keys::recover(run)
     }
 
+    fn key_pin(&self, run: &Run) -> Result<PinRow> {
+        keys::pin(run)
+    }
+
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         keys::rotate(run)
+    }
+
+    fn account(&self, run: &Run, ask: AccountAsk, row: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()> {
+        admin::account(run, ask, row)
+    }
+
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized> {
+        admin::one(run, &Request::Account(AccountAsk::Authorize(ask)))
+    }
+
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
+        admin::one(run, &Request::Account(AccountAsk::Revoke(ask)))
+    }
+
+    fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
+        admin::group(run, ask, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
@@ -122,5 +148,26 @@ impl Engine for RealEngine {
 
     fn doctor(&self, run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
         doctor::doctor(run, row)
+    }
+}
+
+/// A tree may have more names than anybody can wait for: whoever lists or dumps it is stopped by the first signal.
+fn unless_stopped(run: &Run) -> Result<()> {
+    if run.stop.asked() { Err(Fault::new(Code::Interrupted, "it was interrupted")) } else { Ok(()) }
+}
+
+struct UntilStopped<'a> {
+    run: &'a Run,
+    out: &'a mut dyn Write,
+}
+
+impl Write for UntilStopped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        unless_stopped(self.run).map_err(std::io::Error::other)?;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }

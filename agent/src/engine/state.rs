@@ -25,9 +25,16 @@ pub struct AccountState {
     /// Roots that this device committed, by source (hex): entries under them may be taken over unread.
     #[serde(default)]
     pub own_roots: BTreeMap<String, OwnRoot>,
+    /// The history up to this link was taken as the true one after a person looked, with what it lacks.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub accepted: u64,
     /// The recovery words were shown.
     #[serde(default)]
     pub words_shown: bool,
+}
+
+fn is_none(accepted: &u64) -> bool {
+    *accepted == 0
 }
 
 /// A place in a chain.

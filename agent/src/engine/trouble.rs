@@ -44,6 +44,10 @@ pub fn from_store(error: &store::Error) -> Fault {
         E::Taken { what } => Fault::new(Code::AccountBound, format!("{what} is there already")),
         E::Key(key) => from_key(*key),
         E::Refused { why } => Fault::new(Code::VaultRefused, why.clone()),
+        E::Full { .. } => Fault::new(Code::QuotaHard, error.to_string())
+            .hint("remove versions, or ask the vault's administrator for more room"),
+        E::Frozen { why } => Fault::new(Code::AccountFrozen, why.clone())
+            .hint("ask the server's administrator; reading and restoring a frozen account work"),
         E::Catalog(cause) => {
             Fault::new(Code::DiskFailed, "the catalog of the vault failed").because(cause).hint("tuckbox check")
         }

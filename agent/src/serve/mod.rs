@@ -4,10 +4,13 @@
 //! call that stores or fetches goes on until its end. What may be asked is decided by the role in [`permit`], before
 //! anything else is looked at.
 
+pub mod accounts;
 pub mod ask;
+pub mod authorize;
 pub mod chain;
 pub mod check;
 pub mod fetch;
+pub mod groups;
 pub mod open;
 pub mod permit;
 pub mod refuse;
@@ -36,6 +39,8 @@ pub struct Server {
     refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
+    /// The home of the user who runs this.
+    home: Option<PathBuf>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
@@ -54,6 +59,7 @@ impl Server {
             role: job.role,
             refusal: job.refusal.clone(),
             only: job.account.clone(),
+            home: job.home.clone(),
             disk: Arc::new(RealDisk),
             clock,
             chance,
@@ -130,18 +136,16 @@ impl Server {
     /// An account by name or number, if it may be seen.
     fn find(&self, vault: &Vault, name: &str) -> Result<AccountInfo, Refused> {
         let by_name = vault.account(&AccountSelector::Name(name.to_owned()));
-        let number = name.strip_prefix("0x").unwrap_or(name);
-        let found = by_name.or_else(|error| match u32::from_str_radix(number, 16) {
-            Ok(number) => vault.account(&AccountSelector::Number(number)).map_err(|_| error),
-            Err(_) => Err(error),
+        let found = by_name.or_else(|error| match accounts::number(name) {
+            Some(number) => vault.account(&number).map_err(|_| error),
+            None => Err(error),
         })?;
         if self.may_see(&found) { Ok(found) } else { Err(Refused::no_account(name)) }
     }
 
     fn may_see(&self, account: &AccountInfo) -> bool {
         self.only.as_ref().is_none_or(|only| {
-            let number = only.strip_prefix("0x").unwrap_or(only);
-            *only == account.name || u32::from_str_radix(number, 16).is_ok_and(|number| number == account.number)
+            *only == account.name || accounts::number(only) == Some(AccountSelector::Number(account.number))
         })
     }
 
@@ -166,6 +170,8 @@ impl Server {
             Request::Under(under) => self.under(call, &under),
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
+            Request::Account(ask) => self.look_after_accounts(call, ask),
+            Request::Group(ask) => self.look_after_groups(call, ask),
         }
     }
 }

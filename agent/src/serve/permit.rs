@@ -18,6 +18,8 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),
         Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
+        Request::Account(_) => ("looking after accounts", role == Role::Admin),
+        Request::Group(_) => ("looking after groups", role == Role::Admin),
     };
     if allowed { Ok(()) } else { Err(refusal(role, what)) }
 }
@@ -40,12 +42,7 @@ fn may_change(role: Role) -> bool {
 }
 
 fn refusal(role: Role, what: &str) -> Fault {
-    let name = match role {
-        Role::Read => "read",
-        Role::Append => "append",
-        Role::Backup => "backup",
-        Role::Admin => "admin",
-    };
+    let name = role.name();
     Fault::new(Code::PolicyRole, format!("the role {name} of this key does not allow {what}"))
         .hint("use a key with another role, or ask the server's administrator")
 }

@@ -32,9 +32,18 @@ impl Server {
     pub fn upload(&self, call: &Call, begin: &Begin) -> Result<(), Refused> {
         let (_, account, domain) = self.account(Access::Write)?;
         if account.state != AccountState::Open {
-            return Err(Fault::new(Code::AccountFrozen, "nothing may be added to this account: it is frozen")
-                .hint("ask the server's administrator; reading and restoring work")
-                .into());
+            let why = if account.reason.is_empty() { String::new() } else { format!(": {}", account.reason) };
+            return Err(Fault::new(
+                Code::AccountFrozen,
+                format!("nothing may be added to this account: it is frozen{why}"),
+            )
+            .hint("ask the server's administrator; reading and restoring work")
+            .into());
+        }
+        // Before anything is sent; what only says that something is to go has no source and always finds room.
+        if !begin.sources.is_empty() && domain.room(&account)? == Some(0) {
+            let (limit, used) = (account.terms.hard_bytes.unwrap_or(0), domain.stored()?.pack_bytes);
+            return Err(store::Error::Full { account: account.name, limit, used }.into());
         }
         if begin.stripe {
             return self.stripe(call, begin, &domain, &account);

@@ -78,6 +78,12 @@ impl Rows<'_> {
         Ok(out)
     }
 
+    /// How many links there are of one kind.
+    pub fn count_links(&self, account: u32, kind: u8) -> Result<u64> {
+        let mut ask = self.conn.prepare_cached("SELECT count(*) FROM link WHERE account = ?1 AND kind = ?2")?;
+        unsigned(ask.query_row(params![account, kind], |row| row.get(0))?)
+    }
+
     /// All links of one kind, in order.
     pub fn links_of_kind(&self, account: u32, kind: u8) -> Result<Vec<LinkRow>> {
         let mut ask = self.conn.prepare_cached(&format!(

@@ -12,6 +12,7 @@ mod nodes;
 mod open;
 mod packs;
 mod rebuild;
+mod reserve;
 mod schema;
 
 use std::ops::Deref;

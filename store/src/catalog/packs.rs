@@ -182,6 +182,13 @@ impl Rows<'_> {
         Ok(out)
     }
 
+    /// How many packs there are, and their bytes in all.
+    pub fn pack_totals(&self) -> Result<(u64, u64)> {
+        let mut ask = self.conn.prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM pack")?;
+        let (packs, bytes) = ask.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        Ok((unsigned(packs)?, unsigned(bytes)?))
+    }
+
     /// The places in a pack, with their states, by offset.
     pub fn places_in(&self, pack: PackId) -> Result<Vec<(Place, State)>> {
         let mut ask = self.conn.prepare_cached(&format!(

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::id::DomainId;
 
 /// Raised with every change of a table. An older catalog is made again from the packs.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// `state` of a place: 0 good, 1 condemned, 2 damaged (see [`super::State`]).
 const TABLES: &str = "
@@ -56,6 +56,10 @@ CREATE TABLE link(
     PRIMARY KEY(account, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_kind ON link(account, kind);
+CREATE TABLE reserve(
+    session BLOB PRIMARY KEY,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes the tables in an empty database; otherwise looks whether they are ours.

@@ -12,7 +12,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use body::{Counts, SourceRoot, VersionBody, clear_sources};
+pub use body::{Counts, SourceRoot, VersionBody, clear_sources, is_plain_path};
 pub use certificate::Certificate;
 pub use device_body::{certificate_of, open_device_body, seal_device_body};
 pub use link::{Link, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SIGNED_LINK_BYTES, SignedLink};

@@ -90,6 +90,9 @@ impl Domain {
             finished.iter().map(|p| NewPack { header: &p.header, bytes: p.bytes, lines: &p.lines }).collect();
         let write = self.inner.catalog.write()?;
         write.rows().insert_packs(&rows)?;
+        for pack in finished {
+            write.rows().brought(pack.header.session, pack.bytes)?;
+        }
         write.commit()?;
         for pack in finished {
             // A name that stays is found by adoption and removed then.

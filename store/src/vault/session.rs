@@ -243,7 +243,7 @@ impl Domain {
         Ok(false)
     }
 
-    fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
+    pub(super) fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
         super::account::load_now(&self.inner.shared, &self.inner.paths, account)
     }
 }

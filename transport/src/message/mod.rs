@@ -5,6 +5,7 @@
 //! reader does not know are skipped. Lists of ids travel as one byte string.
 
 mod account;
+pub mod admin;
 mod ask;
 mod chain;
 mod check;
@@ -25,7 +26,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts` and `Init` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account` and `Group` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -65,6 +66,12 @@ pub enum Request {
     /// Prove what is stored. Replies are [`Told`] messages.
     #[n(12)]
     Check(#[n(0)] Check),
+    /// Look after accounts; about the vault, not the opened account.
+    #[n(20)]
+    Account(#[n(0)] admin::Account),
+    /// Look after groups; about the vault.
+    #[n(21)]
+    Group(#[n(0)] admin::Group),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

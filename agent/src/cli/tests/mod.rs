@@ -50,6 +50,8 @@ Verbs:
   diff      Show what differs between two versions
   check     Prove that everything the versions need is in the vault and unaltered
   key       Show, protect, copy, recover and renew the key
+  account   Look after the accounts of a vault: make, list, limit, freeze, delete, let SSH keys in
+  group     Look after groups of accounts: make, list, add and remove members
   config    Show what can be set and what is set; print systemd units
   doctor    Look at everything that a backup depends on
   explain   Explain an error code
@@ -407,7 +409,7 @@ fn serve_never_prints() {
     let shown = run_line("serve --stdio --vault /srv/v --role append");
     assert_eq!((shown.status, shown.out.as_str(), shown.err.as_str()), (0, "", ""));
     assert!(
-        shown.seen.contains("ServeJob { vault: \"/srv/v\", account: None, role: Append, refusal: None }"),
+        shown.seen.contains("ServeJob { vault: \"/srv/v\", account: None, role: Append, home: "),
         "{}",
         shown.seen
     );

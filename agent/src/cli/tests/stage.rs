@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::ask::Keyboard;
 use crate::cli::run;
 use crate::engine::job::*;
+use crate::engine::pin::Pin;
 use crate::event::{Action, Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::world::{Environment, Out, Terminal, World};
@@ -127,6 +128,20 @@ impl Engine for Fake {
             ..Default::default()
         })
     }
+    fn account(&self, run: &Run, ask: AccountAsk, _: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized> {
+        self.see(run, ask)?;
+        Ok(Authorized { line: "restrict,command=\"tuckbox serve\" ssh-ed25519 AAAA".into(), file: None })
+    }
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
+        self.see(run, ask)?;
+        Ok(Revoked { file: "/home/vault/.ssh/authorized_keys".into(), lines: Vec::new() })
+    }
+    fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
     fn versions(&self, run: &Run, job: VersionsJob) -> Result<Vec<VersionRow>> {
         self.see(run, job)?;
         Ok(vec![version_row()])
@@ -189,6 +204,11 @@ impl Engine for Fake {
     fn key_recover(&self, run: &Run) -> Result<Made> {
         let words = run.person.words()?;
         self.see(run, words.as_str()).map(|()| Made::default())
+    }
+    fn key_pin(&self, run: &Run) -> Result<PinRow> {
+        self.see(run, "pin")?;
+        let head = store::vault::Head { sequence: 12, chain: store::id::ChainHash::new([0xab; 32]), marker: 0 };
+        Ok(PinRow { account: "laptop".into(), vault_id: "00".repeat(16), pin: Pin::of(head) })
     }
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         self.see(run, "rotate").map(|()| Rotated::default())

@@ -8,7 +8,7 @@ use store::seal::DeviceKey;
 use store::tree::{Built, Entry};
 use transport::message::Outcome;
 
-use super::prepare::{Base, newest_version};
+use super::prepare::Base;
 use super::source_run::SourceRun;
 use crate::engine::account::{Account, Made};
 use crate::engine::job::{BackupJob, BackupSummary};
@@ -92,7 +92,7 @@ fn commit(
 ) -> Result<Published> {
     // Made again for every attempt: another client's version may have come first, with other sources.
     let make = || -> Result<Made> {
-        let before = newest_version(account)?.unwrap_or_default();
+        let before = account.newest_version()?.unwrap_or_default();
         let sequence = account.head().map_or(1, |head| head.sequence + 1);
         let mut root_changed = false;
         let mut sources: Vec<SourceRoot> = Vec::new();

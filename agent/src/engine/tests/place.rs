@@ -79,6 +79,7 @@ impl Place {
                 remote_program: None,
                 stripes: None,
                 retry_ms: None,
+                pin_file: None,
             },
             folders: Folders {
                 config: at("config"),
