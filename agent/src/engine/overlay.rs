@@ -13,7 +13,7 @@ use std::sync::Arc;
 use store::chain::SourceRoot;
 use store::id::{ContentId, NodeId};
 use store::tree::{
-    Child, DirReader, Entry, Facts, Kind, Node, NodeSource, Owner, Time, Totals, What, check_name, find,
+    Child, DirReader, Entry, Facts, Kind, Node, NodeSource, Owner, Pages, Time, Totals, What, check_name, find,
 };
 
 use crate::fault::{Code, Fault, Result};
@@ -133,8 +133,16 @@ impl<'n> Overlay<'n> {
 
     /// What is in a directory, in order of name. Nothing, when it is none.
     pub fn children<'o>(&'o self, of: &Found<'o>) -> Children<'o> {
-        let real = match &of.entry.what {
-            What::Dir(child) if !of.made_up => Some(DirReader::new(self.nodes, child.node)),
+        self.children_but(of, None)
+    }
+
+    /// The same without the entries of pages that are known in the directory of this number.
+    pub fn children_but<'o>(&'o self, of: &Found<'o>, known: Option<(&'o dyn Pages, u64)>) -> Children<'o> {
+        let real = match (&of.entry.what, known) {
+            (What::Dir(child), None) if !of.made_up => Some(DirReader::new(self.nodes, child.node)),
+            (What::Dir(child), Some((known, dir))) if !of.made_up => {
+                Some(DirReader::without(self.nodes, child.node, known, dir))
+            }
             _ => None,
         };
         let mounts = of.mount.map(|mount| mount.below.iter().peekable());
@@ -212,7 +220,7 @@ pub fn not_there(path: &[u8], depth: usize) -> Fault {
 }
 
 /// A path for a command that is shown.
-fn quoted(path: &[u8]) -> String {
+pub fn quoted(path: &[u8]) -> String {
     let text = for_terminal(path);
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'+' | b','));
     if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }

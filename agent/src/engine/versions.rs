@@ -3,7 +3,7 @@
 use store::chain::{LinkKind, ReceivedLink, VersionBody};
 
 use super::account::Account;
-use super::job::{At, Run, SourceRow, VersionRow, VersionsJob};
+use super::job::{At, Run, SourceRow, VersionMark, VersionRow, VersionsJob};
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
 
@@ -81,4 +81,14 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
         }
     };
     Ok(found.clone())
+}
+
+/// A version as rows about what is in it name it.
+pub fn mark(link: &ReceivedLink) -> VersionMark {
+    VersionMark { id: link.link_id().hex(), sequence: link.link().sequence, received_at_ms: link.received_at() }
+}
+
+/// The digits of a version's id that people see.
+pub fn short(link: &ReceivedLink) -> String {
+    link.link_id().hex().chars().take(8).collect()
 }
