@@ -81,8 +81,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         Face::Plain(_) if null => desk.world.stdout.write(&[row.entry.path.as_slice(), b"\0"].concat()),
         Face::Plain(plain) => plain.line(&line(&row, all, long, desk)),
     })?;
-    if !null {
-        desk.face.note(&told(&summary, all))?;
+    if let (Face::Plain(plain), false) = (&desk.face, null) {
+        plain.note(&told(&summary, all))?;
     }
     desk.face.summary("find", &summary)?;
     Ok(Exit::Ok)

@@ -58,7 +58,7 @@ fn build(command: Command) -> Command {
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     if let Some(since) = matches.get_one::<String>("deleted-since") {
         let since = desk.version(since)?;
-        desk.face.note(&format!("deleted since {}", since.sentence))?;
+        desk.face.note(&format!("looks at {} and all after it", since.sentence))?;
         return super::undelete::to_disk(matches, desk, Some(since.at));
     }
     let (at, understood) = desk.at(matches)?;

@@ -11,7 +11,7 @@ use super::diff::differences;
 use super::job::{
     AppendSummary, At, BackRow, Change, Overwrite, RestoreJob, RestorePlan, RestoreSummary, Run, UndeleteJob,
 };
-use super::overlay::{Overlay, Step, Walk, components, not_there};
+use super::overlay::{Overlay, Step, Walk, components, not_there, quoted};
 use super::past::never;
 use super::restore::restore_view;
 use super::rewrite::Rewrite;
@@ -108,7 +108,10 @@ pub fn undelete_in_vault(
             [(one, _)] => format!("a version that has {} again", for_terminal(one)),
             many => format!("a version that has {} again", counted(many.len() as u64, "path", "paths")),
         };
-        append(&newest, rewrite, sources, what, job.dry_run, Own::Ends)?
+        let along: Vec<String> = backs.iter().map(|(path, _)| quoted(&on_disk(&newest, path))).collect();
+        let along = (!along.is_empty()).then(|| format!("tuckbox restore {}", along.join(" ")));
+        let done = append(&newest, rewrite, sources, what, job.dry_run, Own::Ends)?;
+        AppendSummary { bring_along: along, ..done }
     };
     close(reading, &mut summary)?;
     Ok(summary)

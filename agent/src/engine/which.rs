@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use store::id::NodeId;
+use store::id::{ContentId, NodeId};
 use store::record::Refs;
 use store::tree::{Content, Entry, Node, Piece, What, decode};
 
 use super::job::{Run, VersionMark, WhichRow};
 use super::overlay::host_name;
+use super::past::content_name;
 use super::versions::mark;
 use super::view::{Reading, View};
 use crate::fault::{Code, Fault, Result};
@@ -193,6 +194,11 @@ fn one_node(view: &View<'_>, id: NodeId, path: &[u8], (refs, node): (&Refs, &Nod
                 told.about("chunk", chunk.bytes(), || rest("the content of a file", here()))?;
             }
             What::File { content: Content::Pieces(pieces), .. } => {
+                if let Some(name) =
+                    content_name(&view.account.sealer, entry).and_then(|name| ContentId::from_hex(&name))
+                {
+                    told.about("content", name.bytes(), || rest("the content of a file", here()))?;
+                }
                 let mut once = HashSet::new();
                 for piece in pieces {
                     if let Piece::Data { id, .. } = piece
@@ -201,6 +207,10 @@ fn one_node(view: &View<'_>, id: NodeId, path: &[u8], (refs, node): (&Refs, &Nod
                         told.about("chunk", id.bytes(), || rest("a part of a file", here()))?;
                     }
                 }
+            }
+            What::File { content: Content::Inline(bytes), .. } => {
+                let name = view.account.sealer.chunk_id(bytes);
+                told.about("content", name.bytes(), || rest("the content of a file", here()))?;
             }
             _ => {}
         }

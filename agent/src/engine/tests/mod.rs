@@ -8,5 +8,6 @@ mod losses;
 mod place;
 mod several;
 mod stripes;
+mod time_travel;
 mod trick_disk;
 mod wire;
