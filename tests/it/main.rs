@@ -2,6 +2,8 @@
 //!
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
+mod as_at;
+mod compare;
 mod concurrent;
 mod counts;
 mod decoder;
@@ -18,10 +20,12 @@ mod keys;
 mod kill;
 mod profile;
 mod round_trip;
+mod search;
 mod selection;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod undo;
 
 use tests::world::World;
 

@@ -17,7 +17,7 @@ use store::tree::{
 };
 
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, quoted};
 
 /// Where sources stand.
 #[derive(Debug, Default)]
@@ -217,13 +217,6 @@ pub fn not_there(path: &[u8], depth: usize) -> Fault {
     Fault::new(Code::PathNone, format!("there is no {} in this version", for_terminal(path)))
         .hint(format!("look at what is there: tuckbox ls {}", quoted(&above)))
         .path(path)
-}
-
-/// A path for a command that is shown.
-pub fn quoted(path: &[u8]) -> String {
-    let text = for_terminal(path);
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'+' | b','));
-    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The components of a path; empty ones do not count.

@@ -10,12 +10,11 @@ use store::tree::{Content, Entry, Piece, What};
 use super::diff::{same_content, same_metadata};
 use super::job::{Change, HistoryJob, HistorySummary, Run, StateRow, VersionMark};
 use super::list::row_of;
-use super::overlay::quoted;
 use super::trail;
 use super::versions::mark;
 use super::view::{Reading, View, concerns};
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, quoted};
 
 /// Hands each state to `row`, oldest first.
 pub fn history(run: &Run, job: &HistoryJob, row: &mut dyn FnMut(StateRow) -> Result<()>) -> Result<HistorySummary> {

@@ -11,7 +11,7 @@ use super::diff::differences;
 use super::job::{
     AppendSummary, At, BackRow, Change, Overwrite, RestoreJob, RestorePlan, RestoreSummary, Run, UndeleteJob,
 };
-use super::overlay::{Overlay, Step, Walk, components, not_there, quoted};
+use super::overlay::{Overlay, Step, Walk, components, not_there};
 use super::past::never;
 use super::restore::restore_view;
 use super::rewrite::Rewrite;
@@ -22,7 +22,7 @@ use super::view::{Reading, View, concerns};
 use super::why::holds;
 use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, quoted};
 use crate::source::Dir;
 use crate::units::counted;
 

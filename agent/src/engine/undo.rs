@@ -3,13 +3,13 @@
 use store::chain::SourceRoot;
 
 use super::job::{AppendPlan, AppendSummary, At, DeleteJob, RollbackJob, Run};
-use super::overlay::{Overlay, components, host_name, quoted};
+use super::overlay::{Overlay, components, host_name};
 use super::rewrite::Rewrite;
 use super::versions::short;
 use super::view::{Reading, View};
 use super::why::holds;
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, quoted};
 use crate::units::counted;
 
 /// Appends a version without the job's paths.
