@@ -79,7 +79,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
             &Record { entry: record(&row.entry), version: VersionOf::from(&row.version), deleted: row.deleted },
         ),
         Face::Plain(_) if null => desk.world.stdout.write(&[row.entry.path.as_slice(), b"\0"].concat()),
-        Face::Plain(plain) => plain.line(&line(&row, all, long, desk)),
+        // Whoever waits for the first has it at once, in a pipe too.
+        Face::Plain(plain) => plain.line(&line(&row, all, long, desk)).and_then(|()| desk.world.stdout.flush()),
     })?;
     if let (Face::Plain(plain), false) = (&desk.face, null) {
         plain.note(&told(&summary, all))?;

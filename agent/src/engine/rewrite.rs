@@ -177,7 +177,11 @@ impl<'a> Rewrite<'a> {
             let all = old.iter().chain(&sources).map(|source| source.id);
             all.collect::<BTreeSet<_>>().into_iter().collect()
         };
-        let roots: Vec<NodeId> = sources.iter().map(|source| source.root).collect();
+        // All below a new root is here where all below the old one was: what was put in has been fetched.
+        let filled = |old: &&SourceRoot| self.nodes.is_filled(&old.root);
+        let from_filled = |new: &&SourceRoot| old.iter().filter(filled).any(|old| old.id == new.id);
+        let made = sources.iter().filter(|new| self.made.contains(&new.root)).filter(from_filled);
+        let roots: Vec<NodeId> = made.map(|source| source.root).collect();
         let session = SessionId::new(account.run.chance.bytes());
         let link = Uplink::new(account.remote.clone(), ids, session);
         account.run.watcher.event(&Event::Phase(Phase::Commit));

@@ -101,7 +101,7 @@ pub fn undelete_in_vault(
         let mut sources = newest.sources.clone();
         for (path, at) in &backs {
             if let Some(view) = views.get(*at) {
-                put_back(&mut rewrite, &mut sources, view, path)?;
+                put_back(&mut rewrite, &mut sources, &newest, view, path)?;
             }
         }
         let what = match backs.as_slice() {
@@ -294,7 +294,13 @@ fn disk_lacks(view: &View<'_>, path: &[u8]) -> bool {
 }
 
 /// Puts what stands at a path of an older version into the sources.
-fn put_back(rewrite: &mut Rewrite<'_>, sources: &mut Vec<SourceRoot>, view: &View<'_>, path: &[u8]) -> Result<()> {
+fn put_back(
+    rewrite: &mut Rewrite<'_>,
+    sources: &mut Vec<SourceRoot>,
+    newest: &View<'_>,
+    view: &View<'_>,
+    path: &[u8],
+) -> Result<()> {
     let overlay = view.overlay();
     let found = overlay.need(path)?;
     view.fill(&overlay, &found)?;
@@ -314,6 +320,9 @@ fn put_back(rewrite: &mut Rewrite<'_>, sources: &mut Vec<SourceRoot>, view: &Vie
     let depth = components(&source_path(view, old)).count();
     let names: Vec<&[u8]> = components(path).skip(depth).collect();
     let now = sources.iter().find(|now| now.id == old.id).cloned();
+    if let Some(now) = newest.sources.iter().find(|now| now.id == old.id) {
+        newest.nodes.fill(now.root)?;
+    }
     let new =
         rewrite.put_back(old, now.as_ref(), &names).map_err(|fault| Fault { path: Some(path.to_vec()), ..fault })?;
     match sources.iter_mut().find(|now| now.id == old.id) {

@@ -25,7 +25,8 @@ pub fn delete(run: &Run, job: &DeleteJob) -> Result<AppendSummary> {
             )
             .hint("name the paths; or go back in time: tuckbox rollback --to TIME"));
         }
-        newest.prepare(&paths)?;
+        let near = |source: &&SourceRoot| paths.iter().any(|path| holds(&source_path(&newest, source), path));
+        newest.sources.iter().filter(near).try_for_each(|source| newest.nodes.fill(source.root))?;
         let mut rewrite = Rewrite::new(&reading.account, &reading.nodes);
         let mut sources = newest.sources.clone();
         for (n, path) in paths.iter().enumerate() {
@@ -155,7 +156,6 @@ fn without(rewrite: &mut Rewrite<'_>, sources: &mut Vec<SourceRoot>, path: &[u8]
     if let Some(source) = index.and_then(|index| sources.get_mut(index)) {
         let depth = components(&source_path(view, source)).count();
         let names: Vec<&[u8]> = components(path).skip(depth).collect();
-        // Nodes on the way are asked for one by one where the source is large.
         *source = rewrite.put(source, &names, None)?;
     }
     Ok(())

@@ -22,7 +22,7 @@ pub fn which(run: &Run, prefix: &str, row: &mut dyn FnMut(WhichRow) -> Result<()
     let prefix = Prefix::new(prefix)?;
     let reading = Reading::open(run)?;
     let found = {
-        let mut told = Told { prefix: &prefix, row, found: 0 };
+        let mut told = Told { prefix: &prefix, row, once: HashSet::new(), found: 0 };
         about_account(&reading, &mut told)?;
         let views = reading.all(None)?;
         let mut seen = HashSet::new();
@@ -77,10 +77,14 @@ impl Prefix {
     }
 }
 
+type Once = (&'static str, Vec<u8>, Option<Vec<u8>>);
+
 /// Tells what fits.
 struct Told<'t> {
     prefix: &'t Prefix,
     row: &'t mut dyn FnMut(WhichRow) -> Result<()>,
+    /// Kind, id and path of what was told.
+    once: HashSet<Once>,
     found: u64,
 }
 
@@ -90,8 +94,12 @@ impl Told<'_> {
         if !self.prefix.fits(id) {
             return Ok(());
         }
-        self.found += 1;
         let Rest { name, path, version } = rest();
+        // The newest version with it was met first.
+        if !self.once.insert((kind, id.to_vec(), path.clone())) {
+            return Ok(());
+        }
+        self.found += 1;
         (self.row)(WhichRow { kind, id: store::id::hex(id), name, path, version })
     }
 }
@@ -150,7 +158,7 @@ fn nodes(view: &View<'_>, seen: &mut HashSet<NodeId>, told: &mut Told<'_>) -> Re
             continue;
         }
         view.nodes.fill(source.root)?;
-        let host = view.hosts.then(|| [b"/", &*host_name(&source.host)].concat()).unwrap_or_default();
+        let host = if view.hosts { [b"/", &*host_name(&source.host)].concat() } else { Vec::new() };
         let mut waiting = vec![(source.root, [host.as_slice(), source.path.as_slice()].concat())];
         while let Some((id, path)) = waiting.pop() {
             if !seen.insert(id) {

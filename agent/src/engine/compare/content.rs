@@ -275,8 +275,8 @@ struct Comparing {
 impl Comparing {
     /// Files that are at their end, and empty ones.
     fn settle(&mut self) {
-        while let Some(one) = self.files.pop_front_if(|one| one.at >= one.size) {
-            self.done.push_back(one.same);
+        while self.files.front().is_some_and(|one| one.at >= one.size) {
+            self.done.extend(self.files.pop_front().map(|one| one.same));
         }
     }
 }
