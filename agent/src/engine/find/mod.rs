@@ -386,7 +386,9 @@ mod tests {
         let forest = Forest::new(&[("h", "/s", copies)]);
         let done = search(&[&forest], false, "/", glob("none"));
         assert!(done.reads[0] < 10, "{} nodes were read", done.reads[0]);
-        let done = search(&[&forest], false, "/", glob("42"));
-        assert_eq!(done.rows.len(), 50, "each place is told");
+        for all in [false, true] {
+            let done = search(&[&forest], all, "/", glob("42"));
+            assert_eq!(done.rows.len(), 50, "each place is told");
+        }
     }
 }

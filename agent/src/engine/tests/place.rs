@@ -237,6 +237,13 @@ pub(super) struct Thing {
     pub(super) bytes: Vec<u8>,
 }
 
+impl Thing {
+    /// Bytes of its content.
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
 impl std::fmt::Debug for Thing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { kind, mode, mtime, bytes } = self;

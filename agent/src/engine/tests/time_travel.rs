@@ -14,7 +14,7 @@ use store::tree::Kind;
 use super::place::{Place, Tree, job, noise, tree, within};
 use crate::engine::job::*;
 use crate::engine::{find, past, undelete, undo};
-use crate::fault::Code;
+use crate::fault::{Code, Fault, Result};
 
 /// Something done to a tree: what, where, and how.
 type Edit = (u8, usize, u64);
@@ -257,4 +257,86 @@ fn deleting_where_sources_meet() {
     within(move || undelete::undelete_in_vault(&runner, &bring, &mut |_| Ok(()))).unwrap();
     assert_eq!(names(), ["inner", "inner/dir", "inner/dir/three", "one"]);
     place.check(&run);
+}
+
+/// Makes another version while the person is asked.
+struct Meanwhile(Box<dyn Fn() + Send + Sync>);
+
+impl Person for Meanwhile {
+    fn may_ask(&self) -> bool {
+        false
+    }
+
+    fn secret(&self, _: &str) -> Option<zeroize::Zeroizing<String>> {
+        None
+    }
+
+    fn answer(&self, _: &str) -> Option<zeroize::Zeroizing<String>> {
+        None
+    }
+
+    fn passphrase(&self, _: &str, _: u32) -> Result<Passphrase> {
+        Err(Fault::new(Code::KeyPassphraseNeeded, "nobody is there"))
+    }
+
+    fn new_passphrase(&self, _: &str, _: bool) -> Result<Option<Passphrase>> {
+        Ok(None)
+    }
+
+    fn words(&self) -> Result<zeroize::Zeroizing<String>> {
+        Err(Fault::new(Code::KeyWords, "nobody is there"))
+    }
+
+    fn host_key(&self, _: &HostKeyQuestion) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn restore_in_place(&self, _: &RestorePlan) -> Result<()> {
+        Ok(())
+    }
+
+    fn append(&self, _: &AppendPlan) -> Result<()> {
+        (self.0)();
+        Ok(())
+    }
+
+    fn picked(&self, _: &VersionRow) {}
+}
+
+#[test]
+fn a_version_that_came_in_between_is_not_hidden() {
+    let past = Past::new(&[vec![(0, 0, 9)], vec![(0, 1, 10)]]);
+    let Past { place, run, source, .. } = past;
+    fs::write(source.join("late"), b"late").unwrap();
+    let before = place.links(&run).len();
+    let place = Arc::new(place);
+    let (inner, backs_up, from) = (Arc::clone(&place), run.clone(), source.clone());
+    let mut asked = run.clone();
+    asked.person = Arc::new(Meanwhile(Box::new(move || drop(inner.backup(&backs_up, job([&from])).unwrap()))));
+    let fault = within(move || {
+        undo::rollback(&asked, &RollbackJob { to: At::Latest { back: 1 }, dry_run: false }).unwrap_err()
+    });
+    assert_eq!(fault.code, Code::SourceBusy, "{fault}");
+    assert_eq!(place.links(&run).len(), before + 1, "the backup's link, and no other");
+    assert!(place.restored(&run, &source) == tree(&source));
+}
+
+/// What a rewrite took over from this device's own root is still its own; what it put in is looked at again.
+#[test]
+fn the_next_backup_reads_what_it_has_to() {
+    let past = Past::new(&[(0..7).map(|n| (0, n, 20 + n as u64)).collect()]);
+    let Past { place, run, source, .. } = past;
+    let all: u64 = tree(&source).values().map(|thing| thing.len()).sum();
+    let path = || vec![source.join("a").as_os_str().as_bytes().to_vec()];
+    let (deletes, paths) = (run.clone(), path());
+    within(move || undo::delete(&deletes, &DeleteJob { paths, dry_run: false })).unwrap();
+    let again = place.backup(&run, job([&source])).unwrap();
+    assert_eq!((again.read_bytes, again.files_new), (20, 1), "only the file that the version lacked: {again:?}");
+    let (deletes, paths) = (run.clone(), path());
+    within(move || undo::delete(&deletes, &DeleteJob { paths, dry_run: false })).unwrap();
+    let (runner, paths) = (run.clone(), path());
+    let bring = UndeleteJob { paths, in_vault: true, ..UndeleteJob::default() };
+    within(move || undelete::undelete_in_vault(&runner, &bring, &mut |_| Ok(()))).unwrap();
+    let again = place.backup(&run, job([&source])).unwrap();
+    assert_eq!((again.read_bytes, again.new_bytes, again.files_unchanged), (all, 0, 7), "{again:?}");
 }
