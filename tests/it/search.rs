@@ -126,7 +126,7 @@ fn what_an_id_is() {
     };
     assert_eq!(kinds(&state("docs/b/keep")), ["content /b/keep"]);
     assert_eq!(kinds(&state("docs/b")), ["content /b"]);
-    assert_eq!(kinds(&state("docs/photo.jpg")), ["content /photo.jpg"], "what is deleted is found, too");
+    assert_eq!(kinds(&state("docs/photo.jpg")), ["chunk /photo.jpg"], "what is deleted is found, too");
     world.tuckbox(["which", "00000000000000000000"]).run().fails("path.none", 5);
     world.tuckbox(["which", "xyz"]).run().fails("usage", 2);
 }

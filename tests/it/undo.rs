@@ -166,3 +166,36 @@ fn a_person_is_asked() {
     assert_eq!(asked.end(), 0);
     assert_eq!(names(&world), ALL);
 }
+
+#[test]
+fn over_a_line_without_a_cache_and_with_a_role() {
+    let world = two();
+    let at = |role: &str| {
+        world.with_vault(format!("cmd:tuckbox serve --stdio --role {role} --vault {}", world.arg("vault")))
+    };
+    let forget = || fs::remove_dir_all(world.home().join(".cache")).unwrap();
+    let (one, two) = (world.arg("docs/a/one"), world.arg("docs/a/deep/two"));
+    // Who may only add may also go back: it is a version more.
+    let append = at("append");
+    forget();
+    append.tuckbox(["history", &two]).ok().says("added");
+    forget();
+    append.tuckbox(["rollback", "--to", "previous", "--yes"]).ok();
+    assert_eq!(names(&append), ALL);
+    forget();
+    append.tuckbox(["delete", &one, "--yes"]).ok();
+    forget();
+    append.tuckbox(["undelete", &one, "--in-vault", "--yes"]).ok();
+    assert_eq!(names(&append), ALL);
+    forget();
+    append.tuckbox(["undelete", &two, "--to", &world.arg("out")]).run().fails("policy.role", 12);
+    at("backup").tuckbox(["undelete", &two, "--to", &world.arg("out"), "--verify"]).ok();
+    forget();
+    append.tuckbox(["find", "one", "--all-versions"]).ok().says("/docs/a/one");
+    let read = at("read");
+    read.tuckbox(["delete", &one, "--yes"]).run().fails("policy.role", 12);
+    read.tuckbox(["rollback", "--to", "previous", "--yes"]).run().fails("policy.role", 12);
+    assert_eq!(names(&read), ALL);
+    read.tuckbox(["undelete", &one, "--to", &world.arg("read")]).ok();
+    world.tuckbox(["check", "--full"]).ok().says("Everything is there");
+}
