@@ -3,6 +3,8 @@
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
 mod accounts;
+mod as_at;
+mod compare;
 mod concurrent;
 mod counts;
 mod decoder;
@@ -23,10 +25,12 @@ mod kill;
 mod profile;
 mod race;
 mod round_trip;
+mod search;
 mod selection;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod undo;
 
 use tests::world::World;
 

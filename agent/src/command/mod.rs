@@ -3,28 +3,38 @@
 mod account;
 mod backup;
 mod check;
+mod compare;
 mod config;
+mod delete;
 mod diff;
 mod doctor;
 mod dump;
 mod explain;
+mod find;
 mod forget;
 mod group;
+mod history;
 mod housekeep;
 mod init;
 mod key;
 mod ls;
 mod pin;
 mod restore;
+mod rollback;
 mod serve;
 mod terms;
+mod undelete;
 mod version;
 mod versions;
+mod which;
+mod why;
 
 use clap::{Arg, ArgMatches, Command};
 
 use crate::cli::Desk;
-use crate::fault::{Exit, Result};
+use crate::cli::json::rfc3339;
+use crate::engine::job::VersionMark;
+use crate::fault::{Code, Exit, Fault, Result};
 
 /// One verb.
 pub struct Verb {
@@ -74,9 +84,15 @@ pub static VERBS: &[Verb] = &[
     backup::VERB,
     versions::VERB,
     ls::VERB,
+    find::VERB,
+    history::VERB,
     restore::VERB,
     dump::VERB,
     diff::VERB,
+    compare::VERB,
+    undelete::VERB,
+    rollback::VERB,
+    delete::VERB,
     check::VERB,
     forget::VERB,
     pin::VERB,
@@ -87,6 +103,8 @@ pub static VERBS: &[Verb] = &[
     config::VERB,
     doctor::VERB,
     explain::VERB,
+    which::VERB,
+    why::VERB,
     serve::VERB,
     version::VERB,
 ];
@@ -100,9 +118,15 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("prune", "`tuckbox housekeep`; what is kept: `tuckbox housekeep policy`"),
     ("compact", "`tuckbox housekeep`"),
     ("gc", "`tuckbox housekeep`"),
-    ("delete", "`tuckbox forget VERSION` puts a version into the trash"),
     ("unpin", "`tuckbox pin --undo VERSION`"),
     ("policy", "`tuckbox housekeep policy`"),
+    ("rewrite", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
+    ("recreate", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
+    ("rm", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
+    ("revert", "`tuckbox rollback --to TIME` appends a version like an earlier one"),
+    ("log", "`tuckbox history PATH` for the states of a path, `tuckbox versions` for the versions"),
+    ("search", "`tuckbox find PATTERN`"),
+    ("locate", "`tuckbox find PATTERN`"),
     ("create", "`tuckbox backup PATH`"),
     ("save", "`tuckbox backup PATH`"),
     ("put", "`tuckbox backup PATH`"),
@@ -156,6 +180,29 @@ fn many(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 /// Values of [`many`].
 fn texts(matches: &ArgMatches, name: &str) -> Vec<String> {
     matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
+}
+
+/// A record of a version in records about what is in it.
+#[derive(serde::Serialize)]
+struct VersionOf {
+    version_id: String,
+    sequence: u64,
+    received_at: String,
+}
+
+impl From<&VersionMark> for VersionOf {
+    fn from(mark: &VersionMark) -> Self {
+        Self { version_id: mark.id.clone(), sequence: mark.sequence, received_at: rfc3339(mark.received_at_ms) }
+    }
+}
+
+/// Refuses before anything is reached what nobody will be able to say yes to.
+fn needs_yes(desk: &Desk<'_>, what: &str) -> Result<()> {
+    if desk.settings.yes || desk.settings.may_ask {
+        return Ok(());
+    }
+    let fault = Fault::new(Code::PolicyConfirm, format!("{what} needs a confirmation"));
+    Err(fault.hint("add `--yes`; `-n` only tells what would be done"))
 }
 
 /// An id as people see it.

@@ -537,6 +537,9 @@ fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Resu
 fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
     let under = match wish {
         Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
+        Wish::Some(ids) => {
+            Under { roots: join_ids(ids.iter().map(store::id::NodeId::bytes)), known: Vec::new(), depth: Some(0) }
+        }
         Wish::Under(root, known) => {
             let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
             Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use store::chain::{LinkKind, ReceivedLink, VersionBody};
 
 use super::account::Account;
-use super::job::{At, Run, SourceRow, VersionRow, VersionsJob};
+use super::job::{At, Run, SourceRow, VersionMark, VersionRow, VersionsJob};
 use super::retention::Fates;
 use super::wanted::Wanted;
 use crate::fault::{Code, Fault, Result};
@@ -94,4 +94,14 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
         }
     };
     Ok(found.clone())
+}
+
+/// A version as rows about what is in it name it.
+pub fn mark(link: &ReceivedLink) -> VersionMark {
+    VersionMark { id: link.link_id().hex(), sequence: link.link().sequence, received_at_ms: link.received_at() }
+}
+
+/// The digits of a version's id that people see.
+pub fn short(link: &ReceivedLink) -> String {
+    link.link_id().hex().chars().take(8).collect()
 }

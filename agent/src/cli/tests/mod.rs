@@ -45,9 +45,15 @@ Verbs:
   backup     Make a version of files and directories
   versions   List versions, oldest first
   ls         List names in a version
+  find       Find names in a version, or in all of them, deleted ones too
+  history    Show each state of a path, and when it came and went
   restore    Write files of a version back, to another place or in place
   dump       Write a file of a version to standard output, or a directory as a tar
   diff       Show what differs between two versions
+  compare    Show what differs between a version and the disk
+  undelete   Bring the last state of deleted paths back
+  rollback   Append a version that is like an earlier one; history stays
+  delete     Append a version without some paths; history stays
   check      Prove that everything the versions need is in the vault and unaltered
   forget     Put versions into the trash, or take them out again
   pin        Keep versions whatever the policy says, or stop doing so
@@ -58,6 +64,8 @@ Verbs:
   config     Show what can be set and what is set; print systemd units
   doctor     Look at everything that a backup depends on
   explain    Explain an error code
+  which      Show what has an id: a version, a source, a node, a chunk
+  why        Name the rule by which a backup takes a path or leaves it out
   serve      Answer a client on standard input and output (run by it over SSH)
   version    Show the version of the program
 ";

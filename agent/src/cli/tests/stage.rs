@@ -62,6 +62,21 @@ fn version_row() -> VersionRow {
     }
 }
 
+fn version_mark() -> VersionMark {
+    VersionMark { id: ID.into(), sequence: 2, received_at_ms: NOW_MS - 59_000 }
+}
+
+fn appended(run: &Run) -> Result<AppendSummary> {
+    run.person.append(&AppendPlan { what: "a version like x".into(), before_files: 10, files: 2, bytes: 2048 })?;
+    Ok(AppendSummary {
+        version_id: Some(ID.into()),
+        sequence: Some(3),
+        before_id: ID.into(),
+        bring_along: Some("tuckbox restore --delete /home/ana/docs".into()),
+        ..AppendSummary::default()
+    })
+}
+
 fn entry_row() -> EntryRow {
     EntryRow {
         path: b"/home/ana/caf\xe9".to_vec(),
@@ -168,6 +183,85 @@ impl Engine for Fake {
     }
     fn diff(&self, run: &Run, job: DiffJob, _: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
         self.see(run, job).map(|()| DiffSummary::default())
+    }
+    fn find(&self, run: &Run, job: FindJob, row: &mut dyn FnMut(FindRow) -> Result<()>) -> Result<FindSummary> {
+        self.see(run, job)?;
+        row(FindRow { entry: entry_row(), version: version_mark(), deleted: true })?;
+        Ok(FindSummary { found: 1, entries: 7, versions: 2 })
+    }
+    fn history(
+        &self,
+        run: &Run,
+        job: HistoryJob,
+        row: &mut dyn FnMut(StateRow) -> Result<()>,
+    ) -> Result<HistorySummary> {
+        self.see(run, job)?;
+        row(StateRow {
+            entry: entry_row(),
+            content: Some(ID.into()),
+            change: Change::Added,
+            came: version_mark(),
+            last: version_mark(),
+            went: Some(version_mark()),
+            versions: 1,
+        })?;
+        Ok(HistorySummary { states: 1, versions: 2, deleted: true })
+    }
+    fn which(&self, run: &Run, prefix: &str, row: &mut dyn FnMut(WhichRow) -> Result<()>) -> Result<u64> {
+        self.see(run, prefix)?;
+        let (kind, id, name) = ("version", ID.to_owned(), "link 2 of the chain".to_owned());
+        row(WhichRow { kind, id, name, path: None, version: Some(version_mark()) })?;
+        Ok(1)
+    }
+    fn compare(
+        &self,
+        run: &Run,
+        job: CompareJob,
+        row: &mut dyn FnMut(CompareRow) -> Result<()>,
+    ) -> Result<CompareSummary> {
+        self.see(run, job)?;
+        row(CompareRow {
+            path: b"/home/ana/a".to_vec(),
+            change: Change::Content,
+            kind: Kind::File,
+            size_before: Some(1),
+            size_after: Some(2),
+            what: vec!["size", "time"],
+        })?;
+        Ok(CompareSummary { version_id: ID.into(), changed: 1, ..CompareSummary::default() })
+    }
+    fn why(&self, run: &Run, job: WhyJob) -> Result<Vec<WhyRow>> {
+        self.see(run, &job)?;
+        crate::engine::why::why(&job)
+    }
+    fn undelete(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        row: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<RestoreSummary> {
+        self.see(run, &job)?;
+        let path = b"/home/ana/docs".to_vec();
+        row(BackRow { path, version: version_mark(), is_dir: true, files: 2, bytes: 2048 })?;
+        Ok(RestoreSummary { version_id: ID.into(), files_restored: 2, restored_bytes: 2048, ..Default::default() })
+    }
+    fn undelete_in_vault(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        _: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<AppendSummary> {
+        self.see(run, job)?;
+        appended(run)
+    }
+    fn delete(&self, run: &Run, job: DeleteJob) -> Result<AppendSummary> {
+        self.see(run, job)?;
+        appended(run)
+    }
+    fn rollback(&self, run: &Run, job: RollbackJob) -> Result<AppendSummary> {
+        self.see(run, job)?;
+        run.person.picked(&version_row());
+        appended(run)
     }
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
         self.see(run, job)?;

@@ -142,6 +142,8 @@ pub struct RestoreJob {
     pub full_paths: bool,
     /// Tell each file.
     pub list_items: bool,
+    /// The person has said yes to a restore in place already.
+    pub confirmed: bool,
 }
 
 /// What to do with a file that is there.

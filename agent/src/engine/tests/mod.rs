@@ -9,5 +9,6 @@ mod losses;
 mod place;
 mod several;
 mod stripes;
+mod time_travel;
 mod trick_disk;
 mod wire;
