@@ -4,6 +4,7 @@
 //! the environment and never asks a person (it emits [`event::Event`]s and asks [`engine::job::Person`]).
 //!
 //! * [`command`]: the verbs, one file each; [`cli`]: what they share; [`config`]: the configuration file
+//! * [`shell`]: the query shell and the batch; [`complete`]: what a line may go on with; [`schema`]: the records of `--json`
 //! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
 //! * [`serve`]: the server's end
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
@@ -14,13 +15,16 @@
 pub mod ask;
 pub mod cli;
 pub mod command;
+pub mod complete;
 pub mod config;
 pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod name;
 pub mod profile;
+pub mod schema;
 pub mod serve;
+pub mod shell;
 pub mod source;
 pub mod target;
 pub mod time;

@@ -16,6 +16,7 @@ use crate::engine::job::{Engine, Folders, Stop};
 use crate::fault::{Code, Fault, Result};
 
 /// Everything outside.
+#[derive(Clone)]
 pub struct World {
     /// Does the work.
     pub engine: Arc<dyn Engine>,

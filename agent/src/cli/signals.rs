@@ -1,4 +1,5 @@
-//! Interrupt and terminate. The first asks the engine to end well, the second ends at once. A hang-up is left to the
+//! Interrupt and terminate. The first asks the engine to end well, the second ends at once; a shell ends by being terminated
+//! and never by the interrupt key. A hang-up is left to the
 //! system: listening to it would undo `nohup`.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +23,9 @@ pub fn watch(stop: Stop) -> Result<()> {
                 _ = terminate.recv() => SignalKind::terminate(),
             }
             .as_raw_value();
-            if stop.asked() {
+            let ends = if stop.outlives() { number == SignalKind::terminate().as_raw_value() } else { stop.asked() };
+            if ends {
+                crate::ask::restore_terminal();
                 end_now(number);
             }
             stop.ask(number);

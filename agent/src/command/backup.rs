@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Verb, file, many, paths, short, switch, texts};
+use super::{Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Table, keys};
 use crate::engine::job::{BackupJob, BackupSummary, SourceJob, StdinJob};
@@ -32,7 +32,7 @@ pub(super) const VERB: Verb = Verb {
 
 fn build(command: Command) -> Command {
     command
-        .arg(paths("path", "What to back up [default: every [[source]] of the configuration]"))
+        .arg(local(paths("path", "What to back up [default: every [[source]] of the configuration]")))
         .arg(many("exclude", "PATTERN", "Leave out what matches").short('e'))
         .arg(many("iexclude", "PATTERN", "The same, with upper and lower case alike"))
         .arg(file("exclude-file", "FILE", "Leave out what matches a pattern of this file").action(ArgAction::Append))

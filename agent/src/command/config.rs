@@ -51,26 +51,14 @@ struct SettingRecord {
     origin: String,
 }
 
-#[derive(Serialize)]
-struct TextRecord<'a> {
-    text: &'a str,
-}
-
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     match matches.subcommand() {
-        Some(("template", _)) => text(desk, &template())?,
-        Some(("systemd", below)) => text(desk, &systemd(below.get_one::<String>("unit").map(String::as_str)))?,
+        Some(("template", _)) => desk.face.text(&template())?,
+        Some(("systemd", below)) => desk.face.text(&systemd(below.get_one::<String>("unit").map(String::as_str)))?,
         Some((_, below)) => show(below, desk)?,
         None => {}
     }
     Ok(Exit::Ok)
-}
-
-fn text(desk: &Desk<'_>, text: &str) -> Result<()> {
-    match &desk.face {
-        Face::Json(stream) => stream.record("text", &TextRecord { text }),
-        Face::Plain(_) => desk.world.stdout.write(text.as_bytes()),
-    }
 }
 
 fn systemd(unit: Option<&str>) -> String {

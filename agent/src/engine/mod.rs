@@ -3,7 +3,7 @@
 //! * [`job`]: what a verb asks for and what comes back
 //! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
-//! * [`cache`]: the nodes that this machine has seen
+//! * [`cache`]: the nodes that this machine has seen; [`kept`]: an account that stays open from one verb to the next
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
@@ -22,6 +22,7 @@ pub mod glob;
 pub mod history;
 pub mod init;
 pub mod job;
+pub mod kept;
 pub mod keys;
 pub mod list;
 pub mod overlay;
