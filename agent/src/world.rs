@@ -229,7 +229,8 @@ fn home_by_user() -> Option<PathBuf> {
     uzers::get_user_by_uid(uzers::get_current_uid()).map(|user| user.home_dir().to_path_buf())
 }
 
-fn columns() -> usize {
+/// Width of standard error's terminal now, in columns.
+pub(crate) fn columns() -> usize {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col >= 20 => usize::from(size.ws_col),
         _ => 80,

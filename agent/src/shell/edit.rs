@@ -18,9 +18,9 @@ use super::words::{Part, Unfinished, lex, parse};
 use crate::cli::inside::Inside;
 use crate::command::VERBS;
 use crate::complete::offer::{Choice, Place, offer};
-use crate::complete::spot::{Extra, spot};
+use crate::complete::spot::{Extra, Wants, spot};
 use crate::engine::queue::lock;
-use crate::name::width;
+use crate::name::{cut_end, width};
 use crate::world::World;
 
 /// Widest column of names in a list; what is said of them begins after it.
@@ -67,7 +67,13 @@ impl Editor {
         let place =
             Place { view: &now.inside.view, working: &now.working, home: self.world.home.as_deref(), zone: &zone };
         let knows = Seen { browser: &self.browser, inside: &now.inside };
-        (spot.word.start, offer(&spot, &place, &self.words, &knows))
+        let mut choices = offer(&spot, &place, &self.words, &knows);
+        if matches!(spot.wants, Wants::Option(_)) && spot.value.iter().all(|byte| *byte == b'-') {
+            // Those of every verb would hide those of this one; they come when more is typed.
+            let global = |text: &str| self.top.get_arguments().any(|arg| arg.get_long() == text.strip_prefix("--"));
+            choices.retain(|choice| !global(&choice.text));
+        }
+        (spot.word.start, choices)
     }
 }
 
@@ -95,13 +101,14 @@ impl Completer for Editor {
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<Offered>), ReadlineError> {
         let (start, choices) = self.choices(line.get(..at).unwrap_or_default());
         let alone = choices.len() == 1;
+        let columns = crate::world::columns().saturating_sub(1);
         let with_about = choices.iter().any(|choice| !choice.about.is_empty());
         let offered = choices.into_iter().map(|choice| {
             let blank = if alone && choice.finished { " " } else { "" };
             let shown = match (with_about, choice.about.is_empty()) {
                 (true, false) => {
                     let gap = " ".repeat(NAME_COLUMNS.saturating_sub(width(&choice.shown)).max(2));
-                    format!("{}{gap}{}", choice.shown, choice.about)
+                    cut_end(&format!("{}{gap}{}", choice.shown, choice.about), columns)
                 }
                 _ => choice.shown,
             };
