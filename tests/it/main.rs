@@ -2,7 +2,10 @@
 //!
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
+mod completions;
 mod concurrent;
+mod config;
+mod contract;
 mod counts;
 mod decoder;
 mod errors;
@@ -17,8 +20,10 @@ mod json;
 mod keys;
 mod kill;
 mod profile;
+mod query;
 mod round_trip;
 mod selection;
+mod shell;
 mod slow_line;
 mod ssh;
 mod tidy;

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::ask::PassphraseSource;
-use crate::config::{Config, Key, keys};
+use crate::config::{Config, Key, Spot, keys};
 use crate::engine::job::SshChoice;
 use crate::fault::{Code, Fault, Result};
 use crate::units::parse_duration;
@@ -58,8 +58,8 @@ pub enum Origin {
     Flag(&'static str),
     /// An environment variable.
     Environment(&'static str),
-    /// A line of the file.
-    File(usize),
+    /// A line of a file.
+    File(Spot),
     /// Nobody.
     Default,
 }
@@ -81,7 +81,7 @@ pub fn lookup(
     {
         return Ok(Some((value, Origin::Environment(variable))));
     }
-    Ok(config.top.get(key).map(|(value, line)| (value.to_string(), Origin::File(line))))
+    Ok(config.top.get(key).map(|(value, spot)| (value.to_string(), Origin::File(spot))))
 }
 
 /// A global option's value as text; switches that are off count as not given.

@@ -94,12 +94,16 @@ pub(crate) fn inside_face(world: &World, inside: &Inside) -> Face {
     }
 }
 
+/// The configuration, read anew: what it says now counts, whenever it was written.
+pub(crate) fn config(world: &World) -> Result<Config> {
+    Config::load(&world.folders()?.config.join("config.toml"), world.home.as_deref(), &world.env)
+}
+
 /// What a word of a shell works with.
 pub(crate) fn inside_desk<'w>(world: &'w World, inside: &Inside) -> Result<Desk<'w>> {
-    let file = world.folders()?.config.join("config.toml");
     Ok(Desk {
         world,
-        config: Config::load(&file, world.home.as_deref())?,
+        config: config(world)?,
         settings: inside.outer.clone(),
         face: inside_face(world, inside),
         profile: Profile::default(),
@@ -128,8 +132,7 @@ fn wrong(world: &World, arguments: &[OsString], fault: &Fault) -> Result<u8> {
 }
 
 fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&Inside>) -> Result<u8> {
-    let loaded =
-        world.folders().and_then(|folders| Config::load(&folders.config.join("config.toml"), world.home.as_deref()));
+    let loaded = config(world);
     let (config, broken) = match loaded {
         Ok(config) => (config, None),
         // `version`, `explain` and `config template` must work with a broken file.

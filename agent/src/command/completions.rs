@@ -10,11 +10,7 @@ use crate::fault::{Exit, Result};
 pub(super) const VERB: Verb = Verb {
     name: "completions",
     about: "Print the completion file of a shell",
-    examples: &[
-        "completions bash > ~/.local/share/bash-completion/completions/tuckbox",
-        "completions zsh > ~/.zfunc/_tuckbox",
-        "completions fish > ~/.config/fish/completions/tuckbox.fish",
-    ],
+    examples: &["completions bash", "completions zsh", "completions fish"],
     build,
     run,
     needs_config: false,

@@ -13,7 +13,7 @@ use crate::units::counted;
 pub(super) const VERB: Verb = Verb {
     name: "man",
     about: "Print the manual, or write all of its pages",
-    examples: &["man | man -l -", "man ~/.local/share/man/man1"],
+    examples: &["man ~/.local/share/man/man1", "man"],
     build,
     run,
     needs_config: false,

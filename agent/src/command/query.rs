@@ -18,7 +18,7 @@ pub(super) const VERB: Verb = Verb {
         "query -c 'cd ~/docs; ls -l' -c 'get letter.txt /tmp'",
         "query --json -c 'ls ~/docs' -c versions",
         "query --keep-going commands.txt",
-        "query - < commands.txt",
+        "query -",
     ],
     build,
     run,

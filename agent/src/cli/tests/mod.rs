@@ -41,20 +41,25 @@ Encrypted, deduplicating backup that needs nothing on the server but SSH.
 Usage: tuckbox [OPTIONS] <VERB>
 
 Verbs:
-  init      Make a vault, an account and a key, as far as they are missing
-  backup    Make a version of files and directories
-  versions  List versions, oldest first
-  ls        List names in a version
-  restore   Write files of a version back, to another place or in place
-  dump      Write a file of a version to standard output, or a directory as a tar
-  diff      Show what differs between two versions
-  check     Prove that everything the versions need is in the vault and unaltered
-  key       Show, protect, copy, recover and renew the key
-  config    Show what can be set and what is set; print systemd units
-  doctor    Look at everything that a backup depends on
-  explain   Explain an error code
-  serve     Answer a client on standard input and output (run by it over SSH)
-  version   Show the version of the program
+  init         Make a vault, an account and a key, as far as they are missing
+  backup       Make a version of files and directories
+  versions     List versions, oldest first
+  ls           List names in a version
+  restore      Write files of a version back, to another place or in place
+  dump         Write a file of a version to standard output, or a directory as a tar
+  diff         Show what differs between two versions
+  check        Prove that everything the versions need is in the vault and unaltered
+  key          Show, protect, copy, recover and renew the key
+  config       Show and change settings; print systemd units
+  doctor       Look at everything that a backup depends on
+  explain      Explain an error code
+  shell        Look around in versions and run verbs there, with completion
+  query        Run commands of the shell one after the other, for scripts
+  schema       Print the JSON Schema of what --json prints
+  completions  Print the completion file of a shell
+  man          Print the manual, or write all of its pages
+  serve        Answer a client on standard input and output (run by it over SSH)
+  version      Show the version of the program
 ";
     assert!(help.starts_with(expected), "{help}");
     let bare = run_line("");
