@@ -13,6 +13,7 @@ const TAB: &str = "\t";
 
 fn ready() -> World {
     let world = world().ready();
+    std::fs::create_dir_all(world.path("docs/my letters")).unwrap();
     Tree::at(world.path("docs"))
         .file("my letters/to ana.txt", "dear ana\n")
         .file("my letters/$HOME 'q'.txt", "quoted\n")
@@ -75,7 +76,8 @@ fn bash_completes() {
     let Some(terminal) = start(&world, "bash") else { return };
     verbs_options_and_values(&terminal);
     let docs = world.arg("docs");
-    gives(&terminal, &format!("cd {docs}; tuckbox dump pl"), "dump plain.txt ", "plain\n");
+    terminal.keys(&format!("cd {docs}; clear\r"));
+    gives(&terminal, "true; tuckbox dump pl", "dump plain.txt ", "plain");
     terminal.keys("clear\r");
     gives(&terminal, "tuckbox dump my", "dump my\\ letters/", "ready>");
     gives(&terminal, "tuckbox dump my\\ letters/to", "letters/to\\ ana.txt ", "dear ana");
@@ -92,7 +94,8 @@ fn zsh_completes() {
     let Some(terminal) = start(&world, "zsh") else { return };
     verbs_options_and_values(&terminal);
     let docs = world.arg("docs");
-    gives(&terminal, &format!("cd {docs}; tuckbox dump pl"), "dump plain.txt ", "plain\n");
+    terminal.keys(&format!("cd {docs}; clear\r"));
+    gives(&terminal, "true; tuckbox dump pl", "dump plain.txt ", "plain");
     gives(&terminal, "tuckbox dump my\\ letters/to", "letters/to\\ ana.txt ", "dear ana");
     gives(&terminal, "tuckbox dump my\\ letters/\\$", "\\$HOME\\ \\'q\\'.txt ", "quoted");
     gives(&terminal, "tuckbox ls --at yest", "--at yesterday ", "version.none");
@@ -105,7 +108,8 @@ fn fish_completes() {
     let Some(terminal) = start(&world, "fish") else { return };
     verbs_options_and_values(&terminal);
     let docs = world.arg("docs");
-    gives(&terminal, &format!("cd {docs}; tuckbox dump pl"), "dump plain.txt ", "plain\n");
+    terminal.keys(&format!("cd {docs}; clear\r"));
+    gives(&terminal, "true; tuckbox dump pl", "dump plain.txt ", "plain");
     gives(&terminal, "tuckbox dump my\\ letters/to", "letters/to\\ ana.txt ", "dear ana");
     gives(&terminal, "tuckbox dump my\\ letters/\\$", "\\$HOME\\ \\'q\\'.txt ", "quoted");
     gives(&terminal, "tuckbox ls --at yest", "--at yesterday ", "version.none");

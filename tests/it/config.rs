@@ -57,9 +57,9 @@ fn a_link_to_the_file_stays_one() {
 #[test]
 fn files_variables_and_who_says_what() {
     let world = world();
-    Tree::at(world.path("disk/docs")).file("a", "1");
+    Tree::at(world.dir("disk").join("docs")).file("a", "1");
     write(&world, "config.toml", "include = 'conf.d/*.toml'\nretry = 630\n[vars]\ndisk = '${PLACE}/disk'\n");
-    write(&world, "conf.d/10.toml", "retry = '6h'\nhost = 'laptop'\n[[source]]\npath = '${disk}/docs'\n");
+    write(&world, "conf.d/10.toml", "retry = '6h'\naccount = 'laptop'\n[[source]]\npath = '${disk}/docs'\n");
     let run = |words: &[&str]| world.tuckbox(words).env("PLACE", world.arg("")).and(["--json"]);
     let settings = run(&["config", "show"]).ok().records("setting");
     let of = |key: &str| {
@@ -67,11 +67,11 @@ fn files_variables_and_who_says_what() {
         (row["value"].as_str().unwrap().to_owned(), row["origin"].as_str().unwrap().to_owned())
     };
     assert_eq!(of("retry"), ("630".into(), "config.toml:2".into()));
-    assert_eq!(of("host"), ("laptop".into(), "10.toml:2".into()));
+    assert_eq!(of("account"), ("laptop".into(), "10.toml:2".into()));
     assert_eq!(of("source.1.path").1, "10.toml:4");
     assert_eq!(of("color").1, "default");
     run(&["backup"]).ok();
-    assert_eq!(run(&["versions"]).ok().record("version")["sources"][0]["host"], "laptop");
+    assert_eq!(run(&["versions"]).ok().record("start")["account"], "laptop");
     // A variable that is nowhere is an error with its file and line.
     let fault = world.tuckbox(["versions"]).run().fails("config.invalid", 2).err();
     assert!(

@@ -27,10 +27,12 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
     let (out, tar, key, man) = (at("out"), at("tar"), at("copy.key"), at("man"));
     let lines: Vec<Vec<&str>> = vec![
         vec!["init"],
+        vec!["backup", &file],
         vec!["backup", &docs, "-v"],
         vec!["backup", &docs],
         vec!["versions"],
         vec!["versions", "--partial"],
+        vec!["ls", "--at", "previous", &docs],
         vec!["ls", "-r", &docs],
         vec!["restore", &docs, "--to", &out, "--verify", "-v"],
         vec!["restore", &docs, "--to", &out, "-n"],
@@ -58,7 +60,13 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["ls", "/nowhere"],
         vec!["nothing"],
     ];
-    lines.iter().map(|words| (words[0].to_owned(), world.tuckbox(words.iter()).and(["--json"]).run())).collect()
+    let run = |words: &Vec<&str>| {
+        let outcome = world.tuckbox(words.iter()).and(["--json"]).run();
+        // So that the second version differs.
+        fs::write(world.path("docs/more"), "more").unwrap();
+        (words[0].to_owned(), outcome)
+    };
+    lines.iter().map(run).collect()
 }
 
 #[test]

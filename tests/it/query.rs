@@ -9,6 +9,7 @@ use crate::world;
 
 fn ready() -> World {
     let world = world().ready();
+    fs::create_dir_all(world.path("docs/db")).unwrap();
     Tree::at(world.path("docs")).file("a b.txt", "one\n").file("db/x.txt", "x\n").file("db/y.log", "y\n");
     world.tuckbox(["backup", &world.arg("docs")]).ok();
     world

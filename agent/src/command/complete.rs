@@ -16,7 +16,7 @@ use crate::complete::scripts::SHELLS;
 use crate::complete::spot::spot;
 use crate::engine::job::{At, ListJob, VersionRow, VersionsJob};
 use crate::fault::{Exit, Result};
-use crate::shell::words::Quote;
+use crate::shell::words::{Quote, Word, lex};
 use crate::world::World;
 
 pub(super) const VERB: Verb = Verb {
@@ -49,9 +49,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let shell = matches.get_one::<String>("shell").map_or("", String::as_str);
     let mut top = crate::cli::command();
     top.build();
-    // The program's own name goes before everything else.
-    let line = line.trim_start();
-    let line = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest);
+    let line = own(line);
     let spot = spot(line, &top, &[]);
     let zone = desk.zone();
     let place = Place { view: &desk.view, working: &desk.world.working, home: desk.world.home.as_deref(), zone: &zone };
@@ -67,6 +65,14 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// What stands after the program's name in the command that is being typed.
+fn own(line: &str) -> &str {
+    let words = lex(line).pop().unwrap_or_default().words;
+    let named = |word: &&Word| word.text().rsplit('/').next() == Some("tuckbox");
+    let program = words.iter().rev().skip(1).find(named).or(words.first());
+    program.and_then(|word| line.get(word.end..)).unwrap_or_default()
 }
 
 fn row(choice: &Choice, text: &str) -> String {
@@ -144,6 +150,20 @@ impl Knows for Asks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_is_found_among_others() {
+        for (line, rest) in [
+            ("tuckbox ls /a", " ls /a"),
+            ("cd x; LANG=C /usr/bin/tuckbox ls 'a b", " ls 'a b"),
+            ("cat x | tuckbox ls ", " ls "),
+            ("t ls", " ls"),
+            ("tuckbox ls tuckbox", " ls tuckbox"),
+            ("", ""),
+        ] {
+            assert_eq!(own(line), rest, "{line}");
+        }
+    }
 
     #[test]
     fn what_the_shell_keeps_is_not_said_again() {

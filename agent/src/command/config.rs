@@ -50,9 +50,8 @@ fn build(command: Command) -> Command {
                     Arg::new("value")
                         .value_name("VALUE")
                         .num_args(1..)
-                        .allow_hyphen_values(true)
                         .required_unless_present("remove")
-                        .help("Its value; several make a list"),
+                        .help("Its value; several make a list (after -- it may begin with -)"),
                 )
                 .arg(switch("remove", "Take the setting out of the file").conflicts_with("value")),
         )

@@ -104,7 +104,7 @@ pub static RECORDS: &[Record] = &[
     Record {
         kind: "item",
         verbs: &["backup", "restore"],
-        row: true,
+        row: false,
         about: "Something was done with a file (with -v).",
         fields: fields! {
             path: Path, "Which.";

@@ -113,7 +113,9 @@ impl Batch {
         face.row("done", &DoneRecord { number, exit: status })?;
         if status != 0 {
             self.summary.failed += 1;
-            self.came_to(Exit::of(status).unwrap_or(Exit::Failed));
+            // What another program means by its status is its own affair.
+            let class = Exit::of(status).filter(|_| part.outside.is_none());
+            self.came_to(class.unwrap_or(Exit::Failed));
         }
         self.over |= self.session.leaves;
         Ok(())

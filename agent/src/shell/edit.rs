@@ -100,6 +100,11 @@ impl Completer for Editor {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> Result<(usize, Vec<Offered>), ReadlineError> {
         let (start, choices) = self.choices(line.get(..at).unwrap_or_default());
+        if choices.is_empty() && self.browser.waits() {
+            // The word as it is: the line is drawn again, with the hint that something is on its way.
+            let text = line.get(start..at).unwrap_or_default().to_owned();
+            return Ok((start, vec![Offered { shown: text.clone(), text }]));
+        }
         let alone = choices.len() == 1;
         let columns = crate::world::columns().saturating_sub(1);
         let with_about = choices.iter().any(|choice| !choice.about.is_empty());
