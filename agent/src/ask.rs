@@ -148,6 +148,23 @@ impl Typed {
     }
 }
 
+/// The terminal as it was before a line editor took it.
+static BEFORE: std::sync::OnceLock<Termios> = std::sync::OnceLock::new();
+
+/// Remembers how the terminal is, for [`restore_terminal`].
+pub fn remember_terminal() {
+    if let Ok(now) = tcgetattr(io::stdin()) {
+        BEFORE.get_or_init(|| now);
+    }
+}
+
+/// Makes the terminal as it was remembered, for a program that is ended from outside.
+pub fn restore_terminal() {
+    if let Some(before) = BEFORE.get() {
+        tcsetattr(io::stdin(), OptionalActions::Now, before).unwrap_or_default();
+    }
+}
+
 /// Where a passphrase comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PassphraseSource {

@@ -57,6 +57,12 @@ impl Exit {
         Self::Ok,
     ];
 
+    /// The class of a status; `None` for those of signals and of other programs.
+    #[must_use]
+    pub fn of(status: u8) -> Option<Self> {
+        Self::ORDER.into_iter().find(|exit| *exit as u8 == status)
+    }
+
     /// The more serious of the two.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {

@@ -4,6 +4,7 @@
 //! the environment and never asks a person (it emits [`event::Event`]s and asks [`engine::job::Person`]).
 //!
 //! * [`command`]: the verbs, one file each; [`cli`]: what they share; [`config`]: the configuration file
+//! * [`shell`]: the query shell and the batch; [`complete`]: what a line may go on with; [`schema`]: the records of `--json`
 //! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
 //! * [`serve`]: the server's end
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
@@ -15,6 +16,7 @@
 pub mod ask;
 pub mod cli;
 pub mod command;
+pub mod complete;
 pub mod config;
 pub mod engine;
 pub mod event;
@@ -22,7 +24,9 @@ pub mod fault;
 pub mod name;
 pub mod plain_file;
 pub mod profile;
+pub mod schema;
 pub mod serve;
+pub mod shell;
 pub mod source;
 pub mod target;
 pub mod time;

@@ -86,6 +86,21 @@ pub fn cut_middle(text: &str, columns: usize) -> String {
     head.into_iter().chain(['…']).chain(tail).take(if columns == 0 { 0 } else { usize::MAX }).collect()
 }
 
+/// `text` in at most `columns` columns; what is too much goes from the end, where an ellipsis stands.
+#[must_use]
+pub fn cut_end(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    if columns == 0 { String::new() } else { format!("{kept}…") }
+}
+
 fn push_visible(out: &mut String, c: char) {
     match c {
         '\n' => out.push_str("\\n"),
@@ -221,7 +236,8 @@ mod tests {
 
         #[test]
         fn a_cut_text_fits(text: String, columns in 0_usize..40) {
-            prop_assert!(width(&cut_middle(&for_terminal(text.as_bytes()), columns)) <= columns);
+            let text = for_terminal(text.as_bytes());
+            prop_assert!(width(&cut_middle(&text, columns)) <= columns && width(&cut_end(&text, columns)) <= columns);
         }
     }
 }

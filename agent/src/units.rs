@@ -98,19 +98,25 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     u64::try_from(bytes + part).map_err(|_| too_large())
 }
 
-/// A duration as people write it, in milliseconds: `30s`, `10 min`, `1h`, `2 d`; `0` needs no unit. At most 1,000 days.
+/// A duration as people write it, in milliseconds: `30s`, `10 min`, `1.5h`, `2 d`; a bare number is seconds. At most 1,000
+/// days.
 ///
 /// # Errors
 /// A sentence that says what is wrong.
 pub fn parse_duration(text: &str) -> Result<u64, String> {
-    let bad = || format!("\"{text}\" is not a duration: write it as in 30s, 10min, 2h or 1d");
+    let bad = || format!("\"{text}\" is not a duration: write it as in 30s, 10min, 1.5h or 1d");
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    let number: u64 = number.parse().map_err(|_| bad())?;
-    let seconds = match unit.trim() {
-        "" if number == 0 => 1,
-        "s" | "sec" => 1,
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 3 {
+        return Err(bad());
+    }
+    let thousandths: u64 = format!("{fraction:0<3}").parse().map_err(|_| bad())?;
+    let number: u64 = whole.parse().map_err(|_| bad())?;
+    let seconds: u64 = match unit.trim() {
+        "" | "s" | "sec" => 1,
         "m" | "min" => 60,
         "h" => 3_600,
         "d" => 86_400,
@@ -119,7 +125,7 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
     number
         .checked_mul(seconds)
         .filter(|seconds| *seconds <= 1_000 * 86_400)
-        .map(|seconds| seconds * 1_000)
+        .map(|whole| whole * 1_000 + thousandths * seconds)
         .ok_or_else(bad)
 }
 
@@ -192,12 +198,23 @@ mod tests {
 
     #[test]
     fn durations_are_read() {
-        for (text, ms) in
-            [("0", 0), ("0s", 0), ("30s", 30_000), (" 10 min", 600_000), ("2h", 7_200_000), ("1 d", 86_400_000)]
-        {
+        for (text, ms) in [
+            ("0", 0),
+            ("0s", 0),
+            ("30s", 30_000),
+            (" 10 min", 600_000),
+            ("2h", 7_200_000),
+            ("1 d", 86_400_000),
+            ("630", 630_000),
+            ("1.5h", 5_400_000),
+            ("90m", 5_400_000),
+            ("0.25s", 250),
+        ] {
             assert_eq!(parse_duration(text), Ok(ms), "{text}");
         }
-        for text in ["", "10", "s", "-1s", "1.5h", "1 week", "1001d", "99999999999999999999s", "1h 5min"] {
+        for text in
+            ["", "s", "-1s", "1.s", ".5h", "1.2345h", "10x", "1 week", "1001d", "99999999999999999999s", "1h 5min"]
+        {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

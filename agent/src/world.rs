@@ -16,6 +16,7 @@ use crate::engine::job::{Engine, Folders, Stop};
 use crate::fault::{Code, Fault, Result};
 
 /// Everything outside.
+#[derive(Clone)]
 pub struct World {
     /// Does the work.
     pub engine: Arc<dyn Engine>,
@@ -234,7 +235,8 @@ fn home_by_user() -> Option<PathBuf> {
     uzers::get_user_by_uid(uzers::get_current_uid()).map(|user| user.home_dir().to_path_buf())
 }
 
-fn columns() -> usize {
+/// Width of standard error's terminal now, in columns.
+pub(crate) fn columns() -> usize {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col >= 20 => usize::from(size.ws_col),
         _ => 80,

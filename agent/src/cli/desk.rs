@@ -8,18 +8,20 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::globals::Settings;
+use super::inside::View;
 use super::json::Stream;
 use super::person::Answers;
 use super::plain::Plain;
 use crate::ask::PassphraseSource;
 use crate::config::Config;
 use crate::engine::job::{At, Engine, Run, Where};
+use crate::engine::kept::Kept;
 use crate::engine::state::StateDir;
 use crate::event::Watcher;
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::profile::Profile;
 use crate::time::{Understood, parse_at};
-use crate::world::{World, absolute_plain};
+use crate::world::World;
 
 /// Who looks at the output.
 #[derive(Clone)]
@@ -28,6 +30,11 @@ pub enum Face {
     Json(Arc<Stream>),
     /// A person.
     Plain(Arc<Plain>),
+}
+
+#[derive(Serialize)]
+struct TextRecord<'a> {
+    text: &'a str,
 }
 
 impl Face {
@@ -53,6 +60,14 @@ impl Face {
         match self {
             Self::Json(_) => Ok(()),
             Self::Plain(plain) => plain.line(text),
+        }
+    }
+
+    /// A text of several lines: for people as it is, for programs as one record.
+    pub fn text(&self, text: &str) -> Result<()> {
+        match self {
+            Self::Json(stream) => stream.record("text", &TextRecord { text }),
+            Self::Plain(plain) => plain.text(text),
         }
     }
 
@@ -140,6 +155,10 @@ pub struct Desk<'a> {
     pub face: Face,
     /// Measures where the time goes.
     pub profile: Profile,
+    /// Where one looks.
+    pub view: View,
+    /// The account that stays open.
+    pub kept: Option<Arc<Kept>>,
 }
 
 impl Desk<'_> {
@@ -182,6 +201,7 @@ impl Desk<'_> {
             chance: Arc::clone(&self.world.chance),
             stop: self.world.stop.clone(),
             profile: self.profile.clone(),
+            kept: self.kept.clone(),
             host: self.settings.host.clone(),
         })
     }
@@ -226,7 +246,8 @@ impl Desk<'_> {
     /// The version that `--at` names, and what is said of it; the newest and nothing without `--at`.
     pub fn at(&self, matches: &ArgMatches) -> Result<(At, Option<String>)> {
         match matches.get_one::<String>("at") {
-            None => Ok((At::default(), None)),
+            // What `at` of a shell means was said when it was typed.
+            None => Ok((self.at_view()?, None)),
             Some(text) => {
                 let understood = self.version(text)?;
                 Ok((understood.at, Some(understood.sentence)))
@@ -234,11 +255,16 @@ impl Desk<'_> {
         }
     }
 
-    /// Path arguments, absolute.
+    /// The version where one looks, without anybody being told.
+    pub fn at_view(&self) -> Result<At> {
+        self.view.at.as_deref().map_or(Ok(At::default()), |text| self.version(text).map(|understood| understood.at))
+    }
+
+    /// Path arguments that mean what is in a version, absolute.
     #[must_use]
     pub fn paths(&self, matches: &ArgMatches, name: &str) -> Vec<Vec<u8>> {
         let paths = matches.get_many::<std::ffi::OsString>(name).into_iter().flatten();
-        paths.map(|path| absolute_plain(&self.world.working, path)).collect()
+        self.view.paths(&self.world.working, paths)
     }
 
     /// A file argument, absolute.

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::ask::PassphraseSource;
-use crate::config::{Config, Key, keys};
+use crate::config::{Config, Key, Spot, keys};
 use crate::engine::job::SshChoice;
 use crate::fault::{Code, Fault, Result};
 use crate::units::parse_duration;
@@ -27,6 +27,15 @@ pub fn add(command: Command) -> Command {
         .arg(value("ssh", "HOW", "How to reach a vault over SSH").value_parser(["auto", "embedded", "system"]))
         .arg(value("remote-program", "PATH", "The program to run on the server"))
         .arg(switch("json", "Print JSON lines; implies --no-input"))
+        .arg(
+            value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0")
+                .conflicts_with("json"),
+        )
+        .arg(
+            switch("null", "Print the names of a list, each with a zero byte after it")
+                .short('0')
+                .conflicts_with_all(["json", "format"]),
+        )
         .arg(switch("no-input", "Never ask (implied without a terminal)"))
         .arg(switch("yes", "Answer yes to confirmations (never to host keys)"))
         .arg(switch("quiet", "Print nothing on success but what was asked for").short('q').conflicts_with("verbose"))
@@ -49,8 +58,8 @@ pub enum Origin {
     Flag(&'static str),
     /// An environment variable.
     Environment(&'static str),
-    /// A line of the file.
-    File(usize),
+    /// A line of a file.
+    File(Spot),
     /// Nobody.
     Default,
 }
@@ -72,7 +81,7 @@ pub fn lookup(
     {
         return Ok(Some((value, Origin::Environment(variable))));
     }
-    Ok(config.top.get(key).map(|(value, line)| (value.to_string(), Origin::File(line))))
+    Ok(config.top.get(key).map(|(value, spot)| (value.to_string(), Origin::File(spot))))
 }
 
 /// A global option's value as text; switches that are off count as not given.
@@ -119,6 +128,27 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// These inside a command line with `outer`: what that one says counts where this one says nothing.
+    #[must_use]
+    pub fn under(self, outer: &Self, matches: &ArgMatches) -> Self {
+        let given = |name: &str| matches.value_source(name) == Some(clap::parser::ValueSource::CommandLine);
+        let passphrase = given("password-file") || given("password-command");
+        Self {
+            vault: if given("vault") { self.vault } else { outer.vault.clone() },
+            account: if given("account") { self.account } else { outer.account.clone() },
+            key: if given("key") { self.key } else { outer.key.clone() },
+            passphrase: if passphrase { self.passphrase } else { outer.passphrase.clone() },
+            ssh: if given("ssh") { self.ssh } else { outer.ssh },
+            remote_program: if given("remote-program") { self.remote_program } else { outer.remote_program.clone() },
+            may_ask: self.may_ask && outer.may_ask,
+            yes: self.yes || outer.yes,
+            quiet: self.quiet || (outer.quiet && self.verbose == 0),
+            verbose: if self.quiet { 0 } else { self.verbose.max(outer.verbose) },
+            utc: self.utc || outer.utc,
+            ..self
+        }
+    }
+
     /// Resolves everything.
     pub fn resolve(matches: &ArgMatches, world: &World, config: &Config) -> Result<Self> {
         let text = |key: &'static Key| -> Result<Option<String>> {

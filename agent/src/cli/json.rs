@@ -10,6 +10,7 @@ use store::door::Clock;
 
 use super::explain;
 use super::meter::Meter;
+use super::rows::Rows;
 use crate::event::{Event, Progress, Watcher};
 use crate::fault::{Fault, Result};
 use crate::name::{for_json, harmless_line};
@@ -26,6 +27,8 @@ pub struct Stream {
     out: Arc<Out>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Rows alone are written, in this shape.
+    rows: Option<Rows>,
 }
 
 #[derive(Default)]
@@ -155,9 +158,15 @@ impl Stream {
     /// A stream whose first record is `start`.
     pub fn begin(out: Arc<Out>, clock: Arc<dyn Clock>, start: &Start) -> Result<Self> {
         let state = State { began_ms: clock.monotonic_ms(), ..State::default() };
-        let stream = Self { out, clock, state: Mutex::new(state) };
+        let stream = Self { out, clock, state: Mutex::new(state), rows: None };
         stream.record("start", start)?;
         Ok(stream)
+    }
+
+    /// A stream of rows in a shape of one's own. Everything else is told to people.
+    #[must_use]
+    pub fn of_rows(out: Arc<Out>, clock: Arc<dyn Clock>, rows: Rows) -> Self {
+        Self { out, clock, state: Mutex::default(), rows: Some(rows) }
     }
 
     /// Writes one record and hands it over.
@@ -178,6 +187,9 @@ impl Stream {
 
     /// Writes the failure of the run.
     pub fn error(&self, fault: &Fault, exit: u8) -> Result<()> {
+        if let Some(rows) = &self.rows {
+            return rows.aside.fault(fault, exit);
+        }
         let mut state = self.state();
         state.errors += 1;
         self.write(&mut state, "error", &fault_record(fault, exit))
@@ -185,6 +197,9 @@ impl Stream {
 
     /// Writes the last record.
     pub fn end(&self, exit: u8) -> Result<()> {
+        if let Some(rows) = &self.rows {
+            rows.aside.end()?;
+        }
         let mut state = self.state();
         let elapsed = self.clock.monotonic_ms().saturating_sub(state.began_ms);
         let end = End {
@@ -214,10 +229,13 @@ impl Stream {
             // A far side that is still saying something: `end` is the last record.
             return Ok(());
         }
+        if let Some(rows) = &self.rows {
+            let row = serde_json::to_value(body).map_err(unwritable)?;
+            return rows.shape.render(kind, &row).map_or(Ok(()), |bytes| self.out.write(&bytes));
+        }
         let time = rfc3339(self.clock.now_ms());
         let line = Line { v: CONTRACT, seq: state.seq, time, r#type: kind, body };
-        let text = serde_json::to_string(&line)
-            .map_err(|e| Fault::new(crate::fault::Code::System, "cannot write a record").because(e))?;
+        let text = serde_json::to_string(&line).map_err(unwritable)?;
         state.seq += 1;
         self.out.line(&text)
     }
@@ -274,8 +292,15 @@ impl Stream {
 impl Watcher for Stream {
     fn event(&self, event: &Event<'_>) {
         // A reader that went away is noticed by the stream itself, and ends the run there.
-        self.hear(event).unwrap_or_default();
+        match &self.rows {
+            Some(rows) => rows.aside.event(event),
+            None => self.hear(event).unwrap_or_default(),
+        }
     }
+}
+
+fn unwritable(cause: serde_json::Error) -> Fault {
+    Fault::new(crate::fault::Code::System, "cannot write a record").because(cause)
 }
 
 fn fault_record(fault: &Fault, exit: u8) -> FaultRecord {

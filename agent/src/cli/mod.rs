@@ -2,17 +2,21 @@
 //!
 //! * [`parse`](self): arguments; [`globals`]: options of every verb and their precedence
 //! * [`desk`]: what a verb works with; [`person`]: who is asked
-//! * [`plain`], [`json`]: the two listeners; [`table`], [`explain`]: how things are shown
+//! * [`inside`]: what verbs of a shell or a batch have in common
+//! * [`plain`], [`json`]: the two listeners; [`rows`]: lists in a shape of one's own; [`table`], [`explain`]: how things are shown
 //! * [`signals`]: ending early
 
 pub mod desk;
 pub mod explain;
 pub mod globals;
+pub mod inside;
 pub mod json;
+pub mod man;
 mod meter;
 mod parse;
 pub mod person;
 pub mod plain;
+pub mod rows;
 pub mod signals;
 pub mod table;
 #[cfg(test)]
@@ -26,10 +30,12 @@ use clap::ArgMatches;
 
 pub use desk::{Desk, Extras, Face, with_errors};
 use globals::Settings;
+use inside::Inside;
 use json::{Start, Stream, exit_number};
 pub use parse::command;
 use parse::{Parsed, parse};
 use plain::{Manner, Plain};
+use rows::{Rows, Shape};
 use store::door::random;
 
 use crate::command::Verb;
@@ -48,7 +54,7 @@ pub fn run(world: &World, arguments: Vec<OsString>) -> u8 {
     let status = match parse(arguments.clone(), world.terminal.columns) {
         Parsed::Text { text, status } => show(world, &text, status),
         Parsed::Wrong(fault) => wrong(world, &arguments, &fault),
-        Parsed::Verb(verb, matches) => run_verb(world, verb, &matches),
+        Parsed::Verb(verb, matches) => run_verb(world, verb, &matches, None),
     };
     let status = status.unwrap_or_else(|fault| exit_number(fault.exit()));
     let flushed = world.stdout.flush();
@@ -58,6 +64,52 @@ pub fn run(world: &World, arguments: Vec<OsString>) -> u8 {
         Err(fault) if status == 0 => exit_number(fault.exit()),
         _ => status,
     }
+}
+
+/// Runs a verb of a shell or a batch, its word first. The status of the verb; a face that is shared stays open.
+pub(crate) fn run_inside(world: &World, words: Vec<OsString>, inside: &Inside) -> u8 {
+    let arguments = std::iter::once(OsString::from("tuckbox")).chain(words).collect();
+    let status = match parse(arguments, world.terminal.columns) {
+        Parsed::Text { text, status } => inside_face(world, inside).text(&text).map(|()| status),
+        Parsed::Wrong(fault) => tell_inside(world, &fault, inside),
+        Parsed::Verb(verb, matches) => run_verb(world, verb, &matches, Some(inside)),
+    };
+    let status = status.unwrap_or_else(|fault| exit_number(fault.exit()));
+    if world.stdout.closed() { PIPE_CLOSED } else { status }
+}
+
+/// Tells a failure of a shell or a batch itself; its status.
+pub(crate) fn tell_inside(world: &World, fault: &Fault, inside: &Inside) -> Result<u8> {
+    finish(world, &inside_face(world, inside), Err(fault.clone()), inside.stream.is_some())
+}
+
+/// Who is told when no verb says otherwise.
+pub(crate) fn inside_face(world: &World, inside: &Inside) -> Face {
+    match &inside.stream {
+        Some(stream) => Face::Json(Arc::clone(stream)),
+        None => {
+            let manner = Manner { colour: inside.colour, quiet: inside.outer.quiet, ..Manner::default() };
+            Face::Plain(Arc::new(Plain::new(world, manner)))
+        }
+    }
+}
+
+/// The configuration, read anew: what it says now counts, whenever it was written.
+pub(crate) fn config(world: &World) -> Result<Config> {
+    Config::load(&world.folders()?.config.join("config.toml"), world.home.as_deref(), &world.env)
+}
+
+/// What a word of a shell works with.
+pub(crate) fn inside_desk<'w>(world: &'w World, inside: &Inside) -> Result<Desk<'w>> {
+    Ok(Desk {
+        world,
+        config: config(world)?,
+        settings: inside.outer.clone(),
+        face: inside_face(world, inside),
+        profile: Profile::default(),
+        view: inside.view.clone(),
+        kept: Some(Arc::clone(&inside.kept)),
+    })
 }
 
 /// Help: what was asked for goes to stdout, what was not to stderr.
@@ -76,42 +128,65 @@ fn wrong(world: &World, arguments: &[OsString], fault: &Fault) -> Result<u8> {
         let manner = Manner { colour: globals::colour_by_world(world), ..Manner::default() };
         Face::Plain(Arc::new(Plain::new(world, manner)))
     };
-    finish(world, &face, Err(fault.clone()))
+    finish(world, &face, Err(fault.clone()), false)
 }
 
-fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches) -> Result<u8> {
-    let loaded =
-        world.folders().and_then(|folders| Config::load(&folders.config.join("config.toml"), world.home.as_deref()));
+fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&Inside>) -> Result<u8> {
+    let loaded = config(world);
     let (config, broken) = match loaded {
         Ok(config) => (config, None),
         // `version`, `explain` and `config template` must work with a broken file.
         Err(_) if !verb.needs_config => (Config::default(), None),
         Err(fault) => (Config::default(), Some(fault)),
     };
-    let settings = Settings::resolve(matches, world, &config);
-    let face = if matches.get_flag("json") {
+    let settings = Settings::resolve(matches, world, &config)
+        .map(|settings| inside.map_or(settings.clone(), |inside| settings.under(&inside.outer, matches)));
+    let shared = inside.and_then(|inside| inside.stream.clone());
+    let face = if let Some(stream) = &shared {
+        Face::Json(Arc::clone(stream))
+    } else if matches.get_flag("json") {
         let vault = settings.as_ref().ok().and_then(|settings| settings.vault.clone());
         let account = settings.as_ref().ok().and_then(|settings| settings.account.clone());
         begin(world, &Start { command: verb.name.to_owned(), vault, account, ..Start::default() })?
     } else {
         let manner = Manner {
-            quiet: matches.get_flag("quiet"),
-            verbose: matches.get_count("verbose"),
-            colour: globals::colour(matches, world, &config)?,
+            quiet: settings.as_ref().map_or(matches.get_flag("quiet"), |settings| settings.quiet),
+            verbose: settings.as_ref().map_or(matches.get_count("verbose"), |settings| settings.verbose),
+            colour: globals::colour(matches, world, &config)? && inside.is_none_or(|inside| inside.colour),
+            tell_ms: inside.and_then(|inside| inside.tell_ms),
         };
-        Face::Plain(Arc::new(Plain::new(world, manner)))
+        match shaped(world, verb, matches, manner) {
+            Ok(Some(rows)) => Face::Json(Arc::new(rows)),
+            Ok(None) => Face::Plain(Arc::new(Plain::new(world, manner))),
+            Err(fault) => return finish(world, &Face::Plain(Arc::new(Plain::new(world, manner))), Err(fault), false),
+        }
     };
-    let outcome = match (broken, settings) {
+    let forbidden = inside.and_then(|_| inside::refused(verb.name));
+    let outcome = match (broken.or(forbidden), settings) {
         (Some(fault), _) | (None, Err(fault)) => Err(fault),
         (None, Ok(settings)) => measured(world, verb, matches, |profile| {
-            (verb.run)(matches, &Desk { world, config, settings, face: face.clone(), profile })
+            let (view, kept) = inside.map(|inside| (inside.view.clone(), Arc::clone(&inside.kept))).unzip();
+            let view = view.unwrap_or_default();
+            (verb.run)(matches, &Desk { world, config, settings, face: face.clone(), profile, view, kept })
         }),
     };
     let outcome = outcome.map_err(|fault| match fault {
         Fault { code: Code::Usage, hint: None, .. } => fault.hint(format!("see `tuckbox help {}`", verb.name)),
         other => other,
     });
-    finish(world, &face, outcome)
+    finish(world, &face, outcome, shared.is_some())
+}
+
+/// Rows in the shape that `--format` or `-0` asks for.
+fn shaped(world: &World, verb: &Verb, matches: &ArgMatches, manner: Manner) -> Result<Option<Stream>> {
+    let shape = match matches.get_one::<String>("format") {
+        Some(template) => Shape::template(template)?,
+        None if matches.get_flag("null") => Shape::Null,
+        None => return Ok(None),
+    };
+    shape.check(verb.name)?;
+    let rows = Rows { shape, aside: Plain::new(world, manner) };
+    Ok(Some(Stream::of_rows(Arc::clone(&world.stdout), Arc::clone(&world.clock), rows)))
 }
 
 /// Does the work of a verb. With `--profile`, what was measured is written whatever became of it.
@@ -148,7 +223,8 @@ fn begin(world: &World, start: &Start) -> Result<Face> {
     Ok(Face::Json(Arc::new(Stream::begin(Arc::clone(&world.stdout), Arc::clone(&world.clock), &start)?)))
 }
 
-fn finish(world: &World, face: &Face, outcome: Result<Exit>) -> Result<u8> {
+/// Tells how it came out, and ends the face, unless others go on with it.
+fn finish(world: &World, face: &Face, outcome: Result<Exit>, shared: bool) -> Result<u8> {
     let status = match outcome {
         Ok(exit) => exit_number(exit),
         Err(_) if world.stdout.closed() => return Ok(PIPE_CLOSED),
@@ -162,7 +238,9 @@ fn finish(world: &World, face: &Face, outcome: Result<Exit>) -> Result<u8> {
             status
         }
     };
-    face.end(status)?;
+    if !shared {
+        face.end(status)?;
+    }
     Ok(status)
 }
 

@@ -27,6 +27,8 @@ pub struct Manner {
     pub verbose: u8,
     /// Colours on stderr.
     pub colour: bool,
+    /// Progress in lines so often, milliseconds, where it cannot be drawn over; once a minute when not said.
+    pub tell_ms: Option<i64>,
 }
 
 /// Tells people.
@@ -67,6 +69,13 @@ impl Plain {
     pub fn line(&self, text: &str) -> Result<()> {
         self.wipe(&mut self.state())?;
         self.stdout.line(text)?;
+        if self.stdout_is_terminal { self.stdout.flush() } else { Ok(()) }
+    }
+
+    /// A text of results, already safe to print, as it is.
+    pub fn text(&self, text: &str) -> Result<()> {
+        self.wipe(&mut self.state())?;
+        self.stdout.write(text.as_bytes())?;
         if self.stdout_is_terminal { self.stdout.flush() } else { Ok(()) }
     }
 
@@ -138,7 +147,7 @@ impl Plain {
     fn progress(&self, progress: &Progress) -> Result<()> {
         let now = self.clock.monotonic_ms();
         let mut state = self.state();
-        let interval = if self.draw.is_some() { DRAW_MS } else { TELL_MS };
+        let interval = if self.draw.is_some() { DRAW_MS } else { self.manner.tell_ms.unwrap_or(TELL_MS) };
         if !state.meter.due(now, interval) {
             return Ok(());
         }

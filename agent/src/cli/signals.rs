@@ -1,5 +1,6 @@
-//! Interrupt, terminate and hang-up. The first asks the engine to end well, the second ends at once. What the program was
-//! started to ignore (by `nohup`, or by a shell for what runs in the background) stays ignored.
+//! Interrupt, terminate and hang-up. The first asks the engine to end well, the second ends at once; a shell ends by being
+//! terminated and never by the interrupt key. What the program was started to ignore (by `nohup`, or by a shell for what
+//! runs in the background) stays ignored.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -29,7 +30,9 @@ pub fn watch(stop: Stop) -> Result<()> {
                 () = next(&mut hang_up) => SignalKind::hangup(),
             }
             .as_raw_value();
-            if stop.asked() {
+            let ends = if stop.outlives() { number == SignalKind::terminate().as_raw_value() } else { stop.asked() };
+            if ends {
+                crate::ask::restore_terminal();
                 end_now(number);
             }
             stop.ask(number);

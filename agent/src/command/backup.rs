@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Changes, Verb, file, many, paths, short, switch, texts};
+use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Table, keys};
 use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, StdinJob};
@@ -32,7 +32,7 @@ pub(super) const VERB: Verb = Verb {
 };
 
 fn build(command: Command) -> Command {
-    let command = command.arg(paths("path", "What to back up [default: every [[source]] of the configuration]"));
+    let command = command.arg(local(paths("path", "What to back up [default: every [[source]] of the configuration]")));
     rules(command)
         .arg(
             file("files-from", "FILE", "Also back up the paths in this file, one a line (- for standard input)")
@@ -163,9 +163,12 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
         };
         given.into_iter().map(|path| (path.clone(), table(&path))).collect()
     };
-    let file = desk.config.file.as_ref().map(|file| for_terminal(file.as_os_str().as_bytes())).unwrap_or_default();
-    let config =
-        |table: &Table, key: &Key| table.get(key).map_or_else(String::new, |(_, line)| format!("{file}:{line}"));
+    let config = |table: &Table, key: &Key| {
+        table.get(key).map_or_else(String::new, |(_, spot)| {
+            let file = desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
+            format!("{}:{}", file.unwrap_or_default(), spot.line)
+        })
+    };
     let ruled = tables.into_iter().map(|(path, table)| {
         // The table's own rules say their line; what is added on the command line says its option.
         let mut line = SourceJob { path: path.clone(), ..source_of(&Table::default(), "") };

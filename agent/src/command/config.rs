@@ -1,5 +1,7 @@
 //! `config`: what can be set, what is set, and units for systemd.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
@@ -7,19 +9,20 @@ use super::{Changes, Verb, switch};
 use crate::cli::globals::{Origin, lookup};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
-use crate::config::template::{path_of, template};
-use crate::config::{Section, keys, units};
-use crate::fault::{Exit, Result};
+use crate::config::edit::{self, Which};
+use crate::config::template::template;
+use crate::config::{Config, Section, keys, units};
+use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 
 pub(super) const VERB: Verb = Verb {
     name: "config",
-    about: "Show what can be set and what is set; print systemd units",
-    examples: &["config template", "config show --origin", "config systemd service"],
+    about: "Show and change settings; print systemd units",
+    examples: &["config template", "config show --origin", "config set retry 1h", "config systemd service"],
     build,
     run,
     needs_config: false,
-    changes: Changes::Nothing,
+    changes: Changes::Own,
 };
 
 fn build(command: Command) -> Command {
@@ -34,6 +37,24 @@ fn build(command: Command) -> Command {
             Command::new("show")
                 .about("Print the settings in force")
                 .arg(switch("origin", "Say where each comes from")),
+        )
+        .subcommand(
+            Command::new("get")
+                .about("Print one setting in force")
+                .arg(Arg::new("key").value_name("KEY").required(true).help("As in vault, or source.1.exclude")),
+        )
+        .subcommand(
+            Command::new("set")
+                .about("Change one setting of the file; everything else in it, comments too, stays")
+                .arg(Arg::new("key").value_name("KEY").required(true).help("As in vault, or source.1.exclude"))
+                .arg(
+                    Arg::new("value")
+                        .value_name("VALUE")
+                        .num_args(1..)
+                        .required_unless_present("remove")
+                        .help("Its value; several make a list (after -- it may begin with -)"),
+                )
+                .arg(switch("remove", "Take the setting out of the file").conflicts_with("value")),
         )
         .subcommand(
             Command::new("systemd").about("Print units that back up every hour").arg(
@@ -52,26 +73,16 @@ struct SettingRecord {
     origin: String,
 }
 
-#[derive(Serialize)]
-struct TextRecord<'a> {
-    text: &'a str,
-}
-
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     match matches.subcommand() {
-        Some(("template", _)) => text(desk, &template())?,
-        Some(("systemd", below)) => text(desk, &systemd(below.get_one::<String>("unit").map(String::as_str)))?,
+        Some(("template", _)) => desk.face.text(&template())?,
+        Some(("systemd", below)) => desk.face.text(&systemd(below.get_one::<String>("unit").map(String::as_str)))?,
+        Some(("get", below)) => get(below, desk)?,
+        Some(("set", below)) => set(below, desk)?,
         Some((_, below)) => show(below, desk)?,
         None => {}
     }
     Ok(Exit::Ok)
-}
-
-fn text(desk: &Desk<'_>, text: &str) -> Result<()> {
-    match &desk.face {
-        Face::Json(stream) => stream.record("text", &TextRecord { text }),
-        Face::Plain(_) => desk.world.stdout.write(text.as_bytes()),
-    }
 }
 
 fn systemd(unit: Option<&str>) -> String {
@@ -86,26 +97,33 @@ fn systemd(unit: Option<&str>) -> String {
     }
 }
 
-fn show(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
+/// Every setting in force, by the order of the keys.
+fn settings(matches: &ArgMatches, desk: &Desk<'_>) -> Result<(Config, Vec<SettingRecord>)> {
     // Read again, because here a file that cannot be read is an error.
-    let file = desk.world.folders()?.config.join("config.toml");
-    let config = crate::config::Config::load(&file, desk.world.home.as_deref())?;
+    let config = crate::cli::config(desk.world)?;
     let mut rows = Vec::new();
     for key in keys::ALL.iter().filter(|key| key.section == Section::Top) {
         let (value, origin) = match lookup(key, matches, &desk.world.env, &config)? {
             Some(found) => found,
             None => (key.default.to_owned(), Origin::Default),
         };
-        rows.push(SettingRecord { key: path_of(key), value: harmless_line(&value), origin: origin_text(&origin) });
+        let origin = origin_text(&origin, &config);
+        rows.push(SettingRecord { key: key.name.to_owned(), value: harmless_line(&value), origin });
     }
-    for source in &config.sources {
+    for (number, source) in (1..).zip(&config.sources) {
         for key in keys::ALL {
-            if let Some((value, line)) = source.get(key) {
-                let origin = origin_text(&Origin::File(line));
-                rows.push(SettingRecord { key: path_of(key), value: harmless_line(&value.to_string()), origin });
+            if let Some((value, spot)) = source.get(key) {
+                let origin = origin_text(&Origin::File(spot), &config);
+                let key = format!("source.{number}.{}", key.name);
+                rows.push(SettingRecord { key, value: harmless_line(&value.to_string()), origin });
             }
         }
     }
+    Ok((config, rows))
+}
+
+fn show(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
+    let (config, rows) = settings(matches, desk)?;
     match &desk.face {
         Face::Json(stream) => rows.iter().try_for_each(|row| stream.row("setting", row)),
         Face::Plain(plain) => {
@@ -115,18 +133,52 @@ fn show(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
             let mut table = Table::new(&columns);
             rows.into_iter().for_each(|row| table.row(vec![row.key, row.value, row.origin]));
             table.lines().iter().try_for_each(|line| plain.line(line))?;
-            let name = for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(file.as_os_str()));
             let there = if config.file.is_some() { "" } else { " (does not exist)" };
-            plain.note(&format!("File: {name}{there}"))
+            plain.note(&format!("File: {}{there}", shown(&file(desk)?)))
         }
     }
 }
 
-fn origin_text(origin: &Origin) -> String {
+fn get(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
+    let name = matches.get_one::<String>("key").map_or("", String::as_str);
+    Which::parse(name)?;
+    let (_, rows) = settings(matches, desk)?;
+    let row = rows.into_iter().find(|row| row.key == name);
+    let row = row.ok_or_else(|| {
+        Fault::new(Code::Usage, format!("{} is not set", harmless_line(name))).hint("tuckbox config show")
+    })?;
+    match &desk.face {
+        Face::Json(stream) => stream.row("setting", &row),
+        Face::Plain(plain) => plain.line(&row.value),
+    }
+}
+
+fn set(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
+    let name = matches.get_one::<String>("key").map_or("", String::as_str);
+    let values: Vec<String> = matches.get_many::<String>("value").into_iter().flatten().cloned().collect();
+    let values = (!matches.get_flag("remove")).then_some(values.as_slice());
+    let file = file(desk)?;
+    edit::change(&file, desk.world.home.as_deref(), Which::parse(name)?, values)?;
+    let what = if values.is_some() { "Set" } else { "Removed" };
+    desk.face.say(&format!("{what} {name} in {}.", shown(&file)))
+}
+
+fn file(desk: &Desk<'_>) -> Result<PathBuf> {
+    Ok(desk.world.folders()?.config.join("config.toml"))
+}
+
+fn shown(file: &Path) -> String {
+    for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(file.as_os_str()))
+}
+
+fn origin_text(origin: &Origin, config: &Config) -> String {
     match origin {
         Origin::Flag(flag) => format!("--{flag}"),
         Origin::Environment(variable) => (*variable).to_owned(),
-        Origin::File(line) => format!("config.toml:{line}"),
+        Origin::File(spot) => {
+            let name = config.files.get(spot.file).and_then(|file| file.file_name()).unwrap_or_default();
+            format!("{}:{}", for_terminal(name.as_encoded_bytes()), spot.line)
+        }
         Origin::Default => "default".to_owned(),
     }
 }

@@ -91,7 +91,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 }
 
 fn line(row: &FindRow, all: bool, long: bool, desk: &Desk<'_>) -> String {
-    let what = if long { long_line(&row.entry, desk) } else { name(&row.entry) };
+    let what = if long { long_line(&row.entry, desk) } else { name(&row.entry, desk) };
     if !all {
         return what;
     }

@@ -67,7 +67,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let summary = desk.engine().list(&desk.run_at(understood)?, job, &mut |row| match &desk.face {
         Face::Json(stream) => stream.row("entry", &record(&row)),
         Face::Plain(plain) if long => plain.line(&long_line(&row, desk)),
-        Face::Plain(plain) => plain.line(&name(&row)),
+        Face::Plain(plain) => plain.line(&name(&row, desk)),
     })?;
     desk.face.summary("ls", &summary)?;
     Ok(Exit::Ok)
@@ -115,9 +115,9 @@ pub(super) fn record(row: &EntryRow) -> EntryRecord {
 }
 
 /// A name in one line, a directory with a slash.
-pub(super) fn name(row: &EntryRow) -> String {
+pub(super) fn name(row: &EntryRow, desk: &Desk<'_>) -> String {
     let slash = if row.kind == Kind::Dir && row.path != b"/" { "/" } else { "" };
-    format!("{}{slash}", for_terminal(&row.path))
+    format!("{}{slash}", for_terminal(desk.view.shown(&row.path)))
 }
 
 /// As `ls -l` has it.
@@ -136,7 +136,7 @@ pub(super) fn long_line(row: &EntryRow, desk: &Desk<'_>) -> String {
         owner(&row.user, row.uid),
         owner(&row.group, row.gid),
         show_file(row.mtime.secs, &desk.zone()),
-        name(row),
+        name(row, desk),
     )
 }
 

@@ -1,9 +1,11 @@
-//! The verbs: one table, one file each. Parser, help, and (later) completions and shell come from the table.
+//! The verbs: one table, one file each. Parser, help, shell, completions and manual come from the table.
 
 mod account;
 mod backup;
 mod check;
 mod compare;
+mod complete;
+mod completions;
 mod config;
 mod delete;
 mod diff;
@@ -18,10 +20,14 @@ mod housekeep;
 mod init;
 mod key;
 mod ls;
+mod man;
 mod pin;
+mod query;
 mod restore;
 mod rollback;
+mod schema;
 mod serve;
+mod shell;
 mod terms;
 mod undelete;
 mod version;
@@ -69,12 +75,19 @@ pub enum Changes {
 }
 
 impl Verb {
+    /// Whether it is for programs of ours alone.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.name.starts_with('_')
+    }
+
     /// As clap knows it.
     #[must_use]
     pub fn command(&self) -> Command {
         let examples: String = self.examples.iter().map(|line| format!("\n  tuckbox {line}")).collect();
         let heading = if self.examples.len() == 1 { "Example" } else { "Examples" };
-        (self.build)(Command::new(self.name).about(self.about)).after_help(format!("{heading}:{examples}"))
+        (self.build)(Command::new(self.name).about(self.about).hide(self.is_hidden()))
+            .after_help(format!("{heading}:{examples}"))
     }
 }
 
@@ -105,8 +118,14 @@ pub static VERBS: &[Verb] = &[
     explain::VERB,
     which::VERB,
     why::VERB,
+    shell::VERB,
+    query::VERB,
+    schema::VERB,
+    completions::VERB,
+    man::VERB,
     serve::VERB,
     version::VERB,
+    complete::VERB,
 ];
 
 /// Words of restic, borg and others, and what to type here.
@@ -157,7 +176,12 @@ fn some_path() -> impl clap::builder::TypedValueParser<Value = std::ffi::OsStrin
         .try_map(|path| if path.is_empty() { Err("it is empty; `.` is this directory") } else { Ok(path) })
 }
 
-/// Path arguments.
+/// An argument that takes a path of this machine, not one in a version.
+fn local(arg: Arg) -> Arg {
+    arg.value_hint(clap::ValueHint::AnyPath)
+}
+
+/// Path arguments; of paths in versions when not said otherwise (see [`local`]).
 fn paths(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).value_name("PATH").num_args(0..).value_parser(some_path()).help(help)
 }

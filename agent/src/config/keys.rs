@@ -81,6 +81,10 @@ macro_rules! keys {
 }
 
 keys! {
+    INCLUDE = Top "include" Kind::Texts,
+        "Other files to read, relative to the directory of this one; the last part may hold *. What this file says counts \
+         before what they say; their [[source]] blocks are added.",
+        "none", "\"conf.d/*.toml\"";
     VAULT = Top "vault" Kind::Text,
         "The vault: a directory, ssh://[user@]host[:port]/path, user@host:path, or cmd:COMMAND.",
         "tuckbox/vault in the user's data directory", "\"ssh://backup@example.org/srv/vault\"",

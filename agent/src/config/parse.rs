@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, Kind, Section};
+use super::variables::Variables;
 use crate::cli::nearest;
 use crate::fault::{Code, Fault, Result};
-use crate::name::{for_terminal, harmless_line};
+use crate::name::harmless_line;
 use crate::units::{parse_duration, parse_share, parse_size};
-
-/// Largest configuration file, in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A configuration file, or none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// The file, when there is one.
     pub file: Option<PathBuf>,
+    /// It and those that it includes, as [`Spot`] counts them.
+    pub files: Vec<PathBuf>,
     /// Keys at the top.
     pub top: Table,
     /// Each `[[source]]`.
@@ -29,7 +29,7 @@ pub struct Config {
 pub struct Table {
     /// Line of its head; 1 for the top.
     pub line: usize,
-    values: Vec<(&'static Key, Value, usize)>,
+    values: Vec<(&'static Key, Value, Spot)>,
 }
 
 /// A checked value.
@@ -79,10 +79,10 @@ impl Table {
         }
     }
 
-    /// Value and line of a key.
+    /// Value and place of a key.
     #[must_use]
-    pub fn get(&self, key: &Key) -> Option<(&Value, usize)> {
-        self.values.iter().find(|(of, _, _)| std::ptr::eq(*of, key)).map(|(_, value, line)| (value, *line))
+    pub fn get(&self, key: &Key) -> Option<(&Value, Spot)> {
+        self.values.iter().find(|(of, _, _)| std::ptr::eq(*of, key)).map(|(_, value, spot)| (value, *spot))
     }
 }
 
@@ -97,58 +97,82 @@ impl std::fmt::Display for Value {
     }
 }
 
+/// Where a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Which of [`Config::files`].
+    pub file: usize,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
 impl Config {
-    /// Reads `file`; when it does not exist, everything is absent.
-    pub fn load(file: &Path, home: Option<&Path>) -> Result<Self> {
-        use std::os::unix::ffi::OsStrExt;
-        let name = for_terminal(file.as_os_str().as_bytes());
-        let broken = |cause: &dyn std::fmt::Display| {
-            Fault::new(Code::Config, format!("cannot read {name}")).because(cause).path(file.as_os_str().as_bytes())
-        };
-        let bytes = match crate::plain_file::read(file, FILE_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(broken(&e)),
-        };
-        let text = String::from_utf8(bytes).map_err(|_| broken(&"it is not UTF-8"))?;
-        let mut config = Self::parse(&text, home).map_err(|(line, fault)| {
-            let message = format!("{name}:{line}: {}", fault.message);
-            Fault { message, ..fault }.path(file.as_os_str().as_bytes())
-        })?;
-        config.file = Some(file.to_owned());
-        Ok(config)
+    /// Reads a text; an error comes with its line. Other files that it names are not read.
+    pub fn parse(text: &str, home: Option<&Path>) -> Result<Self, (usize, Fault)> {
+        Self::read(text, 0, home, &mut |_, _| Ok(Variables::default()))
     }
 
-    /// Reads a text; an error comes with its line.
-    pub fn parse(text: &str, home: Option<&Path>) -> Result<Self, (usize, Fault)> {
+    /// Reads the text of a file with this number. `outside` gets the files that it includes and its own variables, and
+    /// gives all variables that count in it.
+    pub(super) fn read(
+        text: &str,
+        file: usize,
+        home: Option<&Path>,
+        outside: &mut Outside<'_>,
+    ) -> Result<Self, (usize, Fault)> {
         let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
         let top = DeTable::parse(text).map_err(|e| {
             let line = line_of(e.span().map_or(0, |span| span.start));
             (line, Fault::new(Code::Config, harmless_line(e.message())))
         })?;
-        let reader = Reader { line_of: &line_of, home };
+        let mut reader = Reader { line_of: &line_of, file, home, variables: None };
+        let top = top.get_ref();
+        let own = top.get("vars").map(|vars| reader.variables(vars)).transpose()?.unwrap_or_default();
+        let named = top.iter().find(|(name, _)| name.get_ref() == "include");
+        let included = named.map(|(name, value)| reader.entry(Section::Top, name, value)).transpose()?;
+        let (files, line) = match included {
+            Some((_, Value::Texts(files), spot)) => (files, spot.line),
+            _ => (Vec::new(), 1),
+        };
+        reader.variables = Some(outside(&files, own).map_err(|fault| (line, fault))?);
         let mut config = Self { top: Table { line: 1, values: Vec::new() }, ..Self::default() };
-        for (name, value) in top.get_ref() {
-            if name.get_ref() != "source" {
-                config.top.values.push(reader.entry(Section::Top, name, value)?);
-                continue;
-            }
+        for (name, value) in top {
             let line = line_of(name.span().start);
-            let tables = value
-                .get_ref()
-                .as_array()
-                .ok_or_else(|| (line, Fault::new(Code::Config, "write [[source]] with two brackets")))?;
-            for table in tables.iter() {
-                config.sources.push(reader.source(table)?);
+            match name.get_ref().as_ref() {
+                "vars" => {}
+                "source" => {
+                    let tables = value.get_ref().as_array();
+                    let single = || (line, Fault::new(Code::Config, "write [[source]] with two brackets"));
+                    for table in tables.ok_or_else(single)?.iter() {
+                        config.sources.push(reader.source(table)?);
+                    }
+                }
+                _ => config.top.values.push(reader.entry(Section::Top, name, value)?),
             }
         }
         Ok(config)
     }
+
+    /// Takes over what another file says and this one does not.
+    pub(super) fn add(&mut self, other: Self) {
+        for (key, value, spot) in other.top.values {
+            if self.top.get(key).is_none() {
+                self.top.values.push((key, value, spot));
+            }
+        }
+        self.sources.extend(other.sources);
+    }
 }
+
+/// See [`Config::read`].
+pub(super) type Outside<'o> = dyn FnMut(&[String], Variables) -> Result<Variables> + 'o;
 
 struct Reader<'a> {
     line_of: &'a dyn Fn(usize) -> usize,
+    file: usize,
     home: Option<&'a Path>,
+    /// Nothing is filled in before they are known.
+    variables: Option<Variables>,
 }
 
 type Spanned<T> = toml::Spanned<T>;
@@ -173,13 +197,14 @@ impl Reader<'_> {
         section: Section,
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
-    ) -> Result<(&'static Key, Value, usize), (usize, Fault)> {
+    ) -> Result<(&'static Key, Value, Spot), (usize, Fault)> {
         let line = (self.line_of)(name.span().start);
+        let spot = Spot { file: self.file, line };
         let Some(key) = keys::named(section, name.get_ref()) else {
             return Err((line, unknown(section, name.get_ref())));
         };
         match self.value(key.kind, value.get_ref()) {
-            Ok(value) => Ok((key, value, line)),
+            Ok(value) => Ok((key, value, spot)),
             Err(why) => Err((
                 line,
                 Fault::new(Code::Config, format!("{}: {why}", key.name))
@@ -192,30 +217,48 @@ impl Reader<'_> {
         let text = || match value.as_str() {
             Some("") => Err("it is empty".to_owned()),
             Some(text) if text.contains('\0') => Err("it holds a zero byte".to_owned()),
-            Some(text) => Ok(text),
+            Some(text) => self.variables.as_ref().map_or_else(|| Ok(text.to_owned()), |variables| variables.fill(text)),
             None => Err(format!("it must be a text in quotes, not {} {}", article(value.type_str()), value.type_str())),
         };
         match kind {
-            Kind::Text => Ok(Value::Text(text()?.to_owned())),
-            Kind::Path => Ok(Value::Text(self.path(text()?)?)),
+            Kind::Text => text().map(Value::Text),
+            Kind::Path => self.path(&text()?).map(Value::Text),
             Kind::Switch => value.as_bool().map(Value::Switch).ok_or_else(|| "it must be true or false".to_owned()),
             Kind::Size => match number(value) {
                 Some(number) => Ok(Value::Number(number)),
-                None => parse_size(text()?).map(Value::Number),
+                None => parse_size(&text()?).map(Value::Number),
             },
-            Kind::Duration => text().and_then(|text| parse_duration(text).map(|_| Value::Text(text.to_owned()))),
+            Kind::Duration => {
+                let written = number(value).map_or_else(text, |seconds| Ok(seconds.to_string()))?;
+                parse_duration(&written).map(|_| Value::Text(written))
+            }
             Kind::Count => number(value).map(Value::Number).ok_or_else(|| "it must be a whole number".to_owned()),
             Kind::Share => {
-                let written =
-                    number(value).map_or_else(|| text().map(str::to_owned), |number| Ok(number.to_string()))?;
+                let written = number(value).map_or_else(text, |number| Ok(number.to_string()))?;
                 parse_share(&written).map(|permille| Value::Number(u64::from(permille)))
             }
             Kind::Texts | Kind::Paths => self.texts(kind, value),
             Kind::OneOf(words) => match text()? {
-                word if words.contains(&word) => Ok(Value::Text(word.to_owned())),
-                word => Err(format!("\"{}\" is not one of {}", harmless_line(word), words.join(", "))),
+                word if words.contains(&word.as_str()) => Ok(Value::Text(word)),
+                word => Err(format!("\"{}\" is not one of {}", harmless_line(&word), words.join(", "))),
             },
         }
+    }
+
+    /// `[vars]`: each a text.
+    fn variables(&self, vars: &Spanned<DeValue<'_>>) -> Result<Variables, (usize, Fault)> {
+        let line = (self.line_of)(vars.span().start);
+        let wrong = |line, why: String| (line, Fault::new(Code::Config, why).hint("as in disk = \"/media/disk\""));
+        let table = vars.get_ref().as_table().ok_or_else(|| wrong(line, "[vars] is a table of texts".into()))?;
+        let mut own = Variables::default();
+        for (name, value) in table {
+            let line = (self.line_of)(name.span().start);
+            let shown = harmless_line(name.get_ref());
+            let text =
+                value.get_ref().as_str().ok_or_else(|| wrong(line, format!("{shown}: it must be a text in quotes")))?;
+            own.set(name.get_ref(), text).map_err(|why| wrong(line, format!("{shown}: {why}")))?;
+        }
+        Ok(own)
     }
 
     fn texts(&self, kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
@@ -289,7 +332,7 @@ mod tests {
         assert_eq!(config.top.text(&keys::VAULT), Some("me@host:vault"));
         assert_eq!(config.top.number(&keys::GUARD_SHARE), Some(300));
         assert_eq!(config.top.number(&keys::GUARD_MIN), Some(1000));
-        assert_eq!(config.top.get(&keys::UTC), Some((&Value::Switch(true), 4)));
+        assert_eq!(config.top.get(&keys::UTC), Some((&Value::Switch(true), Spot { file: 0, line: 4 })));
         let [docs, srv] = config.sources.as_slice() else { panic!("two sources") };
         assert_eq!(docs.text(&keys::SOURCE_PATH), Some("/home/ana/docs"));
         assert_eq!(docs.texts(&keys::SOURCE_EXCLUDE), ["*.o", "tmp"]);
@@ -329,6 +372,12 @@ mod tests {
             ),
             ("ssh = 'x'", 1, "ssh: \"x\" is not one of auto, embedded, system", Some("as in ssh = \"system\"")),
             ("key = 'rel'", 1, "key: it must be absolute, or begin with ~/", Some("as in key = \"~/keys/laptop.key\"")),
+            (
+                "retry = '10x'",
+                1,
+                "retry: \"10x\" is not a duration: write it as in 30s, 10min, 1.5h or 1d",
+                Some("as in retry = \"1h\""),
+            ),
             ("guard_min = -1", 1, "guard_min: it must be a whole number", Some("as in guard_min = 1000")),
             ("utc = 'yes'", 1, "utc: it must be true or false", Some("as in utc = true")),
             ("[source]\npath = '/x'", 1, "write [[source]] with two brackets", None),
@@ -339,16 +388,6 @@ mod tests {
         }
         assert_eq!(parse("vault = 'x'\nvault = 'y'").unwrap_err().0, 2);
         assert_eq!(parse("a = 1\n\u{7}").unwrap_err().0, 2);
-    }
-
-    #[test]
-    fn no_file_is_an_empty_one() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Config::load(&folder.path().join("config.toml"), None), Ok(Config::default()));
-        let file = folder.path().join("c.toml");
-        std::fs::write(&file, "x = 1").unwrap();
-        let fault = Config::load(&file, None).unwrap_err();
-        assert_eq!(fault.message, format!("{}:1: there is no key \"x\"", file.display()));
     }
 
     proptest! {

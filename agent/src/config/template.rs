@@ -12,7 +12,9 @@ pub fn template() -> String {
     );
     section(&mut out, Section::Top);
     out.push_str(
-        "\n# What `tuckbox backup` without paths backs up, all in one version. Repeat the block for each source; keys that\n\
+        "\n# Variables: ${name} in any text below or above stands for the value of the name here, otherwise for that of the\n\
+         # environment variable; a name that is nowhere is an error. $${ stands for ${ itself.\n\
+         #[vars]\n#disk = \"/media/disk\"\n\n# What `tuckbox backup` without paths backs up, all in one version. Repeat the block for each source; keys that\n\
          # are given above stay above the first one.\n\n#[[source]]\n",
     );
     section(&mut out, Section::Source);
@@ -43,7 +45,7 @@ pub fn what(kind: Kind) -> String {
         Kind::Path => "path, absolute or ~/…".to_owned(),
         Kind::Switch => "true or false".to_owned(),
         Kind::Size => "size in bytes or with its unit".to_owned(),
-        Kind::Duration => "duration with its unit".to_owned(),
+        Kind::Duration => "duration with its unit (s, min, h, d), or in seconds".to_owned(),
         Kind::Count => "whole number".to_owned(),
         Kind::Share => "percentage".to_owned(),
         Kind::Texts => "text or list of texts".to_owned(),

@@ -85,8 +85,8 @@ pub struct Account {
     pub sealer: Sealer,
     /// The way to the root secret, for verbs that change keys.
     pub unlocked: Unlocked,
-    history: Mutex<History>,
-    state: Mutex<AccountState>,
+    history: Arc<Mutex<History>>,
+    state: Arc<Mutex<AccountState>>,
     state_dir: StateDir,
     /// Where the pin is kept besides.
     pin_file: Option<PinFile>,
@@ -97,17 +97,60 @@ pub struct Account {
 impl Account {
     /// Connects, finds the account, unlocks its key, verifies its chain.
     pub fn open(run: &Run) -> Result<Self> {
-        let connector = Arc::new(Connector::new(run)?);
+        let held = run.kept.as_deref().and_then(|kept| kept.connector(&run.place));
+        let connector = held.map_or_else(|| Connector::new(run).map(Arc::new), Ok)?;
         let account = Self::open_on(run, connector)?;
         run.profile.phase(profile::Phase::Work);
         Ok(account)
     }
 
-    /// The same on a connector that is there.
+    /// The same on a connector that is there. A connection that is [kept](super::kept) is used again; its loss shows
+    /// only as the time that a new one takes.
     pub fn open_on(run: &Run, connector: Arc<Connector>) -> Result<Self> {
         run.watcher.event(&Event::Phase(Phase::Connect));
         run.profile.phase(profile::Phase::Connect);
+        let Some(kept) = &run.kept else {
+            let remote = connector.connect()?;
+            return Self::open_over(run, connector, remote, None);
+        };
+        if let Some((remote, unlocked)) = kept.line(&run.place) {
+            match Self::open_over(run, Arc::clone(&connector), remote, Some(unlocked)) {
+                Err(fault) if super::remote::is_loss(&fault) && !run.stop.asked() => kept.forget(),
+                other => return other,
+            }
+        }
         let remote = connector.connect()?;
+        let account = Self::open_over(run, connector, remote.borrowed(), kept.unlocked(&run.place))?;
+        kept.hold(&account, remote);
+        Ok(account)
+    }
+
+    /// The same account for another run, as it was when it was opened.
+    #[must_use]
+    pub fn for_run(&self, run: &Run) -> Self {
+        let remote = self.remote.borrowed();
+        let open = opener(run, &self.connector, self.vault, &self.row);
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), self.connector.patience));
+        Self {
+            run: run.clone(),
+            connector: Arc::clone(&self.connector),
+            remote,
+            row: self.row.clone(),
+            keys: Arc::clone(&self.keys),
+            keyring: Arc::clone(&self.keyring),
+            sealer: self.sealer.clone(),
+            unlocked: self.unlocked.clone(),
+            history: Arc::clone(&self.history),
+            state: Arc::clone(&self.state),
+            state_dir: self.state_dir.clone(),
+            suspicion: self.suspicion.clone(),
+            pin_file: self.pin_file.clone(),
+            ..*self
+        }
+    }
+
+    /// The same over a connection that is up; with a key that was unlocked before, when it fits.
+    fn open_over(run: &Run, connector: Arc<Connector>, remote: Remote, unlocked: Option<Unlocked>) -> Result<Self> {
         let state_dir = StateDir::new(run.folders.state.clone());
         let files = key_checks(run)?;
         // What is known here is read before the server is asked: another process of ours may commit at any moment, and
@@ -121,7 +164,11 @@ impl Account {
             let (vault, account) = (opened.vault, opened.account.id);
             if let Some(known) = guess.take_if(|known| known.vault == vault && known.account == account) {
                 run.profile.phase(profile::Phase::Unlock);
-                let unlocked = unlock(run, &files, vault, &opened.account)?;
+                let fits = |held: &Unlocked| opened.account.key_check == Some(held.root.key_check());
+                let unlocked = match unlocked.filter(fits) {
+                    Some(unlocked) => unlocked,
+                    None => unlock(run, &files, vault, &opened.account)?,
+                };
                 return Self::verify(run, connector, remote, opened, unlocked, state_dir, known);
             }
             guess = Some(known(vault, account)?);
@@ -185,8 +232,8 @@ impl Account {
             keyring,
             sealer,
             unlocked,
-            history: Mutex::new(history),
-            state: Mutex::new(state),
+            history: Arc::new(Mutex::new(history)),
+            state: Arc::new(Mutex::new(state)),
             state_dir,
             pin_file,
             suspicion,
@@ -432,6 +479,9 @@ impl Account {
                     history.keep();
                     drop(history);
                     self.pin();
+                    if let Some(kept) = &self.run.kept {
+                        kept.forget_reading();
+                    }
                     return Ok(link);
                 }
                 Outcome::Conflict(_) => lock(&self.history).catch_up(&self.remote)?,
@@ -500,7 +550,7 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
 pub type Opener = Box<dyn Fn() -> Result<Client> + Send + Sync>;
 
 fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
-    let (connector, inner, account, name) = (Arc::clone(connector), run.clone(), row.id, row.name.clone());
+    let (connector, inner, account, name) = (Arc::clone(connector), run.apart(), row.id, row.name.clone());
     Box::new(move || {
         let remote = connector.connect()?;
         let request = Open { account: Some(name.clone()), ..open_request(&inner, &[], u64::MAX) };

@@ -56,7 +56,7 @@ impl Connector {
         })?;
         if let Address::Local(path) = &address {
             let path = run.folders.working.join(path);
-            let carrier = Arc::new(InProcess { path: path.clone(), run: run.clone(), servers: Mutex::default() });
+            let carrier = Arc::new(InProcess { path: path.clone(), run: run.apart(), servers: Mutex::default() });
             return Ok(Self { local: Some(path), ..Self::over(run, carrier) });
         }
         let wish = match run.place.ssh {
@@ -83,7 +83,7 @@ impl Connector {
     /// Over this carrier.
     pub fn over(run: &Run, carrier: Arc<dyn Carrier>) -> Self {
         let patience = run.place.retry_ms.map_or_else(Patience::default, Patience::of);
-        Self { carrier, run: run.clone(), local: None, patience }
+        Self { carrier, run: run.apart(), local: None, patience }
     }
 
     /// The vault's directory, when it is one of this machine.

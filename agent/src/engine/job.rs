@@ -15,11 +15,12 @@ mod upkeep;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use store::door::{Chance, Clock};
 use zeroize::Zeroizing;
 
+use super::kept::Kept;
 use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
@@ -152,8 +153,18 @@ pub struct Run {
     pub stop: Stop,
     /// Measures where the time goes.
     pub profile: Profile,
+    /// Keeps the account open for the verbs that follow; without it each connects by itself.
+    pub kept: Option<Arc<Kept>>,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
+}
+
+impl Run {
+    /// The same without the account that is kept open: for what that account itself holds.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { kept: None, ..self.clone() }
+    }
 }
 
 /// Which vault, account and key.
@@ -212,27 +223,59 @@ pub struct Folders {
 /// Says when to end early: set by signals, looked at by the engine between pieces of work.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    inner: Arc<(AtomicI32, AtomicU32)>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    signal: AtomicI32,
+    asked: AtomicU32,
+    /// The program goes on when a run is ended.
+    outlives: AtomicBool,
 }
 
 impl Stop {
+    /// Whether the program goes on when a run is ended, as a shell does: then nobody who asks twice ends it at once.
+    pub fn set_outlives(&self, outlives: bool) {
+        self.inner.outlives.store(outlives, Ordering::SeqCst);
+    }
+
+    /// See [`set_outlives`](Self::set_outlives).
+    #[must_use]
+    pub fn outlives(&self) -> bool {
+        self.inner.outlives.load(Ordering::SeqCst)
+    }
+
+    /// How often the end was asked for.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.inner.asked.load(Ordering::SeqCst)
+    }
+
+    /// Forgets that the end was asked for, and says by which signal it was.
+    pub fn take(&self) -> Option<i32> {
+        let signal = self.signal();
+        self.inner.asked.store(0, Ordering::SeqCst);
+        signal
+    }
+
     /// Asks for the end; `signal` is the number of the signal that did.
     pub fn ask(&self, signal: i32) {
-        self.inner.0.store(signal, Ordering::SeqCst);
-        self.inner.1.fetch_add(1, Ordering::SeqCst);
+        self.inner.signal.store(signal, Ordering::SeqCst);
+        self.inner.asked.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether the end was asked for. The engine then finishes the piece in hand, commits what is whole and returns
     /// [`Code::Interrupted`](crate::fault::Code::Interrupted).
     #[must_use]
     pub fn asked(&self) -> bool {
-        self.inner.1.load(Ordering::SeqCst) > 0
+        self.count() > 0
     }
 
     /// The signal that asked, when one did.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
-        self.asked().then(|| self.inner.0.load(Ordering::SeqCst))
+        self.asked().then(|| self.inner.signal.load(Ordering::SeqCst))
     }
 }
 

@@ -19,6 +19,10 @@ use crate::profile::{Wait, waiting};
 #[derive(Clone)]
 pub struct Remote {
     line: Arc<Line>,
+    /// Bytes that went before this handle's work began.
+    from: Traffic,
+    /// Others go on using the connection: closing this handle leaves it up.
+    stays: bool,
 }
 
 struct Line {
@@ -43,7 +47,15 @@ impl Remote {
     /// A connection that is up. Once it is lost it stays so, unless it is told how to be [made again](Self::lasting).
     pub fn new(client: Client, carrier: Arc<dyn Carrier>) -> Self {
         let now = Now { client, generation: 0, before: Traffic::default(), again: None };
-        Self { line: Arc::new(Line { carrier, now: Mutex::new(now), losses: Mutex::default() }) }
+        let line = Line { carrier, now: Mutex::new(now), losses: Mutex::default() };
+        Self { line: Arc::new(line), from: Traffic::default(), stays: false }
+    }
+
+    /// A handle for one verb on a connection that stays up after it, and counts from now on.
+    #[must_use]
+    pub fn borrowed(&self) -> Self {
+        let whole = Self { line: Arc::clone(&self.line), from: Traffic::default(), stays: true };
+        Self { from: whole.traffic(), ..whole }
     }
 
     /// From now on it is made again when it is lost.
@@ -61,13 +73,13 @@ impl Remote {
         (now.generation, now.client.clone())
     }
 
-    /// Bytes on the pipe so far, over all connections.
+    /// Bytes on the pipe so far, over all connections; of a borrowed handle, since it was.
     pub fn traffic(&self) -> Traffic {
         let now = self.now();
         let here = now.client.traffic();
         Traffic {
-            sent_bytes: now.before.sent_bytes + here.sent_bytes,
-            received_bytes: now.before.received_bytes + here.received_bytes,
+            sent_bytes: (now.before.sent_bytes + here.sent_bytes).saturating_sub(self.from.sent_bytes),
+            received_bytes: (now.before.received_bytes + here.received_bytes).saturating_sub(self.from.received_bytes),
         }
     }
 
@@ -211,8 +223,11 @@ impl Remote {
         }
     }
 
-    /// Says goodbye.
+    /// Says goodbye; a borrowed handle says nothing.
     pub fn close(self) -> Result<()> {
+        if self.stays {
+            return Ok(());
+        }
         self.client().1.close().map_err(|error| self.explain(&error))
     }
 }

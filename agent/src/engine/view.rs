@@ -1,5 +1,7 @@
 //! A version, open for reading.
 
+use std::sync::Arc;
+
 use store::chain::{ReceivedLink, SourceRoot};
 use store::tree::{Content, What};
 
@@ -33,15 +35,22 @@ pub struct Reading {
     /// The account.
     pub account: Account,
     /// Its nodes.
-    pub nodes: NodeCache,
+    pub nodes: Arc<NodeCache>,
 }
 
 impl Reading {
-    /// Opens the account; says what is odd about its history, and goes on.
+    /// Opens the account; says what is odd about its history, and goes on. One that is [kept](super::kept) and was looked
+    /// at a moment ago is taken as it was then.
     pub fn open(run: &Run) -> Result<Self> {
+        if let Some(reading) = run.kept.as_deref().and_then(|kept| kept.reading(run)) {
+            return Ok(reading);
+        }
         let account = Account::open(run)?;
         account.may_read();
-        let nodes = account.nodes();
+        let nodes = Arc::new(account.nodes());
+        if let Some(kept) = &run.kept {
+            kept.hold_reading(run, &account, &nodes);
+        }
         Ok(Self { account, nodes })
     }
 

@@ -95,6 +95,7 @@ impl Place {
             chance: Arc::clone(&self.chance) as Arc<dyn Chance>,
             stop: Stop::default(),
             profile: crate::profile::Profile::default(),
+            kept: None,
             host: name.to_owned(),
         }
     }

@@ -1,0 +1,509 @@
+//! The table. A verb that tells something new adds its record here.
+
+use super::Kind::{Base64, Bytes, Count, Counts, Id, Millis, Moment, Object, Objects, Path, Switch, Text, Texts, Word};
+use super::{Field, Record};
+
+/// `name: Kind, "what it means";`; `[if_known]` after the name = only when it is known.
+macro_rules! fields {
+    ($($name:ident $([$maybe:ident])? : $kind:expr, $about:literal;)*) => {
+        &[$(Field { name: stringify!($name), kind: $kind, always: fields!(@always $($maybe)?), about: $about },)*]
+    };
+    (@always) => { true };
+    (@always if_known) => { false };
+}
+
+const FAULT: &[Field] = fields! {
+    code: Text, "Stable dotted name; `tuckbox explain CODE` has a page.";
+    exit: Count, "The exit status that it leads to.";
+    message: Text, "One sentence; may change.";
+    cause: Texts, "Why, outermost first.";
+    hint: Text, "What to do.";
+    retry: Switch, "Trying the same again may help.";
+    path [if_known]: Path, "The path that it is about.";
+};
+
+const SOURCE: &[Field] = fields! {
+    host: Text, "Host label.";
+    path: Path, "Where it is.";
+    files: Count, "Files.";
+    bytes: Bytes, "Size of all files.";
+    introduced: Count, "Sequence of the version that brought this state.";
+    missing_since [if_known]: Moment, "Not there since, and kept by the guard.";
+};
+
+const CHANGED: &[Field] = fields! {
+    size: Count, "Size.";
+    mtime: Count, "Modification time.";
+    content: Count, "Content at equal size.";
+    mode: Count, "Permission bits.";
+    owner: Count, "Owner or group.";
+    kind: Count, "Kind.";
+};
+
+const MADE: &[Field] = fields! {
+    vault_made: Switch, "The vault was made.";
+    account_made: Switch, "The account was made.";
+    key_made: Switch, "The key was made.";
+    vault: Text, "The vault's address.";
+    vault_id: Id, "Its id.";
+    account: Text, "The account's name.";
+    account_id: Id, "Its id.";
+    key_file: Text, "The key file, for showing.";
+    key_protected: Switch, "The key opens only with a passphrase.";
+};
+
+const ENTRY: &[&str] = &["file", "dir", "symlink", "fifo", "socket", "char", "block"];
+
+const PHASES: &[&str] = &["connect", "send", "commit", "plan", "restore", "verify"];
+
+const ACTIONS: &[&str] =
+    &["added", "changed", "metadata", "unchanged", "removed", "excluded", "restored", "kept", "deleted", "verified"];
+
+/// Every record, in the order of the schema.
+pub static RECORDS: &[Record] = &[
+    Record {
+        kind: "start",
+        verbs: &[],
+        row: false,
+        about: "The first line.",
+        fields: fields! {
+            tool: Text, "tuckbox.";
+            version: Text, "Version of the program.";
+            command: Text, "The verb; empty when the command line could not be read.";
+            run: Id, "Names this run.";
+            pid: Count, "Number of the process.";
+            account [if_known]: Text, "The account, when chosen.";
+            vault [if_known]: Text, "The vault's address, when chosen.";
+        },
+    },
+    Record {
+        kind: "phase",
+        verbs: &[],
+        row: false,
+        about: "A step begins.",
+        fields: fields! { phase: Word(PHASES), "Which."; },
+    },
+    Record {
+        kind: "progress",
+        verbs: &[],
+        row: false,
+        about: "How far; at most one a second.",
+        fields: fields! {
+            phase: Word(PHASES), "The step.";
+            files_done: Count, "Files done.";
+            files_total [if_known]: Count, "Of so many.";
+            bytes_done: Bytes, "Bytes done.";
+            bytes_total [if_known]: Bytes, "Of so many.";
+            sent_bytes: Bytes, "Sent on the wire.";
+            received_bytes: Bytes, "Received on the wire.";
+            rate_bytes_per_s [if_known]: Count, "Bytes a second.";
+            eta_ms [if_known]: Millis, "Likely to take so long from now.";
+            errors: Count, "Items left out so far.";
+        },
+    },
+    Record {
+        kind: "item",
+        verbs: &["backup", "restore"],
+        row: false,
+        about: "Something was done with a file (with -v).",
+        fields: fields! {
+            path: Path, "Which.";
+            action: Word(ACTIONS), "What.";
+            size_bytes: Bytes, "Size of a regular file.";
+            reason [if_known]: Text, "Why, when it is not plain.";
+        },
+    },
+    Record {
+        kind: "note",
+        verbs: &[],
+        row: false,
+        about: "Something that a person should know.",
+        fields: fields! { text: Text, "One sentence."; },
+    },
+    Record {
+        kind: "remote",
+        verbs: &[],
+        row: false,
+        about: "A line that the far side printed.",
+        fields: fields! { text: Text, "The line."; },
+    },
+    Record { kind: "warning", verbs: &[], row: false, about: "Something was left out or is odd.", fields: FAULT },
+    Record { kind: "error", verbs: &[], row: false, about: "The run, or a command of a batch, failed.", fields: FAULT },
+    Record {
+        kind: "command",
+        verbs: &["query"],
+        row: false,
+        about: "A command of a batch begins; what follows belongs to it.",
+        fields: fields! {
+            number: Count, "Which, from 1.";
+            words: Texts, "Its words.";
+        },
+    },
+    Record {
+        kind: "done",
+        verbs: &["query"],
+        row: false,
+        about: "A command of a batch has ended.",
+        fields: fields! {
+            number: Count, "Which, from 1.";
+            exit: Count, "The status that it would have had alone.";
+        },
+    },
+    Record {
+        kind: "text",
+        verbs: &["config", "query", "schema", "man", "completions"],
+        row: false,
+        about: "A text as it would stand in a file or on a terminal.",
+        fields: fields! { text: Text, "All of it."; },
+    },
+    Record {
+        kind: "view",
+        verbs: &["query"],
+        row: false,
+        about: "Where one looks, after `cd` or `at`, and for `pwd` and `lpwd`.",
+        fields: fields! {
+            path: Path, "The directory in the version.";
+            at [if_known]: Text, "The version, as --at takes it; absent = the newest.";
+            local: Text, "The directory on this machine.";
+        },
+    },
+    Record {
+        kind: "content",
+        verbs: &["query"],
+        row: false,
+        about: "A piece of a file's content, of `cat`.",
+        fields: fields! { data_b64: Base64, "The bytes."; },
+    },
+    Record {
+        kind: "local",
+        verbs: &["query"],
+        row: false,
+        about: "One name of this machine, of `lls`.",
+        fields: fields! {
+            path: Path, "Its name.";
+            kind: Word(&["file", "dir", "symlink", "special"]), "What it is.";
+            bytes: Bytes, "Size of a regular file.";
+        },
+    },
+    Record {
+        kind: "mark",
+        verbs: &["query"],
+        row: false,
+        about: "One marked path, of `marks`.",
+        fields: fields! { path: Path, "Where it is."; },
+    },
+    Record {
+        kind: "version",
+        verbs: &["versions"],
+        row: true,
+        about: "One version, oldest first.",
+        fields: fields! {
+            id: Id, "Its id.";
+            sequence: Count, "Its place in the chain.";
+            kind: Word(&["version", "partial"]), "Whole, or a checkpoint of a run that did not end.";
+            taken_at: Moment, "By the client's clock.";
+            received_at: Moment, "By the server's clock.";
+            tags: Texts, "Tags.";
+            files: Count, "Files in all.";
+            dirs: Count, "Directories in all.";
+            bytes: Bytes, "Size of all files.";
+            sources: Objects(SOURCE), "Its sources.";
+        },
+    },
+    Record {
+        kind: "entry",
+        verbs: &["ls"],
+        row: true,
+        about: "One name in a version, by bytes of the path.",
+        fields: fields! {
+            path: Path, "Where it is.";
+            kind: Word(ENTRY), "What it is.";
+            mode: Text, "The 12 permission bits, octal.";
+            uid: Count, "User number.";
+            gid: Count, "Group number.";
+            user: Text, "User name, may be empty.";
+            group: Text, "Group name, may be empty.";
+            bytes: Bytes, "Size of a regular file; of all files below for a directory.";
+            files [if_known]: Count, "Files below a directory.";
+            modified_at: Moment, "Modification time.";
+            target [if_known]: Path, "Target of a symbolic link.";
+            mark [if_known]: Word(&["changed", "unreadable", "missing"]), "Something to know about it.";
+        },
+    },
+    Record {
+        kind: "diff",
+        verbs: &["diff"],
+        row: true,
+        about: "One difference, by bytes of the path.",
+        fields: fields! {
+            path: Path, "Where it is.";
+            change: Word(&["added", "removed", "content", "metadata", "kind"]), "What happened.";
+            kind: Word(ENTRY), "What it is, in the earlier version when it is gone.";
+            before_bytes [if_known]: Bytes, "Size before.";
+            after_bytes [if_known]: Bytes, "Size after.";
+        },
+    },
+    Record {
+        kind: "finding",
+        verbs: &["check"],
+        row: true,
+        about: "Something that a check found.",
+        fields: fields! {
+            code: Text, "Dotted code.";
+            damage: Switch, "Damage, or only odd.";
+            message: Text, "One sentence.";
+            hint [if_known]: Text, "What to do.";
+            path [if_known]: Path, "The file of the vault, or the path in a version.";
+        },
+    },
+    Record {
+        kind: "key",
+        verbs: &["key"],
+        row: false,
+        about: "The key on this machine.",
+        fields: fields! {
+            account: Text, "The account's name.";
+            vault_id: Id, "The vault's id.";
+            file: Text, "The key file.";
+            words_shown: Switch, "The recovery words were shown once.";
+        },
+    },
+    Record {
+        kind: "slot",
+        verbs: &["key"],
+        row: true,
+        about: "One way to open the key.",
+        fields: fields! {
+            slot: Text, "What `key remove` takes.";
+            passphrase: Switch, "Needs a passphrase; otherwise the file alone opens it.";
+            in_vault: Switch, "Lies in the vault and not in the key file.";
+            label: Text, "A label, may be empty.";
+            cost: Text, "Cost of trying one passphrase; empty for an open slot.";
+        },
+    },
+    Record {
+        kind: "key_export",
+        verbs: &["key"],
+        row: false,
+        about: "The key file was copied.",
+        fields: fields! { file: Text, "To here."; },
+    },
+    Record {
+        kind: "words",
+        verbs: &["key"],
+        row: false,
+        about: "The recovery words. Whoever has them has the key.",
+        fields: fields! { words: Text, "24 words."; },
+    },
+    Record {
+        kind: "setting",
+        verbs: &["config"],
+        row: true,
+        about: "One setting in force.",
+        fields: fields! {
+            key: Text, "Its name in the file.";
+            value: Text, "Its value, or its default in words.";
+            origin: Text, "Who said it: an option, a variable, a line of a file, or nobody.";
+        },
+    },
+    Record {
+        kind: "doctor",
+        verbs: &["doctor"],
+        row: true,
+        about: "One thing looked at.",
+        fields: fields! {
+            name: Text, "Short name.";
+            health: Word(&["ok", "warn", "fail"]), "How it is.";
+            text: Text, "What was seen.";
+            hint [if_known]: Text, "What to do.";
+        },
+    },
+    Record {
+        kind: "code",
+        verbs: &["explain"],
+        row: true,
+        about: "One error code.",
+        fields: fields! {
+            code: Text, "Its name.";
+            exit: Count, "Its exit status.";
+            retry: Switch, "Trying the same again may help.";
+            text: Text, "What it means.";
+            hint: Text, "What to do.";
+        },
+    },
+    Record {
+        kind: "program",
+        verbs: &["version"],
+        row: true,
+        about: "What this program is and speaks.",
+        fields: fields! {
+            program: Text, "Its version.";
+            format: Count, "The vault format that it writes.";
+            contract: Count, "The major version of this contract.";
+            target: Text, "Architecture and system.";
+        },
+    },
+    Record { kind: "summary", verbs: &["init"], row: false, about: "What `init` made and found.", fields: MADE },
+    Record {
+        kind: "summary",
+        verbs: &["backup"],
+        row: false,
+        about: "What `backup` did.",
+        fields: fields! {
+            version_id [if_known]: Id, "The version; absent on a dry run.";
+            sequence [if_known]: Count, "Its place in the chain.";
+            taken_at: Moment, "When it was taken.";
+            files_new: Count, "Files that were not in the version before.";
+            files_changed: Count, "Files of which content or kind changed.";
+            files_metadata: Count, "Files of which only metadata changed.";
+            files_unchanged: Count, "Files as they were.";
+            files_removed: Count, "Files that are gone.";
+            files_excluded: Count, "Files left out by a rule.";
+            changed: Counts(CHANGED), "Of the changed files, what changed; one may count several times.";
+            dirs_new: Count, "Directories that were not in the version before.";
+            dirs_changed: Count, "Directories of which something changed.";
+            dirs_unchanged: Count, "Directories as they were.";
+            dirs_removed: Count, "Directories that are gone.";
+            source_bytes: Bytes, "Size of all files of the sources.";
+            read_bytes: Bytes, "Read from files.";
+            new_bytes: Bytes, "Of these, in chunks that the vault lacked.";
+            boxed_bytes: Bytes, "These, compressed and sealed.";
+            sent_bytes: Bytes, "Sent on the wire.";
+            received_bytes: Bytes, "Received on the wire.";
+            stored_bytes: Bytes, "Grown by, in the vault.";
+            errors: Count, "Items left out or doubtful.";
+            healed: Count, "Chunks and nodes that the vault had lost and got back.";
+            sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
+            sources_missing: Count, "Sources that were not there.";
+            elapsed_ms: Millis, "It took so long.";
+            made [if_known]: Object(MADE), "The automatic first backup made these.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["versions"],
+        row: false,
+        about: "What `versions` came to.",
+        fields: fields! { versions: Count, "Versions listed."; },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["ls"],
+        row: false,
+        about: "What `ls` came to.",
+        fields: fields! {
+            entries: Count, "Names listed.";
+            bytes: Bytes, "Size of the files among them.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["restore"],
+        row: false,
+        about: "What `restore` did.",
+        fields: fields! {
+            version_id: Id, "The version it came from.";
+            sequence: Count, "Its place in the chain.";
+            files_restored: Count, "Files written.";
+            files_kept: Count, "Files left as they are.";
+            files_deleted: Count, "Files and directories removed.";
+            files_skipped: Count, "Items that could not be restored, wholly or in part.";
+            files_damaged: Count, "Of these, files whose data is missing or altered in the vault.";
+            files_verified: Count, "Files read back and found equal.";
+            dirs_restored: Count, "Directories made or set right.";
+            restored_bytes: Bytes, "Written to files.";
+            kept_bytes: Bytes, "Of files left as they are.";
+            sent_bytes: Bytes, "Sent on the wire.";
+            received_bytes: Bytes, "Received on the wire.";
+            errors: Count, "Items with errors.";
+            elapsed_ms: Millis, "It took so long.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["dump"],
+        row: false,
+        about: "What `dump` wrote.",
+        fields: fields! {
+            version_id: Id, "The version it came from.";
+            tar: Switch, "A pax tar and not one file's content.";
+            files: Count, "Files.";
+            written_bytes: Bytes, "Written.";
+            received_bytes: Bytes, "Received on the wire.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["diff"],
+        row: false,
+        about: "What `diff` came to.",
+        fields: fields! {
+            added: Count, "Paths only in the later version.";
+            removed: Count, "Paths only in the earlier one.";
+            changed: Count, "Paths whose content or kind differs.";
+            metadata: Count, "Paths of which only metadata differs.";
+            added_bytes: Bytes, "Size of what was added.";
+            removed_bytes: Bytes, "Size of what was removed.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["check"],
+        row: false,
+        about: "What `check` came to.",
+        fields: fields! {
+            links: Count, "Links verified.";
+            versions: Count, "Versions of which everything was looked for.";
+            nodes: Count, "Nodes seen.";
+            chunks: Count, "Chunks seen.";
+            packs: Count, "Packs looked at.";
+            read_bytes: Bytes, "Read and compared on the server.";
+            opened_bytes: Bytes, "Opened and hashed again here.";
+            damaged: Count, "Findings that are damage.";
+            odd: Count, "Findings that are odd.";
+            history_accepted: Switch, "The history was taken as the true one.";
+            elapsed_ms: Millis, "It took so long.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["doctor"],
+        row: false,
+        about: "What `doctor` came to.",
+        fields: fields! { health: Word(&["ok", "warn", "fail"]), "The worst of all."; },
+    },
+    Record { kind: "summary", verbs: &["key"], row: false, about: "What `key recover` made.", fields: MADE },
+    Record {
+        kind: "summary",
+        verbs: &["key"],
+        row: false,
+        about: "What `key rotate` made.",
+        fields: fields! {
+            key_id: Count, "Number of the new sealing key.";
+            sequence: Count, "Place in the chain of the link that brought it.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["query"],
+        row: false,
+        about: "What a batch came to.",
+        fields: fields! {
+            commands: Count, "Commands that were run.";
+            failed: Count, "Of these, failed.";
+        },
+    },
+    Record {
+        kind: "end",
+        verbs: &[],
+        row: false,
+        about: "The last line; a stream without it was cut off.",
+        fields: fields! {
+            status: Word(&["ok", "partial", "failed", "cancelled"]), "How it came out.";
+            exit: Count, "The exit status.";
+            errors: Count, "Records of type error.";
+            warnings: Count, "Records of type warning.";
+            elapsed_ms: Millis, "It took so long.";
+        },
+    },
+];

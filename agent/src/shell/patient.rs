@@ -1,0 +1,51 @@
+//! Waits for a verb of the shell. It runs on a thread of its own: the first interrupt asks it to end well, the second leaves
+//! it behind, and the prompt comes back either way.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use crate::cli::inside::Inside;
+use crate::cli::tell_inside;
+use crate::engine::job::Stop;
+use crate::fault::{Code, Fault};
+use crate::world::World;
+
+/// How soon an interrupt is passed on.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Status of what was interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// Does it and waits for its status.
+pub fn wait(world: &World, inside: &Inside, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) -> u8 {
+    world.stop.take();
+    let stop = Stop::default();
+    let (done, hears) = sync_channel(1);
+    let theirs = (World { stop: stop.clone(), ..world.clone() }, inside.clone());
+    let spawned = std::thread::Builder::new().name("verb".into()).spawn(move || {
+        let (world, inside) = theirs;
+        // Nobody hears it any more when it was left behind.
+        done.send(work(&world, &inside)).unwrap_or_default();
+    });
+    if let Err(error) = spawned {
+        let fault = Fault::new(Code::System, "cannot start a thread").because(error);
+        return tell_inside(world, &fault, inside).unwrap_or(1);
+    }
+    loop {
+        match hears.recv_timeout(GLANCE) {
+            Ok(status) => return status,
+            Err(RecvTimeoutError::Disconnected) => return 1,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let Some(signal) = world.stop.take() else { continue };
+        if stop.asked() {
+            // It holds the connection, perhaps for ever.
+            inside.kept.forget();
+            let fault =
+                Fault::new(Code::Interrupted, "left behind: it does not end").hint("the next verb connects anew");
+            tell_inside(world, &fault, inside).unwrap_or_default();
+            return INTERRUPTED;
+        }
+        stop.ask(signal);
+    }
+}

@@ -1,0 +1,50 @@
+# Completion of tuckbox for bash, made by `tuckbox completions bash`.
+
+_tuckbox() {
+    local cur=${COMP_WORDS[COMP_CWORD]} line=${COMP_LINE:0:COMP_POINT}
+    local verb='' options='' i more text
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --vault|--account|--key|--password-file|--password-command|--ssh|--remote-program|--format|--color|--profile|--exclude|--iexclude|--exclude-file|--exclude-if-present|--exclude-larger-than|--files-from|--stdin-filename|--tag|--host|--at|--to|--include|--overwrite|--output|--sample|--accept-history|--command|--role) ((i++)) ;;
+        -* | =) ;;
+        *) verb=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    case $verb in
+    '') options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --version --in-vault --exclude --iexclude --exclude-file --exclude-caches --exclude-if-present --exclude-larger-than --one-file-system --files-from --stdin --stdin-filename --tag --host --dry-run --accept-deletions --partial --at --long --recursive --directory --to --include --overwrite --delete --verify --full-paths --output --metadata --read-data --sample --full --accept-history --vi --command --keep-going --stdio --role' ;;
+    init) options='--in-vault --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    backup) options='--exclude --iexclude --exclude-file --exclude-caches --exclude-if-present --exclude-larger-than --one-file-system --files-from --stdin --stdin-filename --tag --host --dry-run --accept-deletions --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    versions) options='--partial --tag --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    ls) options='--at --long --recursive --directory --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    restore) options='--to --at --include --exclude --overwrite --delete --verify --dry-run --full-paths --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    dump) options='--at --output --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    diff) options='--metadata --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    check) options='--read-data --sample --full --accept-history --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    key) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --in-vault --label --new-password-file --output --words-file' ;;
+    config) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --origin --remove' ;;
+    doctor) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    explain) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    shell) options='--at --vi --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    query) options='--command --at --keep-going --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    schema) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    completions) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    man) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    serve) options='--stdio --role --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    version) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    esac
+    if [[ $cur == -* && $cur != *=* && $line != *' -- '* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    if [[ -z $verb && ${COMP_WORDS[COMP_CWORD - 1]} != @(--vault|--account|--key|--password-file|--password-command|--ssh|--remote-program|--format|--color|--profile|--exclude|--iexclude|--exclude-file|--exclude-if-present|--exclude-larger-than|--files-from|--stdin-filename|--tag|--host|--at|--to|--include|--overwrite|--output|--sample|--accept-history|--command|--role) && $cur != = ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'init backup versions ls restore dump diff check key config doctor explain shell query schema completions man serve version' -- "$cur")
+        return
+    fi
+    # Paths in versions, versions, accounts, words: what the program knows, in the quotes that are open.
+    while IFS=$'\t' read -r more text _; do
+        COMPREPLY+=("$text")
+        [[ $more == 0 ]] && compopt -o nospace
+    done < <("${COMP_WORDS[0]/#\~/$HOME}" __complete bash "$line" "$cur" 2>/dev/null)
+}
+complete -F _tuckbox tuckbox
