@@ -208,6 +208,7 @@ impl Desk<'_> {
             remote_program: self.settings.remote_program.clone(),
             stripes: self.settings.stripes,
             retry_ms: self.settings.retry_ms,
+            pin_file: self.settings.pin_file.as_ref().map(|file| folders.working.join(file)),
         })
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Verb, file, many, paths, short, switch, texts};
+use super::{Changes, Verb, file, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Table, keys};
 use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, StdinJob};
@@ -28,6 +28,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {
@@ -87,7 +88,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 fn exit(summary: &BackupSummary) -> Exit {
     if summary.sources_guarded > 0 {
         Exit::Refused
-    } else if summary.errors > 0 || summary.sources_missing > 0 {
+    } else if summary.errors > 0 || summary.sources_missing > 0 || summary.with_holes {
         Exit::Partial
     } else {
         Exit::Ok
@@ -274,8 +275,21 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     };
     lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
     if s.healed > 0 {
-        let healed = counted(s.healed, "chunk or node", "chunks and nodes");
-        lines.push(format!("  gave the vault {healed} back that it had lost"));
+        let mut healed = Vec::new();
+        for (number, one, several) in [
+            (s.healed_chunks, "chunk", "chunks"),
+            (s.healed_nodes, "node", "nodes"),
+            (s.healed_bodies, "body", "bodies"),
+        ] {
+            if number > 0 {
+                healed.push(counted(number, one, several));
+            }
+        }
+        let versions = counted(s.healed_versions, "version", "versions");
+        lines.push(format!("  healed {}, {versions} complete again", healed.join(" and ")));
+    }
+    if s.with_holes {
+        lines.push("  this version has holes: the vault has lost something of it that is not here any more".to_owned());
     }
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");

@@ -5,7 +5,7 @@ use serde::Serialize;
 use store::tree::Kind;
 
 use super::diff::{change_name, letter};
-use super::{Verb, at, file, paths, switch};
+use super::{Changes, Verb, at, file, paths, switch};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face, with_errors};
 use crate::engine::job::{Change, CompareJob, CompareRow, CompareSummary, Depth};
@@ -24,6 +24,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use super::{Verb, needs_yes, paths, rollback, switch};
+use super::{Changes, Verb, needs_yes, paths, rollback, switch};
 use crate::cli::Desk;
 use crate::engine::job::DeleteJob;
 use crate::fault::{Exit, Result};
@@ -14,6 +14,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

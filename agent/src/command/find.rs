@@ -5,7 +5,7 @@ use serde::Serialize;
 use store::tree::Kind;
 
 use super::ls::{EntryRecord, long_line, name, record};
-use super::{Verb, VersionOf, at, many, paths, short, switch, texts};
+use super::{Changes, Verb, VersionOf, at, many, paths, short, switch, texts};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{At, FindJob, FindRow, FindSummary, Sought};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -25,6 +25,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

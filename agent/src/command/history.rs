@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::diff::change_name;
 use super::ls::{EntryRecord, record};
-use super::{Verb, at, short};
+use super::{Changes, Verb, at, short};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{HistoryJob, HistorySummary, StateRow};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

@@ -4,7 +4,7 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 use store::tree::{Kind, Mark};
 
-use super::{Verb, at, paths, switch};
+use super::{Changes, Verb, at, paths, switch};
 use crate::cli::json::{PathText, rfc3339};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{EntryRow, ListJob};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

@@ -1,5 +1,6 @@
 //! The verbs: one table, one file each. Parser, help, and (later) completions and shell come from the table.
 
+mod account;
 mod backup;
 mod check;
 mod compare;
@@ -10,13 +11,18 @@ mod doctor;
 mod dump;
 mod explain;
 mod find;
+mod forget;
+mod group;
 mod history;
+mod housekeep;
 mod init;
 mod key;
 mod ls;
+mod pin;
 mod restore;
 mod rollback;
 mod serve;
+mod terms;
 mod undelete;
 mod version;
 mod versions;
@@ -44,6 +50,22 @@ pub struct Verb {
     pub run: fn(&ArgMatches, &Desk<'_>) -> Result<Exit>,
     /// Whether a configuration file that cannot be read is an error.
     pub needs_config: bool,
+    /// What it changes. A verb that changes anything has recipes in `tests/sweep/recipes.rs`, by which it is killed and
+    /// failed at each of its system calls.
+    pub changes: Changes,
+}
+
+/// The most lasting of what a verb changes. Caches do not count, nor the memory of what was seen of a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing: it looks.
+    Nothing,
+    /// Files of the person's, where they asked for it.
+    Files,
+    /// What tuckbox itself keeps on this machine: keys and state.
+    Own,
+    /// The vault.
+    Vault,
 }
 
 impl Verb {
@@ -72,7 +94,12 @@ pub static VERBS: &[Verb] = &[
     rollback::VERB,
     delete::VERB,
     check::VERB,
+    forget::VERB,
+    pin::VERB,
+    housekeep::VERB,
     key::VERB,
+    account::VERB,
+    group::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,
@@ -88,10 +115,6 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("list", "`tuckbox versions` lists versions, `tuckbox ls` what is in one"),
     ("mount", "nothing is mounted: look with `tuckbox ls`, fetch with `tuckbox restore` or `tuckbox dump`"),
     ("umount", "nothing is mounted: look with `tuckbox ls`, fetch with `tuckbox restore` or `tuckbox dump`"),
-    ("prune", "nothing to do: the vault looks after its space itself"),
-    ("compact", "nothing to do: the vault looks after its space itself"),
-    ("gc", "nothing to do: the vault looks after its space itself"),
-    ("forget", "no version is removed by hand yet; `tuckbox versions` lists them"),
     ("rewrite", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
     ("recreate", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
     ("rm", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
@@ -99,6 +122,11 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("log", "`tuckbox history PATH` for the states of a path, `tuckbox versions` for the versions"),
     ("search", "`tuckbox find PATTERN`"),
     ("locate", "`tuckbox find PATTERN`"),
+    ("prune", "`tuckbox housekeep`; what is kept: `tuckbox housekeep policy`"),
+    ("compact", "`tuckbox housekeep`"),
+    ("gc", "`tuckbox housekeep`"),
+    ("unpin", "`tuckbox pin --undo VERSION`"),
+    ("policy", "`tuckbox housekeep policy`"),
     ("create", "`tuckbox backup PATH`"),
     ("save", "`tuckbox backup PATH`"),
     ("put", "`tuckbox backup PATH`"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, at, file, many, paths, short, switch, texts};
+use super::{Changes, Verb, at, file, many, paths, short, switch, texts};
 use crate::cli::{Desk, with_errors};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -24,6 +24,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {
@@ -98,7 +99,8 @@ pub(super) fn show(desk: &Desk<'_>, summary: &RestoreSummary, to: Option<PathBuf
 pub(super) fn exit(summary: &RestoreSummary) -> Exit {
     // Worse than a file that could not be written: another restore will not bring it back.
     let damaged = if summary.files_damaged > 0 { Exit::Damaged } else { Exit::Ok };
-    damaged.worse(with_errors(summary.errors + summary.files_skipped))
+    let doubtful = u64::from(summary.history_doubtful);
+    damaged.worse(with_errors(summary.errors + summary.files_skipped + doubtful))
 }
 
 fn overwrite(matches: &ArgMatches) -> Overwrite {
@@ -129,6 +131,11 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
         if number > 0 {
             lines.push(format!("  {} {what}", count(number)));
         }
+    }
+    if s.history_doubtful {
+        lines.push(
+            "  this may not be the newest version: the vault does not show all that was seen of it here".to_owned(),
+        );
     }
     lines
 }

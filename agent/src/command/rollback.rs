@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, needs_yes, short, switch};
+use super::{Changes, Verb, needs_yes, short, switch};
 use crate::cli::Desk;
 use crate::engine::job::{AppendSummary, RollbackJob};
 use crate::fault::{Exit, Result};
@@ -15,6 +15,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, VersionOf, file, needs_yes, paths, restore, rollback, short, switch};
+use super::{Changes, Verb, VersionOf, file, needs_yes, paths, restore, rollback, short, switch};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{At, BackRow, UndeleteJob};
@@ -23,6 +23,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

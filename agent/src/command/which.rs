@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, VersionOf, short};
+use super::{Changes, Verb, VersionOf, short};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::WhichRow;
@@ -17,6 +17,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

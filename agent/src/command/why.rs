@@ -3,7 +3,7 @@
 use clap::{ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, file, paths};
+use super::{Changes, Verb, file, paths};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{WhyJob, WhyRow};
@@ -17,6 +17,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

@@ -385,7 +385,7 @@ impl Stream<'_, '_> {
 }
 
 fn unwritten(error: &std::io::Error) -> Fault {
-    let code = if error.kind() == std::io::ErrorKind::StorageFull { Code::DiskFull } else { Code::System };
+    let code = Code::of(error);
     Fault::new(code, "the output cannot be written").because(error)
 }
 

@@ -16,7 +16,9 @@ use store::limits::GROUP_BYTES_TARGET;
 use store::seal::{DeviceKey, Scratch};
 use store::tree::{Built, Child, DirBuilder, DirReader, Entry, Node, NodeSource, What, build_root, find};
 
-use super::account::{Account, Made, lacking};
+use transport::message::Outcome;
+
+use super::account::{Account, Made};
 use super::cache::{NodeCache, RawNode};
 use super::uplink::Uplink;
 use crate::event::{Event, Phase};
@@ -254,13 +256,18 @@ fn append(
         let body = VersionBody { sources, tags: Vec::new(), program, counts: [0; 6] };
         Ok(Made { body: body.seal(&account.sealer, &account.keys)?, root_changed })
     };
-    let mut lacks = false;
+    let mut holes = false;
     let committed = account.commit_with(device, LinkKind::Version, &make, &mut |signed, body| {
-        let outcome = link.commit(signed, Some(body))?;
-        lacks |= matches!(outcome, transport::message::Outcome::Lacking { .. });
-        Ok(outcome)
-    });
-    if lacks { Err(lacking()) } else { committed }
+        let outcome = link.commit(signed.clone(), Some(body.clone()), false)?;
+        holes = matches!(outcome, Outcome::Lacking { .. });
+        // What the vault has lost of an old version is lost in a new one like it: no file is read here that might have it.
+        if holes { link.commit(signed, Some(body), true) } else { Ok(outcome) }
+    })?;
+    if holes {
+        let fault = Fault::new(Code::DataDamaged, "the new version lacks what the vault has lost of the old one");
+        account.run.watcher.event(&Event::Warning(&fault.hint("which files these are: tuckbox check")));
+    }
+    Ok(committed)
 }
 
 fn child_of(entry: &Entry) -> Option<Child> {

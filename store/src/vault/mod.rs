@@ -6,40 +6,57 @@
 //!
 //! * `commit`: the one order in which a version comes to be, and why
 //! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
+//! * `quota`: that an account stays below its limit
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
-//! * `account`, `note`, `manifest`, `layout`: who, and in which files
+//! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
+//! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
+//!   `mend`: links put back
+//! * `housekeep`: what nothing kept needs goes
 
 mod account;
+mod accounts;
 mod adopt;
 mod check;
 mod closure;
 mod commit;
 mod damaged;
 mod domain;
+mod figures;
+mod group;
+mod housekeep;
 mod layout;
 mod manifest;
+mod mend;
 mod note;
+mod quota;
 mod read;
+mod remove;
 mod session;
 mod staging;
 mod take_in;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use account::{AccountInfo, AccountSelector, AccountState};
+pub use account::{AccountInfo, AccountSelector, AccountState, DELETED_FOR_MS, check_name};
 pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
+pub use figures::{Newest, Stored};
+pub use group::GroupInfo;
+pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
 pub use session::Session;
 pub use staging::Stripe;
+pub use terms::Terms;
 
-pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;
 
 use crate::door::{Chance, Clock, Disk, check_owner, random};

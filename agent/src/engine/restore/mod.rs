@@ -90,6 +90,7 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
     let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
     summary.version_id = view.link.link_id().hex();
     summary.sequence = view.link.link().sequence;
+    summary.history_doubtful = account.suspicion.is_some();
     Ok(summary)
 }
 

@@ -2,6 +2,7 @@
 //! files that change under its hands.
 
 mod checkpoints;
+mod damage;
 mod files;
 mod history;
 mod losses;

@@ -79,6 +79,7 @@ impl Place {
                 remote_program: None,
                 stripes: None,
                 retry_ms: None,
+                pin_file: None,
             },
             folders: Folders {
                 config: at("config"),
@@ -241,6 +242,10 @@ impl Thing {
     /// Bytes of its content.
     pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == 0o040_000
     }
 }
 
