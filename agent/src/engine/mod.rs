@@ -7,10 +7,10 @@
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
-//! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
-//! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`admin`]: accounts and groups, which needs no key
 //! * [`retention`], [`housekeep`]: what is kept, and what goes
+//! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
+//! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
 
 pub mod account;

@@ -11,6 +11,7 @@ mod compare;
 mod housekeep;
 mod links;
 mod nodes;
+mod open;
 mod packs;
 mod rebuild;
 mod reserve;
@@ -36,6 +37,9 @@ pub use compare::RowCounts;
 pub use housekeep::{CompleteRow, PackUse, PlaceRow};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
+#[cfg(any(test, feature = "simulate"))]
+pub use open::Watch;
+pub use open::{CatalogFiles, Catalogs};
 pub use packs::{NewPack, PackRow, Place, State};
 pub use wanted::Wanted;
 
@@ -80,9 +84,19 @@ impl Catalog {
     /// The catalog in this file, which must be there and may be empty. `Newer` when a newer program has made it;
     /// any other error means that it has to be made again. Changes nothing but an empty file.
     pub fn open(path: &Path, journal: Journal, domain: DomainId) -> Result<Self> {
-        let writer = connect(path, journal)?;
+        Self::open_tuned(path, journal, domain, &|_| Ok(()))
+    }
+
+    /// The same; `tune` sees each connection before it is used.
+    fn open_tuned(
+        path: &Path,
+        journal: Journal,
+        domain: DomainId,
+        tune: &dyn Fn(&mut Connection) -> Result<()>,
+    ) -> Result<Self> {
+        let writer = connect(path, journal, tune)?;
         schema::prepare(&writer, domain)?;
-        let reader = connect(path, journal)?;
+        let reader = connect(path, journal, tune)?;
         reader.pragma_update(None, "query_only", true)?;
         Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(Some(reader)) })
     }
@@ -157,11 +171,12 @@ fn busy(e: rusqlite::Error) -> Error {
     }
 }
 
-fn connect(path: &Path, journal: Journal) -> Result<Connection> {
+fn connect(path: &Path, journal: Journal, tune: &dyn Fn(&mut Connection) -> Result<()>) -> Result<Connection> {
     // Not SQLITE_OPEN_CREATE: the file is made by the disk door, so that it belongs to the owner of the vault.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
     harden(&conn)?;
+    tune(&mut conn)?;
     // Ids have no order, so nearly each question and each insertion reads or writes a page of its own.
     conn.pragma_update(None, "page_size", 4_096)?;
     let wanted = match journal {

@@ -70,14 +70,15 @@ impl Domain {
             return Ok(());
         }
         let (shared, paths) = (&self.inner.shared, &self.inner.paths);
-        let mut folders = BTreeSet::new();
+        // That of the folders too, always: one that is there may have been made a moment ago by a process that has not
+        // yet synced its name, or never will.
+        let mut folders = BTreeSet::from([paths.packs()]);
         for pack in finished {
             let to = paths.pack(pack.header.pack);
             let [first, ..] = *pack.header.pack.bytes();
             let folder = paths.packs_under(first);
             if shared.disk.exists(&folder)?.is_none() {
                 account::make_dir(&*shared.disk, &folder)?;
-                folders.insert(paths.packs());
             }
             shared.name_new(&pack.path, &to)?;
             folders.insert(folder);

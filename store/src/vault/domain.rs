@@ -60,7 +60,7 @@ impl Domain {
         // system, another host's vault, a catalog that is damaged or not yet made.
         if shared.writer_host
             && shared.disk.exists(&paths.catalog())?.is_some()
-            && let Ok(catalog) = Catalog::open(&paths.catalog(), journal(shared), id)
+            && let Ok(catalog) = shared.catalogs.open(&paths.catalog(), journal(shared), id)
         {
             let domain = with(catalog);
             match domain.take_in() {
@@ -187,7 +187,7 @@ fn journal(shared: &Shared) -> Journal {
 fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Catalog> {
     let (disk, path) = (&*shared.disk, paths.catalog());
     if disk.exists(&path)?.is_some() {
-        match Catalog::open(&path, journal(shared), id) {
+        match shared.catalogs.open(&path, journal(shared), id) {
             Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
             other => return other,
         }
@@ -195,7 +195,7 @@ fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Ca
             return Err(Error::Busy { what: "the catalog".to_owned() });
         };
         // Another process may have done it meanwhile.
-        match Catalog::open(&path, journal(shared), id) {
+        match shared.catalogs.open(&path, journal(shared), id) {
             Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
             other => return other,
         }
@@ -227,5 +227,5 @@ fn new_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Cat
         Ok(_) | Err(Error::Taken { .. }) => {}
         Err(e) => return Err(e),
     }
-    Catalog::open(&path, journal(shared), id)
+    shared.catalogs.open(&path, journal(shared), id)
 }

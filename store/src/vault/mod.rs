@@ -59,6 +59,7 @@ pub use terms::Terms;
 pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;
 
+use crate::catalog::{CatalogFiles, Catalogs};
 use crate::door::{Chance, Clock, Disk, check_owner, random};
 use crate::error::{Error, Result};
 use crate::id::{DomainId, VaultId};
@@ -86,6 +87,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    catalogs: Arc<dyn Catalogs>,
     path: PathBuf,
     id: VaultId,
     access: Access,
@@ -127,6 +129,18 @@ impl Vault {
         path: &Path,
         access: Access,
     ) -> Result<Self> {
+        Self::open_with(disk, clock, chance, Arc::new(CatalogFiles), path, access)
+    }
+
+    /// The same with catalogs that are opened in another way.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        catalogs: Arc<dyn Catalogs>,
+        path: &Path,
+        access: Access,
+    ) -> Result<Self> {
         let manifest = Manifest::load(&*disk, path)?;
         let local = disk.is_local(path)?;
         let writer_host = match &manifest.machine {
@@ -148,7 +162,7 @@ impl Vault {
             }
         }
         let (path, id) = (path.to_owned(), manifest.vault);
-        let shared = Shared { disk, clock, chance, path, id, access, local, writer_host };
+        let shared = Shared { disk, clock, chance, catalogs, path, id, access, local, writer_host };
         Ok(Self { shared: Arc::new(shared), domains: Arc::default() })
     }
 

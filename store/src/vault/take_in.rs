@@ -40,10 +40,11 @@ impl Domain {
         let rows = write.rows();
         // Another process may have done it while this one waited.
         let lost = self.lost_packs(rows, &packs)?;
-        if !(rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty()) {
-            rows.clear()?;
+        if rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty() {
+            self.take_in_all(rows, &accounts, &packs)?;
+        } else {
+            self.make_anew(rows, &accounts)?;
         }
-        self.fill(rows, &accounts, &packs)?;
         write.commit()?;
         for pack in lost {
             // With its rows gone nothing else says that it ever was.
@@ -56,14 +57,20 @@ impl Domain {
     /// where others may read it, which is the same to them.
     pub fn rebuild(&self) -> Result<()> {
         let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
-        let packs = self.packs_and_lengths()?;
         let write = self.inner.catalog.write()?;
-        write.rows().clear()?;
-        self.fill(write.rows(), &accounts, &packs)?;
+        self.make_anew(write.rows(), &accounts)?;
         write.commit()
     }
 
-    fn fill(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[(PackId, u64)]) -> Result<()> {
+    /// Empties the catalog and fills it. The packs are listed only now that nobody else writes: one that somebody
+    /// published before would lose its rows for good, and everything in it would lack.
+    fn make_anew(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<()> {
+        let packs = self.packs_and_lengths()?;
+        rows.clear()?;
+        self.take_in_all(rows, accounts, &packs)
+    }
+
+    fn take_in_all(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[(PackId, u64)]) -> Result<()> {
         self.take_in_packs(rows, packs)?;
         self.take_in_damaged(rows)?;
         for account in accounts {
@@ -153,8 +160,11 @@ impl Domain {
             if rows.has_pack(*id)? {
                 continue;
             }
-            // Its name may be one that a process left without syncing.
+            // Its name may be one that a process left without syncing, and so may that of its folder.
             let path = self.inner.paths.pack(*id);
+            if synced.is_none() {
+                self.sync_when_writing(&self.inner.paths.packs())?;
+            }
             if let Some(folder) = path.parent()
                 && synced.as_deref() != Some(folder)
             {

@@ -239,13 +239,13 @@ pub(super) struct Thing {
 }
 
 impl Thing {
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == 0o040_000
+    }
+
     /// Bytes of its content.
     pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64
-    }
-
-    pub(super) fn is_dir(&self) -> bool {
-        self.kind == 0o040_000
     }
 }
 
