@@ -21,6 +21,7 @@ use transport::message::Outcome;
 use super::account::{Account, Made};
 use super::cache::{NodeCache, RawNode};
 use super::uplink::Uplink;
+use super::wanted::Wanted;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 
@@ -171,8 +172,14 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// Sends the nodes and commits a version of these sources. `before` is the version that they were made of.
-    pub fn commit(self, before: &ReceivedLink, old: &[SourceRoot], sources: Vec<SourceRoot>) -> Result<ReceivedLink> {
+    /// Sends the nodes and commits a version of these sources. `before` is the version that they were made of. Gives its
+    /// link, and whether it has holes: the vault has lost what it needs.
+    pub fn commit(
+        self,
+        before: &ReceivedLink,
+        old: &[SourceRoot],
+        sources: Vec<SourceRoot>,
+    ) -> Result<(ReceivedLink, bool)> {
         let account = self.account;
         let device = account.device()?;
         let ids: Vec<SourceId> = {
@@ -231,7 +238,7 @@ fn append(
     device: &DeviceKey,
     before: &ReceivedLink,
     sources: &[SourceRoot],
-) -> Result<ReceivedLink> {
+) -> Result<(ReceivedLink, bool)> {
     let make = || -> Result<Made> {
         let newest = account.version_links(false).pop();
         let Some(newest) = newest.filter(|newest| newest.link_id() == before.link_id()) else {
@@ -263,11 +270,14 @@ fn append(
         // What the vault has lost of an old version is lost in a new one like it: no file is read here that might have it.
         if holes { link.commit(signed, Some(body), true) } else { Ok(outcome) }
     })?;
+    // It may also be known as whole but for what was lost since.
+    let sequence = committed.link().sequence;
+    holes = holes || account.wanted.is_some() && Wanted::ask(&account.remote, false)?.versions.contains(&sequence);
     if holes {
         let fault = Fault::new(Code::DataDamaged, "the new version lacks what the vault has lost of the old one");
         account.run.watcher.event(&Event::Warning(&fault.hint("which files these are: tuckbox check")));
     }
-    Ok(committed)
+    Ok((committed, holes))
 }
 
 fn child_of(entry: &Entry) -> Option<Child> {
