@@ -13,7 +13,7 @@ fn two() -> World {
     let world = world().ready();
     let docs = tree::Tree::at(world.path("docs"));
     let a = docs.dir("a");
-    a.file("one", "1").dir("deep").file("two", vec![9; 200_000]);
+    a.file("one", "1").dir("deep").file("two", tree::Seeded::new(5).bytes(200_000));
     docs.file("letter", "Dear Ana,\n");
     drop(docs.age());
     let backup = |at| world.tuckbox(["backup", &world.arg("docs"), "--accept-deletions"]).env("TUCKBOX_CLOCK", at).ok();
@@ -198,4 +198,20 @@ fn over_a_line_without_a_cache_and_with_a_role() {
     assert_eq!(names(&read), ALL);
     read.tuckbox(["undelete", &one, "--to", &world.arg("read")]).ok();
     world.tuckbox(["check", "--full"]).ok().says("Everything is there");
+}
+
+#[test]
+fn back_to_a_version_that_the_vault_has_lost_some_of() {
+    let world = two();
+    // The chunk of `a/deep/two`, which only the first version needs, is most of the largest pack.
+    let packs = tests::subject::files_below(&world.path("vault/domains")).into_iter();
+    let packs = packs.filter(|file| file.extension().is_some_and(|e| e == "pack"));
+    let first = packs.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+    tests::subject::flip(&first, 100_000);
+    world.tuckbox(["check", "--read-data"]).run().exits(10);
+    let run = world.tuckbox(["rollback", "--to", "previous", "--yes"]).run();
+    let run = run.exits(3).warns("data.damaged").says("is the newest now");
+    assert_eq!(names(&world), ALL, "{run}");
+    world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out")]).run().exits(10);
+    assert_eq!(fs::read(world.path("out/docs/letter")).unwrap(), b"Dear Ana,\n");
 }

@@ -72,6 +72,16 @@ const PLAIN: Recipe = Recipe {
     proof: nothing,
 };
 
+/// A second source and a version of both; with `gone`, one more without it.
+fn extra(world: &World, gone: bool) {
+    fs::create_dir(world.path("extra")).unwrap();
+    fs::write(world.path("extra/file"), "beside").unwrap();
+    world.tuckbox(["backup", &world.arg("docs"), &world.arg("extra")]).ok();
+    if gone {
+        world.tuckbox(["delete", &world.arg("extra"), "--yes"]).ok();
+    }
+}
+
 /// All of them.
 pub(crate) static RECIPES: &[Recipe] = &[
     Recipe { verb: "init", ends: ALL, versions: 0, words: |_| words(["init"]), ..PLAIN },
@@ -148,6 +158,29 @@ pub(crate) static RECIPES: &[Recipe] = &[
         },
         words: |_| words(["check", "--accept-history", "3"]),
         readable: false,
+        ..PLAIN
+    },
+    Recipe {
+        verb: "delete",
+        prepare: |world| extra(world, false),
+        words: |world| with_docs(world, "delete --yes --json").into_iter().chain([world.arg("extra")]).collect(),
+        // It is gone already.
+        again: &[0, 5],
+        ..PLAIN
+    },
+    Recipe {
+        verb: "undelete",
+        name: "in the vault",
+        prepare: |world| extra(world, true),
+        words: |world| {
+            with_docs(world, "undelete --in-vault --yes --json").into_iter().chain([world.arg("extra/file")]).collect()
+        },
+        ..PLAIN
+    },
+    Recipe {
+        verb: "rollback",
+        prepare: |world| extra(world, true),
+        words: |_| words(["rollback", "--to", "previous", "--yes", "--json"]),
         ..PLAIN
     },
     // The same again: it is there.

@@ -46,7 +46,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 pub(super) fn told(desk: &Desk<'_>, verb: &str, summary: &AppendSummary, dry_run: bool) -> Result<Exit> {
     lines(summary, dry_run).iter().try_for_each(|line| desk.face.say(line))?;
     desk.face.summary(verb, summary)?;
-    Ok(Exit::Ok)
+    Ok(if summary.holes { Exit::Partial } else { Exit::Ok })
 }
 
 fn lines(s: &AppendSummary, dry_run: bool) -> Vec<String> {

@@ -16,9 +16,12 @@ use store::limits::GROUP_BYTES_TARGET;
 use store::seal::{DeviceKey, Scratch};
 use store::tree::{Built, Child, DirBuilder, DirReader, Entry, Node, NodeSource, What, build_root, find};
 
-use super::account::{Account, Made, lacking};
+use transport::message::Outcome;
+
+use super::account::{Account, Made};
 use super::cache::{NodeCache, RawNode};
 use super::uplink::Uplink;
+use super::wanted::Wanted;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 
@@ -169,8 +172,14 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    /// Sends the nodes and commits a version of these sources. `before` is the version that they were made of.
-    pub fn commit(self, before: &ReceivedLink, old: &[SourceRoot], sources: Vec<SourceRoot>) -> Result<ReceivedLink> {
+    /// Sends the nodes and commits a version of these sources. `before` is the version that they were made of. Gives its
+    /// link, and whether it has holes: the vault has lost what it needs.
+    pub fn commit(
+        self,
+        before: &ReceivedLink,
+        old: &[SourceRoot],
+        sources: Vec<SourceRoot>,
+    ) -> Result<(ReceivedLink, bool)> {
         let account = self.account;
         let device = account.device()?;
         let ids: Vec<SourceId> = {
@@ -229,7 +238,7 @@ fn append(
     device: &DeviceKey,
     before: &ReceivedLink,
     sources: &[SourceRoot],
-) -> Result<ReceivedLink> {
+) -> Result<(ReceivedLink, bool)> {
     let make = || -> Result<Made> {
         let newest = account.version_links(false).pop();
         let Some(newest) = newest.filter(|newest| newest.link_id() == before.link_id()) else {
@@ -254,13 +263,21 @@ fn append(
         let body = VersionBody { sources, tags: Vec::new(), program, counts: [0; 6] };
         Ok(Made { body: body.seal(&account.sealer, &account.keys)?, root_changed })
     };
-    let mut lacks = false;
+    let mut holes = false;
     let committed = account.commit_with(device, LinkKind::Version, &make, &mut |signed, body| {
-        let outcome = link.commit(signed, Some(body), account.wanted.is_some())?;
-        lacks |= matches!(outcome, transport::message::Outcome::Lacking { .. });
-        Ok(outcome)
-    });
-    if lacks { Err(lacking()) } else { committed }
+        let outcome = link.commit(signed.clone(), Some(body.clone()), false)?;
+        holes = matches!(outcome, Outcome::Lacking { .. });
+        // What the vault has lost of an old version is lost in a new one like it: no file is read here that might have it.
+        if holes { link.commit(signed, Some(body), true) } else { Ok(outcome) }
+    })?;
+    // It may also be known as whole but for what was lost since.
+    let sequence = committed.link().sequence;
+    holes = holes || account.wanted.is_some() && Wanted::ask(&account.remote, false)?.versions.contains(&sequence);
+    if holes {
+        let fault = Fault::new(Code::DataDamaged, "the new version lacks what the vault has lost of the old one");
+        account.run.watcher.event(&Event::Warning(&fault.hint("which files these are: tuckbox check")));
+    }
+    Ok((committed, holes))
 }
 
 fn child_of(entry: &Entry) -> Option<Child> {

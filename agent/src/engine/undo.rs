@@ -110,7 +110,7 @@ pub fn append(
         return Ok(summary);
     }
     account.run.person.append(&AppendPlan { what, before_files, files, bytes })?;
-    let link = rewrite.commit(&newest.link, &newest.sources, sources.clone())?;
+    let (link, holes) = rewrite.commit(&newest.link, &newest.sources, sources.clone())?;
     if own == Own::Stays {
         account.change_state(|state| {
             for source in &sources {
@@ -121,6 +121,7 @@ pub fn append(
             }
         })?;
     }
+    summary.holes = holes;
     summary.version_id = Some(link.link_id().hex());
     summary.sequence = Some(link.link().sequence);
     Ok(summary)

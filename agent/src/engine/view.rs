@@ -9,6 +9,7 @@ use super::account::Account;
 use super::cache::NodeCache;
 use super::job::{At, Run};
 use super::overlay::{Found, Overlay, components, host_name, several_hosts};
+use super::retention::Fates;
 use crate::fault::{Code, Fault, Result};
 use crate::profile::Phase;
 
@@ -77,6 +78,10 @@ impl Reading {
             let last = self.account.pick(until)?;
             links.retain(|link| link.link().sequence <= last.link().sequence);
         }
+        // What is in the trash is meant by its id alone.
+        let fates = Fates::of(&self.account)?;
+        let kept = |sequence| !fates.is_gone(sequence) && fates.trashed(sequence).is_none();
+        links.retain(|link| kept(link.link().sequence));
         let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
         self.account.history().load_bodies(&self.account.remote, &hashes)?;
         // A version that is not kept any more is left out: its body is gone.

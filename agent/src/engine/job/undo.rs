@@ -79,6 +79,8 @@ pub struct AppendSummary {
     pub before_files: u64,
     /// Their size.
     pub before_bytes: u64,
+    /// The vault has lost some of what it needs.
+    pub holes: bool,
     /// The command that brings the disk along; `None` when there is nothing to bring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bring_along: Option<String>,
