@@ -15,6 +15,7 @@ mod guard;
 mod hexdump;
 mod history;
 mod hostile;
+mod hostile_peer;
 mod json;
 mod keys;
 mod kill;
