@@ -72,6 +72,7 @@ fn found(target: &Target, input: &[u8], how: &str) {
     println!("      again: fuzz --replay {kept} {}", target.name);
 }
 
+#[expect(clippy::disallowed_methods, reason = "a search has so much real time")]
 fn search(target: &Target, wish: &Wish, each: Duration) -> bool {
     let inputs = inputs(target, wish.corpus.as_deref());
     for (n, input) in inputs.iter().enumerate() {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use store::chain::{Link, LinkKind, SourceRoot, VersionBody, body_hash};
 use store::door::{RealDisk, SystemChance, SystemClock};
-use store::id::{AccountId, ChunkId, ContentId, NodeId};
+use store::id::{AccountId, ChunkId, ContentId, DomainId, NodeId};
 use store::record::{Record, RecordKind, Refs};
-use store::seal::{AccountKeys, DeviceKey, Level, RootSecret, Scratch, Sealer};
+use store::seal::{AccountKeys, DeviceKey, Keyring, Level, RootSecret, Scratch, Sealer};
 use store::tree::{Child, Content, CutClass, Entry, Facts, Node, Owner, Time, Totals, What, encode};
 use store::vault::{Access, AccountInfo, AccountSelector, Domain, Outcome, Vault};
 
@@ -21,6 +21,8 @@ pub struct Attacker {
     account: AccountInfo,
     domain: Domain,
     keys: AccountKeys,
+    /// Seals boxes and nodes.
+    pub ring: Keyring,
     /// Makes records of the account.
     pub sealer: Sealer,
     device: DeviceKey,
@@ -49,13 +51,13 @@ impl Attacker {
         let keys = AccountKeys::derive(&root);
         let sealer = Sealer::new(account.domain, account.id, &keys, &ring, chance);
         let device = device_key(&world.home(), account.id);
-        Self { account, domain, keys, sealer, device, records: Vec::new(), sources: Vec::new() }
+        Self { account, domain, keys, ring, sealer, device, records: Vec::new(), sources: Vec::new() }
     }
 
-    /// The account's id.
+    /// The account's domain and id.
     #[must_use]
-    pub fn account(&self) -> AccountId {
-        self.account.id
+    pub fn ids(&self) -> (DomainId, AccountId) {
+        (self.account.domain, self.account.id)
     }
 
     /// Adds a record to the next version.

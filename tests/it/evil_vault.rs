@@ -2,11 +2,14 @@
 //! outside the target is read or written, nothing hangs, memory has a bound.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fuzz::keys::{Draft, seal};
 use store::id::{ChunkId, ContentId, NodeId};
+use store::record::{Codec, Record, RecordKind, Refs};
 use store::tree::{Content, CutClass, Entry, Facts, IndexChild, ListChild, Node, Owner, Piece, Time, Totals, What};
 use tests::attacker::{Attacker, dir, entry, file, symlink};
 use tests::subject::{Call, Outcome};
@@ -331,6 +334,50 @@ fn pages_that_lie() {
         root(a, page);
     });
     assert_eq!(exit, 10);
+}
+
+/// A few bytes that unpack to more than there is memory, in a box and in a group whose seals are good.
+#[test]
+fn bombs() {
+    let world = machine();
+    let bomb = {
+        let mut out = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        let zeros = vec![0; 16 << 20];
+        (0..192).for_each(|_| out.write_all(&zeros).unwrap());
+        out.finish().unwrap()
+    };
+    // Lengths before the body: of the coded body, of the plain one, of each item.
+    let solid = |plain: u32| {
+        let mut out = [u32::try_from(bomb.len()).unwrap().to_le_bytes(), plain.to_le_bytes()].concat();
+        let mut rest = plain;
+        while rest >= 0x80 {
+            out.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        out.push(rest as u8);
+        out.extend_from_slice(&bomb);
+        out
+    };
+    for plain in [0, 10, 1 << 20, 4 << 20, 16 << 20, 3 << 30, u32::MAX] {
+        for kind in [RecordKind::Box, RecordKind::Group] {
+            let exit = attack(&world, &format!("{kind:?} of {plain}"), |a| {
+                let (domain, account) = a.ids();
+                let id = *blake3::hash(format!("{kind:?} of {plain}").as_bytes()).as_bytes();
+                let mut clear = Vec::new();
+                if kind == RecordKind::Box {
+                    clear.extend_from_slice(&id);
+                } else {
+                    Record::put_node(&mut clear, NodeId::new(id), &Refs::default());
+                }
+                let draft = Draft { kind, codec: Codec::Zstd, padded: false, items: 1, clear };
+                a.put(seal(&a.ring, domain, account, &draft, &solid(plain)));
+                let what =
+                    if kind == RecordKind::Box { of_chunk(ChunkId::new(id), 1_000) } else { dir(NodeId::new(id)) };
+                a.directory("ana", b"/docs", vec![entry(b"bomb", what)]);
+            });
+            assert_eq!(exit, 10, "{kind:?} of {plain}");
+        }
+    }
 }
 
 /// Directories in directories that are all the same node: few bytes, and more names than there are atoms.

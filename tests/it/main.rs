@@ -21,6 +21,7 @@ mod guard;
 mod hexdump;
 mod history;
 mod hostile;
+mod hostile_peer;
 mod housekeeping;
 mod json;
 mod keys;
