@@ -16,6 +16,7 @@ mod hostile;
 mod json;
 mod keys;
 mod kill;
+mod odd_files;
 mod profile;
 mod round_trip;
 mod selection;

@@ -14,7 +14,7 @@ const SHORT: u64 = 6;
 /// Runs these words under a limit of the shell's `ulimit`.
 fn under(world: &World, limit: &str, words: &[&str]) -> Outcome {
     let script = format!("ulimit {limit} || exit 99; exec tuckbox \"$@\"");
-    world.command("/bin/sh", ["-c", &script, "sh"]).and(words).env("TUCKBOX_RETRY", "1s").run()
+    world.command("/bin/bash", ["-c", &script, "bash"]).and(words).env("TUCKBOX_RETRY", "1s").run()
 }
 
 /// It did all, or says what there is too little of.

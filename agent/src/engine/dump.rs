@@ -357,7 +357,7 @@ impl Stream<'_, '_> {
 }
 
 fn unwritten(error: &std::io::Error) -> Fault {
-    let code = Code::of(&error);
+    let code = Code::of(error);
     Fault::new(code, "the output cannot be written").because(error)
 }
 

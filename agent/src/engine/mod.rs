@@ -15,6 +15,7 @@ pub mod backup;
 pub mod cache;
 pub mod check;
 pub mod connect;
+pub mod crew;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
