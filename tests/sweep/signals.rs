@@ -59,7 +59,7 @@ fn what_was_staged_is_kept() {
         return;
     }
     let world = world().ready();
-    tree::seeded(world.path("docs"), 5, 150, 16_000_000);
+    tree::seeded(world.path("docs"), 5, 300, 60_000_000);
     let words = |at: u64, action| {
         let mut words = tripwire::words(&world, action, at, false);
         words.extend(["backup".into(), world.arg("docs"), "--json".into()]);
@@ -74,7 +74,7 @@ fn what_was_staged_is_kept() {
     std::fs::rename(world.path("empty"), world.vault()).unwrap();
     std::fs::remove_dir_all(world.home().join(".local/state/tuckbox/accounts")).unwrap();
 
-    let first = run(words(all / 2, Action::Signal(Signal::TERM))).exits(143);
+    let first = run(words(all / 3, Action::Signal(Signal::TERM))).exits(143);
     assert!(first.text().contains("\"code\":\"interrupted\""), "{first}");
     let second = world.tuckbox(["backup", &world.arg("docs"), "--json"]).ok();
     let (sent, full) = (second.count("sent_bytes"), whole.count("sent_bytes"));

@@ -71,6 +71,8 @@ impl From<Error> for Refused {
                 Fault::new(Code::DiskFailed, format!("the vault's disk failed ({doing}: {})", cause.kind()))
                     .hint("look at the server's log and disk")
             }
+            _ if error.is_unopened() => Fault::new(Code::DiskFailed, "the vault's catalog cannot be opened")
+                .hint("look for free space, permissions and the limit of open files where the vault is"),
             Error::Catalog(_) => Fault::new(Code::DiskFailed, "the vault's catalog failed").hint("tuckbox check"),
             Error::Damaged { what, why, .. } => {
                 Fault::new(Code::DataDamaged, format!("a {what} of the vault is damaged: {why}")).hint("tuckbox check")
