@@ -1,9 +1,13 @@
 //! Asked to end at any moment: the first signal ends the run well and keeps what is staged, the second ends it at once.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tests::subject::files_below;
 use tests::tree;
+use tests::wait::until;
+use tests::world::World;
 
 use crate::recipes::{End, RECIPES};
 use crate::stage::Stage;
@@ -66,7 +70,7 @@ fn what_was_staged_is_kept() {
         words
     };
     let run = |words: Vec<String>| world.command(&words[0], &words[1..]).run();
-    let beginning = |world: &tests::world::World| tests::oath::copied(&world.vault(), &world.path("empty"));
+    let beginning = |world: &World| tests::oath::copied(&world.vault(), &world.path("empty"));
     beginning(&world);
     let whole = run(words(0, Action::Count)).ok();
     let (_, all) = counted(&world);
@@ -81,14 +85,20 @@ fn what_was_staged_is_kept() {
     assert!(sent < full / 2, "{sent} of {full} bytes sent again\n{second}");
 }
 
+/// Waits until a backup has its source to itself.
+fn begun(world: &World) {
+    let is_lock = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("source-"));
+    let begun = || files_below(&world.vault()).iter().any(|file| is_lock(file));
+    until(SOON, "the session to begin", begun);
+}
+
 #[test]
 fn the_second_signal_ends_at_once() {
     let world = world().ready();
     // It waits for its standard input, and would for ever.
     let mut call = world.tuckbox(["backup", "--stdin"]).held().start();
     call.write(b"begin");
-    let staged = || tests::subject::files_below(&world.vault()).iter().any(|file| file.ends_with("token"));
-    tests::wait::until(SOON, "the session to begin", staged);
+    begun(&world);
     call.signal(Signal::INT);
     if !call.ends_within(Duration::from_millis(300)) {
         call.signal(Signal::TERM);
@@ -105,10 +115,8 @@ fn what_was_started_to_be_ignored_is() {
         let script = format!("trap '' {name}; exec tuckbox backup --stdin --stdin-filename /{name}");
         let mut call = world.command("/bin/sh", ["-c", &script]).held().start();
         call.write(b"one ");
-        let staged = || tests::subject::files_below(&world.vault()).iter().any(|file| file.ends_with("token"));
-        tests::wait::until(SOON, "the session to begin", staged);
+        begun(&world);
         call.signal(signal);
-        assert!(!call.ends_within(Duration::from_millis(100)));
         call.write(b"two");
         call.release().ok();
         assert_eq!(world.tuckbox(["dump", &format!("/{name}")]).ok().text(), "one two");
