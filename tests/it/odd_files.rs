@@ -30,6 +30,7 @@ fn with_fifo_at(world: &World, path: &Path) -> Outcome {
 #[test]
 fn a_fifo_is_not_waited_for() {
     let world = world().ready();
+    world.tuckbox(["backup", "--stdin"]).ok();
     with_fifo_at(&world, &world.key_file()).fails("system", 1).says("no regular file");
     let config = world.home().join(".config/tuckbox/config.toml");
     with_fifo_at(&world, &config).fails("config.invalid", 2).says("no regular file");
