@@ -132,6 +132,12 @@ impl Error {
             || matches!(self, Self::Catalog(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
     }
 
+    /// SQLite could not open or make one of its files, and does not tell why: no space, no permission, too many open.
+    #[must_use]
+    pub fn is_unopened(&self) -> bool {
+        matches!(self, Self::Catalog(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen))
+    }
+
     /// Bytes are damaged (and not: missing, busy, refused).
     #[must_use]
     pub fn is_damage(&self) -> bool {

@@ -58,14 +58,7 @@ pub fn clean(world: &World) {
 pub fn counted(world: &World) {
     let copy = world.path("recount");
     remove(&copy);
-    copied(&world.vault(), &copy);
-    for catalog in catalogs(&copy) {
-        for end in ["", "-wal", "-shm"] {
-            let mut name = catalog.clone().into_os_string();
-            name.push(end);
-            fs::remove_file(name).unwrap_or_default();
-        }
-    }
+    truth(&world.vault(), &copy);
     // The next opener counts anew.
     world.with_vault(world.arg("recount")).tuckbox(["versions"]).ok();
     for catalog in catalogs(&world.vault()) {
@@ -100,6 +93,20 @@ pub fn remove(path: &Path) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(path).unwrap(),
         Ok(_) => fs::remove_file(path).unwrap(),
         Err(_) => {}
+    }
+}
+
+/// Copies a vault without its databases. A server that is just ending may still remove files of its own.
+fn truth(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (name, kind) = (entry.file_name(), entry.file_type());
+        match kind {
+            Ok(kind) if kind.is_dir() => truth(&entry.path(), &to.join(name)),
+            Ok(_) if !name.to_string_lossy().contains(".db") => drop(fs::copy(entry.path(), to.join(name))),
+            _ => {}
+        }
     }
 }
 

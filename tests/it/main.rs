@@ -26,6 +26,7 @@ mod housekeeping;
 mod json;
 mod keys;
 mod kill;
+mod odd_files;
 mod profile;
 mod query;
 mod race;

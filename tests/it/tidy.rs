@@ -206,6 +206,7 @@ fn no_file_is_forgotten() {
         ("tui/src", "main.rs"),
         ("tests/harness", "lib.rs"),
         ("tests/it", "main.rs"),
+        ("tests/sweep", "main.rs"),
     ];
     for (dir, first) in firsts {
         let mut reached = reached(&root().join(dir).join(first));

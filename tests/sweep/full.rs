@@ -170,6 +170,7 @@ fn ext4_under_the_vault() {
         let take = (free.f_bavail * free.f_frsize).saturating_sub(left * 1024);
         let file = fs::File::create(&filler).unwrap();
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, take).unwrap();
+        drop(file);
         // The harness looks for the vault at its usual place.
         std::os::unix::fs::symlink(at.join("vault"), world.vault()).unwrap();
         let world = world.with_vault(world.arg("disk/vault"));

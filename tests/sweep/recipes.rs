@@ -8,7 +8,7 @@ use agent::command::{Changes, VERBS};
 use tests::world::World;
 use tests::{look, oath};
 
-use crate::stage::{Stage, is_letter, is_version_1, nothing, untouched};
+use crate::stage::{Stage, begun, is_letter, is_version_1, nothing, untouched};
 
 /// Which process the calls of are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +97,9 @@ pub(crate) static RECIPES: &[Recipe] = &[
         verb: "backup",
         name: "after one that was killed",
         prepare: |world| {
-            let call = world.tuckbox(["backup", "--stdin", "--stdin-filename", "/dumps/db"]).held().start();
-            let staged = || tests::subject::files_below(&world.vault()).iter().any(|f| f.ends_with("token"));
-            tests::wait::until(std::time::Duration::from_secs(30), "the session to begin", staged);
+            let mut call = world.tuckbox(["backup", "--stdin", "--stdin-filename", "/dumps/db"]).held().start();
+            call.write(b"begin");
+            begun(world);
             call.kill();
         },
         words: |world| with_docs(world, "backup DOCS --json"),

@@ -10,11 +10,13 @@ use crate::{Tally, share, spread, world};
 
 /// Values of each limit in the short form.
 const SHORT: u64 = 6;
+/// A user that nobody else is: the limit of threads counts all of a user's.
+const USER: u32 = 48_213;
 
 /// Runs these words under a limit of the shell's `ulimit`.
 fn under(world: &World, limit: &str, words: &[&str]) -> Outcome {
     let script = format!("ulimit {limit} || exit 99; exec tuckbox \"$@\"");
-    world.command("/bin/sh", ["-c", &script, "sh"]).and(words).env("TUCKBOX_RETRY", "1s").run()
+    world.command("/bin/bash", ["-c", &script, "bash"]).and(words).env("TUCKBOX_RETRY", "1s").run()
 }
 
 /// It did all, or says what there is too little of.
@@ -25,12 +27,15 @@ fn said(run: &Outcome, words: &[&str]) {
     assert!(run.code() == 0 || named, "it does not say what there is too little of: {words:?}\n{run}");
 }
 
-fn sweep(what: &str, world: &World, limits: &[String], words: &[&str]) {
+fn sweep(what: &str, world: &World, owner: Option<u32>, limits: &[String], words: &[&str]) {
     let mut tally = Tally::default();
+    let give = || owner.into_iter().for_each(|owner| tests::tree::give_all(&world.path("docs"), owner));
     source(world);
+    give();
     world.tuckbox(["init"]).ok();
     world.tuckbox(["backup", &world.arg("docs")]).ok();
     change(world);
+    give();
     let docs = world.arg("docs");
     for limit in limits {
         tally.case(
@@ -57,7 +62,13 @@ fn descriptors() {
     let world = world.with_vault(world.arg("vault"));
     let limits: Vec<_> = spread(60, share(SHORT), 1).into_iter().map(|n| format!("-n {}", n + 3)).collect();
     // A program that cannot even be loaded is told by the loader.
-    sweep("few descriptors", &world, &limits, &["Too many open files", "error while loading"]);
+    sweep(
+        "few descriptors",
+        &world,
+        None,
+        &limits,
+        &["Too many open files", "error while loading", "limit of open files"],
+    );
 }
 
 #[test]
@@ -65,14 +76,10 @@ fn threads() {
     if !need::root() || !need::programs(&["setpriv"]) {
         return;
     }
-    // A number that nobody else has: the limit counts all processes of a user.
-    let world = world().user("ana", 48_213);
-    for dir in ["docs", "vault"] {
-        world.give(&world.dir(dir));
-    }
+    let world = world().user("ana", USER);
     let world = world.with_vault(world.arg("home-ana/vault"));
     let limits: Vec<_> = spread(30, share(SHORT), 1).into_iter().map(|n| format!("-u {n}")).collect();
-    sweep("few threads", &world, &limits, &["Resource temporarily unavailable"]);
+    sweep("few threads", &world, Some(USER), &limits, &["Resource temporarily unavailable"]);
 }
 
 #[test]
@@ -81,5 +88,5 @@ fn memory() {
     let world = world.with_vault(world.arg("vault"));
     let limits: Vec<_> = spread(600, share(SHORT), 1).into_iter().map(|n| format!("-v {}", n * 1_024)).collect();
     let words = ["Cannot allocate memory", "memory allocation of", "error while loading", "Resource temporarily"];
-    sweep("little memory", &world, &limits, &words);
+    sweep("little memory", &world, None, &limits, &words);
 }

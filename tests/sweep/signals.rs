@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tests::tree;
+use tests::world::World;
 
 use crate::recipes::{End, RECIPES};
-use crate::stage::Stage;
+use crate::stage::{Stage, begun};
 use crate::tripwire::{self, Action, counted, program};
 use crate::{Tally, share, spread, world};
 
 /// Cases of each series in the short form.
 const SHORT: u64 = 1;
+/// What a terminal, a service manager, or a pipe sends.
+const SIGNALS: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::PIPE];
 /// Longest wait for a run to come to something.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -28,7 +31,10 @@ fn each_signal_at_each_call() {
             let run = stage.call(*end, Action::Count, 0, false).run();
             assert!(recipe.fine.contains(&run.code()), "{run}");
             let (_, all) = counted(&stage.world);
-            for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::PIPE] {
+            // In the short form one of them, each time another.
+            let turn = usize::try_from(tally.tried).unwrap();
+            let few = if share(SHORT) == SHORT { 1 } else { SIGNALS.len() };
+            for signal in SIGNALS.into_iter().cycle().skip(turn).take(few) {
                 for at in spread(all, share(SHORT), number * 1_000 + u64::from(signal.as_raw().unsigned_abs())) {
                     let name = || {
                         format!("{} {} {end:?} signal {} at {at} of {all}", recipe.verb, recipe.name, signal.as_raw())
@@ -59,14 +65,14 @@ fn what_was_staged_is_kept() {
         return;
     }
     let world = world().ready();
-    tree::seeded(world.path("docs"), 5, 150, 16_000_000);
+    tree::seeded(world.path("docs"), 5, 300, 60_000_000);
     let words = |at: u64, action| {
         let mut words = tripwire::words(&world, action, at, false);
         words.extend(["backup".into(), world.arg("docs"), "--json".into()]);
         words
     };
     let run = |words: Vec<String>| world.command(&words[0], &words[1..]).run();
-    let beginning = |world: &tests::world::World| tests::oath::copied(&world.vault(), &world.path("empty"));
+    let beginning = |world: &World| tests::oath::copied(&world.vault(), &world.path("empty"));
     beginning(&world);
     let whole = run(words(0, Action::Count)).ok();
     let (_, all) = counted(&world);
@@ -74,7 +80,7 @@ fn what_was_staged_is_kept() {
     std::fs::rename(world.path("empty"), world.vault()).unwrap();
     std::fs::remove_dir_all(world.home().join(".local/state/tuckbox/accounts")).unwrap();
 
-    let first = run(words(all * 3 / 4, Action::Signal(Signal::TERM))).exits(143);
+    let first = run(words(all / 3, Action::Signal(Signal::TERM))).exits(143);
     assert!(first.text().contains("\"code\":\"interrupted\""), "{first}");
     let second = world.tuckbox(["backup", &world.arg("docs"), "--json"]).ok();
     let (sent, full) = (second.count("sent_bytes"), whole.count("sent_bytes"));
@@ -87,8 +93,7 @@ fn the_second_signal_ends_at_once() {
     // It waits for its standard input, and would for ever.
     let mut call = world.tuckbox(["backup", "--stdin"]).held().start();
     call.write(b"begin");
-    let staged = || tests::subject::files_below(&world.vault()).iter().any(|file| file.ends_with("token"));
-    tests::wait::until(SOON, "the session to begin", staged);
+    begun(&world);
     call.signal(Signal::INT);
     if !call.ends_within(Duration::from_millis(300)) {
         call.signal(Signal::TERM);
@@ -105,10 +110,8 @@ fn what_was_started_to_be_ignored_is() {
         let script = format!("trap '' {name}; exec tuckbox backup --stdin --stdin-filename /{name}");
         let mut call = world.command("/bin/sh", ["-c", &script]).held().start();
         call.write(b"one ");
-        let staged = || tests::subject::files_below(&world.vault()).iter().any(|file| file.ends_with("token"));
-        tests::wait::until(SOON, "the session to begin", staged);
+        begun(&world);
         call.signal(signal);
-        assert!(!call.ends_within(Duration::from_millis(100)));
         call.write(b"two");
         call.release().ok();
         assert_eq!(world.tuckbox(["dump", &format!("/{name}")]).ok().text(), "one two");

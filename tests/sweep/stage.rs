@@ -1,11 +1,14 @@
 //! A machine on which one recipe is played again and again, each time from the same beginning.
 
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use tests::look::{self, Listing};
 use tests::oath;
-use tests::subject::{Call, Outcome};
+use tests::subject::{Call, Outcome, files_below};
 use tests::tree::{Seeded, Tree};
+use tests::wait::until;
 use tests::world::World;
 
 use crate::recipes::{End, Recipe};
@@ -45,6 +48,13 @@ pub(crate) fn change(world: &World) {
     docs.file("raw", chance.bytes(1_300_000)).file("new", chance.text(20_000));
     docs.dir("room").file("chair", "wood");
     drop(docs.age());
+}
+
+/// Waits until a backup has its source to itself.
+pub(crate) fn begun(world: &World) {
+    let is_lock = |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("source-"));
+    let begun = || files_below(&world.vault()).iter().any(|file| is_lock(file));
+    until(Duration::from_secs(60), "the session to begin", begun);
 }
 
 impl Stage {

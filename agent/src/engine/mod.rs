@@ -22,6 +22,7 @@ pub mod cache;
 pub mod check;
 pub mod compare;
 pub mod connect;
+pub mod crew;
 pub mod diff;
 pub mod doctor;
 pub mod dump;

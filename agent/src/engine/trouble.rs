@@ -167,3 +167,18 @@ pub fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
 pub fn protocol(what: &str) -> Fault {
     Fault::new(Code::NetProtocol, format!("the server broke the protocol: {what}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_talks_too_much_is_cut_short() {
+        let refusal = |text: String, hint| Refusal { code: "disk.full".into(), text, hint: Some(hint) };
+        let fault = from_refusal(&refusal("ä\x1b".repeat(1 << 20), "x".repeat(1 << 20)));
+        assert!(fault.message.chars().count() < 5_000 && fault.message.ends_with('…'), "{}", fault.message.len());
+        assert_eq!(fault.hint.unwrap().chars().count(), REMOTE_CHARS_MAX + 1);
+        let fault = from_refusal(&refusal("the vault's disk is full".into(), "free some".into()));
+        assert_eq!(fault.message, "the vault's disk is full");
+    }
+}

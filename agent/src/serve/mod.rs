@@ -155,12 +155,13 @@ impl Server {
         })
     }
 
-    /// SQLite tells a full disk from a failing one only where it writes, and a quota nowhere. So the disk is asked itself.
+    /// SQLite tells a full disk from a failing one only where it writes, a quota nowhere, and too few descriptors not at
+    /// all. So the system is asked itself.
     fn explained(&self, refused: Refused) -> Refused {
         match refused {
             Refused::Told(fault) if fault.code == Code::DiskFailed => match self.probe() {
-                Err(error) if error.is_full() => error.into(),
-                _ => Refused::Told(fault),
+                Err(error) => error.into(),
+                Ok(()) => Refused::Told(fault),
             },
             other => other,
         }

@@ -45,6 +45,13 @@ impl From<transport::Error> for Refused {
     }
 }
 
+/// Not the disk is short of something, but the process or the machine.
+fn is_short(cause: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN].map(Errno::raw_os_error);
+    cause.raw_os_error().is_some_and(|number| short.contains(&number))
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let full = error.is_full();
@@ -60,10 +67,18 @@ impl From<Error> for Refused {
                 Fault::new(Code::VaultRefused, "the vault belongs to another user of its machine")
                     .hint("run as the user who made it, or as root")
             }
+            Error::Disk { doing, cause, .. } if is_short(cause) => {
+                let said = cause.to_string();
+                let words = said.split(" (os error").next().unwrap_or_default();
+                Fault::new(Code::System, format!("the server's program lacks something ({doing}: {words})"))
+                    .hint("allow it more open files, threads or memory there, then run the same command again")
+            }
             Error::Disk { doing, cause, .. } => {
                 Fault::new(Code::DiskFailed, format!("the vault's disk failed ({doing}: {})", cause.kind()))
                     .hint("look at the server's log and disk")
             }
+            _ if error.is_unopened() => Fault::new(Code::DiskFailed, "the vault's catalog cannot be opened")
+                .hint("look for free space, permissions and the limit of open files where the vault is"),
             Error::Catalog(_) => Fault::new(Code::DiskFailed, "the vault's catalog failed").hint("tuckbox check"),
             Error::Damaged { what, why, .. } => {
                 Fault::new(Code::DataDamaged, format!("a {what} of the vault is damaged: {why}")).hint("tuckbox check")
@@ -81,5 +96,28 @@ impl From<Error> for Refused {
             other => from_store(other),
         };
         fault.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: Error) -> Refusal {
+        Refused::from(error).refusal().unwrap()
+    }
+
+    #[test]
+    fn an_account_that_is_frozen_meanwhile_is_told_as_such() {
+        let refusal = told(Error::Closed { why: "the account ana is frozen".into() });
+        assert_eq!((refusal.code.as_str(), refusal.text.as_str()), ("account.frozen", "the account ana is frozen"));
+    }
+
+    #[test]
+    fn what_the_system_lacks_is_named_and_no_path() {
+        let refusal = told(Error::disk("open", "/srv/secret", rustix::io::Errno::MFILE));
+        assert!(refusal.text.contains("Too many open files") && !refusal.text.contains("secret"), "{}", refusal.text);
+        assert_eq!(told(Error::disk("sync", "/srv/secret", rustix::io::Errno::IO)).code, "disk.failed");
+        assert_eq!(told(Error::disk("write", "/srv/secret", rustix::io::Errno::DQUOT)).code, "disk.full");
     }
 }

@@ -42,6 +42,7 @@ use super::account::{Account, lacking};
 use super::connect::Connector;
 use super::job::{BackupJob, BackupSummary, Run, SourceJob};
 use super::uplink::{Plan, Uplink};
+use crate::engine::crew::start;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile::{self, Stage};
@@ -124,11 +125,12 @@ impl<'a> Backup<'a> {
         let link = Uplink::new(self.account.remote.clone(), ids, session).striped(plan);
         let measured = &self.account.run.profile;
         let done = std::thread::scope(|scope| {
-            scope.spawn(|| {
+            start(scope, || {
                 let _worker = measured.worker(Stage::Listen);
                 link.listen();
-            });
-            scope.spawn(|| link.steer());
+            })?;
+            // Without it one channel carries all.
+            drop(start(scope, || link.steer()));
             let done = self.passes(&link, prepared);
             measured.phase(profile::Phase::Close);
             if done.is_ok() {

@@ -22,6 +22,7 @@ use super::source_run::SourceRun;
 use super::totals::Totals;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
+use crate::engine::crew::start;
 use crate::engine::job::StdinJob;
 use crate::engine::queue::{Queue, lock};
 use crate::engine::uplink::Uplink;
@@ -120,20 +121,27 @@ impl<'a> Pass<'a> {
         let ended = Ended::default();
         let stack = Stack::default();
         let totals = Totals::default();
+        let this = &*self;
         std::thread::scope(|scope| {
             if flow.watcher.wants_totals() {
-                scope.spawn(|| {
+                // Without totals it goes as well.
+                drop(start(scope, || {
                     let _worker = run.profile.worker(Stage::Count);
                     totals.count(&flow, sources);
-                });
+                }));
             }
-            scope.spawn(|| {
-                // Also when it panics: who accompanies it must not wait for ever.
-                let _ended = SetAtEnd(&ended);
-                flow.guarded(|| self.stages(&flow, &stack, sources, starts));
+            // Also when it panics or does not start: who accompanies it must not wait for ever.
+            let at_end = SetAtEnd(&ended);
+            let (flow, stack) = (&flow, &stack);
+            flow.guarded(|| {
+                start(scope, move || {
+                    let _ended = at_end;
+                    flow.guarded(|| this.stages(flow, stack, sources, starts));
+                })
+                .map(drop)
             });
             let _worker = run.profile.worker(Stage::Checkpoint);
-            self.accompany(&flow, &stack, &ended, &totals, sources);
+            this.accompany(flow, stack, &ended, &totals, sources);
         });
         flow.trouble()?;
         if run.stop.asked() && sources.iter().any(|source| source.entry().is_none()) {
@@ -155,32 +163,39 @@ impl<'a> Pass<'a> {
         let style = Style { level: Level::Auto, padded: true };
         let link = self.device.map(|_| self.link);
         std::thread::scope(|scope| {
-            let readers: Vec<_> =
-                (0..cores).map(|_| scope.spawn(|| flow.stage(Stage::Read, || Reader::new(flow).run()))).collect();
-            let asker = scope.spawn(|| {
+            // A stage that does not start ends the run, and so all others.
+            let started = |thread: Result<_>| thread.map_err(|fault| flow.fail(fault)).ok();
+            let readers: Vec<_> = (0..cores)
+                .filter_map(|_| started(start(scope, || flow.stage(Stage::Read, || Reader::new(flow).run()))))
+                .collect();
+            let asker = started(start(scope, || {
                 flow.stage(Stage::Ask, || ask::ask(flow, self.link, &waiting));
                 waiting.close();
-            });
-            let filler = scope.spawn(|| {
+            }));
+            let filler = started(start(scope, || {
                 flow.stage(Stage::Fill, || ask::fill_boxes(flow, self.link, &waiting));
                 // When it failed, the asker must not wait for room.
                 waiting.abandon();
-            });
-            let sealers: Vec<_> =
-                (0..cores).map(|_| scope.spawn(|| flow.stage(Stage::Seal, || seal(flow, style)))).collect();
-            let shipper = scope.spawn(|| flow.stage(Stage::Ship, || ship(flow, link)));
+            }));
+            if asker.is_none() || filler.is_none() {
+                waiting.abandon();
+            }
+            let sealers: Vec<_> = (0..cores)
+                .filter_map(|_| started(start(scope, || flow.stage(Stage::Seal, || seal(flow, style)))))
+                .collect();
+            let shipper = started(start(scope, || flow.stage(Stage::Ship, || ship(flow, link))));
 
             flow.guarded(|| scan(flow, stack, sources, starts));
             flow.parcels.close();
             join(readers);
             flow.guarded(|| roots(flow, sources));
             flow.hashed.close();
-            join([asker, filler]);
+            join(asker.into_iter().chain(filler));
             flow.flush_group();
             flow.seals.close();
             join(sealers);
             flow.ship.close();
-            join([shipper]);
+            join(shipper);
         });
         Ok(())
     }
@@ -341,7 +356,8 @@ fn scan<'f>(flow: &'f Flow<'f>, stack: &'f Stack<'f>, sources: &[Arc<SourceRun>]
     }
     std::thread::scope(|scope| {
         for _ in 1..SCANNERS {
-            scope.spawn(|| flow.stage(Stage::Scan, || Scanner::new(flow, stack).run()));
+            // One does it all, only slower.
+            drop(start(scope, || flow.stage(Stage::Scan, || Scanner::new(flow, stack).run())));
         }
         flow.guarded(|| first.run());
         drop(worker);

@@ -10,6 +10,7 @@ use transport::{Call, Class};
 
 use super::flow::{Flow, Work};
 use super::window::{IN_FLIGHT_MAX, Window};
+use crate::engine::crew::start;
 use crate::engine::queue::{Queue, lock};
 use crate::engine::remote::{Incoming, Next, Remote, take_reply};
 use crate::engine::trouble::protocol;
@@ -113,10 +114,14 @@ pub fn run(flow: &Flow<'_>, fetcher: &dyn Fetcher) -> Result<()> {
         // There is room for all that may be in flight; a closed queue means that the receiver has failed and said so.
         drop(asked.push(Arc::clone(&first)));
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let receiver = start(scope, || {
                 flow.stage(Stage::Receive, || receive(flow, fetching, &asked));
                 asked.abandon();
             });
+            if let Err(fault) = receiver {
+                flow.fail(fault);
+                asked.abandon();
+            }
             flow.guarded(|| {
                 while let Some(window) = flow.windows.pop() {
                     if asked.push(Arc::clone(&window)).is_err() {

@@ -46,6 +46,7 @@ use roots::Root;
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
 use super::overlay::{Overlay, Step, Walk, host_name};
 use super::view::{Reading, View};
+use crate::engine::crew::start;
 use crate::event::{Deaf, Event, Phase, Watcher};
 use crate::fault::Result;
 use crate::profile::{self, Profile, Stage};
@@ -170,10 +171,11 @@ fn execute<'a>(
     flow.progress();
     std::thread::scope(|scope| {
         if !options.dry_run {
-            for _ in 0..threads {
-                scope.spawn(|| flow.stage(Stage::Write, || write::run(&flow)));
-            }
-            scope.spawn(|| flow.stage(Stage::Fetch, || fetch::run(&flow, fetcher)));
+            let flow = &flow;
+            let crew = (0..threads)
+                .try_for_each(|_| start(scope, || flow.stage(Stage::Write, || write::run(flow))).map(drop))
+                .and_then(|()| start(scope, || flow.stage(Stage::Fetch, || fetch::run(flow, fetcher))).map(drop));
+            crew.unwrap_or_else(|fault| flow.fail(fault));
         }
         flow.stage(Stage::Plan, || Planner::new(&flow, filter).run(overlay, roots));
         flow.windows.close();

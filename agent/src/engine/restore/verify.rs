@@ -15,6 +15,7 @@ use super::flow::{Flow, about, add, failure};
 use super::item::size_of;
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
+use crate::engine::crew::start;
 use crate::engine::job::Overwrite;
 use crate::engine::overlay::{Overlay, Step, Walk};
 use crate::engine::queue::{Queue, lock};
@@ -40,18 +41,19 @@ pub fn run(flow: &Flow<'_>, overlay: &Overlay<'_>, roots: &[Root<'_>], filter: &
     flow.profile.phase(profile::Phase::Verify);
     let checks = Queue::new(WAITING_MAX);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
+        let crew = (0..threads).try_for_each(|_| {
+            let work = || {
                 let _worker = flow.profile.worker(Stage::Verify);
                 let mut buffer = Vec::new();
                 while let Some(check) = checks.pop() {
                     look(flow, &check, &mut buffer);
                     did(1, size_of(&check.entry));
                 }
-            });
-        }
+            };
+            start(scope, work).map(drop)
+        });
         let _worker = flow.profile.worker(Stage::Plan);
-        let walked = roots.iter().try_for_each(|root| walk(flow, overlay, root, filter, &checks));
+        let walked = crew.and_then(|()| roots.iter().try_for_each(|root| walk(flow, overlay, root, filter, &checks)));
         if walked.is_err() {
             checks.abandon()
         } else {

@@ -20,6 +20,7 @@ use transport::{Call, Class, Client, Part, Traffic};
 
 use super::share::{Channels, Seen, WINDOW_MS};
 use super::{Inner, Uplink, begun};
+use crate::engine::crew::start;
 use crate::engine::queue::{lock, wait};
 use crate::engine::remote::take_reply;
 use crate::engine::trouble::{from_transport, protocol};
@@ -318,7 +319,9 @@ impl Uplink {
         let Some(plan) = &self.plan else { return };
         std::thread::scope(|scope| {
             while let Some(wanted) = self.next_stripe() {
-                scope.spawn(move || self.stripe(plan, wanted));
+                if let Err(fault) = start(scope, move || self.stripe(plan, wanted)) {
+                    drop(self.enlist(wanted, Err(fault)));
+                }
             }
         });
     }
@@ -346,9 +349,9 @@ impl Uplink {
         let opened = (plan.open)().and_then(|client| Ok((self.attach(&client)?, client)));
         let enlisted = self.enlist(wanted, opened);
         let Some((call, client)) = enlisted else { return };
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.hear_stripe(number, &call));
-            self.feed_stripe(number, &call);
+        std::thread::scope(|scope| match start(scope, || self.hear_stripe(number, &call)) {
+            Ok(_) => self.feed_stripe(number, &call),
+            Err(_) => self.lose_stripe(number),
         });
         drop(call);
         // Whatever is wrong with it now: nothing of it is needed any more.
