@@ -10,6 +10,7 @@ mod explain;
 mod init;
 mod key;
 mod ls;
+mod repair;
 mod restore;
 mod serve;
 mod version;
@@ -56,6 +57,7 @@ pub static VERBS: &[Verb] = &[
     dump::VERB,
     diff::VERB,
     check::VERB,
+    repair::VERB,
     key::VERB,
     config::VERB,
     doctor::VERB,

@@ -44,6 +44,9 @@ pub trait Engine: Send + Sync {
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary>;
     /// Proves that what must be there is there. Findings are handed to `row`; damage is not an error of the call.
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary>;
+    /// Tells what is damaged in the vault and can be set right without any source, each step handed to `row`; does it
+    /// when asked to.
+    fn repair(&self, run: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Result<()>) -> Result<RepairSummary>;
     /// The key on this machine and the ways to open it.
     fn key_list(&self, run: &Run) -> Result<KeyInfo>;
     /// Adds a way to open the key: a passphrase, asked by [`Person::new_passphrase`].

@@ -29,6 +29,7 @@ pub mod patience;
 pub mod pax;
 pub mod queue;
 pub mod remote;
+pub mod repair;
 pub mod restore;
 pub mod state;
 #[cfg(test)]
@@ -81,6 +82,10 @@ impl Engine for RealEngine {
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
         check::check(run, &job, row)
+    }
+
+    fn repair(&self, run: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Result<()>) -> Result<RepairSummary> {
+        repair::repair(run, job, row)
     }
 
     fn key_list(&self, run: &Run) -> Result<KeyInfo> {

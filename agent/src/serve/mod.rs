@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod open;
 pub mod permit;
 pub mod refuse;
+pub mod repair;
 pub mod upload;
 pub mod wanted;
 
@@ -168,6 +169,7 @@ impl Server {
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
             Request::Wanted(ask) => self.wanted(call, ask),
+            Request::Repair(repair) => self.repair(call, repair),
         }
     }
 }

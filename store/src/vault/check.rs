@@ -335,6 +335,10 @@ impl Check<'_> {
 
     /// Every link of an account from the first, and what its versions need.
     fn chain(&mut self, account: &AccountInfo) -> Result<()> {
+        for number in self.domain.bad_account_notes(account)? {
+            let what = "this note of the account cannot be read; a newer one is in force".to_owned();
+            self.find(Severity::Note, what, format!("note {number} of account {}", account.name), Vec::new())?;
+        }
         let Some(identity) = account.identity else { return Ok(()) };
         let domain = self.domain;
         let folder = domain.inner.paths.versions(account.number);
@@ -391,6 +395,7 @@ impl Check<'_> {
                 (false, None) if link.link().body == BodyHash::ZERO => {}
                 // Nothing may remove a body yet.
                 (_, None) => {
+                    self.doubt_wanted()?;
                     let what = "its body is not there".to_owned();
                     self.find_in_chain(About::Body, what, place, (account.number, number))?;
                 }

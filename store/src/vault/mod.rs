@@ -9,7 +9,7 @@
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
-//!   `mend`: links put back
+//!   `mend`: links put back; `repair`: what is set right without a source
 //! * `account`, `note`, `manifest`, `layout`: who, and in which files
 
 mod account;
@@ -24,6 +24,7 @@ mod manifest;
 mod mend;
 mod note;
 mod read;
+mod repair;
 mod session;
 mod staging;
 mod take_in;
@@ -39,6 +40,7 @@ pub use account::{AccountInfo, AccountSelector, AccountState};
 pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
+pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;
 

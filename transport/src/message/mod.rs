@@ -9,6 +9,7 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+mod repair;
 mod upload;
 mod wanted;
 
@@ -17,6 +18,7 @@ pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
+pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
@@ -70,6 +72,9 @@ pub enum Request {
     /// What has been lost and would be taken back; read-only. Replies are [`WantedTold`] messages.
     #[n(15)]
     Wanted(#[n(0)] WantedAsk),
+    /// Set right what is damaged and needs no source; without `act` only the plan. Replies are [`RepairTold`] messages.
+    #[n(16)]
+    Repair(#[n(0)] Repair),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are
