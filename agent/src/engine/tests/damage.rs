@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use store::door::RealDisk;
 use store::pack::PackReader;
 
 use super::place::{Place, Thing, Tree, job, mixed, noise, tree, within};
 use crate::engine::job::{At, CheckJob, Overwrite, RepairJob, RepairRow, RepairSummary, RestoreJob, Run};
+use crate::engine::queue::lock;
 use crate::engine::{check, repair, restore, versions};
 use crate::fault::Result;
 
@@ -22,7 +24,7 @@ const FEW: usize = 6;
 /// A vault with three versions of two sources, its machine, and copies of both.
 struct Sweep {
     place: Place,
-    run: Run,
+    run: Mutex<Run>,
     sources: [PathBuf; 2],
     trees: [Tree; 2],
 }
@@ -102,21 +104,30 @@ impl Sweep {
         let trees = [tree(&sources[0]), tree(&sources[1])];
         copy(&place.vault(), &place.path("vault-good"));
         copy(&place.path("machine-ana"), &place.path("machine-good"));
-        Self { place, run, sources, trees }
+        Self { place, run: Mutex::new(run), sources, trees }
+    }
+
+    fn run(&self) -> Run {
+        lock(&self.run).clone()
     }
 
     fn reset(&self) {
+        let old = self.place.vault();
+        let number: u32 = old.file_name().unwrap().to_str().unwrap().trim_start_matches("vault").parse().unwrap_or(0);
+        *lock(&self.place.vault) = format!("vault{}", number + 1);
+        drop(fs::remove_dir_all(old));
+        lock(&self.run).place.vault = self.place.vault().to_str().unwrap().to_owned();
         copy(&self.place.path("vault-good"), &self.place.vault());
         copy(&self.place.path("machine-good"), &self.place.path("machine-ana"));
     }
 
     fn forget_cache(&self) {
-        drop(fs::remove_dir_all(&self.run.folders.cache));
+        drop(fs::remove_dir_all(&self.run().folders.cache));
     }
 
     /// Damage and oddities that a check finds; `None` when it cannot even begin.
     fn check(&self, read_data: bool, full: bool) -> (Option<(u64, u64)>, Vec<String>) {
-        let (run, job) = (self.run.clone(), CheckJob { read_data, full, ..CheckJob::default() });
+        let (run, job) = (self.run(), CheckJob { read_data, full, ..CheckJob::default() });
         within(move || {
             let mut found = Vec::new();
             let done = check::check(&run, &job, &mut |row| {
@@ -167,7 +178,7 @@ impl Sweep {
             overwrite: Overwrite::Always,
             ..RestoreJob::default()
         };
-        let run = self.run.clone();
+        let run = self.run();
         let summary = within(move || restore::restore(&run, &job))?;
         Ok(summary.errors + summary.files_skipped + summary.files_damaged > 0 || summary.history_doubtful)
     }
@@ -220,13 +231,13 @@ impl Sweep {
             tally.harmless += 1;
             assert!(may_be_harmless(file), "{what}: nobody notices");
         }
-        let healed = self.place.backup(&self.run, job(&self.sources)).map(|_| ());
+        let healed = self.place.backup(&self.run(), job(&self.sources)).map(|_| ());
         let (found, texts) = self.check(true, true);
         let well = healed.is_ok() && found.is_some_and(|(damaged, _)| damaged == 0);
         if well {
             tally.healed += 1;
             for (source, whole) in self.sources.iter().zip(&self.trees) {
-                assert_eq!(&self.place.restored(&self.run, source), whole, "{what}");
+                assert_eq!(&self.place.restored(&self.run(), source), whole, "{what}");
             }
         } else {
             tally.not_healed += 1;
@@ -448,14 +459,14 @@ fn a_repair_plans_first_and_loses_nothing_that_can_be_read() {
             sweep.reset();
             sweep.harm(&file, harm);
             let before = files(&sweep.place.vault());
-            let (plan, rows) = repaired(&sweep.run, false);
+            let (plan, rows) = repaired(&sweep.run(), false);
             assert!(plan.steps >= 1 && plan.lost <= most_lost, "{what}: {rows:?}");
             let truth = |all: &[PathBuf]| -> Vec<PathBuf> {
                 all.iter().filter(|file| sort_of(file) == "pack").cloned().collect()
             };
             assert_eq!(truth(&files(&sweep.place.vault())), truth(&before), "{what}: a plan changes nothing");
             let bytes = fs::read(sweep.place.vault().join(&file)).unwrap();
-            let (done, told) = repaired(&sweep.run, true);
+            let (done, told) = repaired(&sweep.run(), true);
             assert_eq!((done.steps, done.lost, told), (plan.steps, plan.lost, rows), "{what}");
             let aside = files(&sweep.place.vault().join("aside"));
             let kept = aside.iter().find(|aside| aside.ends_with(file.file_name().unwrap()));
@@ -465,10 +476,10 @@ fn a_repair_plans_first_and_loses_nothing_that_can_be_read() {
                 let (found, texts) = sweep.check(true, true);
                 assert_eq!(found, Some((0, 0)), "{what}: {texts:?}");
             }
-            sweep.place.backup(&sweep.run, job(&sweep.sources)).unwrap();
+            sweep.place.backup(&sweep.run(), job(&sweep.sources)).unwrap();
             let (found, texts) = sweep.check(true, true);
             assert_eq!(found.map(|(damaged, _)| damaged), Some(0), "{what}: {texts:?}");
-            assert_eq!(repaired(&sweep.run, false).0.steps, 0, "{what}");
+            assert_eq!(repaired(&sweep.run(), false).0.steps, 0, "{what}");
         }
     }
 }
