@@ -8,9 +8,9 @@ use tests::{look, pty::Terminal, tree};
 use crate::world;
 
 /// Verbs that people type.
-pub(crate) const VERBS: [&str; 13] = [
-    "init", "backup", "versions", "ls", "restore", "dump", "diff", "check", "key", "serve", "doctor", "config",
-    "version",
+pub(crate) const VERBS: [&str; 14] = [
+    "init", "backup", "versions", "ls", "restore", "dump", "diff", "check", "repair", "key", "serve", "doctor",
+    "config", "version",
 ];
 
 #[test]

@@ -15,7 +15,7 @@ fn every_verb(world: &World) -> Vec<(&'static str, Outcome)> {
     let docs = world.arg("docs");
     let file = world.arg("docs/kinds/regular");
     let (out, tar, key, pass) = (world.arg("out"), world.arg("tar"), world.arg("copy.key"), world.arg("pass"));
-    let lines: [&[&str]; 18] = [
+    let lines: [&[&str]; 19] = [
         &["init"],
         &["backup", &docs, "-v"],
         &["backup", &docs],
@@ -25,6 +25,7 @@ fn every_verb(world: &World) -> Vec<(&'static str, Outcome)> {
         &["dump", &file, "-o", &tar],
         &["diff", "previous", "latest"],
         &["check", "--read-data"],
+        &["repair"],
         &["key", "list"],
         &["key", "words"],
         &["key", "export", "-o", &key],

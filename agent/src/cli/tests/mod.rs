@@ -49,6 +49,7 @@ Verbs:
   dump      Write a file of a version to standard output, or a directory as a tar
   diff      Show what differs between two versions
   check     Prove that everything the versions need is in the vault and unaltered
+  repair    Tell what is damaged in the vault and can be set right; with --yes, do it
   key       Show, protect, copy, recover and renew the key
   config    Show what can be set and what is set; print systemd units
   doctor    Look at everything that a backup depends on

@@ -89,8 +89,8 @@ impl Sweep {
         let (place, run) = Place::new();
         let sources = [place.path("src"), place.path("other")];
         fs::create_dir_all(sources[0].join("deep")).unwrap();
-        for n in 0..12 {
-            fs::write(sources[0].join(format!("deep/file-{n}")), noise(n, 700 + 90 * n as usize)).unwrap();
+        for (n, len) in (0..12).zip((700..).step_by(90)) {
+            fs::write(sources[0].join(format!("deep/file-{n}")), noise(n, len)).unwrap();
         }
         fs::write(sources[0].join("tiny"), b"in line").unwrap();
         fs::write(sources[0].join("large"), noise(99, 20_000)).unwrap();
@@ -296,6 +296,11 @@ fn cases(len: usize) -> Vec<Harm> {
     out
 }
 
+#[expect(clippy::print_stderr, reason = "the figures of a sweep are for who runs it")]
+fn tell(figures: &str) {
+    eprintln!("{figures}");
+}
+
 fn sweep(sort: &str) {
     let sweep = Sweep::new();
     let mut tally = Tally::default();
@@ -305,7 +310,7 @@ fn sweep(sort: &str) {
             sweep.case(&file, harm, &mut tally);
         }
     }
-    eprintln!("{sort}: {tally:?}");
+    tell(&format!("{sort}: {tally:?}"));
     assert!(tally.cases > 0 || sort == "lock");
 }
 
