@@ -164,7 +164,7 @@ fn a_damaged_vault_says_what_is_lost_and_gives_the_rest() {
     assert_eq!(versions.text().matches("(with holes)").count(), 1, "{versions}");
 
     // A backup of the source, unchanged, gives back what was lost, and says so.
-    world.tuckbox(["backup", &world.arg("docs")]).ok().says("healed 1 chunk, 1 version complete again");
+    world.tuckbox(["backup", &world.arg("docs")]).ok().says("1 version complete again");
     assert!(!world.tuckbox(["versions"]).ok().text().contains("holes"));
     world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("healed")]).ok();
     look::at(world.path("docs")).same_as(&look::at(world.path("healed/docs")));
