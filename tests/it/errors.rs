@@ -160,10 +160,45 @@ fn a_damaged_vault_says_what_is_lost_and_gives_the_rest() {
     assert_eq!(fs::read(world.path("out/docs/letter.txt")).unwrap(), b"Dear Ana,\n");
     pin(world.tuckbox(["dump", &world.arg("docs/photos/lake.raw")]).run(), "data.damaged", 10);
 
-    // A backup of the source, unchanged, gives back what was lost.
-    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let versions = world.tuckbox(["versions"]).ok().says("(with holes)");
+    assert_eq!(versions.text().matches("(with holes)").count(), 1, "{versions}");
+
+    // A backup of the source, unchanged, gives back what was lost, and says so.
+    world.tuckbox(["backup", &world.arg("docs")]).ok().says("1 version complete again");
+    assert!(!world.tuckbox(["versions"]).ok().text().contains("holes"));
     world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("healed")]).ok();
     look::at(world.path("docs")).same_as(&look::at(world.path("healed/docs")));
+    world.tuckbox(["check", "--full"]).ok();
+}
+
+#[test]
+fn what_needs_no_source_is_repaired_after_a_plan() {
+    let world = one_version();
+    world.tuckbox(["repair"]).ok().says("Nothing to repair");
+    let pack = files_below(&world.vault()).into_iter().find(|f| f.extension().is_some_and(|e| e == "pack")).unwrap();
+    // Of its trailer.
+    flip(&pack, fs::metadata(&pack).unwrap().len() - 10);
+    world.tuckbox(["check"]).run().exits(10);
+    world.tuckbox(["repair"]).run().exits(12).says("tuckbox repair --yes");
+    assert!(pack.exists());
+    world.tuckbox(["repair", "--yes"]).ok().says("1 step done");
+    assert!(!pack.exists());
+    world.tuckbox(["check", "--full"]).ok().says("Everything is there.");
+    world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out")]).ok();
+    look::at(world.path("docs")).same_as(&look::at(world.path("out/docs")));
+}
+
+/// The newest link is gone with the catalog that had it too: an older version comes, and it is said.
+#[test]
+fn an_older_version_than_was_seen_is_never_restored_silently() {
+    let world = one_version();
+    fs::write(world.path("docs/letter.txt"), "Dear Ana, once more\n").unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let links = files_below(&world.vault()).into_iter().filter(|f| f.extension().is_some_and(|e| e == "link"));
+    fs::remove_file(links.max().unwrap()).unwrap();
+    let restore = world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("out")]).run().exits(3);
+    restore.says("this may not be the newest version").warns("history.rollback");
+    assert_eq!(fs::read(world.path("out/docs/letter.txt")).unwrap(), b"Dear Ana,\n");
 }
 
 #[test]

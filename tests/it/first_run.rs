@@ -8,9 +8,9 @@ use tests::{look, pty::Terminal, tree};
 use crate::world;
 
 /// Verbs that people type.
-pub(crate) const VERBS: [&str; 21] = [
-    "init", "backup", "versions", "ls", "restore", "dump", "diff", "check", "key", "serve", "doctor", "config",
-    "version", "find", "history", "which", "why", "compare", "undelete", "rollback", "delete",
+pub(crate) const VERBS: [&str; 22] = [
+    "init", "backup", "versions", "ls", "restore", "dump", "diff", "check", "repair", "key", "serve", "doctor",
+    "config", "version", "find", "history", "which", "why", "compare", "undelete", "rollback", "delete",
 ];
 
 #[test]

@@ -108,11 +108,30 @@ fn a_body_that_is_missing() {
     second_machine(&world, &words).tuckbox(["versions"]).ok().warns("history.loss");
 }
 
+/// The catalog still has it: it counts as it was, `check` tells, and a backup puts it back.
 #[test]
 fn a_link_that_was_altered() {
     let world = versions(2);
     let links = with_ending(&world.vault(), "link");
+    let newest = &links[links.len() - 1];
+    let good = fs::read(newest).unwrap();
+    tests::subject::flip(newest, 130);
+    assert!(!world.tuckbox(["versions"]).ok().err().contains("history."));
+    world.tuckbox(["check"]).run().exits(10);
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    assert_eq!(fs::read(newest).unwrap(), good);
+    world.tuckbox(["check", "--full"]).ok();
+}
+
+/// Nobody else has it: it looks as if the vault had been rolled back.
+#[test]
+fn a_link_that_was_altered_and_is_in_no_catalog() {
+    let world = versions(2);
+    let links = with_ending(&world.vault(), "link");
     tests::subject::flip(&links[links.len() - 1], 130);
+    for file in with_ending(&world.vault(), "db") {
+        fs::remove_file(file).unwrap();
+    }
     world.tuckbox(["versions"]).ok().warns("history.rollback");
     world.tuckbox(["backup", &world.arg("docs")]).run().fails("history.rollback", 10);
 }

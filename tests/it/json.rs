@@ -18,7 +18,7 @@ fn every_verb(world: &World) -> Vec<(&'static str, Outcome)> {
     world.tuckbox(["init"]).ok();
     world.tuckbox(["backup", &docs]).ok();
     let id = world.tuckbox(["versions", "--json"]).ok().records("version")[0]["id"].as_str().unwrap().to_owned();
-    let lines: [&[&str]; 26] = [
+    let lines: [&[&str]; 27] = [
         &["init"],
         &["backup", &docs, "-v"],
         &["backup", &docs],
@@ -36,6 +36,7 @@ fn every_verb(world: &World) -> Vec<(&'static str, Outcome)> {
         &["undelete", &file, "--in-vault", "--yes"],
         &["rollback", "--to", "previous", "--yes"],
         &["check", "--read-data"],
+        &["repair"],
         &["key", "list"],
         &["key", "words"],
         &["key", "export", "-o", &key],

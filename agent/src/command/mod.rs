@@ -23,6 +23,7 @@ mod ls;
 mod man;
 mod pin;
 mod query;
+mod repair;
 mod restore;
 mod rollback;
 mod schema;
@@ -107,6 +108,7 @@ pub static VERBS: &[Verb] = &[
     rollback::VERB,
     delete::VERB,
     check::VERB,
+    repair::VERB,
     forget::VERB,
     pin::VERB,
     housekeep::VERB,

@@ -91,6 +91,9 @@ pub trait Engine: Send + Sync {
     fn rollback(&self, run: &Run, job: RollbackJob) -> Result<AppendSummary>;
     /// Proves that what must be there is there. Findings are handed to `row`; damage is not an error of the call.
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary>;
+    /// Tells what is damaged in the vault and can be set right without any source, each step handed to `row`; does it
+    /// when asked to.
+    fn repair(&self, run: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Result<()>) -> Result<RepairSummary>;
     /// Does what is due in the vault; what becomes of versions and each step are handed to `row`.
     fn housekeep(
         &self,

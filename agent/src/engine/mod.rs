@@ -42,6 +42,7 @@ pub mod pax;
 pub mod pin;
 pub mod queue;
 pub mod remote;
+pub mod repair;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
@@ -177,6 +178,10 @@ impl Engine for RealEngine {
 
     fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {
         retention::policy(run, &job)
+    }
+
+    fn repair(&self, run: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Result<()>) -> Result<RepairSummary> {
+        repair::repair(run, job, row)
     }
 
     fn key_list(&self, run: &Run) -> Result<KeyInfo> {

@@ -15,6 +15,7 @@ pub mod housekeep;
 pub mod open;
 pub mod permit;
 pub mod refuse;
+pub mod repair;
 pub mod upload;
 pub mod wanted;
 
@@ -202,6 +203,7 @@ impl Server {
             Request::Check(what) => self.check(call, &what),
             Request::Housekeep(what) => self.housekeep(call, &what),
             Request::Wanted(ask) => self.wanted(call, ask),
+            Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
         }

@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_account_that_is_frozen_meanwhile_is_told_as_such() {
-        let refusal = told(Error::Closed { why: "the account ana is frozen".into() });
+        let refusal = told(Error::Frozen { why: "the account ana is frozen".into() });
         assert_eq!((refusal.code.as_str(), refusal.text.as_str()), ("account.frozen", "the account ana is frozen"));
     }
 

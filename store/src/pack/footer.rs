@@ -6,7 +6,7 @@ use super::line::{LINE_BYTES_MIN, Line};
 use crate::codec::Reader;
 use crate::error::{Error, Result};
 
-const FOOTER_MAGIC: [u8; 4] = *b"TBXF";
+pub(super) const FOOTER_MAGIC: [u8; 4] = *b"TBXF";
 const TRAILER_MAGIC: [u8; 4] = *b"TBXT";
 
 /// Length of a footer without lines.

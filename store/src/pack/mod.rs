@@ -12,6 +12,7 @@ mod footer;
 mod header;
 mod line;
 mod reader;
+mod salvage;
 mod side;
 mod writer;
 
@@ -22,6 +23,7 @@ pub use adopt::adopt;
 pub use header::{PackHeader, PackKind};
 pub use line::Line;
 pub use reader::{PackReader, read_node_refs, read_record};
+pub use salvage::{Salvage, copy_records, salvage};
 pub use side::side_path;
 pub use writer::{FinishedPack, PackWriter, part_path};
 

@@ -177,7 +177,7 @@ fn same_ids(nodes: &[(NodeId, Refs)], line: &Line) -> Result<()> {
 }
 
 /// `len` bytes from a place; `len` has been checked against its bound.
-fn read_vec(file: &dyn DiskFile, len: u64, offset: u64) -> Result<Vec<u8>> {
+pub(super) fn read_vec(file: &dyn DiskFile, len: u64, offset: u64) -> Result<Vec<u8>> {
     let mut out = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
     read_exact(file, &mut out, offset)?;
     Ok(out)

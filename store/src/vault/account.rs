@@ -262,6 +262,25 @@ pub(super) fn accounts_in(shared: &Shared, paths: &DomainPaths, domain: DomainId
     accounts_of(&*shared.disk, paths, domain)
 }
 
+impl super::Domain {
+    /// Numbers of the notes of an account that cannot be read, or that are missing between others.
+    pub(super) fn bad_account_notes(&self, account: &AccountInfo) -> Result<Vec<u64>> {
+        let (disk, dir) = (&*self.inner.shared.disk, self.inner.paths.account(account.number));
+        let newest = note::numbers(disk, &dir)?.pop().unwrap_or(0);
+        let mut bad = Vec::new();
+        for number in 1..=newest {
+            match note::read(disk, NoteKind::Account, &note::path(&dir, number)) {
+                Ok(_) | Err(Error::Newer { .. }) => {}
+                Err(e) if e.is_damage() || matches!(e, Error::NotFound { .. } | Error::Limit { .. }) => {
+                    bad.push(number)
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(bad)
+    }
+}
+
 /// Makes a folder that may be there.
 pub(super) fn make_dir(disk: &dyn Disk, path: &Path) -> Result<()> {
     match disk.make_dir(path) {

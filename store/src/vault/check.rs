@@ -347,6 +347,10 @@ impl Check<'_> {
 
     /// Every link of an account from the first, and what its versions need.
     fn chain(&mut self, account: &AccountInfo) -> Result<()> {
+        for number in self.domain.bad_account_notes(account)? {
+            let what = "this note of the account cannot be read; a newer one is in force".to_owned();
+            self.find(Severity::Note, what, format!("note {number} of account {}", account.name), Vec::new())?;
+        }
         let Some(identity) = account.identity else { return Ok(()) };
         let domain = self.domain;
         let folder = domain.inner.paths.versions(account.number);
@@ -405,6 +409,7 @@ impl Check<'_> {
                 // It was allowed to go.
                 (true, None) if gone.contains(&number) => {}
                 (_, None) => {
+                    self.doubt_wanted()?;
                     let what = "its body is not there".to_owned();
                     self.find_in_chain(About::Body, what, place, (account.number, number))?;
                 }

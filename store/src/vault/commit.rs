@@ -157,18 +157,19 @@ impl Session {
         let write = domain.inner.catalog.write()?;
         domain.take_in_links(write.rows(), account)?;
         domain.take_in_damaged(write.rows())?;
+        if let Some(body) = body
+            && let Some(row) = write.rows().link(account.number, link.link().sequence)?
+            && (row.body == link.link().body && chain::body_hash(body) == row.body)
+        {
+            // The vault may have lost it, and may need it to judge links.
+            self.store_body(account.number, row.body, body)?;
+        }
         let verifier = domain.verifier(write.rows(), account)?;
         let head = verifier.head();
         let follows = link.link().sequence.checked_sub(1) == Some(head.map_or(0, |head| head.sequence))
             && link.link().previous == head.map_or(ChainHash::ZERO, |head| head.chain);
         if !follows {
             let there = write.rows().link(account.number, link.link().sequence)?;
-            if let Some(body) = body
-                && there.as_ref().is_some_and(|row| row.body == link.link().body && chain::body_hash(body) == row.body)
-            {
-                // The vault may have lost it.
-                self.store_body(account.number, link.link().body, body)?;
-            }
             // What was taken in is true whatever becomes of this link; if it does not stay, it is taken in again.
             write.commit().ok();
             let there = there.map(|row| ReceivedLink::decode(&row.bytes)).transpose()?;

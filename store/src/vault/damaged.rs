@@ -62,6 +62,15 @@ pub(super) struct Notes {
     pub(super) said: Vec<(PackId, u64, CipherHash)>,
     /// Numbers of those that cannot be read.
     pub(super) unreadable: Vec<u64>,
+    /// Numbers of those that speak of a whole pack.
+    lost_packs: Vec<(PackId, u64)>,
+}
+
+impl Notes {
+    /// Numbers of the notes which say that this pack is gone.
+    pub(super) fn of_lost_pack(&self, pack: PackId) -> Vec<u64> {
+        self.lost_packs.iter().filter(|(id, _)| *id == pack).map(|(_, number)| *number).collect()
+    }
 }
 
 impl Domain {
@@ -94,12 +103,7 @@ impl Domain {
 
     /// The packs of which a note says that they are gone or cannot be read, each once.
     pub(super) fn lost_packs_noted(&self) -> Result<Vec<PackId>> {
-        let notes = self.damage_notes()?.said;
-        let mut packs: Vec<PackId> = notes
-            .into_iter()
-            .filter(|(_, offset, hash)| *offset == 0 && *hash == CipherHash::ZERO)
-            .map(|(pack, ..)| pack)
-            .collect();
+        let mut packs: Vec<PackId> = self.damage_notes()?.lost_packs.into_iter().map(|(pack, _)| pack).collect();
         packs.sort_unstable();
         packs.dedup();
         Ok(packs)
@@ -112,7 +116,12 @@ impl Domain {
         for number in note::numbers(disk, &dir)? {
             match note::read(disk, NoteKind::Damaged, &note::path(&dir, number)) {
                 Ok(content) => match Damage::decode(&content) {
-                    Ok(damage) => notes.said.push((damage.pack, damage.offset, damage.hash)),
+                    Ok(damage) => {
+                        if damage.offset == 0 && damage.hash == CipherHash::ZERO {
+                            notes.lost_packs.push((damage.pack, number));
+                        }
+                        notes.said.push((damage.pack, damage.offset, damage.hash));
+                    }
                     Err(_) => notes.unreadable.push(number),
                 },
                 Err(e) if e.is_damage() => notes.unreadable.push(number),

@@ -28,9 +28,12 @@ pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
     groups(vault).join(format!("{number:08x}"))
 }
 
+/// Name of the folder of what was set aside.
+pub(super) const ASIDE: &str = "aside";
+
 /// What was found to be damaged and was replaced: below a folder for the moment, at the same place as before.
 pub(super) fn aside(vault: &Path) -> PathBuf {
-    vault.join("aside")
+    vault.join(ASIDE)
 }
 
 pub(super) fn domains(vault: &Path) -> PathBuf {

@@ -12,7 +12,7 @@
 //! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
-//!   `mend`: links put back
+//!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
 
 mod account;
@@ -33,6 +33,7 @@ mod note;
 mod quota;
 mod read;
 mod remove;
+mod repair;
 mod session;
 mod staging;
 mod take_in;
@@ -52,6 +53,7 @@ pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
 pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
+pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;

@@ -101,7 +101,8 @@ impl Domain {
         for account in accounts {
             let Some(newest) = rows.newest_link(account.number)? else { continue };
             let Some(there) = self.link_on_disk(account.number, newest.sequence)? else { return Ok(false) };
-            if there != newest.bytes && ReceivedLink::decode(&there).is_ok() {
+            let other = |link: ReceivedLink| link.link().sequence == newest.sequence;
+            if there != newest.bytes && ReceivedLink::decode(&there).is_ok_and(other) {
                 return Ok(false);
             }
         }

@@ -11,6 +11,7 @@ mod chain;
 mod check;
 mod fetch;
 mod housekeep;
+mod repair;
 mod upload;
 mod wanted;
 
@@ -20,6 +21,7 @@ pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, Housekept, Kept};
+pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
@@ -76,6 +78,9 @@ pub enum Request {
     /// What has been lost and would be taken back; read-only. Replies are [`WantedTold`] messages.
     #[n(15)]
     Wanted(#[n(0)] WantedAsk),
+    /// Set right what is damaged and needs no source; without `act` only the plan. Replies are [`RepairTold`] messages.
+    #[n(16)]
+    Repair(#[n(0)] Repair),
     /// Look after accounts; about the vault, not the opened account.
     #[n(20)]
     Account(#[n(0)] admin::Account),

@@ -55,6 +55,7 @@ Verbs:
   rollback     Append a version that is like an earlier one; history stays
   delete       Append a version without some paths; history stays
   check        Prove that everything the versions need is in the vault and unaltered
+  repair       Tell what is damaged in the vault and can be set right; with --yes, do it
   forget       Put versions into the trash, or take them out again
   pin          Keep versions whatever the policy says, or stop doing so
   housekeep    Free the space of what is not kept any more, or say what is kept

@@ -274,6 +274,11 @@ impl Engine for Fake {
         })?;
         Ok(CheckSummary { damaged: 1, ..Default::default() })
     }
+    fn repair(&self, _: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Result<()>) -> Result<RepairSummary> {
+        row(RepairRow { place: "pack 3f9c02ab".into(), what: "it is damaged: it is set aside".into(), lost: 1 })?;
+        Ok(RepairSummary { steps: 1, acted: job.act, lost: 1 })
+    }
+
     fn housekeep(
         &self,
         run: &Run,

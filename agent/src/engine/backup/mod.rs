@@ -164,6 +164,7 @@ impl<'a> Backup<'a> {
         let mut heal = Heal::default();
         if device.is_some() {
             heal = Heal::begin(self.account, &sources)?;
+            heal.bodies(self.account, link)?;
             pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
         }
         let ended = pass.run(&sources, starts)?;
@@ -226,7 +227,6 @@ impl<'a> Backup<'a> {
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
         summary.sequence = Some(committed.link().sequence);
-        heal.bodies(self.account, link)?;
         heal.end(self.account, &sources, &mut summary)?;
         Ok(summary)
     }

@@ -66,6 +66,35 @@ pub struct CheckSummary {
     pub elapsed_ms: u64,
 }
 
+/// Set right what is damaged in the vault and needs no source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RepairJob {
+    /// Do it; otherwise only tell the plan.
+    pub act: bool,
+}
+
+/// One step of a repair, planned or done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepairRow {
+    /// Where.
+    pub place: String,
+    /// What is wrong, and what is done about it.
+    pub what: String,
+    /// Records that are lost by it.
+    pub lost: u64,
+}
+
+/// What a repair came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RepairSummary {
+    /// Steps, planned or done.
+    pub steps: u64,
+    /// They were done.
+    pub acted: bool,
+    /// Records that are lost by the damage.
+    pub lost: u64,
+}
+
 /// Add a way to open the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyAddJob {

@@ -41,6 +41,8 @@ pub(super) struct Place {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) chance: Arc<ConstantChance>,
     pub(super) disk: Arc<dyn Disk>,
+    /// The folder of the vault: a server that is still closing the old one must not meet a new one in its place.
+    pub(super) vault: Mutex<String>,
 }
 
 impl Place {
@@ -52,7 +54,13 @@ impl Place {
 
     pub(super) fn at(clock: Arc<dyn Clock>) -> (Self, Run) {
         let dir = tempfile::tempdir().unwrap();
-        let place = Self { dir, clock, chance: Arc::new(ConstantChance::new(7)), disk: Arc::new(RealDisk) };
+        let place = Self {
+            dir,
+            clock,
+            chance: Arc::new(ConstantChance::new(7)),
+            disk: Arc::new(RealDisk),
+            vault: Mutex::new("vault".into()),
+        };
         let run = place.machine("ana");
         init(&run, &InitJob::default()).unwrap();
         (place, run)
@@ -63,7 +71,7 @@ impl Place {
     }
 
     pub(super) fn vault(&self) -> PathBuf {
-        self.path("vault")
+        self.path(&lock(&self.vault))
     }
 
     /// A machine with folders of its own.

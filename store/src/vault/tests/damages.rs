@@ -270,3 +270,86 @@ fn damage_of_a_chain_is_told() {
     let lost: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Loss).map(|f| &f.versions[..]).collect();
     assert!(lost.contains(&&[(1, 4)][..]) && lost.contains(&&[(1, 5)][..]), "{findings:?}");
 }
+
+#[test]
+fn a_catalog_that_was_altered_anywhere_is_made_again_as_it_was() {
+    let (world, account, _) = history();
+    let before = world.reopen().2.dump().unwrap();
+    let path = world.domain_folder(&account).join("catalog.db");
+    let good = std::fs::read(&path).unwrap();
+    for at in (0..good.len()).step_by(good.len() / 60) {
+        remove_catalog(&world.domain_folder(&account));
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(&path, bytes).unwrap();
+        let (_, _, domain) = world.reopen();
+        let (summary, findings) = check(&domain, true);
+        assert_eq!(summary.damages, 0, "byte {at}: {findings:?}");
+        assert_eq!(domain.dump().unwrap(), before, "byte {at}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_catalog_that_names_a_pack_that_is_gone_is_made_again() {
+    let (world, account, trees) = history();
+    let (_, _, domain) = world.reopen();
+    let place = domain.boxes_for(&trees[1].chunks).unwrap().places[0];
+    drop(domain);
+    std::fs::remove_file(named(&world.domain_folder(&account), &format!("{}.pack", place.pack.hex())).remove(0))
+        .unwrap();
+    let (_, _, domain) = world.reopen();
+    let now = domain.dump().unwrap();
+    domain.rebuild().unwrap();
+    assert_eq!(domain.dump().unwrap(), now);
+    // The root is wanted; what is below it, nobody can see.
+    let wanted = domain.wanted().unwrap();
+    assert_eq!((&wanted.nodes[..], wanted.chunks.len()), (&[trees[1].root][..], 0));
+    assert_eq!(domain.with_holes(&account).unwrap(), [4]);
+    assert_eq!(domain.wanted_mark().unwrap(), Some(wanted.mark));
+    drop(domain);
+    world.back_up_now(&trees[1]);
+    let (_, _, domain) = world.reopen();
+    assert!(domain.wanted().unwrap().is_empty());
+    assert_eq!(domain.with_holes(&account).unwrap(), [0; 0]);
+    assert_eq!(domain.wanted_mark().unwrap(), None);
+}
+
+#[test]
+fn boxes_that_are_gone_with_their_rows_are_wanted_and_who_leads_there_is_known() {
+    let (world, account, trees) = history();
+    let (_, _, domain) = world.reopen();
+    let place = domain.boxes_for(&trees[1].chunks[..1]).unwrap().places[0];
+    alter(&world, &account, &domain, &trees[1]);
+    assert!(domain.read(&place).unwrap_err().is_damage());
+    let wanted = domain.wanted().unwrap();
+    let mut lost = trees[1].chunks[..6].to_vec();
+    lost.sort_unstable();
+    assert_eq!((&wanted.chunks, wanted.nodes.len()), (&lost, 0));
+    // The two leaves that cite them, and the root.
+    let mut leads = vec![trees[1].leaves[0], trees[1].leaves[1], trees[1].root];
+    leads.sort_unstable();
+    assert_eq!(wanted.leads, leads);
+    assert_eq!(domain.with_holes(&account).unwrap(), [4]);
+    domain.rebuild().unwrap();
+    assert_eq!(domain.wanted().unwrap(), wanted);
+}
+
+#[test]
+fn a_link_that_is_altered_is_put_back_and_the_bad_one_kept() {
+    let (world, account, _) = history();
+    drop(world.reopen());
+    for number in [3, 5] {
+        let path = named(&world.domain_folder(&account), &format!("{number:012}.link")).remove(0);
+        let good = std::fs::read(&path).unwrap();
+        let mut bytes = good.clone();
+        bytes[60] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let (_, _, domain) = world.reopen();
+        assert!(check(&domain, false).0.damages > 0);
+        domain.begin(&account, &[SOURCE], None).unwrap().end().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), good);
+        let aside = named(&world.path().join("aside"), &format!("{number:012}.link")).remove(0);
+        assert_eq!(std::fs::read(aside).unwrap(), bytes);
+        assert_eq!(check(&domain, false).1, []);
+    }
+}
