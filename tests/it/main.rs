@@ -2,12 +2,17 @@
 //!
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
+mod accounts;
+mod as_at;
+mod compare;
 mod concurrent;
 mod counts;
 mod decoder;
 mod errors;
+mod evil_vault;
 mod fidelity;
 mod first_run;
+mod forged;
 mod golden;
 mod guard;
 mod hexdump;
@@ -18,11 +23,14 @@ mod json;
 mod keys;
 mod kill;
 mod profile;
+mod race;
 mod round_trip;
+mod search;
 mod selection;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod undo;
 
 use tests::world::World;
 

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{At, Naming, NamingJob, NamingSummary};
 use crate::fault::{Exit, Result};
@@ -15,6 +15,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use store::chain::{Period, Policy};
 
-use super::{Verb, many, switch, texts};
+use super::{Changes, Verb, many, switch, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{HousekeepJob, HousekeepSummary, KeptRow, PolicyJob, PolicyRow};
@@ -27,6 +27,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 
 use super::forget::{named, numbers, reason, versions, why};
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{Naming, NamingJob};
 use crate::fault::{Exit, Result};
@@ -17,6 +17,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

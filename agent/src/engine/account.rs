@@ -20,6 +20,7 @@ use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
 use super::patience::Again;
+use super::pin::{Pin, PinFile};
 use super::queue::lock;
 use super::remote::{Incoming, Next, Remote};
 use super::retention::Fates;
@@ -74,8 +75,8 @@ pub struct Account {
     pub clock_ahead_ms: i64,
     /// Bytes free on the vault's disk.
     pub free_bytes: Option<u64>,
-    /// Chunks and nodes that the vault has lost and would take back.
-    pub wanted: u64,
+    /// Something that versions need is damaged or gone in the vault; names the list of it.
+    pub wanted: Option<u64>,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -87,6 +88,8 @@ pub struct Account {
     history: Mutex<History>,
     state: Mutex<AccountState>,
     state_dir: StateDir,
+    /// Where the pin is kept besides.
+    pin_file: Option<PinFile>,
     /// The vault shows less or something else than it once showed.
     pub suspicion: Option<Fault>,
 }
@@ -161,7 +164,8 @@ impl Account {
         if shown > history.sequence() {
             history.catch_up(&remote)?;
         }
-        let suspicion = history.compare(pin);
+        let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, opened.vault, row.id));
+        let suspicion = history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history));
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
         let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
@@ -175,7 +179,7 @@ impl Account {
             vault: opened.vault,
             clock_ahead_ms: opened.now_ms.saturating_sub(run.clock.now_ms()),
             free_bytes: opened.free_bytes,
-            wanted: opened.wanted.unwrap_or(0),
+            wanted: opened.wanted,
             row,
             keys,
             keyring,
@@ -184,16 +188,9 @@ impl Account {
             history: Mutex::new(history),
             state: Mutex::new(state),
             state_dir,
+            pin_file,
             suspicion,
         })
-    }
-
-    /// Chunks and nodes that the vault has lost, as it is now.
-    pub fn wanted_now(&self) -> Result<u64> {
-        let open =
-            Open { account: Some(self.row.name.clone()), keys: Vec::new(), after: u64::MAX, client: String::new() };
-        let opened: Opened = self.remote.ask(&Request::Open(open))?;
-        Ok(opened.wanted.unwrap_or(0))
     }
 
     /// Refuses to write into a vault whose history is not the one that was seen before.
@@ -227,6 +224,13 @@ impl Account {
                 self.run.watcher.event(&Event::Warning(&fault));
             }
         }
+        let older = |kept: Option<Pin>| kept.is_none_or(|kept| kept.sequence < head.sequence);
+        if let Some(file) = &self.pin_file
+            && file.read().is_ok_and(older)
+            && let Err(fault) = file.write(Pin::of(head))
+        {
+            self.run.watcher.event(&Event::Warning(&fault));
+        }
     }
 
     /// Takes the history that the vault shows as the true one, when its newest link has this number.
@@ -241,8 +245,13 @@ impl Account {
             if let Some(head) = head {
                 state.set_head(head);
             }
+            state.accepted = sequence;
             state.own_roots.clear();
-        })
+        })?;
+        match (&self.pin_file, head) {
+            (Some(file), Some(head)) => file.write(Pin::of(head)),
+            _ => Ok(()),
+        }
     }
 
     /// Changes what is remembered of this account, as it is now: another process of ours may have changed it too.
@@ -287,6 +296,26 @@ impl Account {
             let fault =
                 Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
             self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
+        }
+        body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
+    }
+
+    /// What the newest version names, for a version that is to follow it: all sources that the run is not about come
+    /// from there, so without it they would vanish. `None` when there is no version, or when a person has taken the
+    /// history as it is.
+    pub fn newest_version(&self) -> Result<Option<VersionBody>> {
+        let Some(link) = self.version_links(false).pop() else { return Ok(None) };
+        let body = lock(&self.history).body(&self.remote, link.link().body)?;
+        let (sequence, newest) = (link.link().sequence, lock(&self.history).sequence());
+        if body.is_none() && lock(&self.state).accepted < sequence {
+            return Err(Fault::new(
+                Code::HistoryLoss,
+                format!("the body of version {sequence}, the newest, is missing in the vault"),
+            )
+            .hint(format!(
+                "put the vault back from a copy, or ask its administrator; to go on without what only that version \
+                 names: tuckbox check --accept-history {newest}"
+            )));
         }
         body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
     }
@@ -364,7 +393,7 @@ impl Account {
         let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
         let make = || Ok(Made { body: body.clone(), root_changed: false });
         let committed = self.commit_with(device, kind, &make, &mut |link, body| {
-            let message = encode(&Up::Commit(Commit { link, body: Some(body) }));
+            let message = encode(&Up::Commit(Commit { link, body: Some(body), holes: None }));
             call.send_message(message).map_err(|error| self.remote.explain(&error))?;
             loop {
                 if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {
@@ -426,6 +455,19 @@ impl Account {
             taken_at: self.run.clock.now_ms(),
         }
         .sign(device)
+    }
+}
+
+/// What a pin in a second place says of this history. A place that cannot be read is told, and no reason not to go on:
+/// it may be a disk that is not there today.
+fn compare_outside(run: &Run, file: Option<&PinFile>, history: &History) -> Option<Fault> {
+    let file = file?;
+    match file.read() {
+        Ok(pin) => pin?.against(history.links(), &file.name()),
+        Err(fault) => {
+            run.watcher.event(&Event::Warning(&fault));
+            None
+        }
     }
 }
 
@@ -495,6 +537,9 @@ fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Resu
 fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
     let under = match wish {
         Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
+        Wish::Some(ids) => {
+            Under { roots: join_ids(ids.iter().map(store::id::NodeId::bytes)), known: Vec::new(), depth: Some(0) }
+        }
         Wish::Under(root, known) => {
             let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
             Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }

@@ -24,6 +24,7 @@ const LINKS_BYTES_MAX: u64 = 5_000_000 * RECEIVED_LINK_BYTES as u64;
 
 /// The verified chain of an account.
 pub struct History {
+    account: AccountId,
     verifier: Verifier,
     links: Vec<ReceivedLink>,
     bodies: HashMap<BodyHash, Record>,
@@ -100,7 +101,7 @@ impl History {
             _ => Verifier::new(account, identity),
         };
         let kept = links.len();
-        let mut history = Self { verifier, links, bodies, vault, dir, kept };
+        let mut history = Self { account, verifier, links, bodies, vault, dir, kept };
         for body in given {
             history.bodies.insert(body_hash(&body), body);
         }
@@ -127,6 +128,15 @@ impl History {
                     .hint("check the address; if it is right, ask the server's administrator"));
             }
             let body = self.bodies.get(&link.link().body);
+            let ours = link.link().account == self.account;
+            if body.is_none() && ours && link.link().kind == LinkKind::Device {
+                let sequence = link.link().sequence;
+                return Err(Fault::new(
+                    Code::HistoryLoss,
+                    format!("the body of link {sequence}, which introduces a device, is missing in the vault"),
+                )
+                .hint("put the vault back from a copy, or ask its administrator"));
+            }
             self.verifier.push(&link, body).map_err(|error| not_a_chain(&error))?;
             self.links.push(link);
         }
@@ -167,6 +177,11 @@ impl History {
             }
         }
         Ok(self.bodies.get(&hash).cloned())
+    }
+
+    /// A body, if it is here.
+    pub fn body_here(&self, hash: BodyHash) -> Option<Record> {
+        self.bodies.get(&hash).cloned().or_else(|| read_body(&self.dir, hash))
     }
 
     /// Bodies of several links at once, in one question for those that are not here.

@@ -59,27 +59,6 @@ impl Rows<'_> {
         Ok(lacking)
     }
 
-    /// Chunks and nodes whose every place is damaged. Nearly always there is no damage, and then nothing is looked at.
-    pub fn count_wanted(&self) -> Result<u64> {
-        let mut any = self.conn.prepare_cached("SELECT 1 FROM place WHERE state = 2 LIMIT 1")?;
-        if !any.exists([])? {
-            return Ok(0);
-        }
-        let mut wanted = 0;
-        for table in ["chunk", "node"] {
-            let count: i64 = self.conn.query_row(
-                &format!(
-                    "SELECT COUNT(*) FROM (SELECT 1 FROM {table} JOIN place ON place.no = {table}.place
-                     GROUP BY {table}.id HAVING MIN(place.state = 2) = 1)"
-                ),
-                [],
-                |row| row.get(0),
-            )?;
-            wanted += u64::try_from(count).unwrap_or(0);
-        }
-        Ok(wanted)
-    }
-
     /// The boxes that hold these chunks.
     pub fn places_of_chunks(&self, ids: &[ChunkId]) -> Result<Chosen> {
         let mut chosen = BTreeMap::new();

@@ -189,6 +189,13 @@ impl Rows<'_> {
         Ok(out)
     }
 
+    /// How many packs there are, and their bytes in all.
+    pub fn pack_totals(&self) -> Result<(u64, u64)> {
+        let mut ask = self.conn.prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM pack")?;
+        let (packs, bytes) = ask.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        Ok((unsigned(packs)?, unsigned(bytes)?))
+    }
+
     /// The places in a pack, with their states, by offset.
     pub fn places_in(&self, pack: PackId) -> Result<Vec<(Place, State)>> {
         let mut ask = self.conn.prepare_cached(&format!(
@@ -227,6 +234,7 @@ impl Rows<'_> {
         let sql = "UPDATE place SET state = 2, since = 0, pass = 0
                    WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND state < 2";
         if self.conn.execute(sql, [id.bytes().as_slice()])? > 0 {
+            self.doubt_wanted()?;
             self.raise_generation()?;
         }
         Ok(())
@@ -241,6 +249,7 @@ impl Rows<'_> {
         )?;
         let changed = put.execute(params![pack.bytes().as_slice(), signed(offset)?, hash.bytes().as_slice()])?;
         if changed > 0 {
+            self.doubt_wanted()?;
             self.raise_generation()?;
         }
         Ok(changed > 0)

@@ -10,7 +10,8 @@ use crate::id::DomainId;
 const SCHEMA: i64 = 2;
 
 /// `state` of a place: 0 good, 1 condemned, 2 damaged, 3 freed (see [`super::State`]); `since` (ms) and `pass` (a generation)
-/// say when it was condemned, `emptied` (a generation) when the last place of a pack was freed.
+/// say when it was condemned, `emptied` (a generation) when the last place of a pack was freed. `kind` of what
+/// is wanted: 1 chunk, 2 node, 3 body.
 const TABLES: &str = "
 CREATE TABLE meta(
     key TEXT PRIMARY KEY,
@@ -59,6 +60,18 @@ CREATE TABLE link(
     PRIMARY KEY(account, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_kind ON link(account, kind);
+CREATE TABLE reserve(
+    session BLOB PRIMARY KEY,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wanted(
+    id BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY(id, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lead(
+    id BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 CREATE TABLE orphan(
     account INTEGER NOT NULL,
     body BLOB NOT NULL,

@@ -16,7 +16,7 @@ mod verify;
 mod tests;
 
 pub use act_body::{NAMED_MAX, NamedVersions, clear_policy, open_policy, seal_policy};
-pub use body::{Counts, SourceRoot, VersionBody, clear_sources, clear_tags};
+pub use body::{Counts, SourceRoot, VersionBody, clear_sources, clear_tags, is_plain_path};
 pub use certificate::Certificate;
 pub use device_body::{certificate_of, open_device_body, seal_device_body};
 pub use link::{Link, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SIGNED_LINK_BYTES, SignedLink};

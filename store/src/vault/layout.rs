@@ -15,6 +15,24 @@ pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
     vault.join("domains").join("lock")
 }
 
+pub(super) fn groups(vault: &Path) -> PathBuf {
+    vault.join("groups")
+}
+
+/// Held while a group is made or renamed, so that names and numbers stay unique.
+pub(super) fn groups_lock(vault: &Path) -> PathBuf {
+    groups(vault).join("lock")
+}
+
+pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
+    groups(vault).join(format!("{number:08x}"))
+}
+
+/// What was found to be damaged and was replaced: below a folder for the moment, at the same place as before.
+pub(super) fn aside(vault: &Path) -> PathBuf {
+    vault.join("aside")
+}
+
 pub(super) fn domains(vault: &Path) -> PathBuf {
     vault.join("domains")
 }

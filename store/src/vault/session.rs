@@ -134,6 +134,7 @@ impl Domain {
             return Err(Error::Limit { what: "sources of a session", found, most });
         }
         self.adopt_dead(session)?;
+        self.mend_links()?;
         let id = session.unwrap_or_else(|| SessionId::new(random(&*shared.chance)));
         let dir = self.inner.paths.session(id);
         // Folders of sessions are made, taken over and removed under the catalog's write lock, so that no two do so.
@@ -246,7 +247,7 @@ impl Domain {
         Ok(false)
     }
 
-    fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
+    pub(super) fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
         super::account::load_now(&self.inner.shared, &self.inner.paths, account)
     }
 }
@@ -303,8 +304,8 @@ impl Session {
 
     /// What a damaged vault can no longer give counts as known in the commits that follow, so that what a source no
     /// longer has does not keep everything else from being committed. Without it such things are told as lacking.
-    pub fn allow_holes(&mut self) {
-        self.holes = true;
+    pub fn allow_holes(&mut self, allow: bool) {
+        self.holes = allow;
     }
 
     /// Publishes everything that was put and ends the session.
