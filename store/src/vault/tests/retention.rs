@@ -118,10 +118,10 @@ fn in_an_account_that_is_frozen_nothing_goes() {
     let (world, account, domain, trees) = daily(10);
     act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 8, 0, 0, 0]));
     let vault = world.open(Access::Write).unwrap();
-    let account = vault.set_state(&account, AccountState::Frozen).unwrap();
+    let account = vault.set_state(&account, AccountState::Frozen, "a test").unwrap();
     assert_eq!(all(&domain, CONFIRMED).0.expired, 0);
     trees.iter().for_each(|tree| assert_readable(&domain, tree));
-    vault.set_state(&account, AccountState::Open).unwrap();
+    vault.set_state(&account, AccountState::Open, "").unwrap();
     assert_eq!(all(&domain, CONFIRMED).0.expired, 2);
 }
 
