@@ -62,7 +62,7 @@ fn two_versions() -> (World, String, String) {
 fn the_space_of_a_forgotten_version_comes_back() {
     let (world, first, second) = two_versions();
     let before = packs(&world);
-    assert!(before > 3 * MIB);
+    assert!(before > 2 * MIB);
     on(&world, 3, ["forget", &first[..8]]).ok().says("In the trash until 2026-12-17");
     let row = on(&world, 3, ["versions", "--json"]).ok().records("version").remove(0);
     assert_eq!(row["trash_until"], "2026-12-17T12:00:00.000Z", "{row}");
@@ -75,33 +75,32 @@ fn the_space_of_a_forgotten_version_comes_back() {
     assert_eq!(keep_house(&world, 4)["forgotten"], 0);
 
     let third = back_up(&world, 19);
-    let done = keep_house(&world, 19);
-    assert_eq!(done["forgotten"], 1, "{done}");
-    assert!(done["condemned_bytes"].as_u64().unwrap() > 3 * MIB, "{done}");
+    // The server has kept house after that backup.
+    assert_eq!(keep_house(&world, 19)["unchanged"], true);
     assert_eq!(ids(&on(&world, 19, ["versions", "--json"]).ok()), [second.clone(), third]);
-    assert_eq!(packs(&world), before_and(&world, before));
-    assert!(keep_house(&world, 20)["freed_bytes"].as_u64().unwrap() > 3 * MIB);
-    assert!(keep_house(&world, 20)["unlinked_bytes"].as_u64().unwrap() > 3 * MIB);
-    assert!(packs(&world) < MIB, "{}", packs(&world));
+    assert!(packs(&world) >= before);
+    assert!(keep_house(&world, 20)["freed_bytes"].as_u64().unwrap() > 2 * MIB);
+    assert!(keep_house(&world, 20)["unlinked_bytes"].as_u64().unwrap() > 2 * MIB);
+    assert_came_back(&world, before);
     on(&world, 21, ["housekeep"]).ok().says("Unchanged, skipped");
 
     on(&world, 21, ["ls", "--at", &first[..8]]).run().fails("version.none", 5);
     on(&world, 21, ["restore", "--at", &second[..8], "--to", &world.arg("back")]).ok();
     on(&world, 21, ["check", "--full"]).ok();
-    // Another machine that has never seen the version finds nothing wrong either.
+    // Another machine that has never seen the version finds nothing wrong either; nor does it matter that its clock and
+    // the server's are behind, so that all receipts since are in doubt.
     fs::write(world.path("words"), world.words()).unwrap();
     let bob = world.machine("bob").with_vault(world.arg("vault"));
-    bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    on(&bob, 5, ["key", "recover", "--words-file", &world.arg("words")]).ok();
     let check = on(&bob, 21, ["check", "--json"]).ok();
     assert_eq!(check.records("finding"), Vec::<serde_json::Value>::new());
     assert_eq!(ids(&on(&bob, 21, ["versions", "--json"]).ok()).len(), 2);
 }
 
-/// What the packs take after a pass that only condemned: as before, and what came since.
-fn before_and(world: &World, before: u64) -> u64 {
+/// The film is not there any more, but for what shares a box with something else.
+fn assert_came_back(world: &World, before: u64) {
     let now = packs(world);
-    assert!(now >= before && now < before + MIB, "{now}");
-    now
+    assert!(now + 2 * MIB < before, "{now} of {before}");
 }
 
 #[test]
@@ -140,6 +139,7 @@ fn a_policy_is_carried_out_and_a_hard_one_waits() {
 #[test]
 fn housekeeping_that_is_killed_goes_on() {
     let (world, first, second) = two_versions();
+    let before = packs(&world);
     for day in 3..12 {
         fs::write(world.path("docs/letter.txt"), day.to_string()).unwrap();
         back_up(&world, day);
@@ -157,7 +157,7 @@ fn housekeeping_that_is_killed_goes_on() {
     keep_house(&world, 28);
     keep_house(&world, 29);
     keep_house(&world, 30);
-    assert!(packs(&world) < MIB, "{}", packs(&world));
+    assert_came_back(&world, before);
     on(&world, 30, ["restore", "--at", &second[..8], "--to", &world.arg("back")]).ok();
     on(&world, 30, ["check", "--full"]).ok();
 }
@@ -165,6 +165,7 @@ fn housekeeping_that_is_killed_goes_on() {
 #[test]
 fn a_server_keeps_house_after_a_backup_and_for_who_has_no_key() {
     let (world, first, _) = two_versions();
+    let before = packs(&world);
     on(&world, 3, ["forget", &first[..8]]).ok();
     back_up(&world, 20);
     // It was due, and nobody asked.
@@ -173,7 +174,7 @@ fn a_server_keeps_house_after_a_backup_and_for_who_has_no_key() {
     let cron = world.machine("cron").with_vault(world.arg("vault"));
     on(&cron, 21, ["housekeep"]).ok().says("were freed");
     on(&cron, 22, ["housekeep"]).ok().says("came back to the disk");
-    assert!(packs(&world) < MIB, "{}", packs(&world));
+    assert_came_back(&world, before);
 }
 
 #[test]

@@ -203,13 +203,14 @@ impl History {
     /// is kept is here. Ask for those first.
     pub fn moments(&self) -> Result<(Vec<Moment>, Vec<ReceivedLink>, bool)> {
         let mut clear = true;
+        let gone = self.known_gone();
         let mut moments = Vec::with_capacity(self.links.len());
         for link in &self.links {
             let kind = link.link().kind;
             let kept;
             let body = match self.bodies.get(&link.link().body) {
                 Some(body) => Some(body),
-                None if kind.is_version() => {
+                None if kind.is_version() && !gone.contains(&link.link().body) => {
                     kept = read_body(&self.dir, link.link().body);
                     kept.as_ref()
                 }
@@ -221,21 +222,21 @@ impl History {
         Ok((moments, self.links.clone(), clear))
     }
 
-    /// Versions whose bodies are known to be gone, as they may be.
-    pub fn known_gone(&self) -> BTreeSet<u64> {
+    /// Bodies of versions that are known to be gone, as they may be.
+    pub fn known_gone(&self) -> BTreeSet<BodyHash> {
         let bytes = read_plain(&gone_path(&self.dir), LINKS_BYTES_MAX).unwrap_or_default();
-        let (numbers, _) = bytes.as_chunks::<8>();
-        numbers.iter().map(|number| u64::from_le_bytes(*number)).collect()
+        let (hashes, _) = bytes.as_chunks::<{ BodyHash::BYTES }>();
+        hashes.iter().map(|hash| BodyHash::new(*hash)).collect()
     }
 
     /// Remembers that these are gone. A cache that cannot be written is done without: they are asked about again.
-    pub fn add_gone(&self, versions: &[u64]) {
-        if versions.is_empty() {
+    pub fn add_gone(&self, bodies: &[BodyHash]) {
+        if bodies.is_empty() {
             return;
         }
         let mut all = self.known_gone();
-        all.extend(versions);
-        let bytes: Vec<u8> = all.iter().flat_map(|version| version.to_le_bytes()).collect();
+        all.extend(bodies);
+        let bytes: Vec<u8> = all.iter().flat_map(|hash| *hash.bytes()).collect();
         drop(write_quietly(&gone_path(&self.dir), &bytes));
     }
 
@@ -349,7 +350,7 @@ fn links_path(dir: &Path) -> PathBuf {
     dir.join("links")
 }
 
-/// Numbers of versions that are gone, 8 bytes each.
+/// Hashes of bodies that are gone.
 fn gone_path(dir: &Path) -> PathBuf {
     dir.join("gone")
 }

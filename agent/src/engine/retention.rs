@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use store::chain::{
-    Fate, LinkKind, Moment, NamedVersions, Policy, ReceivedLink, TRASH_MS, judge, must_be_there, open_policy,
-    policy_of, seal_policy,
+    Fate, LinkKind, NamedVersions, Policy, ReceivedLink, TRASH_MS, judge, must_be_there, open_policy, policy_of,
+    seal_policy,
 };
+use store::id::BodyHash;
 use store::record::RecordKind;
 
 use super::account::Account;
@@ -20,11 +21,12 @@ const SHARE_PERCENT: usize = 30;
 
 /// What is known of an account's versions.
 pub struct Fates {
-    moments: Vec<Moment>,
     /// By number. Versions whose bodies are gone are not in it.
     fates: BTreeMap<u64, Fate>,
     pins: BTreeMap<u64, i64>,
-    /// Versions whose bodies are gone, and were allowed to go.
+    /// Versions that were allowed to go, now or earlier.
+    may_be_missing: BTreeSet<u64>,
+    /// Those of them whose bodies are gone.
     gone: BTreeSet<u64>,
 }
 
@@ -39,26 +41,34 @@ impl Fates {
             history.moments()?
         };
         let mut fates: BTreeMap<u64, Fate> = judge(&moments).into_iter().collect();
+        let mut may_be_missing = BTreeSet::new();
         let mut gone = BTreeSet::new();
+        // When it is not known what is to be kept, nothing was allowed to go.
         if clear {
+            may_be_missing.extend(fates.keys());
+            let all: Vec<u64> = fates.keys().copied().collect();
+            for version in must_be_there(&moments, &all) {
+                may_be_missing.remove(&version);
+            }
             // What has gone never comes back, so it is asked about once.
-            let known = account.history().known_gone();
-            let going: Vec<&ReceivedLink> =
-                links.iter().filter(|link| fates.get(&link.link().sequence).is_some_and(Fate::is_going)).collect();
-            let ask: Vec<&&ReceivedLink> = going.iter().filter(|link| !known.contains(&link.link().sequence)).collect();
-            let there = account.remote.bodies(&ask.iter().map(|link| link.link().body).collect::<Vec<_>>())?;
-            let new: Vec<u64> = ask
+            let mut bodies = account.history().known_gone();
+            let may_go = |link: &&ReceivedLink| may_be_missing.contains(&link.link().sequence);
+            let ask: Vec<BodyHash> = links
                 .iter()
-                .zip(there)
-                .filter(|(_, body)| body.is_none())
-                .map(|(link, _)| link.link().sequence)
+                .filter(may_go)
+                .map(|link| link.link().body)
+                .filter(|body| !bodies.contains(body))
                 .collect();
+            let there = account.remote.bodies(&ask)?;
+            let new: Vec<BodyHash> =
+                ask.iter().zip(there).filter(|(_, body)| body.is_none()).map(|(hash, _)| *hash).collect();
             account.history().add_gone(&new);
-            gone.extend(known);
-            gone.extend(new);
+            bodies.extend(new);
+            let is_gone = |link: &&ReceivedLink| link.link().kind.is_version() && bodies.contains(&link.link().body);
+            gone.extend(links.iter().filter(is_gone).map(|link| link.link().sequence));
         }
         fates.retain(|version, _| !gone.contains(version));
-        let mut out = Self { pins: BTreeMap::new(), moments, fates, gone };
+        let mut out = Self { pins: BTreeMap::new(), fates, may_be_missing, gone };
         out.pins = out.pins_in_force();
         Ok(out)
     }
@@ -96,7 +106,7 @@ impl Fates {
 
     /// Whether the body of a version may be missing.
     pub fn may_be_missing(&self, version: u64) -> bool {
-        self.gone.contains(&version) || must_be_there(&self.moments, &[version]).is_empty()
+        self.may_be_missing.contains(&version)
     }
 }
 

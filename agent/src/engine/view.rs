@@ -73,7 +73,10 @@ impl Reading {
     /// The versions that are kept, oldest first, with what each names, in one flight; no checkpoints. All have host labels in
     /// front of paths, or none has.
     pub fn all(&self, until: Option<&At>) -> Result<Vec<View<'_>>> {
+        let fates = Fates::of(&self.account)?;
         let mut links = self.account.version_links(false);
+        // What this machine still knows of a version that has gone is of no use.
+        links.retain(|link| !fates.is_gone(link.link().sequence));
         if let Some(until) = until {
             let last = self.account.pick(until)?;
             links.retain(|link| link.link().sequence <= last.link().sequence);

@@ -141,16 +141,17 @@ impl Domain {
         write.commit()
     }
 
-    /// Bodies of an account's links that are there and are not what their names say; of keys, devices and the
-    /// newest version also those that are gone. Any other version's body may go when its version goes.
+    /// Bodies of an account's links that are there and are not what their names say; of the newest version and of all that
+    /// are no versions also those that are gone. Any other version's body may go when its version goes.
     pub fn bad_bodies(&self, account: &AccountInfo) -> Result<Vec<BodyHash>> {
         let links = self.inner.catalog.read(|rows| rows.links(account.number, 1, usize::MAX))?;
         // The newest version never expires.
         let newest = links.iter().rev().find(|link| link.kind == LinkKind::Version.number()).map(|link| link.sequence);
         let mut bad = Vec::new();
         for link in links.into_iter().filter(|link| link.body != BodyHash::ZERO) {
-            let keeps = [LinkKind::Key, LinkKind::Device].iter().any(|kind| kind.number() == link.kind)
-                || newest == Some(link.sequence);
+            let kind = LinkKind::from_number(link.kind);
+            let keeps =
+                matches!(kind, LinkKind::Key | LinkKind::Device) || kind.is_act() || newest == Some(link.sequence);
             match self.body_of(account.number, link.body) {
                 Ok(None) if keeps => bad.push(link.body),
                 Ok(_) => {}

@@ -10,7 +10,7 @@ use crate::catalog::{LinkRow, Rows};
 use crate::chain::{self, Cause, Fate, LinkKind, Moment, ReceivedLink};
 use crate::error::Result;
 use crate::id::BodyHash;
-use crate::vault::{AccountInfo, Domain};
+use crate::vault::{AccountInfo, AccountState, Domain};
 
 /// Links that are read at once.
 const LINKS: usize = 1_024;
@@ -118,6 +118,11 @@ impl Pass<'_> {
     }
 
     fn expire_of(&mut self, account: &AccountInfo, judged: Judged) -> Result<()> {
+        self.gone.versions.extend(judged.gone().into_iter().map(|version| (account.number, version)));
+        if account.state != AccountState::Open {
+            // Nothing changes in an account that somebody has stopped.
+            return Ok(());
+        }
         let waits = self.must_wait(account, &judged)?;
         let may_go = |cause: Cause| !(waits && cause == Cause::Expired);
         let going: Vec<(u64, Cause)> = judged.going().filter(|(_, cause)| may_go(*cause)).collect();
@@ -126,7 +131,6 @@ impl Pass<'_> {
             self.done.waiting += versions;
             self.tell(HousekeepEvent::Waiting { account: account.name.clone(), versions })?;
         }
-        self.gone.versions.extend(judged.gone().into_iter().map(|version| (account.number, version)));
         if self.how.dry_run {
             self.gone.left_out = true;
             self.tell_fates(account, &judged)?;

@@ -3,7 +3,7 @@
 use super::faults::{How, TroubledDisk};
 use super::*;
 use crate::error::Error;
-use crate::vault::{CheckEvent, CheckWhat, Finding, Housekeep, Housekept};
+use crate::vault::{CheckEvent, CheckWhat, Finding, Housekeep, HousekeepEvent, Housekept};
 
 pub(super) const DAY: i64 = 24 * 3_600 * 1_000;
 
@@ -391,6 +391,55 @@ fn a_budget_ends_a_pass_and_the_next_goes_on() {
     (0..8).for_each(|seed| assert_readable(&domain, &tree(&account, seed)));
 }
 
+#[test]
+fn what_is_committed_while_a_pass_is_under_way_counts() {
+    let (world, _, account) = World::with_account();
+    world.back_up_now(&tree(&account, 1));
+    let (_, _, domain) = world.reopen();
+    let (first, second) = (tree(&account, 2), tree(&account, 3));
+    leave(&domain, &account, &first);
+    leave(&domain, &account, &second);
+    let commit = |tree: &Tree| {
+        let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+        let (link, body) = world.version(&session, tree.root);
+        committed(&session.commit(&link, Some(&body)).unwrap());
+        session.end().unwrap();
+    };
+    let mut seen = 0;
+    let mut tell = |event| {
+        // After everything was marked, and once more when it has been marked again.
+        if matches!(event, HousekeepEvent::Marked { .. }) {
+            seen += 1;
+            match seen {
+                // Somebody reads something that is damaged: the marks do not hold any more.
+                1 => {
+                    commit(&first);
+                    let place = domain.boxes_for(&second.chunks[..1]).unwrap().places[0];
+                    domain.note_damage(&place).unwrap();
+                }
+                2 => {
+                    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+                    committed(&world.back_up(&mut session, &second).unwrap());
+                    session.end().unwrap();
+                }
+                more => panic!("{more}"),
+            }
+        }
+        Ok(())
+    };
+    let done = domain.housekeep(&Housekeep::default(), &mut tell).unwrap();
+    assert_eq!(seen, 2);
+    // Of the second tree the newer places are in force, the older ones are of no use.
+    assert_eq!((done.revived, done.unfinished), (0, false));
+    for tree in [&first, &second] {
+        assert_eq!(domain.lacking_chunks(&tree.chunks).unwrap(), [false; 12]);
+        assert_eq!(domain.lacking_nodes(&[tree.root]).unwrap(), [false]);
+    }
+    keep_house(&world, &domain);
+    assert_readable(&domain, &first);
+    assert_readable(&domain, &second);
+}
+
 /// A vault in which every stage has something to do, in the state before pass number `passes`.
 fn busy_vault(passes: usize) -> (World, AccountInfo, Vec<Tree>) {
     let (world, _, account) = World::with_account();
@@ -419,6 +468,36 @@ pub(super) fn copy(world: &World) -> World {
     other.clock.advance(world.clock.now_ms() - other.clock.now_ms());
     (0..10_000).for_each(|_| other.chance.fill(&mut [0]));
     other
+}
+
+#[test]
+fn two_housekeepers_at_once_are_harmless() {
+    for passes in 0..3 {
+        // The second one works while the first one tells of what it has just done.
+        for meeting in 0..5 {
+            let (world, account, trees) = busy_vault(passes);
+            let (_, _, domain) = world.reopen();
+            let mut told = 0;
+            let mut tell = |_| {
+                if told == meeting {
+                    // As if locks did not work here.
+                    std::fs::remove_file(world.domain_folder(&account).join("staging/housekeeping/lock")).unwrap();
+                    let (_, _, other) = world.reopen();
+                    pass(&other);
+                }
+                told += 1;
+                Ok(())
+            };
+            let first = domain.housekeep(&Housekeep { confirmed: true, ..Housekeep::default() }, &mut tell);
+            assert!(first.is_ok(), "{passes} {meeting} {first:?}");
+            assert_eq!(findings(&domain), [], "{passes} {meeting}");
+            trees.iter().for_each(|tree| assert_readable(&domain, tree));
+            keep_house(&world, &domain);
+            trees.iter().for_each(|tree| assert_readable(&domain, tree));
+            assert_eq!(findings(&domain), [], "{passes} {meeting}");
+            assert_eq!(packs(&world, &account), 2, "{passes} {meeting}");
+        }
+    }
 }
 
 fn every_call(passes: usize, how: How) {

@@ -4,7 +4,7 @@ use super::housekeep::{DAY, assert_readable, findings, keep_house, pass};
 use super::*;
 use crate::chain::{Cause, ReceivedLink};
 use crate::error::Error;
-use crate::vault::{Housekeep, HousekeepEvent, Housekept};
+use crate::vault::{AccountState, Housekeep, HousekeepEvent, Housekept};
 
 /// The clear part of a body that names versions.
 pub(super) fn naming(versions: &[u64], until: i64) -> Vec<u8> {
@@ -111,6 +111,18 @@ fn a_new_policy_that_takes_much_waits() {
         world.clock.advance(DAY);
     }
     assert_eq!(pass(&domain).expired, 6);
+}
+
+#[test]
+fn in_an_account_that_is_frozen_nothing_goes() {
+    let (world, account, domain, trees) = daily(10);
+    act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 8, 0, 0, 0]));
+    let vault = world.open(Access::Write).unwrap();
+    let account = vault.set_state(&account, AccountState::Frozen, "a test").unwrap();
+    assert_eq!(all(&domain, CONFIRMED).0.expired, 0);
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+    vault.set_state(&account, AccountState::Open, "").unwrap();
+    assert_eq!(all(&domain, CONFIRMED).0.expired, 2);
 }
 
 #[test]
