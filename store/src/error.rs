@@ -137,6 +137,20 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Key(KeyError::Seal))
     }
+
+    /// Whether the catalog itself is not in order, so that it has to be made anew.
+    #[must_use]
+    pub fn is_bad_catalog(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Damaged { what, .. } => *what == "catalog",
+            Self::Catalog(cause) => matches!(
+                cause.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) | None
+            ),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -8,6 +8,7 @@
 //! * [`tree`]: makes trees, plain and odd
 //! * [`attacker`]: somebody who holds the key and writes into the vault without the program
 //! * [`look`]: lists a tree exactly and tells two lists apart
+//! * [`oath`]: what holds after whatever befell a run
 //! * [`pty`]: a person at a terminal
 //! * [`sshd`]: private SSH servers on loopback ports
 //! * [`slow_line`]: a long way between two of them
@@ -18,6 +19,7 @@
 pub mod attacker;
 pub mod look;
 pub mod need;
+pub mod oath;
 pub mod pinned;
 pub mod pty;
 pub mod slow_line;

@@ -3,6 +3,8 @@
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
 mod accounts;
+mod as_at;
+mod compare;
 mod concurrent;
 mod counts;
 mod decoder;
@@ -16,16 +18,19 @@ mod guard;
 mod hexdump;
 mod history;
 mod hostile;
+mod housekeeping;
 mod json;
 mod keys;
 mod kill;
 mod profile;
 mod race;
 mod round_trip;
+mod search;
 mod selection;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod undo;
 
 use tests::world::World;
 

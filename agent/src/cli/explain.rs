@@ -245,6 +245,11 @@ pub const fn page(code: Code) -> Page {
             "The command changes or removes something that exists, and nobody confirmed it. At a terminal it asks; \
              elsewhere it needs `--yes`.",
         ),
+        Code::PolicyKept => (
+            "make a newer version first, or take the pin away with `tuckbox pin --undo`",
+            "The newest version of an account and pinned versions are never forgotten: the newest says where every \
+             source stands, and a pin is a promise.",
+        ),
         Code::Differs => (
             "nothing to do; the output shows what differs",
             "Two things that were compared are not the same, or something is not healthy. This is an answer and not a \

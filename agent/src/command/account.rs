@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::terms::{self, TermsRecord};
-use super::{Verb, file, switch};
+use super::{Changes, Verb, file, switch};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -30,6 +30,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 /// Longest public key file that is read.

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{CheckJob, CheckSummary, FindingRow};
@@ -19,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Own,
 };
 
 fn build(command: Command) -> Command {
@@ -124,7 +125,7 @@ fn told(s: &CheckSummary) -> Vec<String> {
         (0, odd) => format!("Everything is there; {} should be looked at.", counted(odd, "finding", "findings")),
         (damaged, _) => {
             format!(
-                "{} of damage. Next:  tuckbox backup  (stores again what it still has)",
+                "{} of damage. Next:  tuckbox backup  (gives back what its sources still have)",
                 counted(damaged, "finding", "findings")
             )
         }

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, texts};
+use super::{Changes, Verb, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn group() -> Arg {

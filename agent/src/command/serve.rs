@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgMatches, Command};
 use transport::carrier::remote::read_back;
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::Desk;
 use crate::engine::job::{Role, ServeJob};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -21,6 +21,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -100,22 +100,17 @@ impl std::fmt::Display for Value {
 impl Config {
     /// Reads `file`; when it does not exist, everything is absent.
     pub fn load(file: &Path, home: Option<&Path>) -> Result<Self> {
-        use std::io::Read;
         use std::os::unix::ffi::OsStrExt;
         let name = for_terminal(file.as_os_str().as_bytes());
         let broken = |cause: &dyn std::fmt::Display| {
             Fault::new(Code::Config, format!("cannot read {name}")).because(cause).path(file.as_os_str().as_bytes())
         };
-        let opened = match std::fs::File::open(file) {
-            Ok(opened) => opened,
+        let bytes = match crate::plain_file::read(file, FILE_BYTES_MAX) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => return Err(broken(&e)),
         };
-        let mut text = String::new();
-        opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| broken(&e))?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(broken(&"it is larger than 1 MiB"));
-        }
+        let text = String::from_utf8(bytes).map_err(|_| broken(&"it is not UTF-8"))?;
         let mut config = Self::parse(&text, home).map_err(|(line, fault)| {
             let message = format!("{name}:{line}: {}", fault.message);
             Fault { message, ..fault }.path(file.as_os_str().as_bytes())

@@ -23,6 +23,7 @@ use super::patience::Again;
 use super::pin::{Pin, PinFile};
 use super::queue::lock;
 use super::remote::{Incoming, Next, Remote};
+use super::retention::Fates;
 use super::state::{AccountState, StateDir};
 use super::trouble::protocol;
 use crate::event::{Event, Phase};
@@ -74,8 +75,8 @@ pub struct Account {
     pub clock_ahead_ms: i64,
     /// Bytes free on the vault's disk.
     pub free_bytes: Option<u64>,
-    /// Chunks and nodes that the vault has lost and would take back.
-    pub wanted: u64,
+    /// Something that versions need is damaged or gone in the vault; names the list of it.
+    pub wanted: Option<u64>,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -178,7 +179,7 @@ impl Account {
             vault: opened.vault,
             clock_ahead_ms: opened.now_ms.saturating_sub(run.clock.now_ms()),
             free_bytes: opened.free_bytes,
-            wanted: opened.wanted.unwrap_or(0),
+            wanted: opened.wanted,
             row,
             keys,
             keyring,
@@ -190,14 +191,6 @@ impl Account {
             pin_file,
             suspicion,
         })
-    }
-
-    /// Chunks and nodes that the vault has lost, as it is now.
-    pub fn wanted_now(&self) -> Result<u64> {
-        let open =
-            Open { account: Some(self.row.name.clone()), keys: Vec::new(), after: u64::MAX, client: String::new() };
-        let opened: Opened = self.remote.ask(&Request::Open(open))?;
-        Ok(opened.wanted.unwrap_or(0))
     }
 
     /// Refuses to write into a vault whose history is not the one that was seen before.
@@ -298,8 +291,8 @@ impl Account {
     /// What a version names. `None` when its body is gone.
     pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
         let body = lock(&self.history).body(&self.remote, link.link().body)?;
-        if body.is_none() {
-            let sequence = link.link().sequence;
+        let sequence = link.link().sequence;
+        if body.is_none() && !Fates::of(self)?.may_be_missing(sequence) {
             let fault =
                 Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
             self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
@@ -334,8 +327,18 @@ impl Account {
 
     /// The version that an expression means.
     pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        // A checkpoint is never meant by a time; who names it by its id, means it.
-        super::versions::pick(&self.version_links(matches!(at, At::Id { .. })), at)
+        // A checkpoint is never meant by a time; who names it by its id, means it. So it is with what is in the trash. The
+        // newest is always there.
+        let by_id = matches!(at, At::Id { .. });
+        let mut links = self.version_links(by_id);
+        if *at != At::default() {
+            let fates = Fates::of(self)?;
+            links.retain(|link| {
+                let sequence = link.link().sequence;
+                !fates.is_gone(sequence) && (by_id || fates.trashed(sequence).is_none())
+            });
+        }
+        super::versions::pick(&links, at)
     }
 
     // ---- nodes --------------------------------------------------------------------------------------------------
@@ -390,7 +393,7 @@ impl Account {
         let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
         let make = || Ok(Made { body: body.clone(), root_changed: false });
         let committed = self.commit_with(device, kind, &make, &mut |link, body| {
-            let message = encode(&Up::Commit(Commit { link, body: Some(body) }));
+            let message = encode(&Up::Commit(Commit { link, body: Some(body), holes: None }));
             call.send_message(message).map_err(|error| self.remote.explain(&error))?;
             loop {
                 if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {
@@ -534,6 +537,9 @@ fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Resu
 fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
     let under = match wish {
         Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
+        Wish::Some(ids) => {
+            Under { roots: join_ids(ids.iter().map(store::id::NodeId::bytes)), known: Vec::new(), depth: Some(0) }
+        }
         Wish::Under(root, known) => {
             let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
             Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }

@@ -11,12 +11,15 @@ pub mod chain;
 pub mod check;
 pub mod fetch;
 pub mod groups;
+pub mod housekeep;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod upload;
+pub mod wanted;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
@@ -49,6 +52,8 @@ pub struct Server {
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
+    /// Something was committed, and what may be due has not been looked at since.
+    committed: AtomicBool,
 }
 
 impl Server {
@@ -66,6 +71,7 @@ impl Server {
             profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
+            committed: AtomicBool::new(false),
         }
     }
 
@@ -149,6 +155,29 @@ impl Server {
         })
     }
 
+    /// SQLite tells a full disk from a failing one only where it writes, and a quota nowhere. So the disk is asked itself.
+    fn explained(&self, refused: Refused) -> Refused {
+        match refused {
+            Refused::Told(fault) if fault.code == Code::DiskFailed => match self.probe() {
+                Err(error) if error.is_full() => error.into(),
+                _ => Refused::Told(fault),
+            },
+            other => other,
+        }
+    }
+
+    /// Writes a small file into the vault, and removes it.
+    fn probe(&self) -> store::Result<()> {
+        // The name of what an unfinished `init` leaves: no obstacle to anybody.
+        let path = self.path.join(format!("probe-{}.new", store::id::hex(&store::door::random::<8>(&*self.chance))));
+        let written = self.disk.create_new(&path).and_then(|mut file| {
+            file.append(&[0; 4096])?;
+            file.sync()
+        });
+        self.disk.remove_file(&path).ok();
+        written
+    }
+
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
@@ -170,6 +199,8 @@ impl Server {
             Request::Under(under) => self.under(call, &under),
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
+            Request::Housekeep(what) => self.housekeep(call, &what),
+            Request::Wanted(ask) => self.wanted(call, ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
         }
@@ -181,13 +212,18 @@ impl Service for Server {
         let _worker = self.profile.worker(Stage::Serve);
         let done = self.answer(&call, &request);
         if let Err(refused) = done
-            && let Some(refusal) = refused.refusal()
+            && let Some(refusal) = self.explained(refused).refusal()
         {
             // When the client has gone, nobody is there to be told.
             drop(call.send_message(message::encode(&Reply::<()>::Refused(refusal))));
         }
         // Likewise.
         drop(call.end());
+        if self.committed.swap(false, Ordering::SeqCst)
+            && let Ok((_, _, domain)) = self.account(Access::Write)
+        {
+            self.after_commit(&domain);
+        }
     }
 }
 

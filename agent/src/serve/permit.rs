@@ -9,12 +9,18 @@ use crate::fault::{Code, Fault, Result};
 /// Refuses a request that the role does not allow.
 pub fn permit(role: Role, request: &Request) -> Result<()> {
     let (what, allowed) = match request {
-        Request::Open(_) | Request::Links(_) | Request::Bodies(_) | Request::Under(_) | Request::Ask(_) => ("", true),
+        Request::Open(_)
+        | Request::Links(_)
+        | Request::Bodies(_)
+        | Request::Under(_)
+        | Request::Ask(_)
+        | Request::Wanted(_) => ("", true),
         Request::Upload(_) => ("adding versions", role != Role::Read),
         // Append reads nothing but what a backup needs.
         Request::Accounts(_) => ("listing accounts", role != Role::Append),
         Request::Fetch(_) => ("reading content", role != Role::Append),
         Request::Check(_) => ("checking", role != Role::Append),
+        Request::Housekeep(_) => ("housekeeping", may_change(role)),
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),
         Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
@@ -32,6 +38,9 @@ pub fn permit_link(role: Role, kind: LinkKind) -> Result<()> {
     let what = match kind {
         LinkKind::Key => "changing the keyring",
         LinkKind::Device => "adding a device",
+        LinkKind::Forget | LinkKind::Unforget => "forgetting versions",
+        LinkKind::Pin | LinkKind::Unpin => "pinning versions",
+        LinkKind::Policy => "changing the policy",
         _ => "this kind of link",
     };
     Err(refusal(role, what))

@@ -97,6 +97,16 @@ impl Rows<'_> {
         Ok(out)
     }
 
+    /// Whether some links on disk were found to be damaged or gone that the catalog may still have.
+    pub fn links_in_doubt(&self) -> Result<bool> {
+        Ok(self.number("links_in_doubt")? != 0)
+    }
+
+    /// See [`links_in_doubt`](Self::links_in_doubt).
+    pub fn set_links_in_doubt(&self, doubt: bool) -> Result<()> {
+        self.set_number("links_in_doubt", i64::from(doubt))
+    }
+
     /// Forgets all links of an account, as a process that ended before their rows would leave it.
     #[cfg(test)]
     pub(crate) fn remove_links(&self, account: u32) -> Result<()> {

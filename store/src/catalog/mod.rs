@@ -7,6 +7,8 @@
 //! Nothing here opens a file other than the catalog, and no transaction is left open between two calls.
 
 mod chunks;
+mod compare;
+mod housekeep;
 mod links;
 mod nodes;
 mod open;
@@ -14,6 +16,7 @@ mod packs;
 mod rebuild;
 mod reserve;
 mod schema;
+mod wanted;
 
 use std::ops::Deref;
 use std::path::Path;
@@ -30,12 +33,15 @@ use crate::error::{Error, Result};
 use crate::id::DomainId;
 
 pub use chunks::Chosen;
+pub use compare::RowCounts;
+pub use housekeep::{CompleteRow, PackUse, PlaceRow};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
 #[cfg(any(test, feature = "simulate"))]
 pub use open::Watch;
 pub use open::{CatalogFiles, Catalogs};
 pub use packs::{NewPack, PackRow, Place, State};
+pub use wanted::Wanted;
 
 /// SQLite before 3.51.3 can silently damage a database in write-ahead mode that several processes use.
 const SQLITE_LEAST: i32 = 3_051_003;
@@ -58,7 +64,7 @@ pub enum Journal {
 pub struct Catalog {
     writer: Mutex<Connection>,
     /// Absent in memory, where there is but one connection.
-    reader: Option<Mutex<Connection>>,
+    reader: Mutex<Option<Connection>>,
 }
 
 /// The tables, as seen within a reading or writing call. Its methods stand in the file of the table they ask.
@@ -92,7 +98,7 @@ impl Catalog {
         schema::prepare(&writer, domain)?;
         let reader = connect(path, journal, tune)?;
         reader.pragma_update(None, "query_only", true)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Some(Mutex::new(reader)) })
+        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(Some(reader)) })
     }
 
     /// An empty catalog that lives as long as this value: for reading a vault that cannot be written.
@@ -100,13 +106,25 @@ impl Catalog {
         let writer = Connection::open_in_memory()?;
         harden(&writer)?;
         schema::prepare(&writer, domain)?;
-        Ok(Self { writer: Mutex::new(writer), reader: None })
+        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(None) })
     }
 
     /// Asks something. Several statements see the catalog as it is at each of them.
     pub fn read<T>(&self, ask: impl FnOnce(Rows<'_>) -> Result<T>) -> Result<T> {
-        let conn = lock(self.reader.as_ref().unwrap_or(&self.writer));
-        ask(Rows { conn: &conn })
+        let reader = lock(&self.reader);
+        if let Some(conn) = &*reader {
+            return ask(Rows { conn });
+        }
+        drop(reader);
+        ask(Rows { conn: &lock(&self.writer) })
+    }
+
+    /// Takes the place of another catalog: what was open is closed, and everybody who holds this one uses the new one.
+    pub fn replace(&self, new: Self) {
+        let Self { writer, reader } = new;
+        let mut held = lock(&self.writer);
+        *lock(&self.reader) = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *held = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
     }
 
     /// Begins a change, after all others of this and other processes. `Busy` when that takes a minute.
@@ -141,7 +159,7 @@ impl Drop for Write<'_> {
     }
 }
 
-fn lock(conn: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock<T>(conn: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked has dropped its `Write`, which rolled back.
     conn.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -164,6 +164,11 @@ pub fn clear_sources(record: &Record) -> Result<Vec<(SourceId, NodeId, u64)>> {
     Ok(read_clear(record)?.0)
 }
 
+/// Ids of the tags of a version body. Needs no key.
+pub fn clear_tags(record: &Record) -> Result<Vec<TagId>> {
+    Ok(read_clear(record)?.1)
+}
+
 type Clear = (Vec<(SourceId, NodeId, u64)>, Vec<TagId>);
 
 fn read_clear(record: &Record) -> Result<Clear> {

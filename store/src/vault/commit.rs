@@ -163,6 +163,12 @@ impl Session {
             && link.link().previous == head.map_or(ChainHash::ZERO, |head| head.chain);
         if !follows {
             let there = write.rows().link(account.number, link.link().sequence)?;
+            if let Some(body) = body
+                && there.as_ref().is_some_and(|row| row.body == link.link().body && chain::body_hash(body) == row.body)
+            {
+                // The vault may have lost it.
+                self.store_body(account.number, link.link().body, body)?;
+            }
             // What was taken in is true whatever becomes of this link; if it does not stay, it is taken in again.
             write.commit().ok();
             let there = there.map(|row| ReceivedLink::decode(&row.bytes)).transpose()?;
@@ -264,6 +270,14 @@ fn finish(write: Write<'_>, account: u32, received: &ReceivedLink, closure: &Clo
     rows.insert_link(account, &row_of(received))?;
     rows.set_complete(&closure.nodes)?;
     rows.revive(&closure.condemned)?;
+    if !closure.leads.is_empty() {
+        // A list of what is wanted that is just being made does not know of this version.
+        rows.add_leads(&closure.leads)?;
+        rows.raise_generation()?;
+    }
+    if !closure.hole_chunks.is_empty() || !closure.hole_nodes.is_empty() {
+        rows.doubt_wanted()?;
+    }
     write.commit()
 }
 

@@ -49,7 +49,10 @@ impl Domain {
         };
         if shared.access == Access::Write {
             let domain = with(open_catalog(shared, &paths, id)?);
-            domain.take_in()?;
+            match domain.take_in() {
+                Err(e) if e.is_bad_catalog() => domain.remake()?,
+                other => other?,
+            }
             domain.adopt_dead(None)?;
             return Ok(domain);
         }
@@ -69,6 +72,22 @@ impl Domain {
         let domain = with(Catalog::in_memory(id)?);
         domain.take_in()?;
         Ok(domain)
+    }
+
+    /// Puts a catalog aside that cannot be used, and makes it anew: of the truth nothing is lost with it. Other processes
+    /// that still use the old one lose nothing either: what they publish is on disk, and is taken in.
+    pub(super) fn remake(&self) -> Result<()> {
+        let (shared, paths) = (&self.inner.shared, &self.inner.paths);
+        if shared.access == Access::Write {
+            let Some(_lock) = shared.disk.lock(&paths.catalog_lock())? else {
+                return Err(Error::Busy { what: "the catalog".to_owned() });
+            };
+            set_catalog_aside(shared, paths)?;
+            self.inner.catalog.replace(new_catalog(shared, paths, self.inner.id)?);
+        } else {
+            self.inner.catalog.replace(Catalog::in_memory(self.inner.id)?);
+        }
+        self.take_in()
     }
 
     /// Its id.
@@ -118,11 +137,6 @@ impl Domain {
     /// The record of a body.
     pub(super) fn body_record(&self, account: u32, hash: BodyHash) -> Result<Option<Record>> {
         self.body_of(account, hash)?.map(|bytes| Record::decode(&bytes)).transpose()
-    }
-
-    /// Chunks and nodes whose every place is damaged: a client that still has them can send them again.
-    pub fn wanted(&self) -> Result<u64> {
-        self.inner.catalog.read(|rows| rows.count_wanted())
     }
 
     /// For each chunk whether it has to be sent.
@@ -185,20 +199,31 @@ fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Ca
             Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
             other => return other,
         }
-        // Its logs first: a new catalog must never meet an old log.
-        for suffix in ["-wal", "-shm", "-journal", ""] {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            let mut aside = name.clone();
-            aside.push(".damaged");
-            match disk.rename(name.as_ref(), aside.as_ref()) {
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(e) => return Err(e),
-            }
+        set_catalog_aside(shared, paths)?;
+    }
+    new_catalog(shared, paths, id)
+}
+
+/// The files of a catalog get other names. They hold nothing that cannot be made again.
+fn set_catalog_aside(shared: &Shared, paths: &DomainPaths) -> Result<()> {
+    // Its logs first: a new catalog must never meet an old log.
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let mut name = paths.catalog().into_os_string();
+        name.push(suffix);
+        let mut aside = name.clone();
+        aside.push(".damaged");
+        match shared.disk.rename(name.as_ref(), aside.as_ref()) {
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(e) => return Err(e),
         }
     }
+    Ok(())
+}
+
+fn new_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Catalog> {
+    let path = paths.catalog();
     // Made by the disk door, so that it belongs to the owner of the vault; SQLite fills it.
-    match disk.create_new(&path) {
+    match shared.disk.create_new(&path) {
         Ok(_) | Err(Error::Taken { .. }) => {}
         Err(e) => return Err(e),
     }

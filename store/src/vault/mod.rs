@@ -10,8 +10,10 @@
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
 //! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
+//!   `mend`: links put back
+//! * `housekeep`: what nothing kept needs goes
 
 mod account;
 mod accounts;
@@ -23,8 +25,10 @@ mod damaged;
 mod domain;
 mod figures;
 mod group;
+mod housekeep;
 mod layout;
 mod manifest;
+mod mend;
 mod note;
 mod quota;
 mod read;
@@ -35,6 +39,7 @@ mod take_in;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,11 +51,12 @@ pub use commit::Outcome;
 pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
+pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
 pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;
 
-pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;
 
 use crate::catalog::{CatalogFiles, Catalogs};

@@ -14,6 +14,7 @@
 //! * [`end`]: what a process leaves behind
 
 pub mod algorithms;
+mod answer;
 mod child;
 pub mod choose;
 pub mod command;

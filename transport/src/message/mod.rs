@@ -10,14 +10,18 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+mod housekeep;
 mod upload;
+mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
 pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
+pub use housekeep::{Housekeep, Housekept, Kept};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
 
@@ -66,6 +70,12 @@ pub enum Request {
     /// Prove what is stored. Replies are [`Told`] messages.
     #[n(12)]
     Check(#[n(0)] Check),
+    /// Do what is due. Replies are [`Kept`] messages.
+    #[n(13)]
+    Housekeep(#[n(0)] Housekeep),
+    /// What has been lost and would be taken back; read-only. Replies are [`WantedTold`] messages.
+    #[n(15)]
+    Wanted(#[n(0)] WantedAsk),
     /// Look after accounts; about the vault, not the opened account.
     #[n(20)]
     Account(#[n(0)] admin::Account),

@@ -116,6 +116,15 @@ pub struct PinRow {
     pub pin: Pin,
 }
 
+/// A key file with another passphrase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Its only slot.
+    pub slot: KeyRow,
+    /// Slots that opened it before and are gone.
+    pub removed: usize,
+}
+
 /// A new sealing key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rotated {
