@@ -129,7 +129,10 @@ fn nothing_whole_is_nothing_and_leaves_nothing() {
     let part = part_path(dir.path(), pack_header(PackKind::Mixed).pack);
     write(&part, &left.part);
     assert!(adopt(&RealDisk, &part, &copy_of(&part)).unwrap().is_none(), "no side file");
-    assert!(matches!(adopt(&RealDisk, &dir.path().join("none.part"), &dir.path().join("copy")), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        adopt(&RealDisk, &dir.path().join("none.part"), &dir.path().join("copy")),
+        Err(Error::NotFound { .. })
+    ));
 }
 
 #[test]
