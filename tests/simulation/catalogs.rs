@@ -2,7 +2,7 @@
 //! that the simulated disk has of that name.
 //!
 //! SQLite writes past the simulated disk, so it is not torn as other files are. Instead a crash leaves any state that
-//! was committed at some time, or rubbish, or nothing: worse than what SQLite promises, as a catalog is never the
+//! was committed at some time, or a part of its file, or nothing: worse than what SQLite promises, as a catalog is never the
 //! truth. Whether a process ends just before or just after a commit is decided here.
 
 use std::fs;
@@ -59,12 +59,6 @@ impl Files {
             6 => {
                 let mut bytes = fs::read(&db).unwrap_or_default();
                 bytes.truncate(dice.below(bytes.len() + 1));
-                for _ in 0..4 {
-                    let at = dice.below(bytes.len());
-                    if let Some(byte) = bytes.get_mut(at) {
-                        *byte ^= 0x55;
-                    }
-                }
                 drop(fs::write(db, bytes));
             }
             _ => disk.lose(path),

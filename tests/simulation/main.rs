@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use simulation::mutant::{MUTANTS, Mutant};
+use simulation::mutant::{Mutant, PLAIN, RARE};
 use simulation::world::Tally;
 use simulation::{folder, run};
 
@@ -58,7 +58,7 @@ fn many(first: u64, count: u64) -> ExitCode {
 /// For each breakage, the first world that shows it, and what is seen there.
 fn mutants(count: u64) -> ExitCode {
     let mut all = true;
-    for (name, mutant) in MUTANTS {
+    for (name, mutant) in PLAIN.into_iter().chain(RARE) {
         let found = Mutex::new(Vec::new());
         let ran = AtomicU64::new(0);
         each(0, count, Some(mutant), &|seed, told| {

@@ -17,7 +17,7 @@ pub enum Mutant {
     PackUnsynced,
     /// Packs are synced after they got their names.
     PackNamedFirst,
-    /// Links get their names without having been synced.
+    /// Links and bodies get their names without having been synced.
     LinkUnsynced,
     /// The folder of links is not synced.
     VersionsUnsynced,
@@ -27,21 +27,22 @@ pub enum Mutant {
     LinkBeforeBody,
     /// A lock keeps nobody out.
     NoLocks,
-    /// What an unfinished pack holds is not written when it is acknowledged.
-    LinkReplaces,
 }
 
-/// All of them, with a name each.
-pub const MUTANTS: [(&str, Mutant); 9] = [
+/// Those that many worlds show, with a name each.
+pub const PLAIN: [(&str, Mutant); 5] = [
     ("syncs do nothing", Mutant::NoSyncs),
     ("packs are not synced", Mutant::PackUnsynced),
-    ("packs are synced after their names", Mutant::PackNamedFirst),
-    ("links are not synced", Mutant::LinkUnsynced),
+    ("links and bodies are not synced", Mutant::LinkUnsynced),
     ("the folder of links is not synced", Mutant::VersionsUnsynced),
     ("the folders of packs are not synced", Mutant::PacksUnsynced),
+];
+
+/// Those that few worlds show: something must befall at the one moment.
+pub const RARE: [(&str, Mutant); 3] = [
+    ("packs are synced after their names", Mutant::PackNamedFirst),
     ("the link is named before its body", Mutant::LinkBeforeBody),
     ("locks keep nobody out", Mutant::NoLocks),
-    ("a new name may replace another", Mutant::LinkReplaces),
 ];
 
 /// A disk so broken.
@@ -65,7 +66,7 @@ impl Mutated {
         let deaf = match self.mutant {
             Mutant::NoSyncs => true,
             Mutant::PackUnsynced | Mutant::PackNamedFirst => ends("part") || ends("adopted"),
-            Mutant::LinkUnsynced => ends("new"),
+            Mutant::LinkUnsynced => ends("new") && path.iter().any(|part| part == "staging"),
             _ => false,
         };
         if deaf { Box::new(Deaf(file)) } else { file }
@@ -124,15 +125,11 @@ impl Disk for Mutated {
         if skipped { Ok(()) } else { self.disk.sync_dir(path) }
     }
     fn link_new(&self, from: &Path, to: &Path) -> Result<()> {
-        match self.mutant {
-            Mutant::LinkBeforeBody if is(to, "body") => {
-                let held = to.with_extension("held");
-                self.disk.rename(from, &held)?;
-                *self.held_back.lock().unwrap() = Some((held, to.to_owned()));
-                return Ok(());
-            }
-            Mutant::LinkReplaces if is(to, "link") => return self.disk.rename(from, to),
-            _ => {}
+        if self.mutant == Mutant::LinkBeforeBody && is(to, "body") {
+            let held = to.with_extension("held");
+            self.disk.rename(from, &held)?;
+            *self.held_back.lock().unwrap() = Some((held, to.to_owned()));
+            return Ok(());
         }
         self.disk.link_new(from, to)?;
         if self.mutant == Mutant::PackNamedFirst && is(to, "pack") {

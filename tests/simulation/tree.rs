@@ -83,7 +83,7 @@ impl Maker {
     /// A record with this clear part and so many sealed bytes.
     pub fn record(&self, dice: &mut Dice, kind: RecordKind, items: usize, clear: Vec<u8>, len: usize) -> Record {
         let mut nonce = [0; 24];
-        nonce[..8].copy_from_slice(&dice.next().to_le_bytes());
+        nonce[..8].copy_from_slice(&dice.number().to_le_bytes());
         let header = Header {
             kind,
             codec: Codec::Raw,

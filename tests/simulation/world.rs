@@ -270,7 +270,7 @@ impl World {
         let off = self.story().power_off;
         self.tell(|| format!("settles; power cut: {off}"));
         if off {
-            let seed = self.fate.lock().unwrap().next();
+            let seed = self.fate.lock().unwrap().number();
             self.disk.crash(seed);
             if let Some(catalog) = self.catalog_path() {
                 self.files.crash(&self.disk, &catalog);

@@ -7,24 +7,20 @@ use super::reader::{read_exact, read_stored};
 use super::side;
 use super::writer::{FinishedPack, PackWriter};
 use crate::door::Disk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::RecordKind;
 
 /// Makes a finished pack of the whole records of `<pack id>.part`: those whose line in the side file is whole and
 /// whose bytes have the line's hash, known kinds and unknown ones alike. `None` when there is no such record.
 ///
-/// The records are copied into a new file, `<pack id>.adopted`, which is synced. The old one is not closed in place:
+/// The records are copied into a new file `adopted`, which is synced. The old one is not closed in place:
 /// a sync of it may have failed in the dead session, and what the system still shows of it, good hashes and all, may
 /// never have reached the disk. Part and side file stay as they are, so a crash at any moment leaves an adoption that
-/// can be repeated; an `.adopted` file of an earlier attempt is thrown away.
+/// can be repeated. Two who adopt the same part at once need a file each: one must never publish what the other is
+/// still writing.
 ///
 /// The pack keeps its id. A part whose pack was already published needs no adoption; that is for the caller to see.
-pub fn adopt(disk: &dyn Disk, part: &Path) -> Result<Option<FinishedPack>> {
-    let adopted = part.with_extension("adopted");
-    match disk.remove_file(&adopted) {
-        Ok(()) | Err(Error::NotFound { .. }) => {}
-        Err(e) => return Err(e),
-    }
+pub fn adopt(disk: &dyn Disk, part: &Path, adopted: &Path) -> Result<Option<FinishedPack>> {
     let file = disk.open(part)?;
     let mut head = [0; PACK_HEADER_BYTES];
     let header = match read_exact(&*file, &mut head, 0).and_then(|()| PackHeader::decode(&head)) {
@@ -47,7 +43,7 @@ pub fn adopt(disk: &dyn Disk, part: &Path) -> Result<Option<FinishedPack>> {
         };
         let to = match &mut writer {
             Some(to) => to,
-            None => writer.insert(PackWriter::without_side(disk, adopted.clone(), header)?),
+            None => writer.insert(PackWriter::without_side(disk, adopted.to_owned(), header)?),
         };
         to.put(&[&stored], line.kind, line.hash, line.ids)?;
     }

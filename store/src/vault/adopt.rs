@@ -6,10 +6,19 @@
 use std::path::{Path, PathBuf};
 
 use super::{Domain, layout};
-use crate::door::{Lock, PathKind};
+use crate::door::{Lock, PathKind, random};
 use crate::error::{Error, Result};
-use crate::id::{PackId, SessionId};
+use crate::id::{PackId, SessionId, hex};
 use crate::pack::{self, FinishedPack, PackReader, side_path};
+
+/// Packs in staging at which nobody works any more.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Unfinished ones.
+    parts: Vec<(PackId, PathBuf)>,
+    /// Finished ones, handed over by stripes, with their lengths.
+    done: Vec<(PackId, PathBuf, u64)>,
+}
 
 impl Domain {
     /// Adopts what every dead session left, but for the one that is about to be resumed.
@@ -29,21 +38,24 @@ impl Domain {
 
     /// Adopts what is in this session's folder and removes it. Returns whether the session was dead.
     pub(super) fn adopt_one(&self, dir: &Path) -> Result<bool> {
-        let Some(locks) = self.lock_all(dir)? else { return Ok(false) };
-        for stripe in self.stripes_in(dir)? {
-            self.adopt_parts(&stripe)?;
+        // Enough for one that lives.
+        if self.lock_all(dir)?.is_none() {
+            return Ok(false);
         }
-        self.adopt_parts(dir)?;
+        let (locks, left) = {
+            // Sessions make their folder and lock it under the write lock: one that is just beginning is not taken for
+            // dead, and what one that is resumed from here on puts into the folder is not touched.
+            let _write = self.inner.catalog.write()?;
+            let Some(locks) = self.lock_all(dir)? else { return Ok(false) };
+            (locks, self.left_in_all(dir)?)
+        };
+        self.adopt_left(&left)?;
         // Under the write lock nobody begins or joins this session meanwhile.
-        let write = self.inner.catalog.write()?;
+        let _write = self.inner.catalog.write()?;
         if self.locks_in(dir)?.iter().any(|path| !locks.iter().any(|(held, _)| held == path)) {
             return Ok(false);
         }
         self.remove_folder(dir)?;
-        if let Some(session) = dir.file_name().and_then(layout::session_id) {
-            write.rows().unreserve(session)?;
-        }
-        write.commit()?;
         Ok(true)
     }
 
@@ -75,63 +87,111 @@ impl Domain {
                 self.inner.shared.disk.lock(&stripe.join("lock"))?
             };
             if lock.is_some() {
-                self.adopt_parts(&stripe)?;
+                self.adopt_left(&self.left_in(&stripe)?)?;
                 self.remove_folder(&stripe)?;
             }
         }
         Ok(())
     }
 
-    /// Publishes the whole records of all packs, finished or not, in a folder where nobody else works, or only one
-    /// that was overtaken.
-    pub(super) fn adopt_parts(&self, dir: &Path) -> Result<()> {
-        match self.adopt_parts_once(dir) {
-            // The one that was overtaken had begun to publish the same pack: then nothing is left to be done for it.
-            Err(Error::Taken { .. } | Error::NotFound { .. }) => self.adopt_parts_once(dir),
+    /// What there is in a session's folder and in those of its stripes.
+    pub(super) fn left_in_all(&self, dir: &Path) -> Result<Left> {
+        let mut left = self.left_in(dir)?;
+        for stripe in self.stripes_in(dir)? {
+            let more = self.left_in(&stripe)?;
+            left.parts.extend(more.parts);
+            left.done.extend(more.done);
+        }
+        Ok(left)
+    }
+
+    fn left_in(&self, dir: &Path) -> Result<Left> {
+        let mut left = Left::default();
+        for named in self.inner.shared.disk.list(dir)? {
+            let path = dir.join(&named.name);
+            if let Some(id) = layout::pack_id(&named.name, ".part") {
+                left.parts.push((id, path));
+            } else if let Some(id) = layout::pack_id(&named.name, ".done") {
+                left.done.push((id, path, named.len));
+            }
+        }
+        Ok(left)
+    }
+
+    /// Publishes the whole records of all these packs, finished or not, at which nobody works, or only one that was
+    /// overtaken.
+    pub(super) fn adopt_left(&self, left: &Left) -> Result<()> {
+        match self.adopt_left_once(left) {
+            // Another was faster with the same pack: then nothing is left to be done for it.
+            Err(Error::Taken { .. } | Error::NotFound { .. }) => self.adopt_left_once(left),
             other => other,
         }
     }
 
-    fn adopt_parts_once(&self, dir: &Path) -> Result<()> {
-        let mut found = self.handed_over(dir)?;
-        let mut parts = Vec::new();
-        for named in self.inner.shared.disk.list(dir)? {
-            if let Some(id) = layout::pack_id(&named.name, ".part") {
-                let part = dir.join(&named.name);
-                found.extend(self.adopt_part(id, &part)?);
-                parts.push(part);
+    fn adopt_left_once(&self, left: &Left) -> Result<()> {
+        let mut found = self.open_done(&left.done)?;
+        let mut copies = Vec::new();
+        let mut named = false;
+        for (id, part) in &left.parts {
+            if self.inner.shared.disk.exists(&self.inner.paths.pack(*id))?.is_some() {
+                named |= !self.inner.catalog.read(|rows| rows.has_pack(*id))?;
+                continue;
             }
+            let copy = self.adopt_part(*id, part)?;
+            copies.extend(copy.iter().map(|copy| copy.path.clone()));
+            found.extend(copy);
         }
-        self.publish(&found)?;
-        for part in parts {
-            self.remove(&part)?;
-            self.remove(&side_path(&part))?;
+        let published = self.publish(&found);
+        for copy in &copies {
+            // Gone already, unless publishing failed.
+            self.remove(copy).ok();
+        }
+        published?;
+        if named {
+            // Somebody ended, or is, between a pack's name and its rows.
+            self.take_in()?;
+        }
+        for (_, part) in &left.parts {
+            self.remove(part)?;
+            self.remove(&side_path(part))?;
         }
         Ok(())
     }
 
     fn adopt_part(&self, id: PackId, part: &Path) -> Result<Option<FinishedPack>> {
-        let disk = &*self.inner.shared.disk;
-        if disk.exists(&self.inner.paths.pack(id))?.is_some() {
-            // It was published, and only its name here was left. Its rows come with the next taking in.
-            return Ok(None);
+        let shared = &self.inner.shared;
+        let copy = part.with_extension(format!("{}.adopted", hex(&random::<8>(&*shared.chance))));
+        match pack::adopt(&*shared.disk, part, &copy) {
+            Ok(found) => Ok(found.filter(|found| found.header.pack == id && found.header.domain == self.id())),
+            // Somebody has dealt with it since it was listed.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(e) => {
+                // What stays goes with the folder.
+                self.remove(&copy).ok();
+                Err(e)
+            }
         }
-        Ok(pack::adopt(disk, part)?.filter(|found| found.header.pack == id && found.header.domain == self.id()))
     }
 
     /// The packs that stripes have finished.
     pub(super) fn handed_over(&self, dir: &Path) -> Result<Vec<FinishedPack>> {
-        let disk = &*self.inner.shared.disk;
+        self.open_done(&self.left_in(dir)?.done)
+    }
+
+    fn open_done(&self, done: &[(PackId, PathBuf, u64)]) -> Result<Vec<FinishedPack>> {
         let mut out = Vec::new();
-        for named in disk.list(dir)? {
-            let Some(id) = layout::pack_id(&named.name, ".done") else { continue };
-            let path = dir.join(&named.name);
-            let reader = PackReader::open(disk, &path)?;
-            if reader.header().pack != id || reader.header().domain != self.id() {
+        for (id, path, bytes) in done {
+            let reader = match PackReader::open(&*self.inner.shared.disk, path) {
+                // Published by somebody since it was listed.
+                Err(Error::NotFound { .. }) => continue,
+                other => other?,
+            };
+            if reader.header().pack != *id || reader.header().domain != self.id() {
                 return Err(Error::damaged("pack", "it has another name than its header says")
                     .at(|| path.display().to_string()));
             }
-            out.push(FinishedPack { path, header: *reader.header(), lines: reader.lines().to_vec(), bytes: named.len });
+            let (header, lines) = (*reader.header(), reader.lines().to_vec());
+            out.push(FinishedPack { path: path.clone(), header, lines, bytes: *bytes });
         }
         Ok(out)
     }

@@ -287,12 +287,7 @@ impl Check<'_> {
     }
 
     fn pack(&mut self, id: PackId) -> Result<()> {
-        // An error that passes is not damage, and everything in the pack would count as lost until the next check.
-        let opened = match self.domain.open_pack(id) {
-            Err(Error::Disk { .. }) => self.domain.open_pack(id),
-            other => other,
-        };
-        let pack = match opened {
+        let pack = match self.domain.open_pack(id) {
             Ok(pack) => pack,
             Err(Error::Newer { what, .. }) => {
                 let what = format!("the {what} was made by a newer program and is not looked into");

@@ -142,13 +142,11 @@ impl Domain {
         let begun = self.begin_locked(&write, &account, sources, id, &dir);
         match begun {
             Ok(session) => {
-                write.commit()?;
                 // Left by the process whose session this was: what it acknowledged belongs to the next commit. It
                 // may still hang; what it writes from now on was never acknowledged to anybody.
-                for stripe in self.stripes_in(&dir)? {
-                    self.adopt_parts(&stripe)?;
-                }
-                self.adopt_parts(&dir)?;
+                let left = self.left_in_all(&dir)?;
+                write.commit()?;
+                self.adopt_left(&left)?;
                 Ok(session)
             }
             Err(e) => {

@@ -187,6 +187,14 @@ impl Domain {
 
     /// A pack and its length; its header is that of a pack of this name and domain.
     pub(super) fn open_pack(&self, id: PackId) -> Result<ReadPack> {
+        match self.open_pack_once(id) {
+            // An error that passes is no damage, but a pack that is passed over for it counts as lost for a while.
+            Err(Error::Disk { .. }) => self.open_pack_once(id),
+            other => other,
+        }
+    }
+
+    fn open_pack_once(&self, id: PackId) -> Result<ReadPack> {
         let (disk, path) = (&*self.inner.shared.disk, self.inner.paths.pack(id));
         let reader = PackReader::open(disk, &path)?;
         if reader.header().pack != id || reader.header().domain != self.id() {

@@ -110,7 +110,7 @@ fn side(bytes: &[u8]) {
     mend_crc(&mut part, HEADER_BYTES);
     let path = part_path(Path::new("staging"), PackId::new([6; 16]));
     let disk = MemoryDisk::default().with(side_path(&path), side).with(&path, part);
-    if let Ok(Some(finished)) = adopt(&disk, &path) {
+    if let Ok(Some(finished)) = adopt(&disk, &path, &path.with_extension("adopted")) {
         let reader = PackReader::open(&disk, &finished.path).expect("what was adopted can be read");
         // What a header of another domain stood before is refused when it is read.
         if reader.header().domain == DOMAIN {

@@ -12,7 +12,7 @@ impl Dice {
     }
 
     /// 64 bits (SplitMix64).
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,7 +24,7 @@ impl Dice {
     pub fn below(&mut self, end: usize) -> usize {
         let end = end.max(1) as u64;
         // The remainder is smaller than `end`, which was a usize.
-        usize::try_from(self.next() % end).unwrap_or(0)
+        usize::try_from(self.number() % end).unwrap_or(0)
     }
 
     /// Yes in one of `n` cases.
@@ -34,6 +34,6 @@ impl Dice {
 
     /// Decisions of their own, for somebody who is to be independent of how many are taken here.
     pub fn split(&mut self) -> Self {
-        Self(self.next())
+        Self(self.number())
     }
 }

@@ -293,7 +293,7 @@ impl Content {
                 if let Some(page) = self.bytes.get_mut(at..end) {
                     match dice.below(3) {
                         0 => page.fill(0),
-                        1 => page.iter_mut().for_each(|byte| *byte = dice.next().to_le_bytes()[0]),
+                        1 => page.iter_mut().for_each(|byte| *byte = dice.number().to_le_bytes()[0]),
                         _ => {}
                     }
                 }

@@ -149,7 +149,7 @@ fn a_disk_that_fails_anywhere_leaves_whole_records() {
             continue;
         }
         let expected = side::read(&RealDisk, &part).unwrap().len();
-        let Some(adopted) = crate::pack::adopt(&RealDisk, &part).unwrap() else {
+        let Some(adopted) = crate::pack::adopt(&RealDisk, &part, &part.with_extension("adopted")).unwrap() else {
             assert_eq!(expected, 0);
             continue;
         };
