@@ -18,7 +18,7 @@ use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
 
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
-use super::read::{FileTask, Parcel};
+use super::read::{BATCH_BYTES, FileTask, Parcel};
 use super::source_run::SourceRun;
 use crate::engine::queue::{lock, wait};
 use crate::event::Action;
@@ -29,12 +29,10 @@ use crate::source::{Dir, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 const SLICE: usize = 4_096;
-/// A parcel is handed on at the end of a directory when it holds this much.
-const PARCEL_BYTES_LEAST: u64 = 256 << 10;
-/// A parcel is handed on at this size …
-const PARCEL_BYTES_MOST: u64 = 1 << 20;
+/// A parcel is handed on at this size: its files make one box, which then needs no copy …
+const PARCEL_BYTES_MOST: u64 = BATCH_BYTES as u64;
 /// … or at this number of files, so that tiny files spread over all readers.
-const PARCEL_FILES_MOST: usize = 256;
+const PARCEL_FILES_MOST: usize = 512;
 
 /// A path as a chain of names: cheap to share, and longer than any system call takes.
 pub struct PathNode {
@@ -327,9 +325,6 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 }
             }
             listing.frame.listed(self.flow)?;
-            if self.parcel.bytes >= PARCEL_BYTES_LEAST {
-                self.hand_on()?;
-            }
         } else {
             // What is unchanged behind a file that waits to be read is held until then.
             self.hand_on()?;
