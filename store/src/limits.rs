@@ -3,7 +3,7 @@
 /// Largest chunk, plain bytes.
 pub const CHUNK_BYTES_MAX: usize = 4 << 20;
 /// A box of several chunks is closed when it holds this much, plain bytes.
-pub const BOX_BYTES_TARGET: usize = 1 << 20;
+pub const BOX_BYTES_TARGET: usize = 2 << 20;
 /// Largest decoded body of a box.
 pub const BOX_BYTES_MAX: usize = 4 << 20;
 /// A group is closed when it holds this much, plain bytes.

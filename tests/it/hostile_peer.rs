@@ -228,9 +228,11 @@ fn requests_in_the_wrong_order_and_beyond_every_number() {
         assert!(Wire::refusal(&call).is_some(), "rubbish is refused");
     }
     // Between records: what is no message, a hand-over without a stripe, a stripe of no session.
-    for message in
-        [vec![0xff; 100], encode(&Up::HandOver), encode(&Up::Commit(Commit { link: vec![1; 9], body: None }))]
-    {
+    for message in [
+        vec![0xff; 100],
+        encode(&Up::HandOver),
+        encode(&Up::Commit(Commit { link: vec![1; 9], body: None, holes: None })),
+    ] {
         let call = wire.call(&upload());
         drop(call.send_message(message));
         drop(call.end());
@@ -284,7 +286,7 @@ fn what_belongs_to_others() {
             let link = fs::read(link).unwrap()[..256].to_vec();
             let call = wire.call(&upload());
             let body = body.map(|body| fs::read(body).unwrap());
-            drop(call.send_message(encode(&Up::Commit(Commit { link, body }))));
+            drop(call.send_message(encode(&Up::Commit(Commit { link, body, holes: None }))));
             drop(call.end());
             // Its own newest link again gets its own receipt again; whatever else is answered, nothing is taken.
             while let Ok(Some(_)) = call.recv() {}

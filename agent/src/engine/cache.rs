@@ -290,6 +290,11 @@ impl NodeCache {
 
     /// A node as it stands in its group, from here or from the server.
     pub fn raw(&self, id: &NodeId) -> Result<RawNode> {
+        self.with(id, Clone::clone)
+    }
+
+    /// Does something with a node where it stands.
+    fn with<T>(&self, id: &NodeId, what: impl FnOnce(&RawNode) -> T) -> Result<T> {
         let spot = self.known().spots.get(id).map(|(pack, line)| Spot::Kept(*pack, *line));
         let group = match spot {
             Some(spot) => {
@@ -301,7 +306,7 @@ impl NodeCache {
         group
             .iter()
             .find(|(node, ..)| node == id)
-            .cloned()
+            .map(what)
             .ok_or_else(|| store::Error::NotFound { what: "node", name: id.hex() }.into())
     }
 
@@ -405,10 +410,8 @@ impl Opened {
 
 impl NodeSource for NodeCache {
     fn node(&self, id: &NodeId) -> store::Result<Node> {
-        let (_, refs, plain) = self
-            .raw(id)
-            .map_err(|fault| store::Error::NotFound { what: "node", name: format!("{} ({fault})", id.hex()) })?;
-        store::tree::decode(&refs, &plain)
+        self.with(id, |(_, refs, plain)| store::tree::decode(refs, plain))
+            .map_err(|fault| store::Error::NotFound { what: "node", name: format!("{} ({fault})", id.hex()) })?
     }
 }
 

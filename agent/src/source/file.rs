@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fmt, io};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, CWD, Mode, OFlags, fadvise, openat};
 use rustix::io::{Errno, pread};
 use store::tree::Kind;
@@ -160,6 +161,33 @@ impl SourceFile {
             }
         }
         Ok(filled)
+    }
+
+    /// Appends up to `most` bytes from `offset` on; fewer only at the end of the file. Like [`SourceFile::read_at`], but
+    /// for a file that ends there the room need not be filled first: the end is the bound, and what is not read is not
+    /// touched. After an error some bytes may have been appended.
+    pub fn read_onto(&self, out: &mut Vec<u8>, most: usize, offset: u64) -> io::Result<usize> {
+        let old = out.len();
+        if offset.saturating_add(most as u64) < self.stat.size {
+            out.resize(old + most, 0);
+            let got = self.read_at(out.get_mut(old..).unwrap_or_default(), offset)?;
+            out.truncate(old + got);
+            return Ok(got);
+        }
+        out.reserve(most);
+        while out.len() - old < most {
+            let at = offset.saturating_add((out.len() - old) as u64);
+            match pread(&self.fd, spare_capacity(out), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if offset.saturating_add((out.len() - old) as u64) >= self.stat.size {
+                break;
+            }
+        }
+        out.truncate(old + most);
+        Ok(out.len() - old)
     }
 
     /// Tells the system that it will be read from front to back. For large files; a refusal does not matter.

@@ -220,6 +220,15 @@ fn reading_ends_where_the_file_ended() {
     assert_eq!(&buffer[..10], b"0123456789");
     assert_eq!(file.read_at(&mut buffer[..4], 8).unwrap(), 2);
     assert_eq!(file.read_at(&mut buffer, 10).unwrap(), 0);
+    let mut onto = b">".to_vec();
+    assert_eq!(file.read_onto(&mut onto, 4, 0).unwrap(), 4);
+    assert_eq!(file.read_onto(&mut onto, 100, 4).unwrap(), 6);
+    assert_eq!(file.read_onto(&mut onto, 100, 10).unwrap(), 0);
+    assert_eq!(onto, b">0123456789");
+    // However much room there is, no more is taken than was asked for.
+    let mut roomy = Vec::with_capacity(100);
+    assert_eq!((file.read_onto(&mut roomy, 7, 3).unwrap(), file.read_onto(&mut roomy, 2, 0).unwrap()), (7, 2));
+    assert_eq!(roomy, b"345678901");
     assert!(file.stat_again().unwrap().is_unchanged(&seen));
     OpenOptions::new().append(true).open(&path).unwrap().write_all_at(b"!", 0).ok();
     fs::write(&path, b"shorter").unwrap();

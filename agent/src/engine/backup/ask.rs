@@ -23,7 +23,7 @@ use crate::profile::did;
 pub const QUESTIONS_MAX: usize = 16;
 /// Ids in one question at most; a question goes out earlier when nothing else waits to be asked.
 const QUESTION_IDS: usize = 2_048;
-/// A box is closed before it holds more: with its table it then stays below 1 MiB, above which padding is coarser.
+/// A box is closed before it holds more: with its table it then stays below a power of two, above which padding is coarser.
 const BOX_FILL: usize = BOX_BYTES_TARGET - (16 << 10);
 /// A batch that lacks at least this much becomes a box as it is, without a copy.
 const WHOLE_BOX_BYTES: usize = 3 * BOX_BYTES_TARGET / 4;
@@ -133,7 +133,9 @@ pub fn fill_boxes(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> R
                 }
                 for (batch, wanted) in batches.into_iter().zip(wanted) {
                     did(batch.chunks.len(), batch.plain.len() as u64);
-                    if !wanted.is_empty() {
+                    if wanted.is_empty() {
+                        flow.buffers.give(batch.plain);
+                    } else {
                         let target = if batch.pages { &mut pages } else { &mut open };
                         target.take(flow, batch, &wanted);
                     }
@@ -180,12 +182,16 @@ impl OpenBox {
                     self.held.tickets.push(flow.epochs.ticket_like(&batch.ticket));
                     self.close(flow);
                 }
+                if self.plain.is_empty() {
+                    self.plain = flow.buffers.take(0);
+                }
                 self.plain.extend_from_slice(chunk);
                 self.ids.push(*id);
                 self.lengths.push(*len);
             }
             start = end;
         }
+        flow.buffers.give(batch.plain);
         self.held.tickets.push(batch.ticket);
         if self.plain.len() >= BOX_FILL {
             self.close(flow);

@@ -97,6 +97,14 @@ impl Counts {
         self.dirs_removed.add(totals.dirs);
     }
 
+    /// So many files with so many bytes are as they were.
+    pub fn unchanged(&self, files: u64, bytes: u64) {
+        for counter in [&self.files_done, &self.files_unchanged] {
+            counter.add(files);
+        }
+        self.bytes_done.add(bytes);
+    }
+
     /// A file (or anything that is not a directory) is done: says what became of it.
     pub fn file(&self, before: Option<&Entry>, now: &Entry) -> Action {
         self.files_done.add(1);

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use store::chunk::Gear;
 use store::door::Clock;
 use store::id::{ChunkId, NodeId};
-use store::limits::GROUP_BYTES_TARGET;
+use store::limits::{BOX_BYTES_TARGET, GROUP_BYTES_TARGET};
 use store::record::{Record, Refs};
 use store::seal::{Keyring, Sealer, TreeKeys};
-use store::tree::Built;
+use store::tree::{Built, CutClass};
 
 use super::counts::Counts;
 use super::epoch::{Epochs, Ticket};
@@ -25,13 +25,16 @@ use crate::profile::{Profile, Stage};
 use crate::source::Owners;
 
 /// Plain bytes in flight: what keeps every stage busy, and the memory of a run.
-pub const BUDGET_BYTES: usize = 48 << 20;
+pub const BUDGET_BYTES: usize = 40 << 20;
 /// Parcels that wait to be read.
 pub const PARCELS_MAX: usize = 64;
 /// Batches that wait to be asked about; their bytes are in the budget.
 pub const HASHED_MAX: usize = 64;
 /// Boxes that wait to be sealed.
-pub const SEALS_MAX: usize = 8;
+pub const SEALS_MAX: usize = 4;
+/// Room in a buffer: a box, and behind it a chunk that does not fit into it any more. All have the same, so that none
+/// is ever moved; what is not written to takes no memory.
+const BUFFER_BYTES: usize = BOX_BYTES_TARGET + CutClass::Cdc.max_bytes();
 /// Sealed records that wait to be sent.
 pub const SHIP_MAX: usize = 8;
 
@@ -106,6 +109,28 @@ struct OpenGroup {
     ticket: Option<Ticket>,
 }
 
+/// Buffers on their way back from the sealing stage to the reading one: the system gives each page once and not for
+/// every box. There are as many as were in use at one time: those within the budget, and the boxes that wait to be sealed.
+#[derive(Default)]
+pub struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    /// An empty buffer with room for a box and so many bytes more.
+    pub fn take(&self, more: usize) -> Vec<u8> {
+        let room = BUFFER_BYTES.max(BOX_BYTES_TARGET + more);
+        let used = if room == BUFFER_BYTES { lock(&self.0).pop() } else { None };
+        used.unwrap_or_else(|| Vec::with_capacity(room))
+    }
+
+    /// Takes one back, unless it was made for larger chunks than most.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == BUFFER_BYTES {
+            buffer.clear();
+            lock(&self.0).push(buffer);
+        }
+    }
+}
+
 /// What all stages share.
 pub struct Flow<'a> {
     /// Computes ids of chunks and cuts content.
@@ -140,6 +165,8 @@ pub struct Flow<'a> {
     pub epochs: Arc<Epochs>,
     /// Plain bytes in flight.
     pub budget: Arc<Budget>,
+    /// What held plain bytes and holds none now.
+    pub buffers: Buffers,
     /// scan → read
     pub parcels: Queue<Parcel>,
     /// read → ask
@@ -204,6 +231,7 @@ impl<'a> Flow<'a> {
             counts: Counts::default(),
             epochs: Arc::default(),
             budget: Budget::new(BUDGET_BYTES),
+            buffers: Buffers::default(),
             parcels: Queue::new(PARCELS_MAX),
             hashed: Queue::new(HASHED_MAX),
             seals: Queue::new(SEALS_MAX),

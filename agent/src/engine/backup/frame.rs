@@ -5,8 +5,9 @@
 //! the node builder; so a directory of a million entries holds only what is in flight. When the last one has
 //! left, the directory's entry goes up into its parent's slot, without recursion.
 //!
-//! While nothing differs from the version before, a frame is *clean*: it keeps its entries aside and builds
-//! nothing, and at the end takes over the old node. Where the vault has lost nodes, none is clean: they are made again.
+//! While nothing differs from the version before, a frame is *clean*: it only counts its entries, builds nothing, and
+//! at the end takes over the old node; when something differs after all, the entries so far are read there once more.
+//! When the vault has lost nodes, none is clean: all are made again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
@@ -18,8 +19,6 @@ use super::source_run::SourceRun;
 use crate::engine::queue::lock;
 use crate::fault::Result;
 
-/// Entries that a clean frame keeps aside before it builds all the same: bounds its memory.
-const CLEAN_MAX: usize = 8_192;
 /// Levels of directories in progress that a checkpoint follows; what is deeper counts as in the version before.
 const SNAPSHOT_DEPTH: usize = 256;
 
@@ -45,8 +44,8 @@ struct Inner {
     base: usize,
     /// All names are listed.
     listed: bool,
-    /// The last name that has a slot.
-    last: Option<Box<[u8]>>,
+    /// The last name that was pushed; empty before the first.
+    last: Vec<u8>,
     /// This directory's own entry, its child still open.
     draft: Option<Box<Entry>>,
     /// Whether the draft equals the entry of the version before.
@@ -55,8 +54,8 @@ struct Inner {
 }
 
 enum Build {
-    /// Nothing differs so far.
-    Clean(Vec<Entry>),
+    /// Nothing differs so far: these are the first so many entries of the version before.
+    Clean(Child, usize),
     /// Something does.
     Dirty(DirBuilder),
     /// The entry has gone up.
@@ -99,11 +98,11 @@ impl Frame {
         previous: Option<Child>,
     ) -> Arc<Self> {
         let build = match previous {
-            Some(previous) if !flow.nothing_known && !flow.must_build(&previous.node) => Build::Clean(Vec::new()),
+            Some(previous) if !flow.nothing_known && !flow.must_build(&previous.node) => Build::Clean(previous, 0),
             _ => Build::Dirty(DirBuilder::new(flow.tree_keys())),
         };
-        let inner =
-            Inner { slots: VecDeque::new(), base: 0, listed: false, last: None, draft: Some(draft), draft_same, build };
+        let (slots, last) = (VecDeque::new(), Vec::new());
+        let inner = Inner { slots, base: 0, listed: false, last, draft: Some(draft), draft_same, build };
         let frame = Arc::new(Self { parent, previous, inner: Mutex::new(inner) });
         if let Parent::Frame(above, slot) = &frame.parent {
             above.note_below(*slot, &frame);
@@ -123,15 +122,28 @@ impl Frame {
     /// The next name, complete. `same`: it is the entry of the version before, unchanged.
     pub fn push_ready(&self, flow: &Flow<'_>, entry: Box<Entry>, same: bool) -> Result<()> {
         let mut inner = lock(&self.inner);
-        inner.last = Some(entry.name.clone());
+        inner.note_last(&entry.name);
         inner.slots.push_back(Slot::Ready { entry, same });
         inner.drain(flow)
+    }
+
+    /// The next name, which is the entry of the version before, unchanged.
+    pub fn push_same(&self, flow: &Flow<'_>, entry: Entry) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        if let (true, Build::Clean(_, count)) = (inner.slots.is_empty(), &mut inner.build) {
+            *count += 1;
+            inner.base += 1;
+            inner.note_last(&entry.name);
+            return Ok(());
+        }
+        drop(inner);
+        self.push_ready(flow, Box::new(entry), true)
     }
 
     /// The next name, to be completed later; gives the number of its slot. `previous` is its entry in the version before.
     pub fn push_pending(&self, name: &[u8], previous: Option<Box<Entry>>) -> usize {
         let mut inner = lock(&self.inner);
-        inner.last = Some(name.into());
+        inner.note_last(name);
         inner.slots.push_back(Slot::Pending { previous, below: None });
         inner.base + inner.slots.len() - 1
     }
@@ -147,8 +159,8 @@ impl Frame {
         {
             let mut inner = lock(&self.inner);
             inner.draft_same = same;
-            if self.previous.is_some() {
-                inner.build = Build::Clean(Vec::new());
+            if let Some(previous) = self.previous {
+                inner.build = Build::Clean(previous, 0);
             }
             if let Some(draft) = &mut inner.draft {
                 draft.mark = mark;
@@ -206,14 +218,8 @@ impl Frame {
             return Ok(self.previous);
         }
         let mut builder = match &inner.build {
-            Build::Clean(_) if inner.slots.is_empty() => return Ok(self.previous),
-            Build::Clean(held) => {
-                let mut builder = DirBuilder::new(flow.tree_keys());
-                for entry in held {
-                    builder.push(entry.clone(), &mut flow.sink())?;
-                }
-                builder
-            }
+            Build::Clean(..) if inner.slots.is_empty() => return Ok(self.previous),
+            Build::Clean(previous, count) => rebuild(flow, previous, *count)?,
             Build::Dirty(builder) => builder.clone(),
             Build::Done => return Ok(self.previous),
         };
@@ -232,7 +238,7 @@ impl Frame {
         if let (false, Some(previous)) = (inner.listed, self.previous) {
             // What cannot be read of it is told by the scan.
             for entry in DirReader::new(flow.nodes, previous.node).map_while(store::Result::ok) {
-                if inner.last.as_ref().is_none_or(|last| entry.name > *last) {
+                if *entry.name > *inner.last {
                     builder.push(entry, &mut flow.sink())?;
                 }
             }
@@ -253,6 +259,11 @@ impl Frame {
 }
 
 impl Inner {
+    fn note_last(&mut self, name: &[u8]) {
+        self.last.clear();
+        self.last.extend_from_slice(name);
+    }
+
     fn slot(&mut self, index: usize) -> Option<&mut Slot> {
         index.checked_sub(self.base).and_then(|at| self.slots.get_mut(at))
     }
@@ -292,27 +303,21 @@ impl Inner {
 
     fn take(&mut self, flow: &Flow<'_>, entry: Entry, same: bool) -> Result<()> {
         match &mut self.build {
-            Build::Clean(held) if same && held.len() < CLEAN_MAX => held.push(entry),
-            Build::Clean(_) | Build::Dirty(_) => self.dirty(flow)?.push(entry, &mut flow.sink())?,
+            Build::Clean(_, count) if same => *count += 1,
+            Build::Clean(..) | Build::Dirty(_) => self.dirty(flow)?.push(entry, &mut flow.sink())?,
             Build::Done => {}
         }
         Ok(())
     }
 
-    /// The builder, with everything in it that was kept aside.
+    /// The builder, with everything in it that was only counted.
     fn dirty(&mut self, flow: &Flow<'_>) -> Result<&mut DirBuilder> {
-        if let Build::Clean(_) = self.build {
-            let mut builder = DirBuilder::new(flow.tree_keys());
-            if let Build::Clean(held) = std::mem::replace(&mut self.build, Build::Done) {
-                for entry in held {
-                    builder.push(entry, &mut flow.sink())?;
-                }
-            }
-            self.build = Build::Dirty(builder);
+        if let Build::Clean(previous, count) = &self.build {
+            self.build = Build::Dirty(rebuild(flow, previous, *count)?);
         }
         match &mut self.build {
             Build::Dirty(builder) => Ok(builder),
-            Build::Clean(_) | Build::Done => Err(flow.bug("a directory has no builder")),
+            Build::Clean(..) | Build::Done => Err(flow.bug("a directory has no builder")),
         }
     }
 
@@ -322,14 +327,23 @@ impl Inner {
             return Ok(None);
         }
         let Some(mut entry) = self.draft.take() else { return Ok(None) };
-        let child = match (std::mem::replace(&mut self.build, Build::Done), previous) {
-            (Build::Clean(_), Some(previous)) => previous,
-            (Build::Dirty(builder), _) => builder.finish(&mut flow.sink())?,
-            (Build::Clean(_) | Build::Done, _) => return Err(flow.bug("a directory was finished twice")),
+        let child = match std::mem::replace(&mut self.build, Build::Done) {
+            Build::Clean(previous, _) => previous,
+            Build::Dirty(builder) => builder.finish(&mut flow.sink())?,
+            Build::Done => return Err(flow.bug("a directory was finished twice")),
         };
         let same = self.draft_same && previous.is_some_and(|previous| previous.node == child.node);
         flow.counts.directory(previous.as_ref(), same);
         entry.what = What::Dir(child);
         Ok(Some(Rising { entry, same }))
     }
+}
+
+/// A builder that holds the first so many entries of a directory of the version before. They were read a moment ago.
+fn rebuild(flow: &Flow<'_>, previous: &Child, count: usize) -> Result<DirBuilder> {
+    let mut builder = DirBuilder::new(flow.tree_keys());
+    for entry in DirReader::new(flow.nodes, previous.node).take(count) {
+        builder.push(entry?, &mut flow.sink())?;
+    }
+    Ok(builder)
 }

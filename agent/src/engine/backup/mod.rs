@@ -4,7 +4,7 @@
 //!            parcels          hashed             waiting            seals            ship
 //!  scan ─────────────► read ─────────► ask ─────────────► fill ───────────► seal ──────────► ship ──► uplink
 //!   │  directories,     files,   │      which are          boxes of    compress,   records
-//!   │  merge-join       cut,     │      lacking?           ~1 MiB      all cores
+//!   │  merge-join       cut,     │      lacking?           ~2 MiB      all cores
 //!   ▼                   hash     ▼                                        ▲
 //!  frames ◄──────── entries ─────┘                                        │
 //!   └── nodes from the leaves up ─────────────────────────────── groups ──┘

@@ -5,7 +5,7 @@
 //!                                   └──► entry with its content ──► slot of its directory
 //! ```
 //!
-//! A batch holds about 1 MiB of chunks of one parcel, or of one large file. It is handed on before the entry
+//! A batch holds about 2 MiB of chunks of one parcel, or of one large file. It is handed on before the entry
 //! that cites it is completed, so that whoever sees the entry knows that its chunks are on their way.
 
 use std::io::Read;
@@ -26,8 +26,8 @@ use crate::source::{Dir, Extent, OpenError, SourceFile, Stat, capture_file, racy
 
 /// Bytes asked of the system at least for large files, when a batch is nearly full.
 const READ_BYTES_LEAST: usize = 128 << 10;
-/// A batch is handed on when it holds this much: one box, a little below 1 MiB so that its padding stays fine.
-const BATCH_BYTES: usize = BOX_BYTES_TARGET - (16 << 10) - (64 << 10);
+/// A batch is handed on when it holds this much: one box, a little below a power of two so that its padding stays fine.
+pub const BATCH_BYTES: usize = BOX_BYTES_TARGET - (16 << 10) - (64 << 10);
 /// Times that a file which changes while it is read is read again.
 const TRIES: u32 = 3;
 /// Bytes at the start of a file that tell its kind: SQLite, disk images.
@@ -258,10 +258,8 @@ impl<'f, 'a> Reader<'f, 'a> {
             self.hand_on();
         }
         if self.batch.is_none() {
-            let room = BOX_BYTES_TARGET + cut.max_bytes();
-            let permit = self.flow.budget.take(room).ok_or(Trouble::Stop)?;
-            // It grows without being copied; what is not written to takes no memory.
-            let plain = Vec::with_capacity(room);
+            let permit = self.flow.budget.take(BOX_BYTES_TARGET + cut.max_bytes()).ok_or(Trouble::Stop)?;
+            let plain = self.flow.buffers.take(cut.max_bytes());
             let ticket = self.flow.epochs.ticket();
             self.batch =
                 Some(Batch { plain, chunks: Vec::new(), known: Vec::new(), pages, permit: Some(permit), ticket });
@@ -336,8 +334,9 @@ impl<'f, 'a> Reader<'f, 'a> {
 
 /// Where bytes come from.
 trait Bytes {
-    /// Some of the next bytes; 0 at the end.
-    fn some(&mut self, buffer: &mut [u8]) -> std::io::Result<usize>;
+    /// Appends some of the next bytes, `most` at most, and says how many; 0 at the end. What was appended before it
+    /// failed is of no meaning.
+    fn some(&mut self, onto: &mut Vec<u8>, most: usize) -> std::io::Result<usize>;
 }
 
 /// A file from an offset on.
@@ -347,8 +346,8 @@ struct FileBytes<'f> {
 }
 
 impl Bytes for FileBytes<'_> {
-    fn some(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let got = self.file.read_at(buffer, self.offset)?;
+    fn some(&mut self, onto: &mut Vec<u8>, most: usize) -> std::io::Result<usize> {
+        let got = self.file.read_onto(onto, most, self.offset)?;
         self.offset += got as u64;
         Ok(got)
     }
@@ -357,13 +356,17 @@ impl Bytes for FileBytes<'_> {
 struct StreamBytes<'r>(&'r mut dyn Read);
 
 impl Bytes for StreamBytes<'_> {
-    fn some(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        loop {
-            match self.0.read(buffer) {
+    fn some(&mut self, onto: &mut Vec<u8>, most: usize) -> std::io::Result<usize> {
+        let old = onto.len();
+        onto.resize(old + most, 0);
+        let got = loop {
+            match self.0.read(onto.get_mut(old..).unwrap_or_default()) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => return other,
+                other => break other?,
             }
-        }
+        };
+        onto.truncate(old + got);
+        Ok(got)
     }
 }
 
@@ -416,8 +419,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             // Up to the end of a box: what is read beyond it has to be copied into the next one.
             let room = BOX_BYTES_TARGET.saturating_sub(old).max(READ_BYTES_LEAST);
             let want = usize::try_from(most - done).unwrap_or(usize::MAX).min(room);
-            batch.plain.resize(old + want, 0);
-            let got = bytes.some(batch.plain.get_mut(old..).unwrap_or_default()).map_err(Reading::Failed);
+            let got = bytes.some(&mut batch.plain, want).map_err(Reading::Failed);
             batch.plain.truncate(old + *got.as_ref().unwrap_or(&0));
             let got = got?;
             self.uncut += got;
@@ -451,6 +453,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     /// Cuts what can be cut; at the end of a run of data, all of it.
     fn cut_off(&mut self, at_end: bool) -> Result<(), Trouble> {
         while self.uncut > 0 {
+            self.leave_out_zeros(at_end)?;
             let flow = self.reader.flow;
             let Some(batch) = self.reader.batch.as_ref() else { return Ok(()) };
             let start = batch.plain.len() - self.uncut;
@@ -459,21 +462,34 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             let Some(len) = self.next_cut(window, at, at_end) else { return Ok(()) };
             let Some(batch) = self.reader.batch.as_mut() else { return Ok(()) };
             let chunk = batch.plain.get(start..start + len).unwrap_or_default();
-            let piece = if batch.pages && is_zero(chunk) {
-                batch.plain.drain(start..start + len);
-                Piece::Zeros(len as u64)
-            } else {
-                let len = u32::try_from(len).map_err(|_| Trouble::Fail(flow.bug("a chunk is too long")))?;
-                let id = flow.keyring.chunk_id(chunk);
-                batch.chunks.push((id, len));
-                if self.known.has(&id, at) {
-                    batch.known.push(id);
-                }
-                Piece::Data { id, len }
-            };
             self.uncut -= len;
-            self.pieces.push(piece, &mut flow.sink())?;
+            let len = u32::try_from(len).map_err(|_| Trouble::Fail(flow.bug("a chunk is too long")))?;
+            let id = flow.keyring.chunk_id(chunk);
+            batch.chunks.push((id, len));
+            if self.known.has(&id, at) {
+                batch.known.push(id);
+            }
+            self.pieces.push(Piece::Data { id, len }, &mut flow.sink())?;
             self.split()?;
+        }
+        Ok(())
+    }
+
+    /// Pages of zeros need no chunk. A run of them leaves at once: what is behind it moves up.
+    fn leave_out_zeros(&mut self, at_end: bool) -> Result<(), Trouble> {
+        let Some(batch) = self.reader.batch.as_ref().filter(|batch| batch.pages) else { return Ok(()) };
+        let start = batch.plain.len() - self.uncut;
+        let mut end = start;
+        while let Some(window) = batch.plain.get(end..)
+            && let Some(len) = self.next_cut(window, self.size - window.len() as u64, at_end)
+            && window.get(..len).is_some_and(is_zero)
+        {
+            end += len;
+            self.pieces.push(Piece::Zeros(len as u64), &mut self.reader.flow.sink())?;
+        }
+        self.uncut -= end - start;
+        if let Some(batch) = self.reader.batch.as_mut() {
+            batch.plain.drain(start..end);
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
 
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
-use super::read::{FileTask, Parcel};
+use super::read::{BATCH_BYTES, FileTask, Parcel};
 use super::source_run::SourceRun;
 use crate::engine::queue::{lock, wait};
 use crate::event::{Action, Event};
@@ -29,12 +29,10 @@ use crate::source::{Dir, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 const SLICE: usize = 4_096;
-/// A parcel is handed on at the end of a directory when it holds this much.
-const PARCEL_BYTES_LEAST: u64 = 256 << 10;
-/// A parcel is handed on at this size …
-const PARCEL_BYTES_MOST: u64 = 1 << 20;
+/// A parcel is handed on at this size: its files make one box, which then needs no copy …
+const PARCEL_BYTES_MOST: u64 = BATCH_BYTES as u64;
 /// … or at this number of files, so that tiny files spread over all readers.
-const PARCEL_FILES_MOST: usize = 256;
+const PARCEL_FILES_MOST: usize = 512;
 
 /// A path as a chain of names: cheap to share, and longer than any system call takes.
 pub struct PathNode {
@@ -140,15 +138,28 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// What a task brought: the first of `tasks` is done next.
+    /// What a task brought: the first of `tasks` is done next, and by this scanner. Only a second one is worth waking
+    /// another for.
     fn push(&self, tasks: impl DoubleEndedIterator<Item = Task<'a>>) {
-        lock(&self.inner).tasks.extend(tasks.rev());
-        self.changed.notify_all();
+        let several = {
+            let mut waiting = lock(&self.inner);
+            waiting.tasks.extend(tasks.rev());
+            waiting.tasks.len() > 1
+        };
+        if several {
+            self.changed.notify_all();
+        }
     }
 
     fn finished(&self) {
-        lock(&self.inner).busy -= 1;
-        self.changed.notify_all();
+        let over = {
+            let mut waiting = lock(&self.inner);
+            waiting.busy -= 1;
+            waiting.busy == 0 && waiting.tasks.is_empty()
+        };
+        if over {
+            self.changed.notify_all();
+        }
     }
 
     /// Wakes the scanners, when a run ends early.
@@ -163,12 +174,14 @@ pub struct Scanner<'f, 'a> {
     flow: &'f Flow<'a>,
     stack: &'f Stack<'a>,
     parcel: Parcel,
+    /// Unchanged files of this slice, and their bytes, not yet among the run's counts: those are shared.
+    unchanged: (u64, u64),
 }
 
 impl<'f, 'a> Scanner<'f, 'a> {
     /// A scanner of this run.
     pub fn new(flow: &'f Flow<'a>, stack: &'f Stack<'a>) -> Self {
-        Self { flow, stack, parcel: Parcel::default() }
+        Self { flow, stack, parcel: Parcel::default(), unchanged: (0, 0) }
     }
 
     /// Scans until nothing is left.
@@ -296,8 +309,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let end = (listing.at + SLICE).min(listing.names.len());
         let mut below = Vec::new();
         let mut old = listing.old.take();
-        while let Some(name) = listing.names.get(listing.at).filter(|_| listing.at < end) {
-            let name = name.clone();
+        while let Some(name) = listing.names.get_mut(listing.at).filter(|_| listing.at < end) {
+            let name = std::mem::take(name);
             listing.at += 1;
             let mut matching = None;
             while let Some(entry) = next_until(old.as_mut(), &name) {
@@ -315,6 +328,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 return Ok(());
             }
         }
+        let (files, bytes) = std::mem::take(&mut self.unchanged);
+        self.flow.counts.unchanged(files, bytes);
         let mut tasks: Vec<Task> = below.into_iter().map(Task::Enter).collect();
         if end == listing.names.len() {
             for entry in old.into_iter().flatten() {
@@ -327,9 +342,6 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 }
             }
             listing.frame.listed(self.flow)?;
-            if self.parcel.bytes >= PARCEL_BYTES_LEAST {
-                self.hand_on()?;
-            }
         } else {
             // What is unchanged behind a file that waits to be read is held until then.
             self.hand_on()?;
@@ -398,13 +410,14 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if stat.kind == Kind::Dir {
             return self.directory(listing, name, &stat, old, matches!(verdict, Some(Verdict::Same)), below);
         }
-        if let (Some(Verdict::Same), Some(old)) = (verdict, &old)
-            && old.mark.is_none()
-            && !self.flow.wanted.is_in(old)
-        {
-            self.flow.counts.file(Some(old), old);
-            return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
-        }
+        let old = match old {
+            Some(old) if verdict == Some(Verdict::Same) && old.mark.is_none() && !self.flow.wanted.is_in(&old) => {
+                self.unchanged.0 += 1;
+                self.unchanged.1 += stat.size * u64::from(stat.kind == Kind::File);
+                return listing.frame.push_same(self.flow, old);
+            }
+            other => other,
+        };
         if stat.kind != Kind::File || stat.size == 0 {
             let (entry, troubles) = match capture(&listing.dir, &name, &stat, self.flow.owners) {
                 Ok(captured) => captured,
@@ -542,7 +555,10 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
 /// The next entry of the version before with a name up to this one.
 fn next_until(old: Option<&mut Peekable<DirReader<'_>>>, name: &[u8]) -> Option<store::Result<Entry>> {
-    old?.next_if(|entry| entry.as_ref().map_or(true, |entry| *entry.name <= *name))
+    let old = old?;
+    // A look first: an entry is not small, and most are not taken.
+    let due = old.peek().is_some_and(|entry| entry.as_ref().map_or(true, |entry| *entry.name <= *name));
+    if due { old.next() } else { None }
 }
 
 /// The node of an empty directory.

@@ -24,6 +24,7 @@ pub fn seal(flow: &Flow<'_>, style: Style) -> Result<()> {
             SealJob::Box { plain, ids, lengths, held } => {
                 let record = flow.sealer.seal_box(&mut scratch, &ids, &lengths, &plain, style.level, style.padded)?;
                 did(1, plain.len() as u64);
+                flow.buffers.give(plain);
                 drop(held.permits);
                 Parting { record, tickets: held.tickets }
             }

@@ -15,9 +15,9 @@ use super::item::Item;
 use crate::engine::queue::lock;
 
 /// Plain bytes of a window: some thirty boxes, so that few of them are fetched twice for standing across a border.
-pub const WINDOW_BYTES: u64 = 24 << 20;
-/// Windows that are asked for ahead of the answer; together 72 MiB, enough for 5 Gbit/s at 100 ms.
-pub const IN_FLIGHT_MAX: usize = 3;
+pub const WINDOW_BYTES: u64 = 48 << 20;
+/// Windows that are asked for ahead of the answer; together 96 MiB, enough for 5 Gbit/s at 100 ms.
+pub const IN_FLIGHT_MAX: usize = 2;
 /// Places that the chunks of a window go to: what is kept in memory of a window, when many files are equal.
 const USES_MAX: usize = 16_384;
 /// Files of a window that stay open from their first chunk to their last.
