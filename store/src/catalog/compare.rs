@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rusqlite::params;
 use rusqlite::types::Value;
 
-use super::{BATCH, Catalog, NewPack, Rows, lock, unsigned};
+use super::{BATCH, Catalog, NewPack, Rows, State, lock, unsigned};
 use crate::error::{Error, Result};
 use crate::pack::Line;
 use crate::record::RecordKind;
@@ -44,7 +44,7 @@ impl Rows<'_> {
         let Some(row) = found.next()? else { return Ok(None) };
         let no: i64 = row.get(0)?;
         let mut ask = self.conn.prepare_cached(
-            "SELECT no, offset, length, kind, items, hash FROM place WHERE pack = ?1 ORDER BY offset",
+            "SELECT no, offset, length, kind, items, hash, state FROM place WHERE pack = ?1 ORDER BY offset",
         )?;
         let mut found = ask.query([no])?;
         let mut places = Vec::with_capacity(pack.lines.len());
@@ -58,13 +58,15 @@ impl Rows<'_> {
             if !same {
                 return Ok(None);
             }
-            places.push(row.get::<_, i64>(0)?);
+            places.push((row.get::<_, i64>(0)?, State::from_number(row.get(6)?)?));
         }
         if found.next()?.is_some() {
             return Ok(None);
         }
         let mut counts = RowCounts::default();
-        for (line, place) in pack.lines.iter().zip(places) {
+        // What was freed is named by no row: its bytes only wait for their pack to go.
+        let named = pack.lines.iter().zip(places).filter(|(_, (_, state))| *state != State::Freed);
+        for (line, (place, _)) in named {
             let rows = match line.kind {
                 RecordKind::Box => self.chunk_rows(line, place)?.map(|rows| counts.chunks += rows),
                 RecordKind::Group => self.node_rows(line, place)?.map(|rows| counts.nodes += rows),

@@ -214,7 +214,8 @@ impl Check<'_> {
             // Damaged is what a note says, and nothing else is.
             let noted = |place: &Place| notes.contains(&(place.pack, place.offset, place.hash));
             let writes = domain.inner.shared.access == super::Access::Write;
-            if writes && places.iter().any(|(place, state)| (*state == State::Damaged) != noted(place)) {
+            let named = places.iter().filter(|(_, state)| *state != State::Freed);
+            if writes && named.into_iter().any(|(place, state)| (*state == State::Damaged) != noted(place)) {
                 return Ok(false);
             }
             counts.chunks = counts.chunks.saturating_add(rows.chunks);
