@@ -77,7 +77,7 @@ fn names_the_cause(recipe: &Recipe, _: End, action: Action, run: &Outcome) {
     let named = match run.code() {
         9 => code == "disk.full" && told(code),
         // SQLite does not tell why it could not; and a moment later there was space.
-        1 if code == "disk.full" && matches!(action, Action::Error(_)) => said.contains("catalog failed"),
+        1 if code == "disk.full" && matches!(action, Action::Error(_)) => said.contains("the vault's catalog"),
         1 => told(code),
         // What of a file could not be restored is said of that file.
         3 => told("restore.skipped") && said.contains(words),
