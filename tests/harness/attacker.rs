@@ -44,8 +44,8 @@ impl Attacker {
         let account = vault.account(&AccountSelector::Only).unwrap();
         let domain = vault.domain(&account).unwrap();
         let links = domain.links(&account, 1, 100).unwrap();
-        let links = links.iter().map(|link| store::chain::ReceivedLink::decode(link).unwrap());
-        let key = links.filter(|link| link.link().kind == LinkKind::Key).last().unwrap();
+        let mut links = links.iter().map(|link| store::chain::ReceivedLink::decode(link).unwrap());
+        let key = links.rfind(|link| link.link().kind == LinkKind::Key).unwrap();
         let body = Record::decode(&domain.body(&account, key.link().body).unwrap().unwrap()).unwrap();
         let ring = root.kek().open_keyring(account.domain, account.id, &body).unwrap();
         let keys = AccountKeys::derive(&root);

@@ -299,8 +299,7 @@ fn what_belongs_to_others() {
         let attacker = Attacker::of(&alone);
         let chunk = b"of another domain".to_vec();
         let id = attacker.sealer.chunk_id(&chunk);
-        let sealed = attacker.sealer.seal_box(&mut Scratch::new(), &[id], &[17], &chunk, Level::Auto, true).unwrap();
-        sealed
+        attacker.sealer.seal_box(&mut Scratch::new(), &[id], &[17], &chunk, Level::Auto, true).unwrap()
     };
     let call = wire.call(&upload());
     drop(call.send_data(bytes(&attacker).into()));

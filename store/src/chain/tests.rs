@@ -293,10 +293,11 @@ fn parts_of_a_version_body_that_do_not_agree_are_refused() {
     use crate::record::RecordKind::VersionBody as Kind;
     let world = World::new();
     let clear = world.version().seal(&world.sealer, &world.keys).unwrap().clear;
-    let cases: [(&[u8], &str); 4] = [
+    let cases: [(&[u8], &str); 5] = [
         (b"\xa1\x00\x80", "no source"),
         (b"\xa1\x00\x82\xa0\xa0", "too many sources"),
         (b"\xa1\x00\x81\xa0", "no tag"),
+        (b"\xa2\x00\x81\xa1\x01\x43/..\x01\x81\x61t", "a path that leads elsewhere"),
         (b"\xa1\x00\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "a count that is a lie"),
     ];
     for (plain, what) in cases {
@@ -305,7 +306,7 @@ fn parts_of_a_version_body_that_do_not_agree_are_refused() {
     }
     // Fields and counts that are not known here are skipped.
     let plain =
-        b"\xa4\x00\x81\xa2\x00\x61h\x18\x63\x81\x01\x01\x81\x61t\x03\x87\x01\x02\x03\x04\x05\x06\x07\x18\x64\xf6";
+        b"\xa4\x00\x81\xa3\x00\x61h\x01\x41/\x18\x63\x81\x01\x01\x81\x61t\x03\x87\x01\x02\x03\x04\x05\x06\x07\x18\x64\xf6";
     let record = world.sealer.seal_body(Kind, clear.clone(), plain).unwrap();
     let body = VersionBody::open(&world.sealer, &record).unwrap();
     assert_eq!((body.counts, body.sources[0].host.as_str()), ([1, 2, 3, 4, 5, 6], "h"));
