@@ -40,7 +40,7 @@ struct Job {
     /// Sent, and no answer came.
     pending: Option<(SignedLink, Record)>,
     root: NodeId,
-    nodes: Vec<(NodeId, Refs)>,
+    nodes: Nodes,
     /// Boxes and groups that the server acknowledged in this session: they survive the end of its process.
     acknowledged: BTreeSet<ChunkId>,
 }
@@ -121,7 +121,7 @@ impl Client {
                 Ok(if self.dice.one_in(4) { End::Gone } else { End::Again })
             }
             Ok(Step::Hung(sent)) => {
-                self.leave_behind(world, running, session, sent);
+                self.leave_behind(world, running, session, *sent);
                 Ok(End::Again)
             }
             Err(e) => {
@@ -188,7 +188,7 @@ impl Client {
             world.submit(&link, roots);
             job.pending = Some((link.clone(), body.clone()));
             match self.dice.below(24) {
-                0 => return Ok(Step::Hung(Sent { records: Vec::new(), commit: Some((link, body)) })),
+                0 => return Ok(Step::Hung(Box::new(Sent { records: Vec::new(), commit: Some((link, body)) }))),
                 1 => return Ok(Step::Cut),
                 _ => {}
             }
@@ -267,7 +267,7 @@ impl Client {
                 0 => return Ok(Some(Step::Cut)),
                 1 => {
                     let rest = records[at + 1..].to_vec();
-                    return Ok(Some(Step::Hung(Sent { records: rest, commit: None })));
+                    return Ok(Some(Step::Hung(Box::new(Sent { records: rest, commit: None }))));
                 }
                 2..10 => {
                     session.flush()?;
@@ -336,11 +336,14 @@ struct Sent {
 enum Step {
     Done,
     Cut,
-    Hung(Sent),
+    Hung(Box<Sent>),
 }
 
+/// Nodes with what they need, leaves first.
+type Nodes = Vec<(NodeId, Refs)>;
+
 /// What has to be sent: nodes that are not complete, leaves first, and the chunks they need.
-fn lacking(domain: &Domain, job: &Job) -> Result<(Vec<ChunkId>, Vec<(NodeId, Refs)>)> {
+fn lacking(domain: &Domain, job: &Job) -> Result<(Vec<ChunkId>, Nodes)> {
     let ids: Vec<NodeId> = job.nodes.iter().map(|(id, _)| *id).collect();
     let mut seen = BTreeSet::new();
     let lacking = domain.lacking_nodes(&ids)?.into_iter().zip(&job.nodes);
