@@ -139,6 +139,8 @@ codes! {
     AccountFrozen = "account.frozen", Refused;
     /// The account has a key already.
     AccountBound = "account.bound", Refused;
+    /// No such group.
+    GroupNone = "group.none", NotFound;
     /// No such version.
     VersionNone = "version.none", NotFound;
     /// No such path in that version.
@@ -199,10 +201,25 @@ codes! {
     PolicyRole = "policy.role", Refused;
     /// A confirmation is needed.
     PolicyConfirm = "policy.confirm", Refused;
+    /// What is kept whatever the policy says cannot be forgotten.
+    PolicyKept = "policy.kept", Refused;
     /// Two things differ.
     Differs = "differs", Differs;
     /// Interrupted by a signal.
     Interrupted = "interrupted", Failed;
+}
+
+impl Code {
+    /// The class of what the system said of a file.
+    #[must_use]
+    pub fn of(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as K;
+        match error.kind() {
+            K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Self::DiskFull,
+            _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Self::DiskFailed,
+            _ => Self::System,
+        }
+    }
 }
 
 /// One thing that went wrong.

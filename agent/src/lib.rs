@@ -10,6 +10,7 @@
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
 //! * [`event`], [`fault`]: what is told, and what went wrong; [`profile`]: where the time went
 //! * [`world`]: what is outside; [`ask`]: where people and files answer
+//! * [`plain_file`]: how our own small files are read
 //! * [`name`], [`units`], [`time`]: how names, numbers and moments are written and read
 
 pub mod ask;
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod name;
+pub mod plain_file;
 pub mod profile;
 pub mod schema;
 pub mod serve;

@@ -114,10 +114,62 @@ fn moment(text: &str, now: &Zoned) -> Option<Result<Zoned, String>> {
     if let Ok(exact) = text.parse::<Timestamp>() {
         return Some(Ok(last_of(exact.to_zoned(now.time_zone().clone()), has_seconds(text))));
     }
+    if let Some((rest, zone)) = zone_at_end(text) {
+        // What is said in another zone is understood there and told here.
+        let there = day_and_time(&rest.to_ascii_lowercase(), &now.with_time_zone(zone))?;
+        return Some(there.map(|moment| moment.with_time_zone(now.time_zone().clone())));
+    }
     if let Some(until) = span(&lower) {
         return Some(until.and_then(|span| now.checked_sub(span).map_err(|e| e.to_string())));
     }
     day_and_time(&lower, now)
+}
+
+/// A zone after a time: `UTC`, `Z`, `+02:00`, `Europe/Berlin`, and what stands before it.
+fn zone_at_end(text: &str) -> Option<(&str, TimeZone)> {
+    if let Some((rest, name)) = text.rsplit_once(' ') {
+        let known = match name.to_ascii_lowercase().as_str() {
+            "z" | "utc" | "gmt" => Some(TimeZone::UTC),
+            _ if name.contains('/') => TimeZone::get(name).ok(),
+            _ => offset(name),
+        };
+        if let Some(zone) = known {
+            return Some((rest.trim_end(), zone));
+        }
+    }
+    // Right behind a time of day; a date has the same sign in it, and ends in no time.
+    let time = text.rfind(':')?;
+    let behind = text.get(time..)?;
+    if let Some(digits) = behind.strip_suffix(['Z', 'z']) {
+        return Some((text.get(..time + digits.len())?, TimeZone::UTC));
+    }
+    // `09:00+02:00` has a colon in its zone, too.
+    let signs = |from: usize| text.get(from..)?.rfind(['+', '-']).map(|at| from + at);
+    let first = text.find(':')?;
+    let at = signs(first)?;
+    Some((text.get(..at)?, offset(text.get(at..)?)?))
+}
+
+/// `+02:00`, `-0330`, `+2`.
+fn offset(text: &str) -> Option<TimeZone> {
+    let (sign, digits) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(digits), _) => (1, digits),
+        (_, Some(digits)) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = match (digits.split_once(':'), digits.len()) {
+        (Some(parts), _) => parts,
+        (None, 4) => digits.split_at_checked(2)?,
+        (None, _) => (digits, "0"),
+    };
+    let number = |text: &str| {
+        let good = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        good.then(|| text.parse::<i32>().ok()).flatten()
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    let seconds = sign * (hours * 3600 + minutes * 60);
+    let good = hours <= 25 && minutes < 60;
+    good.then(|| jiff::tz::Offset::from_seconds(seconds).ok()).flatten().map(TimeZone::fixed)
 }
 
 /// `2 days ago`, `-3h`, `3h`, `1w`: always backwards, so the sign is only looked at to refuse nothing.
@@ -348,6 +400,17 @@ mod tests {
             ("2026-11-18T09:00:30Z", "2026-11-18T09:00:30.999Z"),
             ("2026-11-18T09:00:30.250Z", "2026-11-18T09:00:30.250Z"),
             ("2026-11-18T09:00:30+02:00", "2026-11-18T07:00:30.999Z"),
+            ("2026-11-18T09:00Z", "2026-11-18T09:00:59.999Z"),
+            ("2026-11-18 09:00Z", "2026-11-18T09:00:59.999Z"),
+            ("2026-11-18 09:00 UTC", "2026-11-18T09:00:59.999Z"),
+            ("2026-11-18 09:00+02:00", "2026-11-18T07:00:59.999Z"),
+            ("2026-11-18 09:00:30 -0330", "2026-11-18T12:30:30.999Z"),
+            ("2026-11-18 09:00 +2", "2026-11-18T07:00:59.999Z"),
+            ("2026-11-18 utc", "2026-11-18T23:59:59.999Z"),
+            ("yesterday 18:00 UTC", "2026-11-19T18:00:59.999Z"),
+            ("mon 9am utc", "2026-11-16T09:00:59.999Z"),
+            // Already the next day there.
+            ("today +05:00", "2026-11-21T18:59:59.999Z"),
             ("3f9c02", "3f9c02"),
             ("3F9C02AB", "3f9c02ab"),
             ("20261118", "20261118"),
@@ -371,6 +434,15 @@ mod tests {
             ("1 day ago", "2026-10-25T20:00:00Z", "2026-10-24T19:00:00.000Z"),
             ("24h ago", "2026-10-25T20:00:00Z", "2026-10-24T20:00:00.000Z"),
             ("yesterday 21:00", "2026-03-29T20:00:00Z", "2026-03-28T20:00:59.999Z"),
+            // The hour that comes twice, seen from its first and from its second turn.
+            ("-1h", "2026-10-25T01:30:00Z", "2026-10-25T00:30:00.000Z"),
+            ("02:30", "2026-10-25T00:40:00Z", "2026-10-24T00:30:59.999Z"),
+            ("02:30", "2026-10-25T01:40:00Z", "2026-10-25T01:30:59.999Z"),
+            ("sun 02:15", "2026-10-25T12:00:00Z", "2026-10-25T01:15:59.999Z"),
+            ("yesterday 02:30", "2026-03-30T10:00:00Z", "2026-03-29T01:30:59.999Z"),
+            ("1 day ago", "2026-03-30T00:30:00Z", "2026-03-29T01:30:00.000Z"),
+            ("2026-10-25 02:30+02:00", NOW, "2026-10-25T00:30:59.999Z"),
+            ("2026-10-25 02:30+01:00", NOW, "2026-10-25T01:30:59.999Z"),
         ] {
             assert_eq!(understand(text, now).as_deref(), Ok(expected), "{text}");
         }
@@ -398,6 +470,10 @@ mod tests {
             "2026-11 09:00",
             "yesterday9am",
             "999999 years ago",
+            "2026-11-18 09:00 Nowhere/Here",
+            "2026-11-18 09:00+99:00",
+            "2026-11-18 +",
+            "UTC",
         ] {
             assert_eq!(understand(text, NOW).map_err(|e| e.code), Err(Code::UsageTime), "{text}");
         }
@@ -415,6 +491,31 @@ mod tests {
     }
 
     proptest! {
+        /// Around a change of the clocks, and anywhere else: hours are hours, days keep the time of day, and nobody is
+        /// taken into the future.
+        #[test]
+        fn spans_go_back_right(at in 1_774_000_000_i64..1_793_500_000, n in 1_i64..400) {
+            let now = Timestamp::from_second(at).unwrap().to_zoned(berlin());
+            let ago = |text: &str| match parse_at(text, at * 1000, &berlin()).unwrap().at {
+                At::Moment { ms } => Timestamp::from_millisecond(ms).unwrap().to_zoned(berlin()),
+                other => panic!("{other:?}"),
+            };
+            for text in [format!("{n}h"), format!("-{n}h"), format!("{n} hours ago"), format!("{n}h ago")] {
+                prop_assert_eq!(ago(&text).timestamp().as_second(), at - n * 3600, "{}", text);
+            }
+            for text in [format!("{n}d"), format!("-{n}d"), format!("{n} days ago")] {
+                let then = ago(&text);
+                prop_assert_eq!(then.date(), now.date().checked_sub(n.days()).unwrap());
+                // The hour that was skipped does not exist: then it is as far behind the change.
+                let skipped = then.time() != now.time();
+                prop_assert!(!skipped || then.time().hour() == 3, "{}: {} {}", text, now, then);
+            }
+            for text in ["mon 9am", "02:30", "today", "yesterday 02:30", "sun"] {
+                let then = ago(text);
+                prop_assert!(then <= now || then.date() == now.date(), "{}: {}", text, then);
+            }
+        }
+
         #[test]
         fn rubbish_never_panics(text in ".*") {
             drop(understand(&text, NOW));

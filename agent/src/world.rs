@@ -187,11 +187,7 @@ impl Out {
             if cause.kind() == io::ErrorKind::BrokenPipe {
                 self.closed.store(true, Ordering::SeqCst);
             }
-            let code = match cause.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::DiskFull,
-                _ => Code::System,
-            };
-            Fault::new(code, "cannot write the output").because(cause)
+            Fault::new(Code::of(&cause), "cannot write the output").because(cause)
         })
     }
 }
@@ -217,12 +213,22 @@ fn fixed_clock(text: &str) -> Result<FixedClock> {
     Ok(FixedClock::at(moment.as_millisecond()))
 }
 
+/// The local time zone, as `TZ` means it: nothing, the system's; a name, a path or a rule by POSIX. What cannot be
+/// understood means UTC, as it does elsewhere.
 fn zone(env: &Environment) -> TimeZone {
-    match env.get("TZ").and_then(OsStr::to_str).and_then(|name| TimeZone::get(name.trim_start_matches(':')).ok()) {
-        Some(zone) => zone,
-        None => TimeZone::system(),
+    let Some(said) = env.0.get(OsStr::new("TZ")) else { return TimeZone::system() };
+    let Some(said) = said.to_str() else { return TimeZone::UTC };
+    let name = said.strip_prefix(':').unwrap_or(said);
+    if name.starts_with('/') {
+        // Any path may be named, and not every one ends: /dev/zero does not.
+        let read = crate::plain_file::read(Path::new(name), ZONE_BYTES_MAX).ok();
+        return read.and_then(|bytes| TimeZone::tzif(name, &bytes).ok()).unwrap_or(TimeZone::UTC);
     }
+    TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
 }
+
+/// Longest description of a time zone that is read: the longest there is has 4 KiB.
+const ZONE_BYTES_MAX: u64 = 1 << 20;
 
 fn home_by_user() -> Option<PathBuf> {
     use uzers::os::unix::UserExt;
@@ -312,6 +318,19 @@ mod tests {
         assert_eq!(at("/a/../b/"), "/b/");
         assert_eq!(absolute_plain(Path::new("/"), OsStr::new("b/")), b"/b");
         assert_eq!(absolute_plain(Path::new("/"), OsStr::new("/")), b"/");
+    }
+
+    #[test]
+    fn a_time_zone_is_what_tz_says() {
+        let at = |tz: Option<&str>| {
+            let env = tz.map(|tz| ("TZ".into(), tz.into())).into_iter().collect();
+            zone(&Environment(env)).to_offset(jiff::Timestamp::UNIX_EPOCH).seconds()
+        };
+        assert_eq!(at(Some("UTC")), 0);
+        assert_eq!(at(Some("EST5")), -5 * 3600);
+        for odd in ["", ":", "Nowhere/At all", "/dev/zero", ":/dev/zero", "/", "/absent", ":/dev/tty"] {
+            assert_eq!(at(Some(odd)), 0, "{odd}");
+        }
     }
 
     #[test]

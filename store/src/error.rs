@@ -66,6 +66,20 @@ pub enum Error {
         /// One sentence.
         why: String,
     },
+    /// The hard limit of the account leaves no room for it.
+    Full {
+        /// Name of the account.
+        account: String,
+        /// The limit in bytes.
+        limit: u64,
+        /// Bytes that are stored, or being brought by other sessions.
+        used: u64,
+    },
+    /// Nothing may be added to the account: it is frozen or disabled.
+    Frozen {
+        /// One sentence.
+        why: String,
+    },
     /// SQLite failed; the catalog can be rebuilt.
     Catalog(rusqlite::Error),
 }
@@ -123,6 +137,20 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Key(KeyError::Seal))
     }
+
+    /// Whether the catalog itself is not in order, so that it has to be made anew.
+    #[must_use]
+    pub fn is_bad_catalog(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Damaged { what, .. } => *what == "catalog",
+            Self::Catalog(cause) => matches!(
+                cause.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) | None
+            ),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -137,7 +165,10 @@ impl fmt::Display for Error {
             Self::Busy { what } => write!(f, "{what} is in use"),
             Self::Taken { what } => write!(f, "{what} is there already"),
             Self::Key(e) => e.fmt(f),
-            Self::Refused { why } => f.write_str(why),
+            Self::Refused { why } | Self::Frozen { why } => f.write_str(why),
+            Self::Full { account, limit, used } => {
+                write!(f, "the account {account} is full: {used} bytes of {limit} are taken")
+            }
             Self::Catalog(e) => write!(f, "the catalog failed: {e}"),
         }
     }

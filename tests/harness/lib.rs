@@ -6,7 +6,9 @@
 //! * [`world`]: temporary machines, each with a home of its own, and the program in their PATH
 //! * [`subject`]: runs the program and keeps what it said
 //! * [`tree`]: makes trees, plain and odd
+//! * [`attacker`]: somebody who holds the key and writes into the vault without the program
 //! * [`look`]: lists a tree exactly and tells two lists apart
+//! * [`oath`]: what holds after whatever befell a run
 //! * [`pty`]: a person at a terminal
 //! * [`sshd`]: private SSH servers on loopback ports
 //! * [`slow_line`]: a long way between two of them
@@ -14,8 +16,10 @@
 //! * [`need`]: what a test needs of the machine
 //! * [`wait`]: waits for a condition, with a deadline
 
+pub mod attacker;
 pub mod look;
 pub mod need;
+pub mod oath;
 pub mod pinned;
 pub mod pty;
 pub mod slow_line;

@@ -1,6 +1,8 @@
 //! What a test needs of the machine. Where it is missing the test says so and passes, unless `TUCKBOX_TESTS_ALL` is set
-//! (`tests/run` sets it after installing everything): then it fails.
+//! (`tests/run` sets it after installing everything): then it fails. What was left out is also written, a line each, to
+//! the file that `TUCKBOX_LEFT_OUT` names, so that it can be counted at the end.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,9 +17,20 @@ pub fn have(present: bool, why: &str) -> bool {
     let all = std::env::var_os("TUCKBOX_TESTS_ALL").is_some_and(|value| !value.is_empty());
     assert!(present || !all, "this test cannot run here: {why}");
     if !present {
-        eprintln!("left out: {why}");
+        left_out(why);
     }
     present
+}
+
+/// Tells that a test, or a part of one, is left out.
+fn left_out(why: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    eprintln!("left out: {why}");
+    if let Some(list) = std::env::var_os("TUCKBOX_LEFT_OUT") {
+        let mut list = std::fs::File::options().append(true).create(true).open(list).unwrap();
+        // One write, so that lines of several tests stay whole.
+        list.write_all(format!("{test}: {why}\n").as_bytes()).unwrap();
+    }
 }
 
 /// Whether this process is root.
@@ -30,7 +43,7 @@ pub fn is_root() -> bool {
 #[must_use]
 pub fn root() -> bool {
     if !is_root() {
-        eprintln!("left out: it needs root");
+        left_out("it needs root");
     }
     is_root()
 }
@@ -51,11 +64,20 @@ pub fn find(name: &str) -> Option<PathBuf> {
 #[derive(Debug)]
 pub struct Mounted(PathBuf);
 
-/// Mounts one of at most `size` (as `mount` takes it), where the system lets us.
+/// Mounts one of at most `size` (as `mount` takes it; `1m,nr_inodes=50` also bounds the files), where the system lets us.
 #[must_use]
 pub fn mount_tmpfs(at: &Path, size: &str) -> Option<Mounted> {
-    let mut command = Command::new("mount");
-    let done = command.args(["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"]).arg(at).output();
+    mount(at, &["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"])
+}
+
+/// Mounts an image of a file system, where the system lets us.
+#[must_use]
+pub fn mount_image(at: &Path, image: &Path) -> Option<Mounted> {
+    mount(at, &["-o", "loop", image.to_str()?])
+}
+
+fn mount(at: &Path, words: &[&str]) -> Option<Mounted> {
+    let done = Command::new("mount").args(words).arg(at).output();
     let mounted = done.is_ok_and(|out| out.status.success());
     have_privilege(mounted, "this place does not allow mounting").then(|| Mounted(at.to_owned()))
 }
@@ -68,9 +90,9 @@ impl Drop for Mounted {
 }
 
 /// What a container may forbid even to root, is never promised.
-fn have_privilege(present: bool, why: &str) -> bool {
+pub fn have_privilege(present: bool, why: &str) -> bool {
     if !present {
-        eprintln!("left out: {why}");
+        left_out(why);
     }
     present
 }

@@ -20,6 +20,7 @@ pub struct World {
     name: String,
     user: Option<u32>,
     vault: Option<String>,
+    env: Vec<(String, String)>,
 }
 
 impl World {
@@ -29,7 +30,16 @@ impl World {
     /// When the disk does not allow it.
     #[must_use]
     pub fn new(program: impl AsRef<Path>) -> Self {
-        let disk = tempfile::Builder::new().prefix("tuckbox-").tempdir().unwrap();
+        Self::on(std::env::temp_dir(), program)
+    }
+
+    /// The same with its disk below this directory.
+    ///
+    /// # Panics
+    /// When the disk does not allow it.
+    #[must_use]
+    pub fn on(place: impl AsRef<Path>, program: impl AsRef<Path>) -> Self {
+        let disk = tempfile::Builder::new().prefix("tuckbox-").tempdir_in(place).unwrap();
         // Other users take part (setpriv); each home is closed by itself.
         fs::set_permissions(disk.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let world = Self {
@@ -38,6 +48,7 @@ impl World {
             name: "ana".into(),
             user: None,
             vault: None,
+            env: Vec::new(),
         };
         fs::create_dir(world.path("bin")).unwrap();
         symlink(&world.program, world.path("bin/tuckbox")).unwrap();
@@ -73,6 +84,14 @@ impl World {
     #[must_use]
     pub fn with_vault(&self, address: impl Into<String>) -> Self {
         Self { vault: Some(address.into()), ..self.clone() }
+    }
+
+    /// The same machine with one more variable in its environment.
+    #[must_use]
+    pub fn with_env(&self, name: &str, value: impl Into<String>) -> Self {
+        let mut other = self.clone();
+        other.env.push((name.to_owned(), value.into()));
+        other
     }
 
     /// The same machine with a vault at [`World::vault`], made with an account and a key without a passphrase.
@@ -239,6 +258,7 @@ impl World {
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
         .chain(self.vault.iter().map(|vault| ("TUCKBOX_VAULT".to_owned(), vault.clone())))
+        .chain(self.env.iter().cloned())
         .collect()
     }
 

@@ -8,9 +8,9 @@ use tests::{look, pty::Terminal, tree};
 use crate::world;
 
 /// Verbs that people type.
-pub(crate) const VERBS: [&str; 13] = [
+pub(crate) const VERBS: [&str; 21] = [
     "init", "backup", "versions", "ls", "restore", "dump", "diff", "check", "key", "serve", "doctor", "config",
-    "version",
+    "version", "find", "history", "which", "why", "compare", "undelete", "rollback", "delete",
 ];
 
 #[test]

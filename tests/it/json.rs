@@ -15,7 +15,10 @@ fn every_verb(world: &World) -> Vec<(&'static str, Outcome)> {
     let docs = world.arg("docs");
     let file = world.arg("docs/kinds/regular");
     let (out, tar, key, pass) = (world.arg("out"), world.arg("tar"), world.arg("copy.key"), world.arg("pass"));
-    let lines: [&[&str]; 18] = [
+    world.tuckbox(["init"]).ok();
+    world.tuckbox(["backup", &docs]).ok();
+    let id = world.tuckbox(["versions", "--json"]).ok().records("version")[0]["id"].as_str().unwrap().to_owned();
+    let lines: [&[&str]; 26] = [
         &["init"],
         &["backup", &docs, "-v"],
         &["backup", &docs],
@@ -24,6 +27,14 @@ fn every_verb(world: &World) -> Vec<(&'static str, Outcome)> {
         &["restore", &docs, "--to", &out, "--verify"],
         &["dump", &file, "-o", &tar],
         &["diff", "previous", "latest"],
+        &["find", "*", "--all-versions"],
+        &["history", &file],
+        &["which", &id],
+        &["compare", &docs, "--checksums"],
+        &["why", &file, "--source", &docs],
+        &["delete", &file, "--yes"],
+        &["undelete", &file, "--in-vault", "--yes"],
+        &["rollback", "--to", "previous", "--yes"],
         &["check", "--read-data"],
         &["key", "list"],
         &["key", "words"],
@@ -103,6 +114,16 @@ fn the_records_have_their_fields() {
     has(&records("check", "summary")[0], &["links", "versions", "nodes", "chunks", "packs", "read_bytes", "damaged"]);
     has(&records("ls", "entry")[0], &["path", "kind", "mode", "uid", "gid", "bytes", "modified_at"]);
     has(&records("key", "slot")[0], &["slot", "passphrase", "in_vault", "label"]);
+    has(&records("find", "entry")[0], &["path", "kind", "bytes", "version_id", "sequence", "received_at", "deleted"]);
+    has(
+        &records("history", "state")[0],
+        &["path", "change", "content", "version_id", "came_at", "last_at", "versions"],
+    );
+    has(&records("which", "id")[0], &["kind", "id", "name", "version_id"]);
+    has(&records("compare", "summary")[0], &["version_id", "same", "added", "removed", "changed", "metadata"]);
+    has(&records("why", "why")[0], &["path", "included", "source", "there"]);
+    has(&records("undelete", "deleted")[0], &["path", "kind", "files", "bytes", "version_id"]);
+    has(&records("rollback", "summary")[0], &["version_id", "sequence", "before_id", "files", "bring_along"]);
     has(&records("doctor", "doctor")[0], &["health", "name", "text"]);
     let versions = records("versions", "version");
     assert!(versions.windows(2).all(|two| two[0]["sequence"].as_u64() < two[1]["sequence"].as_u64()), "oldest first");

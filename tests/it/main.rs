@@ -2,6 +2,9 @@
 //!
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
+mod accounts;
+mod as_at;
+mod compare;
 mod completions;
 mod concurrent;
 mod config;
@@ -9,24 +12,30 @@ mod contract;
 mod counts;
 mod decoder;
 mod errors;
+mod evil_vault;
 mod fidelity;
 mod first_run;
+mod forged;
 mod golden;
 mod guard;
 mod hexdump;
 mod history;
 mod hostile;
+mod housekeeping;
 mod json;
 mod keys;
 mod kill;
 mod profile;
 mod query;
+mod race;
 mod round_trip;
+mod search;
 mod selection;
 mod shell;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod undo;
 
 use tests::world::World;
 

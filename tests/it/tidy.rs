@@ -277,7 +277,7 @@ fn every_code_of_an_error_is_tried() {
         ("net.version", "needs a program of another age; tried in transport"),
         ("disk.failed", "needs a failing disk; tried with a simulated one in store"),
         ("history.behind", "needs two vaults of one account, which come with mirrors"),
-        ("differs", "an answer of verbs that come later"),
+        ("differs", "an exit status of its own, tried in compare"),
         ("interrupted", "an exit status of its own, tried in kill"),
     ];
     for code in agent::fault::Code::ALL {

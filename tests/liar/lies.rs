@@ -72,9 +72,7 @@ fn below(dir: &Path, out: &mut Vec<PathBuf>) {
 
 /// All records of a kind in the vault's packs.
 fn stored(vault: &Path, kind: RecordKind) -> Vec<Vec<u8>> {
-    let mut files = Vec::new();
-    below(vault, &mut files);
-    files.retain(|file| file.extension().is_some_and(|end| end == "pack"));
+    let files = with_ending(vault, "pack");
     let readers = files.iter().map(|file| PackReader::open(&RealDisk, file).expect("a pack"));
     readers
         .flat_map(|reader| {
@@ -82,6 +80,45 @@ fn stored(vault: &Path, kind: RecordKind) -> Vec<Vec<u8>> {
             lines.map(|line| bytes(&reader.read(line).expect("a record"))).collect::<Vec<_>>()
         })
         .collect()
+}
+
+fn with_ending(vault: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    below(vault, &mut files);
+    files.retain(|file| file.extension().is_some_and(|end| end == ending));
+    files
+}
+
+/// Makes the sum of a received link right.
+fn mend(link: &mut minicbor::bytes::ByteVec) {
+    let sum = crc32c::crc32c(&link[..268]);
+    link[268..272].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// Lies in links wherever they are told.
+fn chain_of(change: impl Fn(&mut Vec<minicbor::bytes::ByteVec>) + Send + Sync + 'static) -> Lie {
+    Box::new(move |asked, _, said, say| match said {
+        Some(Said::Message(message)) => say(Said::Message(match asked {
+            Request::Open(_) => changed::<Opened>(&message, |opened| change(&mut opened.links)),
+            Request::Links(_) => changed::<LinksReply>(&message, |reply| change(&mut reply.links)),
+            _ => message,
+        })),
+        Some(other) => say(other),
+        None => true,
+    })
+}
+
+/// Lies in bodies wherever they are told: those that come along with the first answer do not.
+fn bodies(change: impl Fn(Option<Vec<u8>>) -> Option<Vec<u8>> + Send + Sync + 'static) -> Lie {
+    Box::new(move |asked, _, said, say| match said {
+        Some(Said::Message(message)) => say(Said::Message(match asked {
+            Request::Open(_) => changed::<Opened>(&message, |opened| opened.bodies.clear()),
+            Request::Bodies(_) => changed::<BodyReply>(&message, |reply| reply.body = change(reply.body.take())),
+            _ => message,
+        })),
+        Some(other) => say(other),
+        None => true,
+    })
 }
 
 fn fetches(asked: &Request) -> bool {
@@ -209,8 +246,7 @@ pub(crate) fn named(name: &str, vault: &Path) -> Lie {
             let stamp = move |link: &mut minicbor::bytes::ByteVec| {
                 // A receipt is the server's own word: only its sum has to be right.
                 link[256..264].copy_from_slice(&at.to_le_bytes());
-                let sum = crc32c::crc32c(&link[..268]);
-                link[268..272].copy_from_slice(&sum.to_le_bytes());
+                mend(link);
             };
             opened(move |opened| {
                 if let (Some(link), Some(head)) = (opened.links.last_mut(), &mut opened.head) {
@@ -226,7 +262,7 @@ pub(crate) fn named(name: &str, vault: &Path) -> Lie {
             let links = opened.links.clone();
             opened.links.extend(links);
         }),
-        "bodies-gone" => reply::<BodyReply>(|asked| matches!(asked, Request::Bodies(_)), |reply| reply.body = None),
+        "bodies-gone" => bodies(|_| None),
         "bodies-swapped" => opened(|opened| {
             opened.bodies.reverse();
             if let Some(body) = opened.bodies.first_mut() {
@@ -234,6 +270,39 @@ pub(crate) fn named(name: &str, vault: &Path) -> Lie {
                 body[last] ^= 1;
             }
         }),
+        "other-body" => {
+            // Another true body of the same account under the name that was asked for.
+            let other =
+                with_ending(vault, "body").into_iter().max_by_key(|file| fs::metadata(file).map_or(0, |m| m.len()));
+            let other = fs::read(other.expect("a body")).expect("a body");
+            bodies(move |_| Some(other.clone()))
+        }
+        "link-left-out" => chain_of(|links| {
+            if links.len() > 2 {
+                links.remove(links.len() - 2);
+            }
+        }),
+        "link-for-its-neighbour" => chain_of(|links| {
+            if let [.., before, last] = &mut links[..] {
+                before.clone_from(last);
+            }
+        }),
+        "link-of-another-kind" => chain_of(|links| {
+            if let Some(last) = links.last_mut() {
+                // The kind is signed.
+                last[5] = if last[5] == 1 { 2 } else { 1 };
+                mend(last);
+            }
+        }),
+        "foreign-links" => {
+            let foreign: Vec<Vec<u8>> =
+                with_ending(vault, "link").iter().map(|file| fs::read(file).expect("a link")).collect();
+            chain_of(move |links| {
+                let ours = links.first().map(|link| link[24..40].to_vec()).unwrap_or_default();
+                let others = foreign.iter().filter(|link| link[24..40] != ours);
+                *links = others.map(|link| link.clone().into()).collect();
+            })
+        }
         "more-links" => reply::<LinksReply>(|asked| matches!(asked, Request::Links(_)), |reply| reply.more = true),
         // ---- records ---------------------------------------------------------------------------------------------
         "no-boxes" => records(fetches, |_| None),

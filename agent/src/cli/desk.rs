@@ -139,8 +139,8 @@ pub struct Extras {
     pub new_source: Option<PassphraseSource>,
     /// Gives the recovery words.
     pub words_source: Option<PassphraseSource>,
-    /// What `--at` was understood to be, to be told with the version that it led to.
-    pub understood: Option<String>,
+    /// What version expressions were understood to be, to be told with the versions that they led to.
+    pub understood: Vec<String>,
 }
 
 /// What a verb works with.
@@ -174,7 +174,8 @@ impl Desk<'_> {
     }
 
     /// The same, with what `--at` was understood to be.
-    pub fn run_at(&self, understood: Option<String>) -> Result<Run> {
+    pub fn run_at(&self, understood: impl IntoIterator<Item = String>) -> Result<Run> {
+        let understood = understood.into_iter().collect();
         self.run_with(Extras { understood, ..Extras::default() })
     }
 
@@ -187,6 +188,7 @@ impl Desk<'_> {
             yes: self.settings.yes,
             source: self.settings.passphrase.clone(),
             zone: self.zone(),
+            understood: std::sync::Mutex::new(extras.understood.clone().into()),
             extras,
             chosen: std::sync::Mutex::default(),
         };
@@ -226,6 +228,7 @@ impl Desk<'_> {
             remote_program: self.settings.remote_program.clone(),
             stripes: self.settings.stripes,
             retry_ms: self.settings.retry_ms,
+            pin_file: self.settings.pin_file.as_ref().map(|file| folders.working.join(file)),
         })
     }
 

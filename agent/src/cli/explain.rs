@@ -98,6 +98,10 @@ pub const fn page(code: Code) -> Page {
             "The account has a key already. A key is bound to an account once and for all: a second one could not \
              read what the first one wrote. To use the account from another machine, recover its key there.",
         ),
+        Code::GroupNone => (
+            "see `tuckbox group list`",
+            "The vault has no group of this name. Groups are made by an administrator with `tuckbox group create`.",
+        ),
         Code::VersionNone => (
             "see `tuckbox versions`",
             "No version fits the expression: the account has none yet, none was received by that time, or no id (or \
@@ -221,8 +225,9 @@ pub const fn page(code: Code) -> Page {
         ),
         Code::HistoryBehind => (
             "use the vault that is ahead, or `tuckbox check --accept-history SEQ`",
-            "This vault is shorter than what another vault of the same account showed. Reading is allowed; writing \
-             would make two histories.",
+            "A pin that was kept elsewhere (`pin_file`, or on paper) names a version that this vault does not have yet, \
+             or no more: it is an older copy, or was put back to an earlier state. Reading is allowed; writing would \
+             make two histories.",
         ),
         Code::GuardMassDeletion => (
             "look at the source; if it is right, run again with `--accept-deletions`",
@@ -239,6 +244,11 @@ pub const fn page(code: Code) -> Page {
             "add `--yes` if you mean it",
             "The command changes or removes something that exists, and nobody confirmed it. At a terminal it asks; \
              elsewhere it needs `--yes`.",
+        ),
+        Code::PolicyKept => (
+            "make a newer version first, or take the pin away with `tuckbox pin --undo`",
+            "The newest version of an account and pinned versions are never forgotten: the newest says where every \
+             source stands, and a pin is a promise.",
         ),
         Code::Differs => (
             "nothing to do; the output shows what differs",

@@ -111,6 +111,8 @@ pub struct Settings {
     pub stripes: Option<usize>,
     /// So long a lost connection is tried again, milliseconds; some minutes when not chosen.
     pub retry_ms: Option<u64>,
+    /// A second place for the pin.
+    pub pin_file: Option<String>,
     /// The host label.
     pub host: String,
     /// May people be asked.
@@ -166,6 +168,7 @@ impl Settings {
             remote_program: text(&keys::REMOTE_PROGRAM)?,
             stripes: stripes(text(&keys::STRIPES)?.as_deref())?,
             retry_ms: retry(text(&keys::RETRY)?.as_deref())?,
+            pin_file: text(&keys::PIN_FILE)?,
             host: text(&keys::HOST)?.unwrap_or_else(|| world.host.clone()),
             may_ask: may_ask(matches, world),
             yes: matches.get_flag("yes"),

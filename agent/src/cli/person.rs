@@ -1,5 +1,6 @@
 //! The person at the command line, as the engine sees them: asked at the terminal, or answered for by options.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use jiff::tz::TimeZone;
@@ -7,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::desk::{Extras, Face};
 use crate::ask::{Keyboard, PassphraseSource};
-use crate::engine::job::{HostKeyQuestion, Overwrite, Passphrase, Person, RestorePlan, VersionRow};
+use crate::engine::job::{AppendPlan, HostKeyQuestion, Overwrite, Passphrase, Person, RestorePlan, VersionRow};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
@@ -27,6 +28,8 @@ pub struct Answers {
     pub(super) source: Option<PassphraseSource>,
     pub(super) zone: TimeZone,
     pub(super) extras: Extras,
+    /// What expressions were understood to be, in the order in which their versions are picked.
+    pub(super) understood: Mutex<VecDeque<String>>,
     /// A passphrase that was just chosen: it is not asked for again in the same breath.
     pub(super) chosen: Mutex<Option<Passphrase>>,
 }
@@ -171,13 +174,47 @@ impl Person for Answers {
         }
     }
 
+    fn append(&self, plan: &AppendPlan) -> Result<()> {
+        for line in appended(plan) {
+            self.face.tell(&line)?;
+        }
+        if self.yes {
+            return Ok(());
+        }
+        let refused = || Fault::new(Code::PolicyConfirm, "it was not confirmed; no version was appended");
+        if !self.may_ask {
+            return Err(refused());
+        }
+        let answer = self.ask_text("Go on? [y/N] ")?.to_ascii_lowercase();
+        if matches!(answer.as_str(), "y" | "yes") { Ok(()) } else { Err(refused().hint("`-n` only tells")) }
+    }
+
     fn picked(&self, version: &VersionRow) {
-        let Some(understood) = &self.extras.understood else { return };
+        let Some(understood) = lock(&self.understood).pop_front() else { return };
         let id = version.id.get(..8).unwrap_or(&version.id);
         let received = time::show(version.received_at_ms, &self.zone);
         // Told on the side; a stream that is gone is noticed where it matters.
         self.face.note(&format!("{understood}: version {id}, received {received}")).unwrap_or_default();
     }
+}
+
+/// What is said before a version is appended that no backup made.
+fn appended(plan: &AppendPlan) -> Vec<String> {
+    let files = |number| counted(number, "file", "files");
+    let mut lines = vec![format!(
+        "This appends {}: {}, {}, where the newest version has {}.",
+        plan.what,
+        files(plan.files),
+        size(plan.bytes),
+        files(plan.before_files)
+    )];
+    let gone = plan.before_files.saturating_sub(plan.files);
+    if gone > 0 {
+        let share = if gone > plan.before_files / 2 { ", more than half of all" } else { "" };
+        lines.push(format!("{} fewer{share}. All earlier versions keep them.", counted(gone, "file", "files")));
+    }
+    lines.push("Nothing on the disk is touched; the next backup of a source that is there wins over this.".to_owned());
+    lines
 }
 
 fn in_place(plan: &RestorePlan) -> Vec<String> {

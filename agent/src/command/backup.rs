@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Verb, file, local, many, paths, short, switch, texts};
+use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
-use crate::config::{Table, keys};
-use crate::engine::job::{BackupJob, BackupSummary, SourceJob, StdinJob};
+use crate::config::{Key, Spot, Table, keys};
+use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, StdinJob};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
-use crate::source::read_list;
+use crate::source::{Given, SelectionOptions, read_list};
 use crate::units::{count, counted, duration, parse_size, size};
 use crate::world::absolute;
 
@@ -28,24 +28,12 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {
-    command
-        .arg(local(paths("path", "What to back up [default: every [[source]] of the configuration]")))
-        .arg(many("exclude", "PATTERN", "Leave out what matches").short('e'))
-        .arg(many("iexclude", "PATTERN", "The same, with upper and lower case alike"))
-        .arg(file("exclude-file", "FILE", "Leave out what matches a pattern of this file").action(ArgAction::Append))
-        .arg(switch("exclude-caches", "Leave out the content of directories marked by a CACHEDIR.TAG"))
-        .arg(many("exclude-if-present", "NAME[:TEXT]", "Leave out the content of directories that hold this file"))
-        .arg(
-            Arg::new("exclude-larger-than")
-                .long("exclude-larger-than")
-                .value_name("SIZE")
-                .value_parser(parse_size)
-                .help("Leave out larger files (4M, 1.5G; units of 1,024)"),
-        )
-        .arg(switch("one-file-system", "Stay on the file system of each source").short('x'))
+    let command = command.arg(local(paths("path", "What to back up [default: every [[source]] of the configuration]")));
+    rules(command)
         .arg(
             file("files-from", "FILE", "Also back up the paths in this file, one a line (- for standard input)")
                 .action(ArgAction::Append),
@@ -60,6 +48,24 @@ fn build(command: Command) -> Command {
         .arg(Arg::new("host").long("host").value_name("LABEL").help("Host label [default: this host's full name]"))
         .arg(switch("dry-run", "Tell what would be done; send nothing").short('n'))
         .arg(switch("accept-deletions", "Go on although much of a source is gone"))
+}
+
+/// What is left out: also for verbs that ask about it.
+pub(super) fn rules(command: Command) -> Command {
+    command
+        .arg(many("exclude", "PATTERN", "Leave out what matches").short('e'))
+        .arg(many("iexclude", "PATTERN", "The same, with upper and lower case alike"))
+        .arg(file("exclude-file", "FILE", "Leave out what matches a pattern of this file").action(ArgAction::Append))
+        .arg(switch("exclude-caches", "Leave out the content of directories marked by a CACHEDIR.TAG"))
+        .arg(many("exclude-if-present", "NAME[:TEXT]", "Leave out the content of directories that hold this file"))
+        .arg(
+            Arg::new("exclude-larger-than")
+                .long("exclude-larger-than")
+                .value_name("SIZE")
+                .value_parser(parse_size)
+                .help("Leave out larger files (4M, 1.5G; units of 1,024)"),
+        )
+        .arg(switch("one-file-system", "Stay on the file system of each source").short('x'))
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
@@ -82,7 +88,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 fn exit(summary: &BackupSummary) -> Exit {
     if summary.sources_guarded > 0 {
         Exit::Refused
-    } else if summary.errors > 0 || summary.sources_missing > 0 {
+    } else if summary.errors > 0 || summary.sources_missing > 0 || summary.with_holes {
         Exit::Partial
     } else {
         Exit::Ok
@@ -142,6 +148,48 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
 
 fn guard_share(top: &Table) -> u32 {
     top.number(&keys::GUARD_SHARE).and_then(|share| u32::try_from(share).ok()).unwrap_or(500)
+}
+
+/// The sources of the configuration, or these instead, each with the options of the command line and with rules that say
+/// where they stand.
+pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Vec<RuledSource> {
+    let tables: Vec<(Vec<u8>, Table)> = if given.is_empty() {
+        let path = |table: &Table| source_of(table, "").path;
+        desk.config.sources.iter().map(|table| (path(table), table.clone())).collect()
+    } else {
+        let table = |path: &[u8]| {
+            let same = |table: &&Table| table.text(&keys::SOURCE_PATH).is_some_and(|t| same_path(path, t.as_bytes()));
+            desk.config.sources.iter().find(same).cloned().unwrap_or_default()
+        };
+        given.into_iter().map(|path| (path.clone(), table(&path))).collect()
+    };
+    let config = |table: &Table, key: &Key| {
+        let file = |spot: Spot| desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
+        let told = |spot: Spot| format!("{}:{}", file(spot).unwrap_or_default(), spot.line);
+        table.get(key).map_or_else(String::new, |(_, spot)| told(spot))
+    };
+    let ruled = tables.into_iter().map(|(path, table)| {
+        // The table's own rules say their line; what is added on the command line says its option.
+        let mut line = SourceJob { path: path.clone(), ..source_of(&Table::default(), "") };
+        add_options(&mut line, matches, desk, None);
+        let own = source_of(&table, "");
+        let both = |key: &Key, own: Vec<String>, flag: &str, line: &[String]| {
+            let own = own.into_iter().map(|text| Given::new(text, config(&table, key)));
+            own.chain(line.iter().map(|text| Given::new(text.as_bytes(), flag))).collect::<Vec<_>>()
+        };
+        let rules = SelectionOptions {
+            exclude: both(&keys::SOURCE_EXCLUDE, own.exclude, "--exclude", &line.exclude),
+            iexclude: both(&keys::SOURCE_IEXCLUDE, own.iexclude, "--iexclude", &line.iexclude),
+            exclude_files: own.exclude_file.into_iter().chain(line.exclude_file).collect(),
+            iexclude_files: Vec::new(),
+            exclude_caches: own.exclude_caches || line.exclude_caches,
+            exclude_if_present: own.if_present.into_iter().chain(line.if_present).map(String::into_bytes).collect(),
+            larger_than: line.larger_than.or(own.larger_than),
+            one_file_system: own.one_file_system || line.one_file_system,
+        };
+        RuledSource { path: path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(&path).to_vec(), rules }
+    });
+    ruled.collect()
 }
 
 /// The rules of a `[[source]]`.
@@ -229,8 +277,21 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     };
     lines.push(format!("  read {}, {} new, sent {sent} in {time}", size(s.read_bytes), size(s.new_bytes)));
     if s.healed > 0 {
-        let healed = counted(s.healed, "chunk or node", "chunks and nodes");
-        lines.push(format!("  gave the vault {healed} back that it had lost"));
+        let mut healed = Vec::new();
+        for (number, one, several) in [
+            (s.healed_chunks, "chunk", "chunks"),
+            (s.healed_nodes, "node", "nodes"),
+            (s.healed_bodies, "body", "bodies"),
+        ] {
+            if number > 0 {
+                healed.push(counted(number, one, several));
+            }
+        }
+        let versions = counted(s.healed_versions, "version", "versions");
+        lines.push(format!("  healed {}, {versions} complete again", healed.join(" and ")));
+    }
+    if s.with_holes {
+        lines.push("  this version has holes: the vault has lost something of it that is not here any more".to_owned());
     }
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");

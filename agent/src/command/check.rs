@@ -3,11 +3,12 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{CheckJob, CheckSummary, FindingRow};
-use crate::fault::{Exit, Result};
+use crate::engine::pin::Pin;
+use crate::fault::{Code, Exit, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::units::{count, counted, duration, parse_share, size};
 
@@ -18,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Own,
 };
 
 fn build(command: Command) -> Command {
@@ -31,6 +33,13 @@ fn build(command: Command) -> Command {
                 .help("Also fetch, open and hash this share of the content here"),
         )
         .arg(switch("full", "Also fetch, open and hash all content here").conflicts_with("sample"))
+        .arg(
+            Arg::new("pin")
+                .long("pin")
+                .value_name("PIN")
+                .value_parser(|text: &str| Pin::parse(text))
+                .help("Also compare the history with a pin that was kept on paper (`key pin` shows it)"),
+        )
         .arg(
             Arg::new("accept-history")
                 .long("accept-history")
@@ -56,15 +65,23 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         read_data: matches.get_flag("read-data"),
         sample_permille: matches.get_one::<u32>("sample").copied(),
         full: matches.get_flag("full"),
+        pin: matches.get_one::<Pin>("pin").copied(),
         accept_history: matches.get_one::<u64>("accept-history").copied(),
     };
-    let summary = desk.engine().check(&desk.run()?, job, &mut |row| match &desk.face {
-        Face::Json(stream) => stream.record("finding", &record(&row)),
-        Face::Plain(plain) => lines(&row).iter().try_for_each(|line| plain.line(line)),
+    let mut exit = Exit::Ok;
+    let summary = desk.engine().check(&desk.run()?, job, &mut |row| {
+        if row.damage {
+            let code = Code::ALL.iter().find(|code| code.name() == row.code);
+            exit = exit.worse(code.map_or(Exit::Damaged, |code| code.exit()));
+        }
+        match &desk.face {
+            Face::Json(stream) => stream.record("finding", &record(&row)),
+            Face::Plain(plain) => lines(&row).iter().try_for_each(|line| plain.line(line)),
+        }
     })?;
     told(&summary).iter().try_for_each(|line| desk.face.say(line))?;
     desk.face.summary("check", &summary)?;
-    Ok(if summary.damaged > 0 { Exit::Damaged } else { Exit::Ok })
+    Ok(exit)
 }
 
 fn record(row: &FindingRow) -> FindingRecord<'_> {
@@ -108,7 +125,7 @@ fn told(s: &CheckSummary) -> Vec<String> {
         (0, odd) => format!("Everything is there; {} should be looked at.", counted(odd, "finding", "findings")),
         (damaged, _) => {
             format!(
-                "{} of damage. Next:  tuckbox backup  (stores again what it still has)",
+                "{} of damage. Next:  tuckbox backup  (gives back what its sources still have)",
                 counted(damaged, "finding", "findings")
             )
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command};
 use store::tree::Kind;
 
-use super::{Verb, some_path};
+use super::{Changes, Verb, some_path};
 use crate::cli::{Desk, inside_desk};
 use crate::complete::offer::{Choice, Knows, Name, Place, offer};
 use crate::complete::scripts::SHELLS;
@@ -26,6 +26,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Nothing,
 };
 
 /// So long a person waits for a Tab, and for a server far away no longer.

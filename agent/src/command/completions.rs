@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::Verb;
+use super::{Changes, Verb};
 use crate::cli::Desk;
 use crate::complete::scripts;
 use crate::fault::{Exit, Result};
@@ -14,6 +14,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::globals::{Origin, lookup};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -22,6 +22,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

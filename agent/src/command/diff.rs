@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use store::tree::Kind;
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{Change, DiffJob, DiffRow, DiffSummary};
@@ -19,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {
@@ -27,6 +28,7 @@ fn build(command: Command) -> Command {
         .arg(version("to", "B").help("Later version"))
         .arg(super::paths("path", "Only below this path").num_args(0..=1))
         .arg(switch("metadata", "Show files of which only metadata differs, too"))
+        .arg(switch("exit-code", "Exit with 4 when anything differs"))
 }
 
 fn version(id: &'static str, name: &'static str) -> Arg {
@@ -49,30 +51,26 @@ struct DiffRecord {
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let version = |name: &str| desk.version(matches.get_one::<String>(name).map_or("", String::as_str));
     let (from, to) = (version("from")?, version("to")?);
+    let understood = [format!("from {}", from.sentence), format!("to {}", to.sentence)];
     let job = DiffJob {
         from: from.at,
         to: to.at,
         path: desk.paths(matches, "path").pop(),
         metadata: matches.get_flag("metadata"),
     };
-    let summary = desk.engine().diff(&desk.run()?, job, &mut |row| match &desk.face {
+    let exit_code = matches.get_flag("exit-code");
+    let summary = desk.engine().diff(&desk.run_at(understood)?, job, &mut |row| match &desk.face {
         Face::Json(stream) => stream.row("diff", &record(&row)),
         Face::Plain(plain) => plain.line(&line(&row)),
     })?;
     desk.face.say(&told(&summary))?;
     desk.face.summary("diff", &summary)?;
-    Ok(Exit::Ok)
+    Ok(if exit_code && summary != DiffSummary::default() { Exit::Differs } else { Exit::Ok })
 }
 
 fn record(row: &DiffRow) -> DiffRecord {
     DiffRecord {
-        change: match row.change {
-            Change::Added => "added",
-            Change::Removed => "removed",
-            Change::Content => "content",
-            Change::Metadata => "metadata",
-            Change::Kind => "kind",
-        },
+        change: change_name(row.change),
         path: PathText::from(row.path.as_slice()),
         kind: super::ls::kind_name(row.kind),
         before_bytes: row.size_before,
@@ -80,15 +78,30 @@ fn record(row: &DiffRow) -> DiffRecord {
     }
 }
 
+/// The word for a change in records.
+pub(super) fn change_name(change: Change) -> &'static str {
+    match change {
+        Change::Added => "added",
+        Change::Removed => "removed",
+        Change::Content => "content",
+        Change::Metadata => "metadata",
+        Change::Kind => "kind",
+    }
+}
+
 /// As restic has it: `+` new, `-` gone, `M` content, `U` metadata, `T` kind.
-fn line(row: &DiffRow) -> String {
-    let letter = match row.change {
+pub(super) fn letter(change: Change) -> char {
+    match change {
         Change::Added => '+',
         Change::Removed => '-',
         Change::Content => 'M',
         Change::Metadata => 'U',
         Change::Kind => 'T',
-    };
+    }
+}
+
+fn line(row: &DiffRow) -> String {
+    let letter = letter(row.change);
     let slash = if row.kind == Kind::Dir { "/" } else { "" };
     let sizes = match (row.size_before, row.size_after) {
         (Some(before), Some(after)) if row.change == Change::Content => {

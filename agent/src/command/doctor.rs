@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::Verb;
+use super::{Changes, Verb};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{DoctorRow, Health};
 use crate::fault::{Exit, Result};
@@ -17,6 +17,7 @@ pub(super) const VERB: Verb = Verb {
     build: |command: Command| command,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 #[derive(Serialize)]

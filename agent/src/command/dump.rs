@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{ArgMatches, Command};
 
-use super::{Verb, at, file};
+use super::{Changes, Verb, at, file};
 use crate::cli::Desk;
 use crate::engine::job::DumpJob;
 use crate::fault::{Code, Exit, Fault, Result};
@@ -18,6 +18,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {
@@ -43,7 +44,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         }
         Some(output) => {
             let name = for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(output.as_os_str()));
-            let failed = |e: std::io::Error| Fault::new(Code::System, format!("cannot write {name}")).because(e);
+            let failed = |e: std::io::Error| Fault::new(Code::of(&e), format!("cannot write {name}")).because(e);
             let mut to = std::io::BufWriter::new(std::fs::File::create(&output).map_err(failed)?);
             let summary = desk.engine().dump(&desk.run_at(understood)?, job, &mut to)?;
             to.flush().map_err(failed)?;

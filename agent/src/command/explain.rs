@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::Verb;
+use super::{Changes, Verb};
 use crate::cli::explain::{code_named, nearest_code, page};
 use crate::cli::json::exit_number;
 use crate::cli::table::{Side, Table};
@@ -18,6 +18,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {

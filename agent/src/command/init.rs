@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{InitJob, Made, Run};
 use crate::fault::{Exit, Result};
@@ -18,6 +18,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

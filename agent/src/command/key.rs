@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde::Serialize;
 
-use super::{Verb, file, switch};
+use super::{Changes, Verb, file, switch};
 use crate::ask::PassphraseSource;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Extras, Face};
@@ -29,6 +32,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {
@@ -66,6 +70,10 @@ fn build(command: Command) -> Command {
             Command::new("export").about("Copy the key file, to be kept elsewhere").arg(
                 file("output", "FILE", "Write to this file (must not exist) and not to standard output").short('o'),
             ),
+        )
+        .subcommand(
+            Command::new("pin")
+                .about("Show the pin: where the history ends, to be kept on paper or elsewhere (`check --pin`)"),
         )
         .subcommand(Command::new("words").about("Show the 24 recovery words, to be written down"))
         .subcommand(
@@ -107,6 +115,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         Some(("remove", below)) => remove(below, desk),
         Some(("passwd", below)) => passwd(below, desk),
         Some(("export", below)) => export(below, desk),
+        Some(("pin", _)) => pin(desk),
         Some(("words", _)) => words(desk),
         Some(("recover", below)) => recover(below, desk),
         Some(("rotate", _)) => rotate(desk),
@@ -178,8 +187,14 @@ fn remove(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 }
 
 fn passwd(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    let row = desk.engine().key_passwd(&desk.run_with(extras(matches))?)?;
-    done(desk, "Changed", &row)
+    let changed = desk.engine().key_passwd(&desk.run_with(extras(matches))?)?;
+    done(desk, "Changed", &changed.slot)?;
+    // One before is what was to be changed; further ones may be missed.
+    if changed.removed > 1 {
+        let gone = format!("The {} ways to open the key file before are gone; this is the only one.", changed.removed);
+        desk.face.say(&gone)?;
+    }
+    Ok(Exit::Ok)
 }
 
 fn export(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
@@ -194,18 +209,50 @@ fn export(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         return Ok(Exit::Ok);
     };
     let name = for_terminal(output.as_bytes());
-    let failed = |e: std::io::Error| Fault::new(Code::System, format!("cannot write the key to {name}")).because(e);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(desk.world.working.join(output))
-        .map_err(failed)?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(failed)?;
+    let failed = |e: std::io::Error| Fault::new(Code::of(&e), format!("cannot write the key to {name}")).because(e);
+    write_new(&desk.world.working.join(output), &key).map_err(failed)?;
     desk.face.row("key_export", &ExportRecord { file: &name })?;
     desk.face
         .say(&format!("Wrote the key to {name}. Whoever has it can read the backups; keep it apart from the vault."))?;
     Ok(Exit::Ok)
+}
+
+fn pin(desk: &Desk<'_>) -> Result<Exit> {
+    let row = desk.engine().key_pin(&desk.run()?)?;
+    match &desk.face {
+        Face::Json(stream) => stream.record("pin", &row)?,
+        Face::Plain(plain) => {
+            plain.note(&format!(
+                "The history of {} ends here now. Keep this apart from this machine and from the vault: it is no secret.",
+                harmless_line(&row.account)
+            ))?;
+            plain.line(&row.pin.to_string())?;
+            plain
+                .note("Whoever may have put the vault back to an earlier state is told by:  tuckbox check --pin PIN")?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// A file that is there whole or not at all, and never in the place of another.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let new = PathBuf::from(new);
+    let written = (|| {
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        match renameat_with(CWD, &new, CWD, path, RenameFlags::NOREPLACE) {
+            // Where the file system cannot do both in one step.
+            Err(Errno::INVAL | Errno::NOSYS) if !path.try_exists()? => std::fs::rename(&new, path),
+            done => Ok(done?),
+        }
+    })();
+    if written.is_err() {
+        drop(std::fs::remove_file(&new));
+    }
+    written
 }
 
 fn words(desk: &Desk<'_>) -> Result<Exit> {

@@ -4,7 +4,7 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 use store::tree::{Kind, Mark};
 
-use super::{Verb, at, paths, switch};
+use super::{Changes, Verb, at, paths, switch};
 use crate::cli::json::{PathText, rfc3339};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{EntryRow, ListJob};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {
@@ -31,8 +32,9 @@ fn build(command: Command) -> Command {
         .arg(switch("directory", "A directory itself and not what is in it").short('d'))
 }
 
+/// A name, as records tell it.
 #[derive(Serialize)]
-struct EntryRecord {
+pub(super) struct EntryRecord {
     #[serde(flatten)]
     path: PathText,
     kind: &'static str,
@@ -92,7 +94,7 @@ fn mark_name(mark: Mark) -> &'static str {
     }
 }
 
-fn record(row: &EntryRow) -> EntryRecord {
+pub(super) fn record(row: &EntryRow) -> EntryRecord {
     let millis = row.mtime.secs.saturating_mul(1000).saturating_add(i64::from(row.mtime.nanos / 1_000_000));
     let target = row.target.as_deref().map(crate::name::for_json);
     EntryRecord {
@@ -112,13 +114,14 @@ fn record(row: &EntryRow) -> EntryRecord {
     }
 }
 
-fn name(row: &EntryRow, desk: &Desk<'_>) -> String {
+/// A name in one line, a directory with a slash; in a shell without the directory where one is.
+pub(super) fn name(row: &EntryRow, desk: &Desk<'_>) -> String {
     let slash = if row.kind == Kind::Dir && row.path != b"/" { "/" } else { "" };
     format!("{}{slash}", for_terminal(desk.view.shown(&row.path)))
 }
 
 /// As `ls -l` has it.
-fn long_line(row: &EntryRow, desk: &Desk<'_>) -> String {
+pub(super) fn long_line(row: &EntryRow, desk: &Desk<'_>) -> String {
     let owner = |name: &[u8], number: u32| if name.is_empty() { number.to_string() } else { for_terminal(name) };
     let bytes = match row.device {
         Some((major, minor)) => format!("{major}, {minor}"),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, local, some_path};
+use super::{Changes, Verb, local, some_path};
 use crate::cli::{Desk, man};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::for_terminal;
@@ -17,6 +17,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {

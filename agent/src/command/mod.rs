@@ -1,30 +1,46 @@
 //! The verbs: one table, one file each. Parser, help, shell, completions and manual come from the table.
 
+mod account;
 mod backup;
 mod check;
+mod compare;
 mod complete;
 mod completions;
 mod config;
+mod delete;
 mod diff;
 mod doctor;
 mod dump;
 mod explain;
+mod find;
+mod forget;
+mod group;
+mod history;
+mod housekeep;
 mod init;
 mod key;
 mod ls;
 mod man;
+mod pin;
 mod query;
 mod restore;
+mod rollback;
 mod schema;
 mod serve;
 mod shell;
+mod terms;
+mod undelete;
 mod version;
 mod versions;
+mod which;
+mod why;
 
 use clap::{Arg, ArgMatches, Command};
 
 use crate::cli::Desk;
-use crate::fault::{Exit, Result};
+use crate::cli::json::rfc3339;
+use crate::engine::job::VersionMark;
+use crate::fault::{Code, Exit, Fault, Result};
 
 /// One verb.
 pub struct Verb {
@@ -40,6 +56,22 @@ pub struct Verb {
     pub run: fn(&ArgMatches, &Desk<'_>) -> Result<Exit>,
     /// Whether a configuration file that cannot be read is an error.
     pub needs_config: bool,
+    /// What it changes. A verb that changes anything has recipes in `tests/sweep/recipes.rs`, by which it is killed and
+    /// failed at each of its system calls.
+    pub changes: Changes,
+}
+
+/// The most lasting of what a verb changes. Caches do not count, nor the memory of what was seen of a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Nothing: it looks.
+    Nothing,
+    /// Files of the person's, where they asked for it.
+    Files,
+    /// What tuckbox itself keeps on this machine: keys and state.
+    Own,
+    /// The vault.
+    Vault,
 }
 
 impl Verb {
@@ -65,14 +97,27 @@ pub static VERBS: &[Verb] = &[
     backup::VERB,
     versions::VERB,
     ls::VERB,
+    find::VERB,
+    history::VERB,
     restore::VERB,
     dump::VERB,
     diff::VERB,
+    compare::VERB,
+    undelete::VERB,
+    rollback::VERB,
+    delete::VERB,
     check::VERB,
+    forget::VERB,
+    pin::VERB,
+    housekeep::VERB,
     key::VERB,
+    account::VERB,
+    group::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,
+    which::VERB,
+    why::VERB,
     shell::VERB,
     query::VERB,
     schema::VERB,
@@ -89,11 +134,18 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("list", "`tuckbox versions` lists versions, `tuckbox ls` what is in one"),
     ("mount", "nothing is mounted: look with `tuckbox ls`, fetch with `tuckbox restore` or `tuckbox dump`"),
     ("umount", "nothing is mounted: look with `tuckbox ls`, fetch with `tuckbox restore` or `tuckbox dump`"),
-    ("prune", "nothing to do: the vault looks after its space itself"),
-    ("compact", "nothing to do: the vault looks after its space itself"),
-    ("gc", "nothing to do: the vault looks after its space itself"),
-    ("forget", "no version is removed by hand yet; `tuckbox versions` lists them"),
-    ("delete", "no version is removed by hand yet; `tuckbox versions` lists them"),
+    ("prune", "`tuckbox housekeep`; what is kept: `tuckbox housekeep policy`"),
+    ("compact", "`tuckbox housekeep`"),
+    ("gc", "`tuckbox housekeep`"),
+    ("unpin", "`tuckbox pin --undo VERSION`"),
+    ("policy", "`tuckbox housekeep policy`"),
+    ("rewrite", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
+    ("recreate", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
+    ("rm", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
+    ("revert", "`tuckbox rollback --to TIME` appends a version like an earlier one"),
+    ("log", "`tuckbox history PATH` for the states of a path, `tuckbox versions` for the versions"),
+    ("search", "`tuckbox find PATTERN`"),
+    ("locate", "`tuckbox find PATTERN`"),
     ("create", "`tuckbox backup PATH`"),
     ("save", "`tuckbox backup PATH`"),
     ("put", "`tuckbox backup PATH`"),
@@ -152,6 +204,29 @@ fn many(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 /// Values of [`many`].
 fn texts(matches: &ArgMatches, name: &str) -> Vec<String> {
     matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
+}
+
+/// A record of a version in records about what is in it.
+#[derive(serde::Serialize)]
+struct VersionOf {
+    version_id: String,
+    sequence: u64,
+    received_at: String,
+}
+
+impl From<&VersionMark> for VersionOf {
+    fn from(mark: &VersionMark) -> Self {
+        Self { version_id: mark.id.clone(), sequence: mark.sequence, received_at: rfc3339(mark.received_at_ms) }
+    }
+}
+
+/// Refuses before anything is reached what nobody will be able to say yes to.
+fn needs_yes(desk: &Desk<'_>, what: &str) -> Result<()> {
+    if desk.settings.yes || desk.settings.may_ask {
+        return Ok(());
+    }
+    let fault = Fault::new(Code::PolicyConfirm, format!("{what} needs a confirmation"));
+    Err(fault.hint("add `--yes`; `-n` only tells what would be done"))
 }
 
 /// An id as people see it.

@@ -5,7 +5,7 @@ use std::io::BufReader;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Verb, at, local, some_path, switch};
+use super::{Changes, Verb, at, local, some_path, switch};
 use crate::cli::{Desk, Face, globals};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::for_terminal;
@@ -23,6 +23,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -1,8 +1,10 @@
 //! `restore`: writes files back, beside or in place.
 
+use std::path::PathBuf;
+
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, at, file, many, paths, short, switch, texts};
+use super::{Changes, Verb, at, file, many, paths, short, switch, texts};
 use crate::cli::{Desk, with_errors};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -17,10 +19,12 @@ pub(super) const VERB: Verb = Verb {
         "restore --at yesterday ~/docs",
         "restore --to /mnt/new --full-paths --verify",
         "restore ~/docs -n -v",
+        "restore --deleted-since 1h ~/docs",
     ],
     build,
     run,
     needs_config: true,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {
@@ -42,9 +46,22 @@ fn build(command: Command) -> Command {
         .arg(switch("verify", "Read everything back and compare"))
         .arg(switch("dry-run", "Tell what would be done; write nothing").short('n'))
         .arg(switch("full-paths", "Below DIR, keep whole paths").requires("to"))
+        .arg(
+            Arg::new("deleted-since")
+                .long("deleted-since")
+                .value_name("WHEN")
+                .allow_hyphen_values(true)
+                .conflicts_with_all(["at", "include", "exclude", "overwrite", "delete"])
+                .help("Only what was deleted since then (`1h`, `yesterday`): its last state; nothing there is touched"),
+        )
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    if let Some(since) = matches.get_one::<String>("deleted-since") {
+        let since = desk.version(since)?;
+        desk.face.note(&format!("looks at {} and all after it", since.sentence))?;
+        return super::undelete::to_disk(matches, desk, Some(since.at));
+    }
     let (at, understood) = desk.at(matches)?;
     let job = RestoreJob {
         at,
@@ -58,6 +75,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         dry_run: matches.get_flag("dry-run"),
         full_paths: matches.get_flag("full-paths"),
         list_items: desk.settings.verbose > 0,
+        confirmed: false,
     };
     // Known before anything is reached: nobody will be able to say yes.
     if job.to.is_none() && !job.dry_run && !desk.settings.yes && !desk.settings.may_ask {
@@ -66,12 +84,23 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     }
     let (to, dry_run) = (job.to.clone(), job.dry_run);
     let summary = desk.engine().restore(&desk.run_at(understood)?, job)?;
-    let to = to.map(|to| for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(to.as_os_str())));
-    told(&summary, to.as_deref(), dry_run).iter().try_for_each(|line| desk.face.say(line))?;
+    show(desk, &summary, to, dry_run)?;
     desk.face.summary("restore", &summary)?;
+    Ok(exit(&summary))
+}
+
+/// Tells what was restored, and where to.
+pub(super) fn show(desk: &Desk<'_>, summary: &RestoreSummary, to: Option<PathBuf>, dry_run: bool) -> Result<()> {
+    let to = to.map(|to| for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(to.as_os_str())));
+    told(summary, to.as_deref(), dry_run).iter().try_for_each(|line| desk.face.say(line))
+}
+
+/// What a restore comes to.
+pub(super) fn exit(summary: &RestoreSummary) -> Exit {
     // Worse than a file that could not be written: another restore will not bring it back.
     let damaged = if summary.files_damaged > 0 { Exit::Damaged } else { Exit::Ok };
-    Ok(damaged.worse(with_errors(summary.errors + summary.files_skipped)))
+    let doubtful = u64::from(summary.history_doubtful);
+    damaged.worse(with_errors(summary.errors + summary.files_skipped + doubtful))
 }
 
 fn overwrite(matches: &ArgMatches) -> Overwrite {
@@ -102,6 +131,11 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
         if number > 0 {
             lines.push(format!("  {} {what}", count(number)));
         }
+    }
+    if s.history_doubtful {
+        lines.push(
+            "  this may not be the newest version: the vault does not show all that was seen of it here".to_owned(),
+        );
     }
     lines
 }

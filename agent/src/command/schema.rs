@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use super::Verb;
+use super::{Changes, Verb};
 use crate::cli::Desk;
 use crate::fault::{Exit, Result};
 
@@ -13,6 +13,7 @@ pub(super) const VERB: Verb = Verb {
     build: |command: Command| command,
     run,
     needs_config: false,
+    changes: Changes::Nothing,
 };
 
 fn run(_: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {

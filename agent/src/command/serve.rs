@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgMatches, Command};
 use transport::carrier::remote::read_back;
 
-use super::{Verb, switch};
+use super::{Changes, Verb, switch};
 use crate::cli::Desk;
 use crate::engine::job::{Role, ServeJob};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -21,17 +21,15 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
+    changes: Changes::Vault,
 };
-
-const ROLES: [(&str, Role); 4] =
-    [("backup", Role::Backup), ("append", Role::Append), ("read", Role::Read), ("admin", Role::Admin)];
 
 fn build(command: Command) -> Command {
     command.arg(switch("stdio", "Speak over standard input and output").required(true)).arg(
         Arg::new("role")
             .long("role")
             .value_name("ROLE")
-            .value_parser(ROLES.map(|(name, _)| name))
+            .value_parser(Role::ALL.map(Role::name))
             .help("What the client may do at most; what it asks for can only narrow it [default: backup]"),
     )
 }
@@ -62,7 +60,13 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         Some(vault) => vault,
         None => desk.world.folders()?.data.join("vault"),
     };
-    let job = ServeJob { vault, account: said.account, role: said.role.unwrap_or(Role::Backup), refusal };
+    let job = ServeJob {
+        vault,
+        account: said.account,
+        role: said.role.unwrap_or(Role::Backup),
+        home: desk.world.home.clone(),
+        refusal,
+    };
     desk.engine().serve(&desk.run()?, job)?;
     Ok(Exit::Ok)
 }
@@ -72,7 +76,7 @@ fn said(matches: &ArgMatches, desk: &Desk<'_>) -> Said {
     Said {
         vault: matches.get_one::<String>("vault").map(|vault| vault_path(vault, desk)),
         account: matches.get_one::<String>("account").cloned(),
-        role: matches.get_one::<String>("role").and_then(|name| role_named(name)),
+        role: matches.get_one::<String>("role").and_then(|name| Role::named(name)),
     }
 }
 
@@ -83,10 +87,6 @@ fn vault_path(vault: &str, desk: &Desk<'_>) -> PathBuf {
     PathBuf::from(OsString::from_vec(absolute_plain(home, OsStr::new(below))))
 }
 
-fn role_named(name: &str) -> Option<Role> {
-    ROLES.iter().find(|(role, _)| *role == name).map(|(_, role)| *role)
-}
-
 /// What the words say that a client sent beside a forced command. They are only ever read, never run.
 fn client_words(words: &str, desk: &Desk<'_>) -> Result<Said> {
     let refused = || {
@@ -94,7 +94,7 @@ fn client_words(words: &str, desk: &Desk<'_>) -> Result<Said> {
             .because(format!("the client asked for \"{}\"", harmless_line(words)))
     };
     let asked = read_back(words).ok_or_else(refused)?;
-    let role = asked.role.map(|name| role_named(&name).ok_or_else(refused)).transpose()?;
+    let role = asked.role.map(|name| Role::named(&name).ok_or_else(refused)).transpose()?;
     Ok(Said { vault: asked.vault.map(|vault| vault_path(&vault, desk)), account: asked.account, role })
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Verb, at, switch};
+use super::{Changes, Verb, at, switch};
 use crate::cli::{Desk, globals};
 use crate::fault::{Code, Exit, Fault, Result};
 
@@ -13,6 +13,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::Verb;
+use super::{Changes, Verb};
 use crate::cli::{Desk, Face, json};
 use crate::fault::{Exit, Result};
 
@@ -14,6 +14,7 @@ pub(super) const VERB: Verb = Verb {
     build: |command: Command| command,
     run,
     needs_config: false,
+    changes: Changes::Nothing,
 };
 
 #[derive(Serialize)]

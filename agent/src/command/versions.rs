@@ -3,7 +3,7 @@
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Verb, many, short, switch, texts};
+use super::{Changes, Verb, many, short, switch, texts};
 use crate::cli::json::{PathText, rfc3339};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
+    changes: Changes::Nothing,
 };
 
 fn build(command: Command) -> Command {
@@ -41,7 +42,20 @@ struct VersionRecord {
     files: u64,
     dirs: u64,
     bytes: u64,
+    /// Only when it has some.
+    #[serde(skip_serializing_if = "is_false")]
+    holes: bool,
+    pinned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trash_until: Option<String>,
     sources: Vec<SourceRecord>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[derive(Serialize)]
@@ -86,6 +100,10 @@ fn record(row: &VersionRow) -> VersionRecord {
         files: row.files,
         dirs: row.dirs,
         bytes: row.bytes,
+        holes: row.holes,
+        pinned: row.pinned_until_ms.is_some(),
+        pinned_until: row.pinned_until_ms.filter(|until| *until != 0).map(rfc3339),
+        trash_until: row.trash_until_ms.map(rfc3339),
         sources: row.sources.iter().map(source_record).collect(),
     }
 }
@@ -118,7 +136,7 @@ fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
     let several = hosts.len() > 1;
     for row in rows {
         let sources: Vec<String> = row.sources.iter().map(|source| source_text(source, several)).collect();
-        let sources = if row.partial { format!("(partial) {}", sources.join(", ")) } else { sources.join(", ") };
+        let sources = format!("{}{}", marks(row), sources.join(", "));
         table.row(vec![
             row.sequence.to_string(),
             short(&row.id).to_owned(),
@@ -130,6 +148,20 @@ fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
         ]);
     }
     table
+}
+
+/// What is to be known of a version before its sources.
+fn marks(row: &VersionRow) -> String {
+    let mut marks = String::new();
+    for (has, word) in [
+        (row.partial, "(partial) "),
+        (row.pinned_until_ms.is_some(), "(pinned) "),
+        (row.trash_until_ms.is_some(), "(in the trash) "),
+        (row.holes, "(with holes) "),
+    ] {
+        marks.push_str(if has { word } else { "" });
+    }
+    marks
 }
 
 fn source_text(source: &SourceRow, with_host: bool) -> String {

@@ -123,6 +123,11 @@ keys! {
          begins anew whenever something has got through. With 0 it is tried once.",
         "10min", "\"1h\"",
         env "TUCKBOX_RETRY";
+    PIN_FILE = Top "pin_file" Kind::Path,
+        "A second place for the pin, beside the state directory: a file on another disk or machine. What the vault shows \
+         may not be shorter than it or different.",
+        "none", "\"/media/usb/tuckbox-pins\"",
+        env "TUCKBOX_PIN_FILE";
     HOST = Top "host" Kind::Text,
         "The host label of what is backed up, and the name that init gives to a new account.",
         "the full name of this host, lower case", "\"laptop\"",

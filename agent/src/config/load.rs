@@ -1,6 +1,5 @@
 //! From files to one configuration: the file, and what it includes.
 
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -109,17 +108,11 @@ pub(super) fn text_of(file: &Path) -> Result<Option<String>> {
         let bytes = file.as_os_str().as_bytes();
         Fault::new(Code::Config, format!("cannot read {}", shown(file))).because(cause).path(bytes)
     };
-    let opened = match std::fs::File::open(file) {
-        Ok(opened) => opened,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(broken(&e)),
-    };
-    let mut text = String::new();
-    opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| broken(&e))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(broken(&"it is larger than 1 MiB"));
+    match crate::plain_file::read(file, FILE_BYTES_MAX) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| broken(&"it is not UTF-8")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(broken(&e)),
     }
-    Ok(Some(text))
 }
 
 #[cfg(test)]

@@ -20,8 +20,10 @@ use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
 use super::patience::Again;
+use super::pin::{Pin, PinFile};
 use super::queue::lock;
 use super::remote::{Incoming, Next, Remote};
+use super::retention::Fates;
 use super::state::{AccountState, StateDir};
 use super::trouble::protocol;
 use crate::event::{Event, Phase};
@@ -73,8 +75,8 @@ pub struct Account {
     pub clock_ahead_ms: i64,
     /// Bytes free on the vault's disk.
     pub free_bytes: Option<u64>,
-    /// Chunks and nodes that the vault has lost and would take back.
-    pub wanted: u64,
+    /// Something that versions need is damaged or gone in the vault; names the list of it.
+    pub wanted: Option<u64>,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -86,6 +88,8 @@ pub struct Account {
     history: Arc<Mutex<History>>,
     state: Arc<Mutex<AccountState>>,
     state_dir: StateDir,
+    /// Where the pin is kept besides.
+    pin_file: Option<PinFile>,
     /// The vault shows less or something else than it once showed.
     pub suspicion: Option<Fault>,
 }
@@ -140,6 +144,7 @@ impl Account {
             state: Arc::clone(&self.state),
             state_dir: self.state_dir.clone(),
             suspicion: self.suspicion.clone(),
+            pin_file: self.pin_file.clone(),
             ..*self
         }
     }
@@ -206,7 +211,8 @@ impl Account {
         if shown > history.sequence() {
             history.catch_up(&remote)?;
         }
-        let suspicion = history.compare(pin);
+        let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, opened.vault, row.id));
+        let suspicion = history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history));
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
         let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
@@ -220,7 +226,7 @@ impl Account {
             vault: opened.vault,
             clock_ahead_ms: opened.now_ms.saturating_sub(run.clock.now_ms()),
             free_bytes: opened.free_bytes,
-            wanted: opened.wanted.unwrap_or(0),
+            wanted: opened.wanted,
             row,
             keys,
             keyring,
@@ -229,16 +235,9 @@ impl Account {
             history: Arc::new(Mutex::new(history)),
             state: Arc::new(Mutex::new(state)),
             state_dir,
+            pin_file,
             suspicion,
         })
-    }
-
-    /// Chunks and nodes that the vault has lost, as it is now.
-    pub fn wanted_now(&self) -> Result<u64> {
-        let open =
-            Open { account: Some(self.row.name.clone()), keys: Vec::new(), after: u64::MAX, client: String::new() };
-        let opened: Opened = self.remote.ask(&Request::Open(open))?;
-        Ok(opened.wanted.unwrap_or(0))
     }
 
     /// Refuses to write into a vault whose history is not the one that was seen before.
@@ -272,6 +271,13 @@ impl Account {
                 self.run.watcher.event(&Event::Warning(&fault));
             }
         }
+        let older = |kept: Option<Pin>| kept.is_none_or(|kept| kept.sequence < head.sequence);
+        if let Some(file) = &self.pin_file
+            && file.read().is_ok_and(older)
+            && let Err(fault) = file.write(Pin::of(head))
+        {
+            self.run.watcher.event(&Event::Warning(&fault));
+        }
     }
 
     /// Takes the history that the vault shows as the true one, when its newest link has this number.
@@ -286,8 +292,13 @@ impl Account {
             if let Some(head) = head {
                 state.set_head(head);
             }
+            state.accepted = sequence;
             state.own_roots.clear();
-        })
+        })?;
+        match (&self.pin_file, head) {
+            (Some(file), Some(head)) => file.write(Pin::of(head)),
+            _ => Ok(()),
+        }
     }
 
     /// Changes what is remembered of this account, as it is now: another process of ours may have changed it too.
@@ -327,11 +338,31 @@ impl Account {
     /// What a version names. `None` when its body is gone.
     pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
         let body = lock(&self.history).body(&self.remote, link.link().body)?;
-        if body.is_none() {
-            let sequence = link.link().sequence;
+        let sequence = link.link().sequence;
+        if body.is_none() && !Fates::of(self)?.may_be_missing(sequence) {
             let fault =
                 Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
             self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
+        }
+        body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
+    }
+
+    /// What the newest version names, for a version that is to follow it: all sources that the run is not about come
+    /// from there, so without it they would vanish. `None` when there is no version, or when a person has taken the
+    /// history as it is.
+    pub fn newest_version(&self) -> Result<Option<VersionBody>> {
+        let Some(link) = self.version_links(false).pop() else { return Ok(None) };
+        let body = lock(&self.history).body(&self.remote, link.link().body)?;
+        let (sequence, newest) = (link.link().sequence, lock(&self.history).sequence());
+        if body.is_none() && lock(&self.state).accepted < sequence {
+            return Err(Fault::new(
+                Code::HistoryLoss,
+                format!("the body of version {sequence}, the newest, is missing in the vault"),
+            )
+            .hint(format!(
+                "put the vault back from a copy, or ask its administrator; to go on without what only that version \
+                 names: tuckbox check --accept-history {newest}"
+            )));
         }
         body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
     }
@@ -343,8 +374,18 @@ impl Account {
 
     /// The version that an expression means.
     pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        // A checkpoint is never meant by a time; who names it by its id, means it.
-        super::versions::pick(&self.version_links(matches!(at, At::Id { .. })), at)
+        // A checkpoint is never meant by a time; who names it by its id, means it. So it is with what is in the trash. The
+        // newest is always there.
+        let by_id = matches!(at, At::Id { .. });
+        let mut links = self.version_links(by_id);
+        if *at != At::default() {
+            let fates = Fates::of(self)?;
+            links.retain(|link| {
+                let sequence = link.link().sequence;
+                !fates.is_gone(sequence) && (by_id || fates.trashed(sequence).is_none())
+            });
+        }
+        super::versions::pick(&links, at)
     }
 
     // ---- nodes --------------------------------------------------------------------------------------------------
@@ -399,7 +440,7 @@ impl Account {
         let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
         let make = || Ok(Made { body: body.clone(), root_changed: false });
         let committed = self.commit_with(device, kind, &make, &mut |link, body| {
-            let message = encode(&Up::Commit(Commit { link, body: Some(body) }));
+            let message = encode(&Up::Commit(Commit { link, body: Some(body), holes: None }));
             call.send_message(message).map_err(|error| self.remote.explain(&error))?;
             loop {
                 if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {
@@ -464,6 +505,19 @@ impl Account {
             taken_at: self.run.clock.now_ms(),
         }
         .sign(device)
+    }
+}
+
+/// What a pin in a second place says of this history. A place that cannot be read is told, and no reason not to go on:
+/// it may be a disk that is not there today.
+fn compare_outside(run: &Run, file: Option<&PinFile>, history: &History) -> Option<Fault> {
+    let file = file?;
+    match file.read() {
+        Ok(pin) => pin?.against(history.links(), &file.name()),
+        Err(fault) => {
+            run.watcher.event(&Event::Warning(&fault));
+            None
+        }
     }
 }
 
@@ -533,6 +587,9 @@ fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Resu
 fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
     let under = match wish {
         Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
+        Wish::Some(ids) => {
+            Under { roots: join_ids(ids.iter().map(store::id::NodeId::bytes)), known: Vec::new(), depth: Some(0) }
+        }
         Wish::Under(root, known) => {
             let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
             Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }

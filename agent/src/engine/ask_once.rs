@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::job::{HostKeyQuestion, Passphrase, Person, RestorePlan, VersionRow};
+use super::job::{AppendPlan, HostKeyQuestion, Passphrase, Person, RestorePlan, VersionRow};
 use crate::fault::Result;
 
 /// Passes questions on, but for those about passphrases that need not be asked.
@@ -62,6 +62,10 @@ impl Person for Knowing {
 
     fn restore_in_place(&self, plan: &RestorePlan) -> Result<()> {
         self.person.restore_in_place(plan)
+    }
+
+    fn append(&self, plan: &AppendPlan) -> Result<()> {
+        self.person.append(plan)
     }
 
     fn picked(&self, version: &VersionRow) {

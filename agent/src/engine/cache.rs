@@ -26,6 +26,8 @@ const PACKS_MAX: usize = 24;
 const COMPACT_ROOTS: usize = 8;
 /// Groups that do not open, out of one answer: damage is rare, rubbish has no end.
 const SPOILED_MAX: u32 = 1_000;
+/// Nodes that are asked for by their ids at once.
+const BRING_MAX: usize = 4_096;
 /// File that lists the roots whose nodes are all here.
 const ROOTS_FILE: &str = "roots";
 /// Largest file of roots that is read.
@@ -39,6 +41,8 @@ pub type Fetch<'a> = dyn Fn(&Wish<'_>, &mut dyn FnMut(Record) -> Result<()>) -> 
 pub enum Wish<'w> {
     /// The group of this node.
     One(NodeId),
+    /// The groups of these nodes.
+    Some(&'w [NodeId]),
     /// Everything under this root that is not under the known ones.
     Under(NodeId, &'w [NodeId]),
 }
@@ -147,6 +151,15 @@ impl NodeCache {
         self.keep(&[root])
     }
 
+    /// Makes sure that these nodes are here, in one flight; what is below them may be or not.
+    pub fn bring(&self, ids: &[NodeId]) -> Result<()> {
+        let lacking: Vec<NodeId> = ids.iter().filter(|id| !self.has(id)).copied().collect();
+        for some in lacking.chunks(BRING_MAX) {
+            (self.fetch)(&Wish::Some(some), &mut |record| self.add(&record))?;
+        }
+        if lacking.is_empty() { Ok(()) } else { self.keep(&[]) }
+    }
+
     /// Adds a group that this run made or got. It counts after [`keep`](Self::keep).
     pub fn add(&self, record: &Record) -> Result<()> {
         if record.header.kind != RecordKind::Group {
@@ -196,6 +209,18 @@ impl NodeCache {
         }
         self.write_roots();
         Ok(())
+    }
+
+    /// These roots stay longest when the cache is written anew.
+    pub fn prefer(&self, roots: &[NodeId]) {
+        {
+            let mut known = self.known_mut();
+            let (mut first, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut known.roots).into_iter().partition(|root| roots.contains(root));
+            first.extend(rest);
+            known.roots = first;
+        }
+        self.write_roots();
     }
 
     fn keep_pack(&self, writer: PackWriter) -> Result<()> {

@@ -13,8 +13,10 @@ use transport::message::{Check, FETCH_IDS_MAX, FetchBatch, Fetched, Request, Tol
 use super::account::Account;
 use super::cache::{NodeCache, nodes_dir};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
+use super::pin::Pin;
 use super::remote::{Incoming, Next, take_reply};
-use super::trouble::protocol;
+use super::retention::Fates;
+use super::trouble::{protocol, shortened};
 use crate::event::{Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::name::harmless_line;
@@ -30,6 +32,10 @@ pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Resul
     } else if let Some(suspicion) = &account.suspicion {
         tell(&mut summary, row, suspicion.code, &suspicion.to_string(), suspicion.hint.clone(), None)?;
     }
+    if let Some(fault) = job.pin.and_then(|pin| pin.against(account.history().links(), "the pin given here")) {
+        tell(&mut summary, row, fault.code, &fault.to_string(), fault.hint.clone(), None)?;
+    }
+    summary.pin = account.head().map(Pin::of);
     run.watcher.event(&Event::Phase(Phase::Verify));
     on_server(&account, job, &mut summary, row)?;
     bodies(&account, job.full, &mut summary, row)?;
@@ -84,14 +90,17 @@ fn on_server(
                 }));
             }
             Told::Finding(finding) => {
-                let (what, place) = (harmless_line(&finding.what), harmless_line(&finding.place));
+                let (what, place) =
+                    (harmless_line(&shortened(&finding.what)), harmless_line(&shortened(&finding.place)));
                 // An error often names its place itself.
                 let text = if what.contains(&*place) { what } else { format!("{place}: {what}") };
                 if finding.damage {
                     let code = Code::ALL.iter().copied().find(|code| code.name() == finding.code);
                     let code = code.unwrap_or(Code::DataDamaged);
                     let hint = match code {
-                        Code::DataDamaged => "tuckbox backup sends again what its sources still have",
+                        Code::DataDamaged => {
+                            "tuckbox backup gives back what its sources still have; what they have no more stays lost"
+                        }
                         _ => "put the vault back from a copy, or ask its administrator",
                     };
                     tell(summary, row, code, &text, Some(hint.to_owned()), None)?;
@@ -140,8 +149,12 @@ fn bodies(
         HashSet::new()
     };
     let told = summary.damaged > 0;
+    let fates = Fates::of(account)?;
     for link in links {
         let sequence = link.link().sequence;
+        if fates.is_gone(sequence) || (gone.contains(&link.link().body) && fates.may_be_missing(sequence)) {
+            continue;
+        }
         let body = if gone.contains(&link.link().body) { Ok(None) } else { account.version_body(&link) };
         match body {
             Ok(Some(_)) => {}
@@ -187,7 +200,11 @@ impl Opening<'_> {
     fn run(mut self, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
         let mut seen: HashMap<NodeId, ContentId> = HashMap::new();
         let mut chunks = InOrder::default();
+        let fates = Fates::of(self.account)?;
         for link in self.account.version_links(false).iter().rev() {
+            if fates.is_gone(link.link().sequence) {
+                continue;
+            }
             let Some(body) = self.account.version_body(link)? else { continue };
             for source in body.sources {
                 self.nodes.fill(source.root)?;

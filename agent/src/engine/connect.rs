@@ -40,6 +40,16 @@ pub struct Connector {
 impl Connector {
     /// For the vault of this run. Nothing is connected yet.
     pub fn new(run: &Run) -> Result<Self> {
+        Self::in_role(run, None)
+    }
+
+    /// The same to look after the vault: over SSH the server is asked to let this connection administer. A key that is
+    /// forced to less is refused.
+    pub fn admin(run: &Run) -> Result<Self> {
+        Self::in_role(run, Some("admin"))
+    }
+
+    fn in_role(run: &Run, role: Option<&str>) -> Result<Self> {
         let address = Address::parse(&run.place.vault).map_err(|error| {
             Fault::new(Code::Usage, error.to_string())
                 .hint("an address is /path, ssh://user@host/path, user@host:path or cmd:COMMAND")
@@ -54,7 +64,12 @@ impl Connector {
             SshChoice::Embedded => Wish::Embedded,
             SshChoice::System => Wish::System,
         };
-        let plan = Plan { wish, remote_program: run.place.remote_program.clone(), account: None };
+        let plan = Plan {
+            wish,
+            remote_program: run.place.remote_program.clone(),
+            account: None,
+            role: role.map(str::to_owned),
+        };
         let prompt = Arc::new(Asker { person: Arc::clone(&run.person), watcher: Arc::clone(&run.watcher) });
         let world = World { prompt, chance: Arc::clone(&run.chance), clock: Arc::clone(&run.clock) };
         let (carrier, choice) = carrier::carrier(&address, &plan, &Surroundings::of_this_process(), world)
@@ -129,7 +144,13 @@ impl Carrier for InProcess {
         servers.retain(|server| server.try_recv() == Err(TryRecvError::Empty));
         servers.push(hangs_up);
         drop(servers);
-        let job = ServeJob { vault: self.path.clone(), account: None, role: Role::Admin, refusal: None };
+        let job = ServeJob {
+            vault: self.path.clone(),
+            account: None,
+            role: Role::Admin,
+            home: self.run.folders.home.clone(),
+            refusal: None,
+        };
         let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance))
             .measured(self.run.profile.clone());
         std::thread::Builder::new()

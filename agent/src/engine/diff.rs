@@ -30,14 +30,24 @@ pub fn diff(run: &Run, job: &DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>
             }
             view.prepare(&paths)?;
         }
-        let (before, after) = (from.overlay(), to.overlay());
-        let mut differ =
-            Differ { before: &before, after: &after, metadata: job.metadata, row, summary: DiffSummary::default() };
-        differ.run(paths.first().map_or(b"/", Vec::as_slice))?;
-        differ.summary
+        let top = paths.first().map_or(b"/".as_slice(), Vec::as_slice);
+        differences(&from.overlay(), &to.overlay(), top, job.metadata, row)?
     };
     reading.close()?;
     Ok(summary)
+}
+
+/// Hands each difference at and below a path to `row`; nothing at that path in both is a fault.
+pub fn differences(
+    before: &Overlay<'_>,
+    after: &Overlay<'_>,
+    top: &[u8],
+    metadata: bool,
+    row: &mut dyn FnMut(DiffRow) -> Result<()>,
+) -> Result<DiffSummary> {
+    let mut differ = Differ { before, after, metadata, row, summary: DiffSummary::default() };
+    differ.run(top)?;
+    Ok(differ.summary)
 }
 
 /// Two trees, walked side by side.
@@ -188,7 +198,7 @@ fn same_tree(overlay: &Overlay<'_>, found: &Found<'_>) -> Option<ContentId> {
 }
 
 /// Whether two entries of one kind hold the same; directories are compared by what is in them.
-fn same_content(old: &Entry, new: &Entry) -> bool {
+pub fn same_content(old: &Entry, new: &Entry) -> bool {
     match (&old.what, &new.what) {
         (What::File { size: a, content: x, .. }, What::File { size: b, content: y, .. }) => {
             a == b
@@ -202,7 +212,8 @@ fn same_content(old: &Entry, new: &Entry) -> bool {
     }
 }
 
-fn same_metadata(old: &Entry, new: &Entry) -> bool {
+/// Whether two entries of one kind have the same times, rights and attributes.
+pub fn same_metadata(old: &Entry, new: &Entry) -> bool {
     old.mode == new.mode
         && old.owner == new.owner
         && old.mtime == new.mtime

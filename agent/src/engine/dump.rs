@@ -16,7 +16,7 @@ use super::pax;
 use super::restore::{Arrival, Fetcher, Fetching};
 use super::trouble::protocol;
 use super::view::Reading;
-use crate::event::{Event, Watcher};
+use crate::event::{Deaf, Event, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 
@@ -74,6 +74,24 @@ fn write(
     stream.lost.map_or(Ok(summary), Err)
 }
 
+/// Writes the contents of these regular files, one after the other. Where one is lost zeros stand; the first loss is the
+/// error, when all has been written.
+pub fn contents(
+    overlay: &Overlay<'_>,
+    files: Vec<Entry>,
+    sealer: &Sealer,
+    fetcher: &dyn Fetcher,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let mut parts = Parts::new(overlay, b"", &Deaf, false);
+    parts.goes_on = true;
+    parts.files_to_come = files.into();
+    let mut stream =
+        Stream { parts, sealer, scratch: Scratch::new(), out, written: 0, lost: None, ahead: VecDeque::new() };
+    stream.run(fetcher)?;
+    stream.lost.map_or(Ok(()), Err)
+}
+
 /// What comes next in the stream.
 enum Part {
     Bytes(Vec<u8>),
@@ -91,6 +109,10 @@ struct Parts<'o> {
     /// The walk of a tar, with the length of the path in front of names in it.
     walk: Option<(Walk<'o>, usize)>,
     tar: bool,
+    /// A chunk that is lost does not end it.
+    goes_on: bool,
+    /// Files whose contents come after the one in hand.
+    files_to_come: VecDeque<Entry>,
     pieces: Option<PieceReader<'o>>,
     /// Zeros after the content in hand.
     padding: u64,
@@ -109,6 +131,8 @@ impl<'o> Parts<'o> {
             watcher,
             walk: None,
             tar,
+            goes_on: tar,
+            files_to_come: VecDeque::new(),
             pieces: None,
             padding: 0,
             ready: VecDeque::new(),
@@ -150,6 +174,10 @@ impl<'o> Parts<'o> {
             }
             if self.padding > 0 {
                 return Ok(Some(Part::Zeros(std::mem::take(&mut self.padding))));
+            }
+            if let Some(file) = self.files_to_come.pop_front() {
+                self.content(&file);
+                continue;
             }
             let Some((walk, front)) = &mut self.walk else { return Ok(None) };
             let front = *front;
@@ -326,7 +354,7 @@ impl Stream<'_, '_> {
     fn lose(&mut self, len: u32) -> Result<()> {
         let fault = Fault::new(Code::DataDamaged, "data is missing or damaged in the vault")
             .hint("tuckbox check --read-data; dump an older version of it: --at previous");
-        if !self.parts.tar {
+        if !self.parts.goes_on {
             return Err(fault);
         }
         self.lost.get_or_insert(Fault {
@@ -357,7 +385,7 @@ impl Stream<'_, '_> {
 }
 
 fn unwritten(error: &std::io::Error) -> Fault {
-    let code = if error.kind() == std::io::ErrorKind::StorageFull { Code::DiskFull } else { Code::System };
+    let code = Code::of(&error);
     Fault::new(code, "the output cannot be written").because(error)
 }
 

@@ -4,10 +4,10 @@
 //! after it, every link passes the chain's rules. A vault that shows less, or something else, than it once showed
 //! is told before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use store::chain::{Head, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, Verifier, body_hash};
+use store::chain::{Head, LinkKind, Moment, RECEIVED_LINK_BYTES, ReceivedLink, Verifier, body_hash};
 use store::id::{AccountId, BodyHash, ChainHash, VaultId};
 use store::record::Record;
 use transport::message::{Links, LinksReply, Request};
@@ -24,6 +24,7 @@ const LINKS_BYTES_MAX: u64 = 5_000_000 * RECEIVED_LINK_BYTES as u64;
 
 /// The verified chain of an account.
 pub struct History {
+    account: AccountId,
     verifier: Verifier,
     links: Vec<ReceivedLink>,
     bodies: HashMap<BodyHash, Record>,
@@ -100,7 +101,7 @@ impl History {
             _ => Verifier::new(account, identity),
         };
         let kept = links.len();
-        let mut history = Self { verifier, links, bodies, vault, dir, kept };
+        let mut history = Self { account, verifier, links, bodies, vault, dir, kept };
         for body in given {
             history.bodies.insert(body_hash(&body), body);
         }
@@ -110,7 +111,9 @@ impl History {
 
     /// Verifies and takes links that follow, getting the bodies that they need.
     pub fn take(&mut self, remote: &Remote, new: Vec<ReceivedLink>) -> Result<()> {
-        let needs = |link: &ReceivedLink| matches!(link.link().kind, LinkKind::Device | LinkKind::Key);
+        let needs = |link: &ReceivedLink| {
+            matches!(link.link().kind, LinkKind::Device | LinkKind::Key) || link.link().kind.is_act()
+        };
         let missing: Vec<BodyHash> = new
             .iter()
             .filter(|link| needs(link))
@@ -125,6 +128,15 @@ impl History {
                     .hint("check the address; if it is right, ask the server's administrator"));
             }
             let body = self.bodies.get(&link.link().body);
+            let ours = link.link().account == self.account;
+            if body.is_none() && ours && link.link().kind == LinkKind::Device {
+                let sequence = link.link().sequence;
+                return Err(Fault::new(
+                    Code::HistoryLoss,
+                    format!("the body of link {sequence}, which introduces a device, is missing in the vault"),
+                )
+                .hint("put the vault back from a copy, or ask its administrator"));
+            }
             self.verifier.push(&link, body).map_err(|error| not_a_chain(&error))?;
             self.links.push(link);
         }
@@ -167,6 +179,11 @@ impl History {
         Ok(self.bodies.get(&hash).cloned())
     }
 
+    /// A body, if it is here.
+    pub fn body_here(&self, hash: BodyHash) -> Option<Record> {
+        self.bodies.get(&hash).cloned().or_else(|| read_body(&self.dir, hash))
+    }
+
     /// Bodies of several links at once, in one question for those that are not here.
     pub fn load_bodies(&mut self, remote: &Remote, hashes: &[BodyHash]) -> Result<()> {
         let mut missing = Vec::new();
@@ -180,6 +197,46 @@ impl History {
             }
         }
         self.fetch_bodies(remote, &missing)
+    }
+
+    /// What each link does to versions, with the links, as far as it is known here; and whether every body that says what
+    /// is kept is here. Ask for those first.
+    pub fn moments(&self) -> Result<(Vec<Moment>, Vec<ReceivedLink>, bool)> {
+        let mut clear = true;
+        let mut moments = Vec::with_capacity(self.links.len());
+        for link in &self.links {
+            let kind = link.link().kind;
+            let kept;
+            let body = match self.bodies.get(&link.link().body) {
+                Some(body) => Some(body),
+                None if kind.is_version() => {
+                    kept = read_body(&self.dir, link.link().body);
+                    kept.as_ref()
+                }
+                None => None,
+            };
+            clear &= !kind.is_act() || body.is_some();
+            moments.push(Moment::new(link, body)?);
+        }
+        Ok((moments, self.links.clone(), clear))
+    }
+
+    /// Versions whose bodies are known to be gone, as they may be.
+    pub fn known_gone(&self) -> BTreeSet<u64> {
+        let bytes = read_plain(&gone_path(&self.dir), LINKS_BYTES_MAX).unwrap_or_default();
+        let (numbers, _) = bytes.as_chunks::<8>();
+        numbers.iter().map(|number| u64::from_le_bytes(*number)).collect()
+    }
+
+    /// Remembers that these are gone. A cache that cannot be written is done without: they are asked about again.
+    pub fn add_gone(&self, versions: &[u64]) {
+        if versions.is_empty() {
+            return;
+        }
+        let mut all = self.known_gone();
+        all.extend(versions);
+        let bytes: Vec<u8> = all.iter().flat_map(|version| version.to_le_bytes()).collect();
+        drop(write_quietly(&gone_path(&self.dir), &bytes));
     }
 
     /// Adds a body that this run made.
@@ -290,6 +347,11 @@ fn not_a_chain(error: &store::Error) -> Fault {
 
 fn links_path(dir: &Path) -> PathBuf {
     dir.join("links")
+}
+
+/// Numbers of versions that are gone, 8 bytes each.
+fn gone_path(dir: &Path) -> PathBuf {
+    dir.join("gone")
 }
 
 fn body_path(dir: &Path, hash: BodyHash) -> PathBuf {

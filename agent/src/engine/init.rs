@@ -154,7 +154,7 @@ fn begin_chain(run: &Run, remote: &Remote, row: &AccountRow, root: &RootSecret) 
 fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body: &Record) -> Result<ReceivedLink> {
     let mut bytes = Vec::new();
     body.encode(&mut bytes);
-    let up = Up::Commit(Commit { link: signed.bytes().to_vec(), body: Some(bytes) });
+    let up = Up::Commit(Commit { link: signed.bytes().to_vec(), body: Some(bytes), holes: None });
     call.send_message(message::encode(&up)).map_err(|error| remote.explain(&error))?;
     loop {
         match remote.reply(call)? {

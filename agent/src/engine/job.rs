@@ -4,9 +4,13 @@
 //! paths in jobs are absolute bytes, all times milliseconds since 1970, all sizes bytes. Ids are hex strings: `id`
 //! fields hold all 64 digits, people are shown the first eight.
 
+mod admin;
 mod backup;
 mod care;
 mod reading;
+mod travel;
+mod undo;
+mod upkeep;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,9 +25,13 @@ use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
 
+pub use admin::*;
 pub use backup::*;
 pub use care::*;
 pub use reading::*;
+pub use travel::*;
+pub use undo::*;
+pub use upkeep::*;
 
 /// Does the work. One method a verb; each opens what it needs, does it, and closes it. Errors are whole-run failures;
 /// what was left out on the way is told as [`Event::Warning`](crate::event::Event::Warning) and counted in the summary.
@@ -43,8 +51,57 @@ pub trait Engine: Send + Sync {
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary>;
     /// What differs between two versions, by bytes of the path, each handed to `row`.
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary>;
+    /// Names that fit, in one version or in all, each handed to `row` as soon as it is found.
+    fn find(&self, run: &Run, job: FindJob, row: &mut dyn FnMut(FindRow) -> Result<()>) -> Result<FindSummary>;
+    /// The states of a path, oldest first, each handed to `row`.
+    fn history(
+        &self,
+        run: &Run,
+        job: HistoryJob,
+        row: &mut dyn FnMut(StateRow) -> Result<()>,
+    ) -> Result<HistorySummary>;
+    /// Everything whose id begins with these hex digits, each handed to `row`; gives their number.
+    fn which(&self, run: &Run, prefix: &str, row: &mut dyn FnMut(WhichRow) -> Result<()>) -> Result<u64>;
+    /// What differs between a version and the disk, by bytes of the path, each handed to `row`.
+    fn compare(
+        &self,
+        run: &Run,
+        job: CompareJob,
+        row: &mut dyn FnMut(CompareRow) -> Result<()>,
+    ) -> Result<CompareSummary>;
+    /// What decides about paths. Looks at this machine only.
+    fn why(&self, run: &Run, job: WhyJob) -> Result<Vec<WhyRow>>;
+    /// Writes the last state of deleted paths back to the disk; what stands there is left alone. Each is told to `row`.
+    fn undelete(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        row: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<RestoreSummary>;
+    /// Appends a version in which deleted paths are again, in their last state. Each is told to `row`.
+    fn undelete_in_vault(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        row: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<AppendSummary>;
+    /// Appends a version without some paths.
+    fn delete(&self, run: &Run, job: DeleteJob) -> Result<AppendSummary>;
+    /// Appends a version that is like an earlier one.
+    fn rollback(&self, run: &Run, job: RollbackJob) -> Result<AppendSummary>;
     /// Proves that what must be there is there. Findings are handed to `row`; damage is not an error of the call.
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary>;
+    /// Does what is due in the vault; what becomes of versions and each step are handed to `row`.
+    fn housekeep(
+        &self,
+        run: &Run,
+        job: HousekeepJob,
+        row: &mut dyn FnMut(KeptRow) -> Result<()>,
+    ) -> Result<HousekeepSummary>;
+    /// Forgets or pins versions, or takes it back.
+    fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
+    /// Shows what is kept, after setting it if so asked.
+    fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow>;
     /// The key on this machine and the ways to open it.
     fn key_list(&self, run: &Run) -> Result<KeyInfo>;
     /// Adds a way to open the key: a passphrase, asked by [`Person::new_passphrase`].
@@ -52,15 +109,25 @@ pub trait Engine: Send + Sync {
     /// Removes one; the last one of a key file is refused.
     fn key_remove(&self, run: &Run, slot: &str) -> Result<KeyRow>;
     /// Changes the passphrase of the key file (and of nothing else).
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow>;
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped>;
     /// The key file as it is, for a copy elsewhere.
     fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>>;
     /// The 24 recovery words; remembers that they were shown.
     fn key_words(&self, run: &Run) -> Result<Zeroizing<String>>;
     /// Makes a key file from recovery words, asked by [`Person::words`].
     fn key_recover(&self, run: &Run) -> Result<Made>;
+    /// The pin: where the account's history ends, for paper. Compared with what is known here first.
+    fn key_pin(&self, run: &Run) -> Result<PinRow>;
     /// Adds a sealing key to the keyring; what comes later is sealed with it.
     fn key_rotate(&self, run: &Run) -> Result<Rotated>;
+    /// Looks after accounts: a request that lists hands over many rows, any other one. Errors as the server refuses.
+    fn account(&self, run: &Run, ask: AccountAsk, row: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()>;
+    /// Makes the line that lets an SSH key in for an account, and adds it on the server when asked to.
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized>;
+    /// Takes SSH keys of an account out on the server.
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked>;
+    /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
+    fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
     /// Answers requests on stdin and stdout until the other side goes.
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()>;
     /// Looks at everything a backup depends on, changes nothing. Each row is handed over as soon as it is known.
@@ -120,6 +187,8 @@ pub struct Where {
     /// So long a lost connection is tried again, milliseconds; [`Patience`](super::patience::Patience) has what counts
     /// when not chosen.
     pub retry_ms: Option<u64>,
+    /// A second place for the pin: a file, see [`pin`](super::pin).
+    pub pin_file: Option<PathBuf>,
 }
 
 /// How to reach a vault over SSH.
@@ -237,6 +306,8 @@ pub trait Person: Send + Sync {
     /// Whether to go on with a restore in place. Errors with [`PolicyConfirm`](crate::fault::Code::PolicyConfirm) when
     /// nobody says yes.
     fn restore_in_place(&self, plan: &RestorePlan) -> Result<()>;
+    /// Whether to append a version that no backup made. Errors as for a restore in place.
+    fn append(&self, plan: &AppendPlan) -> Result<()>;
     /// Told which version an expression led to, before its use.
     fn picked(&self, version: &VersionRow);
 }

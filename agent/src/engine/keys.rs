@@ -14,10 +14,11 @@ use zeroize::Zeroizing;
 
 use super::account::Account;
 use super::connect::Connector;
-use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, Rotated, Run};
+use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, PinRow, Rewrapped, Rotated, Run};
+use super::pin::Pin;
 use super::state::{StateDir, write_private};
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, harmless_line};
 
 /// Times that a passphrase is asked for.
 const ATTEMPTS: u32 = 3;
@@ -72,7 +73,7 @@ pub fn key_checks(run: &Run) -> Result<Vec<Found>> {
 }
 
 fn cannot(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(Code::System, format!("cannot {doing} {}", shown(path))).because(error)
+    Fault::new(Code::of(error), format!("cannot {doing} {}", shown(path))).because(error)
 }
 
 fn shown(path: &Path) -> String {
@@ -93,7 +94,8 @@ pub fn read_key(path: &Path) -> Result<Option<Found>> {
     if meta.len() > KEY_FILE_BYTES_MAX {
         return Err(Fault::new(Code::KeySlot, format!("{} is too large for a key file", shown(path))));
     }
-    let bytes = Zeroizing::new(std::fs::read(path).map_err(|error| cannot("read", path, &error))?);
+    let read = crate::plain_file::read(path, KEY_FILE_BYTES_MAX);
+    let bytes = Zeroizing::new(read.map_err(|error| cannot("read", path, &error))?);
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged_key(path))?;
     let file = KeyFile::parse(text).map_err(|error| match error {
         store::Error::Newer { .. } => error.into(),
@@ -285,7 +287,7 @@ pub fn remove(run: &Run, id: &str) -> Result<KeyRow> {
 
 /// Changes the passphrase of the key file. From then on this is its only slot: whoever changes a passphrase wants none of
 /// the old ways to open it any more.
-pub fn passwd(run: &Run) -> Result<KeyRow> {
+pub fn passwd(run: &Run) -> Result<Rewrapped> {
     let account = Account::open(run)?;
     let Found { path, mut file } = account.unlocked.found.clone();
     let passphrase = run.person.new_passphrase("the key", true)?;
@@ -295,17 +297,19 @@ pub fn passwd(run: &Run) -> Result<KeyRow> {
         Some(passphrase) => slot_row(file.add_passphrase(root, passphrase, Argon::default(), &new)?, false),
         None => slot_row(file.add_open(root, &new)?, false),
     };
-    for id in old {
-        file.remove(&id)?;
+    for id in &old {
+        file.remove(id)?;
     }
     write_key(&path, &file)?;
-    Ok(row)
+    Ok(Rewrapped { slot: row, removed: old.len() })
 }
 
 /// The key file as it is.
 pub fn export(run: &Run) -> Result<Zeroizing<Vec<u8>>> {
     let info = list(run)?;
-    std::fs::read(&info.file).map(Zeroizing::new).map_err(|error| cannot("read", &info.file, &error))
+    crate::plain_file::read(&info.file, KEY_FILE_BYTES_MAX)
+        .map(Zeroizing::new)
+        .map_err(|error| cannot("read", &info.file, &error))
 }
 
 /// The recovery words.
@@ -348,8 +352,10 @@ pub fn recover(run: &Run) -> Result<Made> {
     let account = Account::open_on(&run, connector)?;
     // The words were just typed in: they exist.
     account.change_state(|state| state.words_shown = true)?;
-    account.device()?;
     super::init::remember(&run, opened.vault, &row.name)?;
+    // A new machine knows no history but from a pin in a second place.
+    account.may_write()?;
+    account.device()?;
     Ok(Made {
         key_made: true,
         vault: run.place.vault.clone(),
@@ -403,6 +409,24 @@ fn from_slots<'r>(run: &Run, rows: &'r [AccountRow]) -> Result<(&'r AccountRow, 
         }
     }
     Err(KeyError::Passphrase.into_fault())
+}
+
+/// Where the account's history ends, after it was compared with what is known here.
+pub fn pin(run: &Run) -> Result<PinRow> {
+    let account = Account::open(run)?;
+    // A pin of a history that is not the one would only confirm it.
+    if let Some(suspicion) = &account.suspicion {
+        return Err(suspicion.clone());
+    }
+    account.may_read();
+    let head = account.head().ok_or_else(|| {
+        Fault::new(Code::AccountNone, format!("the account {} has no history yet", harmless_line(&account.row.name)))
+            .hint("tuckbox init")
+    })?;
+    let pin = Pin::of(head);
+    let (name, vault) = (account.row.name.clone(), account.vault.hex());
+    account.remote.close()?;
+    Ok(PinRow { account: name, vault_id: vault, pin })
 }
 
 /// Adds a sealing key: a new keyring, committed as a key link.

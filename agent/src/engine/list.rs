@@ -87,7 +87,7 @@ impl<'o> Lister<'_, 'o> {
 }
 
 /// A row of a name.
-fn row_of(overlay: &Overlay<'_>, path: &[u8], found: &Found<'_>) -> Result<EntryRow> {
+pub fn row_of(overlay: &Overlay<'_>, path: &[u8], found: &Found<'_>) -> Result<EntryRow> {
     let entry = &found.entry;
     let sums = if found.is_dir() { overlay.quick_totals(found)?.unwrap_or(entry.totals()) } else { entry.totals() };
     let (target, device) = match &entry.what {

@@ -3,47 +3,67 @@
 //! * [`job`]: what a verb asks for and what comes back
 //! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
-//! * [`cache`]: the nodes that this machine has seen; [`kept`]: an account that stays open from one verb to the next
+//! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
+//!   stays open from one verb to the next
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
+//! * [`admin`]: accounts and groups, which needs no key
+//! * [`retention`], [`housekeep`]: what is kept, and what goes
+//! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
+//! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
 
 pub mod account;
+pub mod admin;
 pub mod ask_once;
 pub mod backup;
 pub mod cache;
 pub mod check;
+pub mod compare;
 pub mod connect;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
+pub mod find;
 pub mod glob;
 pub mod history;
+pub mod housekeep;
 pub mod init;
 pub mod job;
 pub mod kept;
 pub mod keys;
 pub mod list;
 pub mod overlay;
+pub mod past;
 pub mod patience;
 pub mod pax;
+pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod restore;
+pub mod retention;
+pub mod rewrite;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod trail;
 pub mod trouble;
+pub mod undelete;
+pub mod undo;
 pub mod uplink;
 pub mod versions;
 pub mod view;
+pub mod wanted;
+pub mod which;
+pub mod why;
 
 use std::io::Write;
 
+use transport::message::Request;
 use zeroize::Zeroizing;
 
-use crate::fault::Result;
+use crate::fault::{Code, Fault, Result};
 use job::*;
 
 /// The engine.
@@ -64,7 +84,7 @@ impl Engine for RealEngine {
     }
 
     fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary> {
-        list::list(run, &job, row)
+        list::list(run, &job, &mut |entry| unless_stopped(run).and_then(|()| row(entry)))
     }
 
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
@@ -72,15 +92,90 @@ impl Engine for RealEngine {
     }
 
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
-        dump::dump(run, &job, out)
+        let dumped = dump::dump(run, &job, &mut UntilStopped { run, out });
+        // What was cut short by a signal is no trouble of the output.
+        dumped.map_err(|fault| unless_stopped(run).err().unwrap_or(fault))
     }
 
     fn diff(&self, run: &Run, job: DiffJob, row: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
-        diff::diff(run, &job, row)
+        diff::diff(run, &job, &mut |difference| unless_stopped(run).and_then(|()| row(difference)))
+    }
+
+    fn find(&self, run: &Run, job: FindJob, row: &mut dyn FnMut(FindRow) -> Result<()>) -> Result<FindSummary> {
+        find::find(run, &job, row)
+    }
+
+    fn history(
+        &self,
+        run: &Run,
+        job: HistoryJob,
+        row: &mut dyn FnMut(StateRow) -> Result<()>,
+    ) -> Result<HistorySummary> {
+        past::history(run, &job, row)
+    }
+
+    fn which(&self, run: &Run, prefix: &str, row: &mut dyn FnMut(WhichRow) -> Result<()>) -> Result<u64> {
+        which::which(run, prefix, row)
+    }
+
+    fn compare(
+        &self,
+        run: &Run,
+        job: CompareJob,
+        row: &mut dyn FnMut(CompareRow) -> Result<()>,
+    ) -> Result<CompareSummary> {
+        compare::compare(run, &job, row)
+    }
+
+    fn why(&self, _: &Run, job: WhyJob) -> Result<Vec<WhyRow>> {
+        why::why(&job)
+    }
+
+    fn undelete(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        row: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<RestoreSummary> {
+        undelete::undelete(run, &job, row)
+    }
+
+    fn undelete_in_vault(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        row: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<AppendSummary> {
+        undelete::undelete_in_vault(run, &job, row)
+    }
+
+    fn delete(&self, run: &Run, job: DeleteJob) -> Result<AppendSummary> {
+        undo::delete(run, &job)
+    }
+
+    fn rollback(&self, run: &Run, job: RollbackJob) -> Result<AppendSummary> {
+        undo::rollback(run, &job)
     }
 
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
         check::check(run, &job, row)
+    }
+
+    fn housekeep(
+        &self,
+        run: &Run,
+        job: HousekeepJob,
+        row: &mut dyn FnMut(KeptRow) -> Result<()>,
+    ) -> Result<HousekeepSummary> {
+        housekeep::housekeep(run, &job, row)
+    }
+
+    fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
+        retention::name_versions(run, &job)
+    }
+
+    fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {
+        retention::policy(run, &job)
     }
 
     fn key_list(&self, run: &Run) -> Result<KeyInfo> {
@@ -95,7 +190,7 @@ impl Engine for RealEngine {
         keys::remove(run, slot)
     }
 
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped> {
         keys::passwd(run)
     }
 
@@ -111,8 +206,28 @@ impl Engine for RealEngine {
         keys::recover(run)
     }
 
+    fn key_pin(&self, run: &Run) -> Result<PinRow> {
+        keys::pin(run)
+    }
+
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         keys::rotate(run)
+    }
+
+    fn account(&self, run: &Run, ask: AccountAsk, row: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()> {
+        admin::account(run, ask, row)
+    }
+
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized> {
+        admin::one(run, &Request::Account(AccountAsk::Authorize(ask)))
+    }
+
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
+        admin::one(run, &Request::Account(AccountAsk::Revoke(ask)))
+    }
+
+    fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
+        admin::group(run, ask, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
@@ -123,5 +238,26 @@ impl Engine for RealEngine {
 
     fn doctor(&self, run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
         doctor::doctor(run, row)
+    }
+}
+
+/// A tree may have more names than anybody can wait for: whoever lists or dumps it is stopped by the first signal.
+fn unless_stopped(run: &Run) -> Result<()> {
+    if run.stop.asked() { Err(Fault::new(Code::Interrupted, "it was interrupted")) } else { Ok(()) }
+}
+
+struct UntilStopped<'a> {
+    run: &'a Run,
+    out: &'a mut dyn Write,
+}
+
+impl Write for UntilStopped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        unless_stopped(self.run).map_err(std::io::Error::other)?;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
     }
 }

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use store::chain::SourceRoot;
 use store::id::{ContentId, NodeId};
 use store::tree::{
-    Child, DirReader, Entry, Facts, Kind, Node, NodeSource, Owner, Time, Totals, What, check_name, find,
+    Child, DirReader, Entry, Facts, Kind, Node, NodeSource, Owner, Pages, Time, Totals, What, check_name, find,
 };
 
 use crate::fault::{Code, Fault, Result};
-use crate::name::for_terminal;
+use crate::name::{for_terminal, quoted};
 
 /// Where sources stand.
 #[derive(Debug, Default)]
@@ -133,8 +133,16 @@ impl<'n> Overlay<'n> {
 
     /// What is in a directory, in order of name. Nothing, when it is none.
     pub fn children<'o>(&'o self, of: &Found<'o>) -> Children<'o> {
-        let real = match &of.entry.what {
-            What::Dir(child) if !of.made_up => Some(DirReader::new(self.nodes, child.node)),
+        self.children_but(of, None)
+    }
+
+    /// The same without the entries of pages that are known in the directory of this number.
+    pub fn children_but<'o>(&'o self, of: &Found<'o>, known: Option<(&'o dyn Pages, u64)>) -> Children<'o> {
+        let real = match (&of.entry.what, known) {
+            (What::Dir(child), None) if !of.made_up => Some(DirReader::new(self.nodes, child.node)),
+            (What::Dir(child), Some((known, dir))) if !of.made_up => {
+                Some(DirReader::without(self.nodes, child.node, known, dir))
+            }
             _ => None,
         };
         let mounts = of.mount.map(|mount| mount.below.iter().peekable());
@@ -209,13 +217,6 @@ pub fn not_there(path: &[u8], depth: usize) -> Fault {
     Fault::new(Code::PathNone, format!("there is no {} in this version", for_terminal(path)))
         .hint(format!("look at what is there: tuckbox ls {}", quoted(&above)))
         .path(path)
-}
-
-/// A path for a command that is shown.
-fn quoted(path: &[u8]) -> String {
-    let text = for_terminal(path);
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'+' | b','));
-    if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The components of a path; empty ones do not count.

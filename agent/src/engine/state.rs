@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::fault::{Code, Fault, Result};
 
+/// Longest file of state: some 200,000 sources of one account.
+const STATE_BYTES_MAX: u64 = 32 << 20;
+
 /// The state of one account in one vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
@@ -25,9 +28,20 @@ pub struct AccountState {
     /// Roots that this device committed, by source (hex): entries under them may be taken over unread.
     #[serde(default)]
     pub own_roots: BTreeMap<String, OwnRoot>,
+    /// The history up to this link was taken as the true one after a person looked, with what it lacks.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub accepted: u64,
     /// The recovery words were shown.
     #[serde(default)]
     pub words_shown: bool,
+    /// By source (hex), the list of what the vault had lost for which it was looked through; what it did not have then, it
+    /// does not have now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tried: BTreeMap<String, u64>,
+}
+
+fn is_none(accepted: &u64) -> bool {
+    *accepted == 0
 }
 
 /// A place in a chain.
@@ -65,6 +79,19 @@ impl AccountState {
     /// Whether this device committed that root of that source.
     pub fn is_own(&self, source: SourceId, root: NodeId) -> bool {
         self.own_roots.get(&source.hex()).is_some_and(|own| own.root == root.hex())
+    }
+
+    /// The list of what the vault had lost for which a source was looked through last; 0 for none.
+    pub fn tried(&self, source: SourceId) -> u64 {
+        self.tried.get(&source.hex()).copied().unwrap_or(0)
+    }
+
+    /// Remembers that a source was looked through for this list.
+    pub fn set_tried(&mut self, source: SourceId, mark: u64) {
+        match mark {
+            0 => drop(self.tried.remove(&source.hex())),
+            mark => drop(self.tried.insert(source.hex(), mark)),
+        }
     }
 
     /// Remembers a root that this device committed.
@@ -179,13 +206,11 @@ fn shown(path: &Path) -> String {
 }
 
 fn trouble(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
-    let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-    let code = if full { Code::DiskFull } else { Code::System };
-    Fault::new(code, format!("cannot {doing} {}", shown(path))).because(error)
+    Fault::new(Code::of(error), format!("cannot {doing} {}", shown(path))).because(error)
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
+    match crate::plain_file::read(path, STATE_BYTES_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(trouble("read", path, &error)),

@@ -44,6 +44,10 @@ pub fn from_store(error: &store::Error) -> Fault {
         E::Taken { what } => Fault::new(Code::AccountBound, format!("{what} is there already")),
         E::Key(key) => from_key(*key),
         E::Refused { why } => Fault::new(Code::VaultRefused, why.clone()),
+        E::Full { .. } => Fault::new(Code::QuotaHard, error.to_string())
+            .hint("remove versions, or ask the vault's administrator for more room"),
+        E::Frozen { why } => Fault::new(Code::AccountFrozen, why.clone())
+            .hint("ask the server's administrator; reading and restoring a frozen account work"),
         E::Catalog(cause) => {
             Fault::new(Code::DiskFailed, "the catalog of the vault failed").because(cause).hint("tuckbox check")
         }
@@ -99,7 +103,7 @@ pub fn from_transport(error: &transport::Error) -> Fault {
         }
         E::Peer { text, retry_after_s, .. } => {
             let code = if retry_after_s.is_some() { Code::NetLost } else { Code::NetProtocol };
-            Fault::new(code, format!("the server ended the connection: {text}"))
+            Fault::new(code, format!("the server ended the connection: {}", shortened(text)))
         }
         E::Protocol(_) | E::Reset(_) | E::Ended | E::Limit { .. } => Fault::new(Code::NetProtocol, text),
         E::Address { .. } => Fault::new(Code::Usage, text)
@@ -141,10 +145,21 @@ pub fn from_refusal(refusal: &Refusal) -> Fault {
     let code = Code::ALL.iter().copied().find(|code| code.name() == refusal.code).unwrap_or(Code::System);
     // A server that can say so is not out of reach: nothing is gained by connecting again and again.
     let code = if matches!(code, Code::NetLost | Code::NetUnreachable) { Code::System } else { code };
-    let fault = Fault::new(code, for_terminal(refusal.text.as_bytes()));
+    let fault = Fault::new(code, for_terminal(shortened(&refusal.text).as_bytes()));
     match &refusal.hint {
-        Some(hint) => fault.hint(for_terminal(hint.as_bytes())),
+        Some(hint) => fault.hint(for_terminal(shortened(hint).as_bytes())),
         None => fault,
+    }
+}
+
+/// Longest sentence of a server's that is shown, in characters. Ours have 200.
+const REMOTE_CHARS_MAX: usize = 500;
+
+/// The beginning of what a server says, as much as somebody reads.
+pub fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(REMOTE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
     }
 }
 

@@ -231,12 +231,13 @@ impl Uplink {
     }
 
     /// Commits a link; everything that was put before is part of it.
-    pub fn commit(&self, link: Vec<u8>, body: Option<Vec<u8>>) -> Result<Outcome> {
+    pub fn commit(&self, link: Vec<u8>, body: Option<Vec<u8>>, holes: bool) -> Result<Outcome> {
         self.settle()?;
         {
             let mut inner = lock(&self.inner);
             inner.outcome = None;
-            inner.committing = Some(Pending::new(message::encode(&Up::Commit(Commit { link, body }))));
+            inner.committing =
+                Some(Pending::new(message::encode(&Up::Commit(Commit { link, body, holes: holes.then_some(true) }))));
         }
         loop {
             let sent = self.upload(&lock(&self.sending)).and_then(|on| self.send_commit(&on));

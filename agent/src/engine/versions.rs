@@ -1,9 +1,13 @@
 //! Versions of an account: listing them, and finding the one that is meant.
 
+use std::collections::BTreeSet;
+
 use store::chain::{LinkKind, ReceivedLink, VersionBody};
 
 use super::account::Account;
-use super::job::{At, Run, SourceRow, VersionRow, VersionsJob};
+use super::job::{At, Run, SourceRow, VersionMark, VersionRow, VersionsJob};
+use super::retention::Fates;
+use super::wanted::Wanted;
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
 
@@ -11,12 +15,21 @@ use crate::units::counted;
 pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
     let account = Account::open(run)?;
     account.may_read();
-    let links = account.version_links(job.partial);
+    let fates = Fates::of(&account)?;
+    let mut links = account.version_links(job.partial);
+    links.retain(|link| !fates.is_gone(link.link().sequence));
     let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
     account.history().load_bodies(&account.remote, &hashes)?;
+    let lost = match account.wanted {
+        Some(_) => Wanted::ask(&account.remote, false)?.versions,
+        None => BTreeSet::new(),
+    };
     let mut rows = Vec::with_capacity(links.len());
     for link in &links {
-        let row = account.version_row(link)?;
+        let mut row = account.version_row(link)?;
+        row.holes = lost.contains(&row.sequence);
+        row.pinned_until_ms = fates.pinned(row.sequence);
+        row.trash_until_ms = fates.trashed(row.sequence);
         if job.tags.iter().all(|tag| row.tags.contains(tag)) {
             rows.push(row);
         }
@@ -81,4 +94,14 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
         }
     };
     Ok(found.clone())
+}
+
+/// A version as rows about what is in it name it.
+pub fn mark(link: &ReceivedLink) -> VersionMark {
+    VersionMark { id: link.link_id().hex(), sequence: link.link().sequence, received_at_ms: link.received_at() }
+}
+
+/// The digits of a version's id that people see.
+pub fn short(link: &ReceivedLink) -> String {
+    link.link_id().hex().chars().take(8).collect()
 }

@@ -56,16 +56,44 @@ impl Reading {
 
     /// The version that an expression means; the person hears which one it is.
     pub fn view(&self, at: &At) -> Result<View<'_>> {
-        let link = self.account.pick(at)?;
-        let Some(body) = self.account.version_body(&link)? else {
-            let id: String = link.link_id().hex().chars().take(8).collect();
-            return Err(
-                Fault::new(Code::VersionNone, format!("version {id} is not kept any more")).hint("tuckbox versions")
-            );
-        };
-        self.account.run.person.picked(&super::versions::row(&link, Some(&body)));
-        let hosts = several_hosts(&body.sources);
-        Ok(View { account: &self.account, link, sources: body.sources, nodes: &self.nodes, hosts })
+        let view = self.look(self.account.pick(at)?)?;
+        self.account.run.person.picked(&self.account.version_row(&view.link)?);
+        Ok(view)
+    }
+
+    /// A version by its link.
+    pub fn look(&self, link: ReceivedLink) -> Result<View<'_>> {
+        let id: String = link.link_id().hex().chars().take(8).collect();
+        self.look_if_kept(link)?.ok_or_else(|| {
+            Fault::new(Code::VersionNone, format!("version {id} is not kept any more")).hint("tuckbox versions")
+        })
+    }
+
+    /// The versions that are kept, oldest first, with what each names, in one flight; no checkpoints. All have host labels in
+    /// front of paths, or none has.
+    pub fn all(&self, until: Option<&At>) -> Result<Vec<View<'_>>> {
+        let mut links = self.account.version_links(false);
+        if let Some(until) = until {
+            let last = self.account.pick(until)?;
+            links.retain(|link| link.link().sequence <= last.link().sequence);
+        }
+        let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
+        self.account.history().load_bodies(&self.account.remote, &hashes)?;
+        // A version that is not kept any more is left out: its body is gone.
+        let views = links.into_iter().map(|link| self.look_if_kept(link)).filter_map(Result::transpose);
+        let mut views = views.collect::<Result<Vec<_>>>()?;
+        // A host that came or went must not move paths from one version to the next.
+        let hosts = several_hosts(&views.iter().flat_map(|view| view.sources.clone()).collect::<Vec<_>>());
+        views.iter_mut().for_each(|view| view.hosts = hosts);
+        Ok(views)
+    }
+
+    fn look_if_kept(&self, link: ReceivedLink) -> Result<Option<View<'_>>> {
+        let body = self.account.version_body(&link)?;
+        Ok(body.map(|body| {
+            let hosts = several_hosts(&body.sources);
+            View { account: &self.account, link, sources: body.sources, nodes: &self.nodes, hosts }
+        }))
     }
 
     /// Says goodbye; figures of both directions.
@@ -131,7 +159,7 @@ impl View<'_> {
 }
 
 /// Whether one of two paths leads to or through the other. A wildcard may be anything.
-fn concerns(path: &[u8], source: &[u8], hosts: bool) -> bool {
+pub fn concerns(path: &[u8], source: &[u8], hosts: bool) -> bool {
     components(path).skip(usize::from(hosts)).zip(components(source)).all(|(a, b)| a == b || is_wild(a))
 }
 

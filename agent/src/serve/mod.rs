@@ -4,16 +4,22 @@
 //! call that stores or fetches goes on until its end. What may be asked is decided by the role in [`permit`], before
 //! anything else is looked at.
 
+pub mod accounts;
 pub mod ask;
+pub mod authorize;
 pub mod chain;
 pub mod check;
 pub mod fetch;
+pub mod groups;
+pub mod housekeep;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod upload;
+pub mod wanted;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
@@ -36,6 +42,8 @@ pub struct Server {
     refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
+    /// The home of the user who runs this.
+    home: Option<PathBuf>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
@@ -44,6 +52,8 @@ pub struct Server {
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
+    /// Something was committed, and what may be due has not been looked at since.
+    committed: AtomicBool,
 }
 
 impl Server {
@@ -54,12 +64,14 @@ impl Server {
             role: job.role,
             refusal: job.refusal.clone(),
             only: job.account.clone(),
+            home: job.home.clone(),
             disk: Arc::new(RealDisk),
             clock,
             chance,
             profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
+            committed: AtomicBool::new(false),
         }
     }
 
@@ -130,19 +142,40 @@ impl Server {
     /// An account by name or number, if it may be seen.
     fn find(&self, vault: &Vault, name: &str) -> Result<AccountInfo, Refused> {
         let by_name = vault.account(&AccountSelector::Name(name.to_owned()));
-        let number = name.strip_prefix("0x").unwrap_or(name);
-        let found = by_name.or_else(|error| match u32::from_str_radix(number, 16) {
-            Ok(number) => vault.account(&AccountSelector::Number(number)).map_err(|_| error),
-            Err(_) => Err(error),
+        let found = by_name.or_else(|error| match accounts::number(name) {
+            Some(number) => vault.account(&number).map_err(|_| error),
+            None => Err(error),
         })?;
         if self.may_see(&found) { Ok(found) } else { Err(Refused::no_account(name)) }
     }
 
     fn may_see(&self, account: &AccountInfo) -> bool {
         self.only.as_ref().is_none_or(|only| {
-            let number = only.strip_prefix("0x").unwrap_or(only);
-            *only == account.name || u32::from_str_radix(number, 16).is_ok_and(|number| number == account.number)
+            *only == account.name || accounts::number(only) == Some(AccountSelector::Number(account.number))
         })
+    }
+
+    /// SQLite tells a full disk from a failing one only where it writes, and a quota nowhere. So the disk is asked itself.
+    fn explained(&self, refused: Refused) -> Refused {
+        match refused {
+            Refused::Told(fault) if fault.code == Code::DiskFailed => match self.probe() {
+                Err(error) if error.is_full() => error.into(),
+                _ => Refused::Told(fault),
+            },
+            other => other,
+        }
+    }
+
+    /// Writes a small file into the vault, and removes it.
+    fn probe(&self) -> store::Result<()> {
+        // The name of what an unfinished `init` leaves: no obstacle to anybody.
+        let path = self.path.join(format!("probe-{}.new", store::id::hex(&store::door::random::<8>(&*self.chance))));
+        let written = self.disk.create_new(&path).and_then(|mut file| {
+            file.append(&[0; 4096])?;
+            file.sync()
+        });
+        self.disk.remove_file(&path).ok();
+        written
     }
 
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
@@ -166,6 +199,10 @@ impl Server {
             Request::Under(under) => self.under(call, &under),
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
+            Request::Housekeep(what) => self.housekeep(call, &what),
+            Request::Wanted(ask) => self.wanted(call, ask),
+            Request::Account(ask) => self.look_after_accounts(call, ask),
+            Request::Group(ask) => self.look_after_groups(call, ask),
         }
     }
 }
@@ -175,13 +212,18 @@ impl Service for Server {
         let _worker = self.profile.worker(Stage::Serve);
         let done = self.answer(&call, &request);
         if let Err(refused) = done
-            && let Some(refusal) = refused.refusal()
+            && let Some(refusal) = self.explained(refused).refusal()
         {
             // When the client has gone, nobody is there to be told.
             drop(call.send_message(message::encode(&Reply::<()>::Refused(refusal))));
         }
         // Likewise.
         drop(call.end());
+        if self.committed.swap(false, Ordering::SeqCst)
+            && let Ok((_, _, domain)) = self.account(Access::Write)
+        {
+            self.after_commit(&domain);
+        }
     }
 }
 

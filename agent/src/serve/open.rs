@@ -39,7 +39,7 @@ impl Server {
             links: links.into_iter().map(Into::into).collect(),
             bodies: bodies.into_iter().map(Into::into).collect(),
             generation: domain.generation()?,
-            wanted: Some(domain.wanted()?).filter(|wanted| *wanted > 0),
+            wanted: domain.wanted_mark()?,
             now_ms: self.clock.now_ms(),
             free_bytes: self.disk.free_bytes(vault.path()).ok(),
             account: row(&account),
@@ -83,6 +83,14 @@ impl Server {
         let (vault, made_vault) = match self.vault(Access::Write) {
             Ok(vault) => (vault, false),
             Err(Refused::Told(fault)) if fault.code == Code::VaultNone => (self.make_vault()?, true),
+            // An empty folder, or what an attempt left that was cut off.
+            Err(Refused::Told(fault)) if fault.code == Code::VaultNotAVault && self.path.is_dir() => {
+                match self.make_vault() {
+                    Ok(vault) => (vault, true),
+                    Err(Refused::Told(full)) if full.code == Code::VaultNotAVault => return Err(Refused::Told(fault)),
+                    Err(other) => return Err(other),
+                }
+            }
             Err(other) => return Err(other),
         };
         let (account, made_account) = match self.find(&vault, &init.name) {
@@ -137,14 +145,14 @@ impl Server {
     }
 }
 
-/// Bodies that a client needs next, as far as they are small: those of key and device links, of the newest version
+/// Bodies that a client needs next, as far as they are small: of all links that are no versions, of the newest version
 /// and the newest partial.
 fn useful_bodies(domain: &Domain, account: &AccountInfo, links: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Refused> {
     let links = links.iter().map(|link| ReceivedLink::decode(link)).collect::<store::Result<Vec<_>>>()?;
     let newest = |kind| links.iter().rev().find(|link| link.link().kind == kind);
     let mut hashes: Vec<BodyHash> = links
         .iter()
-        .filter(|link| matches!(link.link().kind, LinkKind::Key | LinkKind::Device))
+        .filter(|link| matches!(link.link().kind, LinkKind::Key | LinkKind::Device) || link.link().kind.is_act())
         .chain(newest(LinkKind::Version))
         .chain(newest(LinkKind::Partial))
         .map(|link| link.link().body)
@@ -153,7 +161,8 @@ fn useful_bodies(domain: &Domain, account: &AccountInfo, links: &[Vec<u8>]) -> R
     let mut bodies = Vec::new();
     let mut bytes = 0;
     for hash in hashes {
-        let Some(body) = domain.body(account, hash)? else { continue };
+        // One that is damaged is asked for when it is needed; `check` tells of it.
+        let Ok(Some(body)) = domain.body(account, hash) else { continue };
         bytes += body.len();
         if bytes > BODIES_WITH_OPEN {
             break;

@@ -9,15 +9,23 @@ use crate::fault::{Code, Fault, Result};
 /// Refuses a request that the role does not allow.
 pub fn permit(role: Role, request: &Request) -> Result<()> {
     let (what, allowed) = match request {
-        Request::Open(_) | Request::Links(_) | Request::Bodies(_) | Request::Under(_) | Request::Ask(_) => ("", true),
+        Request::Open(_)
+        | Request::Links(_)
+        | Request::Bodies(_)
+        | Request::Under(_)
+        | Request::Ask(_)
+        | Request::Wanted(_) => ("", true),
         Request::Upload(_) => ("adding versions", role != Role::Read),
         // Append reads nothing but what a backup needs.
         Request::Accounts(_) => ("listing accounts", role != Role::Append),
         Request::Fetch(_) => ("reading content", role != Role::Append),
         Request::Check(_) => ("checking", role != Role::Append),
+        Request::Housekeep(_) => ("housekeeping", may_change(role)),
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),
         Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
+        Request::Account(_) => ("looking after accounts", role == Role::Admin),
+        Request::Group(_) => ("looking after groups", role == Role::Admin),
     };
     if allowed { Ok(()) } else { Err(refusal(role, what)) }
 }
@@ -30,6 +38,9 @@ pub fn permit_link(role: Role, kind: LinkKind) -> Result<()> {
     let what = match kind {
         LinkKind::Key => "changing the keyring",
         LinkKind::Device => "adding a device",
+        LinkKind::Forget | LinkKind::Unforget => "forgetting versions",
+        LinkKind::Pin | LinkKind::Unpin => "pinning versions",
+        LinkKind::Policy => "changing the policy",
         _ => "this kind of link",
     };
     Err(refusal(role, what))
@@ -40,12 +51,7 @@ fn may_change(role: Role) -> bool {
 }
 
 fn refusal(role: Role, what: &str) -> Fault {
-    let name = match role {
-        Role::Read => "read",
-        Role::Append => "append",
-        Role::Backup => "backup",
-        Role::Admin => "admin",
-    };
+    let name = role.name();
     Fault::new(Code::PolicyRole, format!("the role {name} of this key does not allow {what}"))
         .hint("use a key with another role, or ask the server's administrator")
 }

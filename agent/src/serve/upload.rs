@@ -1,5 +1,7 @@
 //! Storing: records into the session's staging, then commits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use store::chain::SignedLink;
 use store::record::Record;
 use store::vault::{Access, AccountState, Domain, Outcome as VaultOutcome, Session};
@@ -32,9 +34,18 @@ impl Server {
     pub fn upload(&self, call: &Call, begin: &Begin) -> Result<(), Refused> {
         let (_, account, domain) = self.account(Access::Write)?;
         if account.state != AccountState::Open {
-            return Err(Fault::new(Code::AccountFrozen, "nothing may be added to this account: it is frozen")
-                .hint("ask the server's administrator; reading and restoring work")
-                .into());
+            let why = if account.reason.is_empty() { String::new() } else { format!(": {}", account.reason) };
+            return Err(Fault::new(
+                Code::AccountFrozen,
+                format!("nothing may be added to this account: it is frozen{why}"),
+            )
+            .hint("ask the server's administrator; reading and restoring work")
+            .into());
+        }
+        // Before anything is sent; what only says that something is to go has no source and always finds room.
+        if !begin.sources.is_empty() && domain.room(&account)? == Some(0) {
+            let (limit, used) = (account.terms.hard_bytes.unwrap_or(0), domain.stored()?.pack_bytes);
+            return Err(store::Error::Full { account: account.name, limit, used }.into());
         }
         if begin.stripe {
             return self.stripe(call, begin, &domain, &account);
@@ -42,7 +53,7 @@ impl Server {
         let mut session = domain.begin(&account, &begin.sources, begin.session)?;
         let generation = domain.generation()?;
         reply(call, UpReply::Begun(Begun { session: session.id(), generation }))?;
-        let taken = take(call, &mut session, self.role);
+        let taken = take(call, &mut session, self.role, &self.committed);
         if taken.is_err() {
             // Whoever resumes or adopts the session finds what was put; a flush that fails costs only what was not
             // acknowledged.
@@ -87,7 +98,7 @@ impl Server {
     }
 }
 
-fn take(call: &Call, session: &mut Session, role: Role) -> Result<(), Refused> {
+fn take(call: &Call, session: &mut Session, role: Role, committed: &AtomicBool) -> Result<(), Refused> {
     let mut staged = Staged::default();
     let mut incoming = Incoming::new(call);
     loop {
@@ -107,6 +118,7 @@ fn take(call: &Call, session: &mut Session, role: Role) -> Result<(), Refused> {
                 session.flush()?;
                 reply(call, UpReply::Ack(staged.ack()))?;
                 let outcome = self::commit(session, &commit, role)?;
+                committed.fetch_or(matches!(outcome, Outcome::Committed(_)), Ordering::SeqCst);
                 reply(call, UpReply::Outcome(outcome))?;
             }
             Next::End => return Ok(()),
@@ -118,6 +130,7 @@ fn commit(session: &mut Session, commit: &Commit, role: Role) -> Result<Outcome,
     let link = SignedLink::decode(&commit.link)?;
     permit_link(role, link.link().kind)?;
     let body = commit.body.as_deref().map(Record::decode).transpose()?;
+    session.allow_holes(commit.holes.unwrap_or(false));
     Ok(match session.commit(&link, body.as_ref())? {
         VaultOutcome::Committed(link) => {
             Outcome::Committed(Committed { chain: link.chain_hash(), link: link.encode().to_vec() })

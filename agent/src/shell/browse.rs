@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 use crate::cli::inside::Inside;
 use crate::cli::inside_desk;
 use crate::complete::offer::{Knows, Name};
-use crate::engine::job::{At, HostKeyQuestion, ListJob, Passphrase, Person, RestorePlan, VersionRow, VersionsJob};
+use crate::engine::job::{
+    AppendPlan, At, HostKeyQuestion, ListJob, Passphrase, Person, RestorePlan, VersionRow, VersionsJob,
+};
 use crate::engine::keys::key_checks;
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault, Result};
@@ -301,6 +303,10 @@ impl Person for Gated {
 
     fn restore_in_place(&self, plan: &RestorePlan) -> Result<()> {
         self.ask(|person| person.restore_in_place(plan), || Err(nobody()))
+    }
+
+    fn append(&self, plan: &AppendPlan) -> Result<()> {
+        self.ask(|person| person.append(plan), || Err(nobody()))
     }
 
     fn picked(&self, _: &VersionRow) {}

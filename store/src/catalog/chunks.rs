@@ -41,7 +41,7 @@ impl Rows<'_> {
     /// For each chunk whether it has to be sent: it is not here, or nobody may count on it.
     pub fn lacking_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         // Nearly always every place is good, and then half the work is enough. The index holds only those that are not.
-        let mut any_bad = self.conn.prepare_cached("SELECT 1 FROM place WHERE state != 0 LIMIT 1")?;
+        let mut any_bad = self.conn.prepare_cached("SELECT 1 FROM place WHERE state != 0 AND state < 3 LIMIT 1")?;
         if any_bad.exists([])? {
             let states = self.chunk_states(ids)?;
             return Ok(states.into_iter().map(|found| !matches!(found, Some((State::Good, _)))).collect());
@@ -57,27 +57,6 @@ impl Rows<'_> {
             Ok(())
         })?;
         Ok(lacking)
-    }
-
-    /// Chunks and nodes whose every place is damaged. Nearly always there is no damage, and then nothing is looked at.
-    pub fn count_wanted(&self) -> Result<u64> {
-        let mut any = self.conn.prepare_cached("SELECT 1 FROM place WHERE state = 2 LIMIT 1")?;
-        if !any.exists([])? {
-            return Ok(0);
-        }
-        let mut wanted = 0;
-        for table in ["chunk", "node"] {
-            let count: i64 = self.conn.query_row(
-                &format!(
-                    "SELECT COUNT(*) FROM (SELECT 1 FROM {table} JOIN place ON place.no = {table}.place
-                     GROUP BY {table}.id HAVING MIN(place.state = 2) = 1)"
-                ),
-                [],
-                |row| row.get(0),
-            )?;
-            wanted += u64::try_from(count).unwrap_or(0);
-        }
-        Ok(wanted)
     }
 
     /// The boxes that hold these chunks.

@@ -78,6 +78,12 @@ impl Rows<'_> {
         Ok(out)
     }
 
+    /// How many links there are of one kind.
+    pub fn count_links(&self, account: u32, kind: u8) -> Result<u64> {
+        let mut ask = self.conn.prepare_cached("SELECT count(*) FROM link WHERE account = ?1 AND kind = ?2")?;
+        unsigned(ask.query_row(params![account, kind], |row| row.get(0))?)
+    }
+
     /// All links of one kind, in order.
     pub fn links_of_kind(&self, account: u32, kind: u8) -> Result<Vec<LinkRow>> {
         let mut ask = self.conn.prepare_cached(&format!(
@@ -89,6 +95,16 @@ impl Rows<'_> {
             out.push(link_of(row)?);
         }
         Ok(out)
+    }
+
+    /// Whether some links on disk were found to be damaged or gone that the catalog may still have.
+    pub fn links_in_doubt(&self) -> Result<bool> {
+        Ok(self.number("links_in_doubt")? != 0)
+    }
+
+    /// See [`links_in_doubt`](Self::links_in_doubt).
+    pub fn set_links_in_doubt(&self, doubt: bool) -> Result<()> {
+        self.set_number("links_in_doubt", i64::from(doubt))
     }
 
     /// Forgets all links of an account, as a process that ended before their rows would leave it.

@@ -7,11 +7,16 @@
 //! Nothing here opens a file other than the catalog, and no transaction is left open between two calls.
 
 mod chunks;
+mod compare;
+mod housekeep;
 mod links;
 mod nodes;
+mod open;
 mod packs;
 mod rebuild;
+mod reserve;
 mod schema;
+mod wanted;
 
 use std::ops::Deref;
 use std::path::Path;
@@ -28,9 +33,15 @@ use crate::error::{Error, Result};
 use crate::id::DomainId;
 
 pub use chunks::Chosen;
+pub use compare::RowCounts;
+pub use housekeep::{CompleteRow, PackUse, PlaceRow};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
+#[cfg(any(test, feature = "simulate"))]
+pub use open::Watch;
+pub use open::{CatalogFiles, Catalogs};
 pub use packs::{NewPack, PackRow, Place, State};
+pub use wanted::Wanted;
 
 /// SQLite before 3.51.3 can silently damage a database in write-ahead mode that several processes use.
 const SQLITE_LEAST: i32 = 3_051_003;
@@ -53,7 +64,7 @@ pub enum Journal {
 pub struct Catalog {
     writer: Mutex<Connection>,
     /// Absent in memory, where there is but one connection.
-    reader: Option<Mutex<Connection>>,
+    reader: Mutex<Option<Connection>>,
 }
 
 /// The tables, as seen within a reading or writing call. Its methods stand in the file of the table they ask.
@@ -73,11 +84,21 @@ impl Catalog {
     /// The catalog in this file, which must be there and may be empty. `Newer` when a newer program has made it;
     /// any other error means that it has to be made again. Changes nothing but an empty file.
     pub fn open(path: &Path, journal: Journal, domain: DomainId) -> Result<Self> {
-        let writer = connect(path, journal)?;
+        Self::open_tuned(path, journal, domain, &|_| Ok(()))
+    }
+
+    /// The same; `tune` sees each connection before it is used.
+    fn open_tuned(
+        path: &Path,
+        journal: Journal,
+        domain: DomainId,
+        tune: &dyn Fn(&mut Connection) -> Result<()>,
+    ) -> Result<Self> {
+        let writer = connect(path, journal, tune)?;
         schema::prepare(&writer, domain)?;
-        let reader = connect(path, journal)?;
+        let reader = connect(path, journal, tune)?;
         reader.pragma_update(None, "query_only", true)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Some(Mutex::new(reader)) })
+        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(Some(reader)) })
     }
 
     /// An empty catalog that lives as long as this value: for reading a vault that cannot be written.
@@ -85,13 +106,25 @@ impl Catalog {
         let writer = Connection::open_in_memory()?;
         harden(&writer)?;
         schema::prepare(&writer, domain)?;
-        Ok(Self { writer: Mutex::new(writer), reader: None })
+        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(None) })
     }
 
     /// Asks something. Several statements see the catalog as it is at each of them.
     pub fn read<T>(&self, ask: impl FnOnce(Rows<'_>) -> Result<T>) -> Result<T> {
-        let conn = lock(self.reader.as_ref().unwrap_or(&self.writer));
-        ask(Rows { conn: &conn })
+        let reader = lock(&self.reader);
+        if let Some(conn) = &*reader {
+            return ask(Rows { conn });
+        }
+        drop(reader);
+        ask(Rows { conn: &lock(&self.writer) })
+    }
+
+    /// Takes the place of another catalog: what was open is closed, and everybody who holds this one uses the new one.
+    pub fn replace(&self, new: Self) {
+        let Self { writer, reader } = new;
+        let mut held = lock(&self.writer);
+        *lock(&self.reader) = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *held = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
     }
 
     /// Begins a change, after all others of this and other processes. `Busy` when that takes a minute.
@@ -126,7 +159,7 @@ impl Drop for Write<'_> {
     }
 }
 
-fn lock(conn: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock<T>(conn: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked has dropped its `Write`, which rolled back.
     conn.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -138,11 +171,12 @@ fn busy(e: rusqlite::Error) -> Error {
     }
 }
 
-fn connect(path: &Path, journal: Journal) -> Result<Connection> {
+fn connect(path: &Path, journal: Journal, tune: &dyn Fn(&mut Connection) -> Result<()>) -> Result<Connection> {
     // Not SQLITE_OPEN_CREATE: the file is made by the disk door, so that it belongs to the owner of the vault.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
     harden(&conn)?;
+    tune(&mut conn)?;
     // Ids have no order, so nearly each question and each insertion reads or writes a page of its own.
     conn.pragma_update(None, "page_size", 4_096)?;
     let wanted = match journal {

@@ -17,6 +17,8 @@ pub enum State {
     Condemned,
     /// It cannot be read.
     Damaged,
+    /// Nothing names it any more: its bytes go with its pack.
+    Freed,
 }
 
 impl State {
@@ -25,6 +27,7 @@ impl State {
             0 => Ok(Self::Good),
             1 => Ok(Self::Condemned),
             2 => Ok(Self::Damaged),
+            3 => Ok(Self::Freed),
             _ => Err(Error::damaged("catalog", "a place has an unknown state")),
         }
     }
@@ -53,9 +56,10 @@ pub struct Place {
 
 impl Place {
     /// Of several places the one in force has the least of this: the highest session number, then the lowest
-    /// ciphertext hash (FORMAT.md, chapter 8). Damaged ones do not come here.
-    pub(super) fn preference(&self) -> impl Ord + use<> {
-        (std::cmp::Reverse(self.session), self.hash, self.no)
+    /// ciphertext hash (FORMAT.md, chapter 8). Of two copies of one record it is the later one, which took the place of
+    /// the other. Damaged ones do not come here.
+    pub(crate) fn preference(&self) -> impl Ord + use<> {
+        (std::cmp::Reverse(self.session), self.hash, std::cmp::Reverse(self.no))
     }
 
     /// For people: "pack 3f9c02ab at byte 8388608".
@@ -138,7 +142,9 @@ impl Rows<'_> {
     }
 
     fn insert_pack_row(&self, pack: &NewPack<'_>) -> Result<i64> {
-        let mut put = self.conn.prepare_cached("INSERT INTO pack(id, kind, session, bytes) VALUES(?1, ?2, ?3, ?4)")?;
+        let mut put = self
+            .conn
+            .prepare_cached("INSERT INTO pack(id, kind, session, bytes, emptied) VALUES(?1, ?2, ?3, ?4, 0)")?;
         put.execute(params![
             pack.header.pack.bytes().as_slice(),
             pack.header.kind.number(),
@@ -150,7 +156,8 @@ impl Rows<'_> {
 
     fn insert_place(&self, pack_no: i64, line: &Line) -> Result<i64> {
         let mut put = self.conn.prepare_cached(
-            "INSERT INTO place(pack, offset, length, kind, items, hash, state, since) VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, 0)",
+            "INSERT INTO place(pack, offset, length, kind, items, hash, state, since, pass)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0)",
         )?;
         put.execute(params![
             pack_no,
@@ -180,6 +187,13 @@ impl Rows<'_> {
             out.push(PackRow { no: row.get(0)?, id, bytes: unsigned(row.get(2)?)? });
         }
         Ok(out)
+    }
+
+    /// How many packs there are, and their bytes in all.
+    pub fn pack_totals(&self) -> Result<(u64, u64)> {
+        let mut ask = self.conn.prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM pack")?;
+        let (packs, bytes) = ask.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        Ok((unsigned(packs)?, unsigned(bytes)?))
     }
 
     /// The places in a pack, with their states, by offset.
@@ -217,9 +231,10 @@ impl Rows<'_> {
     /// Notes that nothing in a pack can be read: it is not there, or its footer is damaged. The generation rises when
     /// that is new.
     pub fn set_pack_damaged(&self, id: PackId) -> Result<()> {
-        let sql = "UPDATE place SET state = 2, since = 0
-                   WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND state != 2";
+        let sql = "UPDATE place SET state = 2, since = 0, pass = 0
+                   WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND state < 2";
         if self.conn.execute(sql, [id.bytes().as_slice()])? > 0 {
+            self.doubt_wanted()?;
             self.raise_generation()?;
         }
         Ok(())
@@ -229,11 +244,12 @@ impl Rows<'_> {
     /// not known to be. The generation rises.
     pub fn set_damaged(&self, pack: PackId, offset: u64, hash: CipherHash) -> Result<bool> {
         let mut put = self.conn.prepare_cached(
-            "UPDATE place SET state = 2, since = 0
-             WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND offset = ?2 AND hash = ?3 AND state != 2",
+            "UPDATE place SET state = 2, since = 0, pass = 0
+             WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND offset = ?2 AND hash = ?3 AND state < 2",
         )?;
         let changed = put.execute(params![pack.bytes().as_slice(), signed(offset)?, hash.bytes().as_slice()])?;
         if changed > 0 {
+            self.doubt_wanted()?;
             self.raise_generation()?;
         }
         Ok(changed > 0)
@@ -241,7 +257,8 @@ impl Rows<'_> {
 
     /// Makes condemned places good again: something that is to be kept needs them.
     pub fn revive(&self, places: &[i64]) -> Result<()> {
-        let mut put = self.conn.prepare_cached("UPDATE place SET state = 0, since = 0 WHERE no = ?1 AND state = 1")?;
+        let mut put =
+            self.conn.prepare_cached("UPDATE place SET state = 0, since = 0, pass = 0 WHERE no = ?1 AND state = 1")?;
         for place in places {
             put.execute([place])?;
         }
@@ -250,6 +267,6 @@ impl Rows<'_> {
 }
 
 /// A number as SQLite keeps it.
-fn signed(value: u64) -> Result<i64> {
+pub(super) fn signed(value: u64) -> Result<i64> {
     i64::try_from(value).map_err(|_| Error::damaged("pack", "a number is too large"))
 }

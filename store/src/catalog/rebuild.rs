@@ -33,6 +33,8 @@ impl Rows<'_> {
         for (table, _) in COMPARED {
             self.conn.execute(&format!("DELETE FROM {table}"), [])?;
         }
+        self.forget_wanted()?;
+        self.conn.execute("DELETE FROM orphan", [])?;
         self.set_damaged_seen(0)?;
         self.raise_generation()
     }

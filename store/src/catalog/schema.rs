@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::id::DomainId;
 
 /// Raised with every change of a table. An older catalog is made again from the packs.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
-/// `state` of a place: 0 good, 1 condemned, 2 damaged (see [`super::State`]).
+/// `state` of a place: 0 good, 1 condemned, 2 damaged, 3 freed (see [`super::State`]); `since` (ms) and `pass` (a generation)
+/// say when it was condemned, `emptied` (a generation) when the last place of a pack was freed. `kind` of what
+/// is wanted: 1 chunk, 2 node, 3 body.
 const TABLES: &str = "
 CREATE TABLE meta(
     key TEXT PRIMARY KEY,
@@ -20,7 +22,8 @@ CREATE TABLE pack(
     id BLOB NOT NULL UNIQUE,
     kind INTEGER NOT NULL,
     session INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
+    bytes INTEGER NOT NULL,
+    emptied INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE place(
     no INTEGER PRIMARY KEY,
@@ -31,7 +34,8 @@ CREATE TABLE place(
     items INTEGER NOT NULL,
     hash BLOB NOT NULL,
     state INTEGER NOT NULL,
-    since INTEGER NOT NULL
+    since INTEGER NOT NULL,
+    pass INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX place_at ON place(pack, offset);
 CREATE INDEX place_state ON place(state) WHERE state != 0;
@@ -56,6 +60,24 @@ CREATE TABLE link(
     PRIMARY KEY(account, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX link_kind ON link(account, kind);
+CREATE TABLE reserve(
+    session BLOB PRIMARY KEY,
+    bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wanted(
+    id BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY(id, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lead(
+    id BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE orphan(
+    account INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY(account, body)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes the tables in an empty database; otherwise looks whether they are ours.
@@ -99,12 +121,12 @@ fn make(conn: &Connection, domain: DomainId) -> Result<()> {
 
 impl Rows<'_> {
     /// A single number; 0 when it was never set.
-    fn number(&self, key: &str) -> Result<i64> {
+    pub(super) fn number(&self, key: &str) -> Result<i64> {
         let mut ask = self.conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
         Ok(ask.query_row([key], |row| row.get(0)).optional()?.unwrap_or(0))
     }
 
-    fn set_number(&self, key: &str, value: i64) -> Result<()> {
+    pub(super) fn set_number(&self, key: &str, value: i64) -> Result<()> {
         let mut put = self.conn.prepare_cached("INSERT OR REPLACE INTO meta VALUES(?1, ?2)")?;
         put.execute(params![key, value])?;
         Ok(())

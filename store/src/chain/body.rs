@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::id::{ContentId, NodeId, SourceId, TagId};
 use crate::record::{Record, RecordKind};
 use crate::seal::{AccountKeys, Sealer};
+use crate::tree::check_name;
 
 const WHAT: &str = "version body";
 const SOURCE_CLEAR_BYTES: usize = SourceId::BYTES + NodeId::BYTES + 8;
@@ -66,6 +67,9 @@ impl VersionBody {
             && self.tags.iter().all(|(id, tag)| keys.tag_id(tag) == *id);
         if !right {
             return Err(Error::damaged(WHAT, "an id is not the one of its source or tag"));
+        }
+        if !self.sources.iter().all(|s| is_plain_path(&s.path)) {
+            return Err(Error::damaged(WHAT, "a source's path leads elsewhere"));
         }
         let mut clear = Vec::new();
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
@@ -160,6 +164,11 @@ pub fn clear_sources(record: &Record) -> Result<Vec<(SourceId, NodeId, u64)>> {
     Ok(read_clear(record)?.0)
 }
 
+/// Ids of the tags of a version body. Needs no key.
+pub fn clear_tags(record: &Record) -> Result<Vec<TagId>> {
+    Ok(read_clear(record)?.1)
+}
+
 type Clear = (Vec<(SourceId, NodeId, u64)>, Vec<TagId>);
 
 fn read_clear(record: &Record) -> Result<Clear> {
@@ -223,7 +232,21 @@ fn read_source(
             _ => d.skip()?,
         }
     }
+    // It becomes a part of paths that are written to and of names in archives.
+    if !is_plain_path(&out.path) {
+        return Err(DecodeError::message("a path that leads elsewhere"));
+    }
     Ok(out)
+}
+
+/// Whether a source may have this path: absolute, of single components that lead nowhere else; the root is one too.
+#[must_use]
+pub fn is_plain_path(path: &[u8]) -> bool {
+    match path.strip_prefix(b"/") {
+        None => false,
+        Some(b"") => true,
+        Some(names) => names.split(|byte| *byte == b'/').all(|name| check_name(name).is_ok()),
+    }
 }
 
 /// Format 1 writes lengths in front.

@@ -31,6 +31,16 @@ pub enum LinkKind {
     Key,
     /// A new or renewed device.
     Device,
+    /// Versions go into the trash.
+    Forget,
+    /// And come out again.
+    Unforget,
+    /// Versions are kept whatever the policy says.
+    Pin,
+    /// And are so no more.
+    Unpin,
+    /// What is kept of all others.
+    Policy,
     /// Reserved, or not known to this program.
     Unknown(u8),
 }
@@ -44,6 +54,11 @@ impl LinkKind {
             Self::Partial => 2,
             Self::Key => 3,
             Self::Device => 4,
+            Self::Forget => 5,
+            Self::Unforget => 6,
+            Self::Pin => 7,
+            Self::Unpin => 8,
+            Self::Policy => 9,
             Self::Unknown(number) => number,
         }
     }
@@ -56,8 +71,19 @@ impl LinkKind {
             2 => Self::Partial,
             3 => Self::Key,
             4 => Self::Device,
+            5 => Self::Forget,
+            6 => Self::Unforget,
+            7 => Self::Pin,
+            8 => Self::Unpin,
+            9 => Self::Policy,
             other => Self::Unknown(other),
         }
+    }
+
+    /// Whether it says what becomes of versions: its body is needed to know which are kept.
+    #[must_use]
+    pub fn is_act(self) -> bool {
+        matches!(self, Self::Forget | Self::Unforget | Self::Pin | Self::Unpin | Self::Policy)
     }
 
     /// Whether it is a version, whole or partial.

@@ -3,19 +3,25 @@
 //! Links, certificates and the [`Verifier`] need no secret and serve both ends; only signing and the sealed parts
 //! of bodies do.
 
+mod act_body;
 mod body;
 mod certificate;
 mod device_body;
 mod link;
+mod policy;
+mod retain;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-pub use body::{Counts, SourceRoot, VersionBody, clear_sources};
+pub use act_body::{NAMED_MAX, NamedVersions, clear_policy, open_policy, seal_policy};
+pub use body::{Counts, SourceRoot, VersionBody, clear_sources, clear_tags, is_plain_path};
 pub use certificate::Certificate;
 pub use device_body::{certificate_of, open_device_body, seal_device_body};
 pub use link::{Link, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SIGNED_LINK_BYTES, SignedLink};
+pub use policy::{Period, Policy, RULES};
+pub use retain::{Act, Cause, Fate, Moment, Reason, TRASH_MS, judge, must_be_there, policy_of};
 pub use verify::{Head, Verifier};
 
 use ed25519_dalek::{Signature, VerifyingKey};

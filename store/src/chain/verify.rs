@@ -6,6 +6,7 @@ use crate::error::{Error, KeyError, Result};
 use crate::id::{AccountId, BodyHash, ChainHash, DeviceId};
 use crate::record::{Record, RecordKind};
 
+use super::act_body::check_act;
 use super::{Certificate, Link, LinkKind, ReceivedLink, SignedLink, body_hash, certificate_of};
 
 const WHAT: &str = "chain";
@@ -143,7 +144,13 @@ impl Verifier {
     fn check_marker(&self, kind: LinkKind, marker: u64) -> Result<()> {
         let before = self.head.map_or(0, |head| head.marker);
         let good = match kind {
-            LinkKind::Key | LinkKind::Device => marker == before,
+            LinkKind::Key
+            | LinkKind::Device
+            | LinkKind::Forget
+            | LinkKind::Unforget
+            | LinkKind::Pin
+            | LinkKind::Unpin
+            | LinkKind::Policy => marker == before,
             LinkKind::Version | LinkKind::Partial | LinkKind::Unknown(_) => {
                 marker.checked_sub(before).is_some_and(|step| step <= 1)
             }
@@ -156,6 +163,9 @@ impl Verifier {
             LinkKind::Version | LinkKind::Partial => RecordKind::VersionBody,
             LinkKind::Key => RecordKind::KeyBody,
             LinkKind::Device => RecordKind::DeviceBody,
+            LinkKind::Forget | LinkKind::Unforget => RecordKind::ForgetBody,
+            LinkKind::Pin | LinkKind::Unpin => RecordKind::PinBody,
+            LinkKind::Policy => RecordKind::PolicyBody,
             LinkKind::Unknown(_) => return Ok(()),
         };
         if hash == BodyHash::ZERO {
@@ -165,7 +175,8 @@ impl Verifier {
         if body.header.kind != expected || body.header.account != self.account || body_hash(body) != hash {
             return Err(Error::damaged(WHAT, "a body is not the one that its link names"));
         }
-        Ok(())
+        // What cannot be read could not be carried out.
+        check_act(body)
     }
 
     /// The certificate of a device link's body. A device that is known keeps its key.

@@ -7,6 +7,8 @@ mod disk;
 #[cfg(test)]
 mod faulty;
 mod real_disk;
+#[cfg(any(test, feature = "simulate"))]
+pub mod sim;
 mod suite;
 
 pub use chance::{Chance, ConstantChance, SystemChance, random};

@@ -8,6 +8,7 @@ use super::side;
 use super::writer::{FinishedPack, PackWriter};
 use crate::door::Disk;
 use crate::error::{Error, Result};
+use crate::record::RecordKind;
 
 /// Makes a finished pack of the whole records of `<pack id>.part`: those whose line in the side file is whole and
 /// whose bytes have the line's hash, known kinds and unknown ones alike. `None` when there is no such record.
@@ -35,6 +36,10 @@ pub fn adopt(disk: &dyn Disk, part: &Path) -> Result<Option<FinishedPack>> {
 
     let mut writer: Option<PackWriter> = None;
     for line in side::read(disk, part)? {
+        if !header.kind.holds(line.kind) && !matches!(line.kind, RecordKind::Unknown(_)) {
+            // With it nobody could open the pack.
+            continue;
+        }
         let stored = match read_stored(&*file, &line) {
             Ok(stored) => stored,
             Err(e) if e.is_damage() => continue,

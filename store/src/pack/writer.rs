@@ -63,8 +63,8 @@ impl PackWriter {
         Ok(writer)
     }
 
-    /// A new pack that nobody will adopt.
-    pub(super) fn without_side(disk: &dyn Disk, path: PathBuf, header: PackHeader) -> Result<Self> {
+    /// A new pack at this path, that nobody will adopt.
+    pub(crate) fn without_side(disk: &dyn Disk, path: PathBuf, header: PackHeader) -> Result<Self> {
         header.check_writable()?;
         Ok(Self {
             file: disk.create_new(&path)?,

@@ -34,6 +34,12 @@ pub enum RecordKind {
     KeyBody,
     /// Body of a device link: a certificate.
     DeviceBody,
+    /// Body of a policy link.
+    PolicyBody,
+    /// Body of a pin or unpin link.
+    PinBody,
+    /// Body of a forget or unforget link.
+    ForgetBody,
     /// Known to be reserved or not known at all: may be kept and reported, never read, folded or freed.
     Unknown(u8),
 }
@@ -48,6 +54,9 @@ impl RecordKind {
             Self::VersionBody => 16,
             Self::KeyBody => 17,
             Self::DeviceBody => 18,
+            Self::PolicyBody => 19,
+            Self::PinBody => 20,
+            Self::ForgetBody => 21,
             Self::Unknown(number) => number,
         }
     }
@@ -61,6 +70,9 @@ impl RecordKind {
             16 => Self::VersionBody,
             17 => Self::KeyBody,
             18 => Self::DeviceBody,
+            19 => Self::PolicyBody,
+            20 => Self::PinBody,
+            21 => Self::ForgetBody,
             other => Self::Unknown(other),
         }
     }

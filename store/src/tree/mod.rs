@@ -30,4 +30,4 @@ pub use entry::{
 pub use index::IndexChild;
 pub use list::ListChild;
 pub use node::{Node, decode, encode};
-pub use read::{DirReader, NodeSource, PieceReader, find};
+pub use read::{DirReader, NodeSource, Pages, PieceReader, find};

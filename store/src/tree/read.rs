@@ -3,7 +3,7 @@
 use std::vec;
 
 use crate::error::{Error, Result};
-use crate::id::NodeId;
+use crate::id::{ContentId, NodeId};
 
 use super::content::check_content;
 use super::entry::{Content, Entry, Piece};
@@ -71,10 +71,18 @@ enum Opened {
     Index(Vec<IndexChild>),
 }
 
+/// Knows pages and indexes of large directories, so that a reader passes over them.
+pub trait Pages: Sync {
+    /// Whether this page or index, by what it is, was met before in the directory that the caller has given this number.
+    /// Asked once about each that a reader meets, never about a directory's top.
+    fn is_known(&self, dir: u64, page: &ContentId) -> bool;
+}
+
 /// The entries of a directory, in order. Ends after the first error.
 pub struct DirReader<'s> {
     source: &'s dyn NodeSource,
     top: NodeId,
+    known: Option<(&'s dyn Pages, u64)>,
     /// The open indexes, outermost first.
     indexes: Vec<OpenIndex>,
     page: vec::IntoIter<Entry>,
@@ -98,7 +106,13 @@ impl<'s> DirReader<'s> {
     /// A reader of the directory whose top node is `top`. Reads nothing yet.
     #[must_use]
     pub fn new(source: &'s dyn NodeSource, top: NodeId) -> Self {
-        Self { source, top, indexes: Vec::new(), page: Vec::new().into_iter(), state: State::Fresh }
+        Self { source, top, known: None, indexes: Vec::new(), page: Vec::new().into_iter(), state: State::Fresh }
+    }
+
+    /// The same without what is known of the directory of this number: it is not opened, and its entries do not come.
+    #[must_use]
+    pub fn without(source: &'s dyn NodeSource, top: NodeId, known: &'s dyn Pages, dir: u64) -> Self {
+        Self { known: Some((known, dir)), ..Self::new(source, top) }
     }
 
     /// The entry of this name, wherever the reader stands. See [`find`].
@@ -133,6 +147,9 @@ impl<'s> DirReader<'s> {
         }
         while let Some(open) = self.indexes.last_mut() {
             if let Some(child) = open.children.next() {
+                if self.known.is_some_and(|(known, dir)| known.is_known(dir, &child.content)) {
+                    continue;
+                }
                 let next = open.children.as_slice().first().map(|next| next.first.clone());
                 let end = next.or_else(|| open.end.clone());
                 return Some(Span { node: child.node, first: Some(child.first), end });

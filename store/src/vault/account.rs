@@ -1,24 +1,19 @@
-//! Accounts: whose backups these are, kept as numbered notes (FORMAT.md, chapter 7).
+//! What a vault knows of an account, kept as numbered notes (FORMAT.md, chapter 7).
 
 use std::path::Path;
 
 use minicbor::{Decoder, Encoder};
 
+use super::Shared;
 use super::layout::{self, DomainPaths};
 use super::note::{self, NoteKind};
-use super::{Shared, Vault};
-use crate::door::{Chance, Disk, Millis, random};
+use super::terms::Terms;
+use crate::door::{Disk, Millis};
 use crate::error::{Error, Result};
 use crate::id::{AccountId, DomainId, KeyCheck};
 
-/// How often a note's number may be taken by somebody else before we say busy.
-const TRIES: usize = 64;
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 255;
-/// Most passphrase slots of an account in the vault.
-const SLOTS_MAX: usize = 64;
-/// Longest slot, as JSON text.
-const SLOT_BYTES_MAX: usize = 8 << 10;
 
 /// What may be done with an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,11 +44,20 @@ pub struct AccountInfo {
     pub key_check: Option<KeyCheck>,
     /// What may be done with it.
     pub state: AccountState,
+    /// Why it is in that state, in an administrator's words; empty when nobody said.
+    pub reason: String,
     /// Passphrase slots that are kept in the vault, each as JSON text.
     pub slots: Vec<String>,
     /// When it was made, milliseconds since 1970.
     pub created_at: Millis,
+    /// When it was deleted; it is disabled since then, and goes for good after [`DELETED_FOR_MS`].
+    pub deleted_at: Option<Millis>,
+    /// What an administrator has settled.
+    pub terms: Terms,
 }
+
+/// How long a deleted account can be taken back.
+pub const DELETED_FOR_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Says which account is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,16 +92,22 @@ impl AccountState {
 }
 
 impl AccountInfo {
-    /// `Refused` when nothing may be added to this account.
+    /// `Frozen` when nothing may be added to this account.
     pub(super) fn check_open(&self) -> Result<()> {
         match self.state {
             AccountState::Open => Ok(()),
-            AccountState::Frozen => Err(Error::Refused { why: format!("the account {} is frozen", self.name) }),
-            AccountState::Disabled => Err(Error::Refused { why: format!("the account {} is disabled", self.name) }),
+            AccountState::Frozen => Err(Error::Frozen { why: format!("the account {} is frozen", self.name) }),
+            AccountState::Disabled => Err(Error::Frozen { why: format!("the account {} is disabled", self.name) }),
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// When a deleted account may go for good; `None` when it is not deleted.
+    #[must_use]
+    pub fn goes_at(&self) -> Option<Millis> {
+        self.deleted_at.map(|at| at.saturating_add(DELETED_FOR_MS))
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         // Writing to a vector never fails.
         self.encode_into(&mut Encoder::new(&mut out)).unwrap_or(());
@@ -108,8 +118,15 @@ impl AccountInfo {
         &self,
         e: &mut Encoder<&mut Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        let bound = u64::from(self.identity.is_some()) + u64::from(self.key_check.is_some());
-        e.map(5 + bound)?.u8(0)?.encode(self.id)?.u8(1)?.str(&self.name)?;
+        let settled = self.terms != Terms::default();
+        let there = [
+            self.identity.is_some(),
+            self.key_check.is_some(),
+            !self.reason.is_empty(),
+            self.deleted_at.is_some(),
+            settled,
+        ];
+        e.map(5 + there.into_iter().map(u64::from).sum::<u64>())?.u8(0)?.encode(self.id)?.u8(1)?.str(&self.name)?;
         if let Some(identity) = &self.identity {
             e.u8(2)?.bytes(identity)?;
         }
@@ -121,6 +138,15 @@ impl AccountInfo {
             e.bytes(slot.as_bytes())?;
         }
         e.u8(6)?.i64(self.created_at)?;
+        if !self.reason.is_empty() {
+            e.u8(7)?.str(&self.reason)?;
+        }
+        if let Some(at) = self.deleted_at {
+            e.u8(8)?.i64(at)?;
+        }
+        if settled {
+            e.u8(9)?.encode(&self.terms)?;
+        }
         Ok(())
     }
 
@@ -133,8 +159,11 @@ impl AccountInfo {
             identity: None,
             key_check: None,
             state: AccountState::Open,
+            reason: String::new(),
             slots: Vec::new(),
             created_at: 0,
+            deleted_at: None,
+            terms: Terms::default(),
         };
         let state = info.decode_from(&mut Decoder::new(bytes)).map_err(|_| damaged("it cannot be read"))?;
         info.state = AccountState::from_number(state)?;
@@ -166,6 +195,9 @@ impl AccountInfo {
                     }
                 }
                 6 => self.created_at = d.i64()?,
+                7 => self.reason = d.str()?.to_owned(),
+                8 => self.deleted_at = Some(d.i64()?),
+                9 => self.terms = d.decode()?,
                 _ => d.skip()?,
             }
         }
@@ -177,25 +209,26 @@ fn damaged(why: &'static str) -> Error {
     Error::damaged("account note", why)
 }
 
-fn check_name(name: &str) -> Result<()> {
+/// Whether this may be the name of an account or a group: 1 to 255 characters, none of them a control character, no
+/// blanks at its ends. `Limit` or `Refused`.
+pub fn check_name(name: &str) -> Result<()> {
     let chars = name.chars().count();
     if chars == 0 || chars > NAME_CHARS_MAX {
-        return Err(Error::Limit {
-            what: "characters of an account's name",
-            found: chars as u64,
-            most: NAME_CHARS_MAX as u64,
-        });
+        return Err(Error::Limit { what: "characters of a name", found: chars as u64, most: NAME_CHARS_MAX as u64 });
     }
     if name.chars().any(char::is_control) || name.trim() != name {
-        return Err(Error::Refused {
-            why: "an account's name has no control characters and no blanks at its ends".to_owned(),
-        });
+        return Err(Error::Refused { why: "a name has no control characters and no blanks at its ends".to_owned() });
     }
     Ok(())
 }
 
 /// The account in force, and the number of its note. `None` when the folder has no note yet: its making was cut short.
-fn load(disk: &dyn Disk, paths: &DomainPaths, number: u32, domain: DomainId) -> Result<Option<(u64, AccountInfo)>> {
+pub(super) fn load(
+    disk: &dyn Disk,
+    paths: &DomainPaths,
+    number: u32,
+    domain: DomainId,
+) -> Result<Option<(u64, AccountInfo)>> {
     let dir = paths.account(number);
     let Some(newest) = note::numbers(disk, &dir)?.pop() else { return Ok(None) };
     let content = note::read(disk, NoteKind::Account, &note::path(&dir, newest))?;
@@ -204,7 +237,7 @@ fn load(disk: &dyn Disk, paths: &DomainPaths, number: u32, domain: DomainId) -> 
 }
 
 /// The accounts of one domain, by number.
-fn accounts_of(disk: &dyn Disk, paths: &DomainPaths, domain: DomainId) -> Result<Vec<AccountInfo>> {
+pub(super) fn accounts_of(disk: &dyn Disk, paths: &DomainPaths, domain: DomainId) -> Result<Vec<AccountInfo>> {
     let named = match disk.list(&paths.accounts()) {
         Err(Error::NotFound { .. }) => return Ok(Vec::new()),
         other => other?,
@@ -234,157 +267,5 @@ pub(super) fn make_dir(disk: &dyn Disk, path: &Path) -> Result<()> {
     match disk.make_dir(path) {
         Err(Error::Taken { .. }) => Ok(()),
         other => other,
-    }
-}
-
-impl Vault {
-    /// All accounts, by number.
-    pub fn accounts(&self) -> Result<Vec<AccountInfo>> {
-        let mut out = Vec::new();
-        for named in self.disk().list(&layout::domains(self.path()))? {
-            if let Some(domain) = layout::domain_id(&named.name) {
-                out.extend(accounts_of(self.disk(), &DomainPaths::new(self.path(), domain), domain)?);
-            }
-        }
-        out.sort_by_key(|info| info.number);
-        Ok(out)
-    }
-
-    /// The account that is meant. `NotFound` when there is none.
-    pub fn account(&self, which: &AccountSelector) -> Result<AccountInfo> {
-        let mut accounts = self.accounts()?;
-        let name = match which {
-            AccountSelector::Name(name) => {
-                accounts.retain(|info| info.name == *name);
-                name.clone()
-            }
-            AccountSelector::Number(number) => {
-                accounts.retain(|info| info.number == *number);
-                number.to_string()
-            }
-            AccountSelector::Id(id) => {
-                accounts.retain(|info| info.id == *id);
-                id.to_string()
-            }
-            AccountSelector::Only => String::new(),
-        };
-        if accounts.len() > 1 {
-            return Err(Error::Refused { why: "there are several accounts; one must be named".to_owned() });
-        }
-        accounts.pop().ok_or(Error::NotFound { what: "account", name })
-    }
-
-    /// What is now known of an account.
-    pub fn reload(&self, account: &AccountInfo) -> Result<AccountInfo> {
-        let paths = DomainPaths::new(self.path(), account.domain);
-        load_now(&self.shared, &paths, account)
-    }
-
-    /// Makes an account with a domain of its own; no key is bound to it yet. `Taken` when the name is in use.
-    pub fn create_account(&self, name: &str) -> Result<AccountInfo> {
-        self.must_write()?;
-        check_name(name)?;
-        let Some(_lock) = self.disk().lock(&layout::accounts_lock(self.path()))? else {
-            return Err(Error::Busy { what: "the list of accounts".to_owned() });
-        };
-        let accounts = self.accounts()?;
-        if accounts.iter().any(|info| info.name == name) {
-            return Err(Error::Taken { what: format!("the account {name}") });
-        }
-        let number = accounts.iter().map(|info| info.number).max().unwrap_or(0).saturating_add(1);
-        let chance: &dyn Chance = self.chance();
-        let info = AccountInfo {
-            number,
-            id: AccountId::new(random(chance)),
-            domain: DomainId::new(random(chance)),
-            name: name.to_owned(),
-            identity: None,
-            key_check: None,
-            state: AccountState::Open,
-            slots: Vec::new(),
-            created_at: self.clock().now_ms(),
-        };
-        let paths = DomainPaths::new(self.path(), info.domain);
-        let account = paths.account(number);
-        let folders = [
-            paths.root().to_owned(),
-            paths.packs(),
-            paths.damaged(),
-            paths.staging(),
-            paths.accounts(),
-            account.clone(),
-            paths.versions(number),
-            paths.bodies(number),
-        ];
-        for folder in &folders {
-            make_dir(self.disk(), folder)?;
-        }
-        // Every name durable before the note that makes them count.
-        for folder in [&account, &paths.accounts(), paths.root(), &layout::domains(self.path())] as [&Path; 4] {
-            self.disk().sync_dir(folder)?;
-        }
-        note::add(self.disk(), chance, &account, 1, NoteKind::Account, &info.encode())?;
-        Ok(info)
-    }
-
-    /// Binds a client's key to an account, once. The same again changes nothing; `Taken` when another is bound.
-    pub fn bind(&self, account: &AccountInfo, identity: [u8; 32], key_check: KeyCheck) -> Result<AccountInfo> {
-        self.change(account, |info| {
-            match (info.identity, info.key_check) {
-                (None, None) => {}
-                (Some(i), Some(k)) if i == identity && k == key_check => return Ok(()),
-                _ => return Err(Error::Taken { what: format!("a key of the account {}", info.name) }),
-            }
-            info.identity = Some(identity);
-            info.key_check = Some(key_check);
-            Ok(())
-        })
-    }
-
-    /// Replaces the passphrase slots that are kept in the vault (each one JSON text, at most 64 of 8 KiB).
-    pub fn set_slots(&self, account: &AccountInfo, slots: Vec<String>) -> Result<AccountInfo> {
-        for (what, found, most) in [
-            ("slots of an account", slots.len(), SLOTS_MAX),
-            ("length of a slot", slots.iter().map(String::len).max().unwrap_or(0), SLOT_BYTES_MAX),
-        ] {
-            if found > most {
-                return Err(Error::Limit { what, found: found as u64, most: most as u64 });
-            }
-        }
-        self.change(account, |info| {
-            info.slots.clone_from(&slots);
-            Ok(())
-        })
-    }
-
-    /// Opens, freezes or disables an account.
-    pub fn set_state(&self, account: &AccountInfo, state: AccountState) -> Result<AccountInfo> {
-        self.change(account, |info| {
-            info.state = state;
-            Ok(())
-        })
-    }
-
-    /// Writes the next note of an account, decided by what is in force at that moment.
-    fn change(&self, account: &AccountInfo, decide: impl Fn(&mut AccountInfo) -> Result<()>) -> Result<AccountInfo> {
-        self.must_write()?;
-        let paths = DomainPaths::new(self.path(), account.domain);
-        let dir = paths.account(account.number);
-        for _ in 0..TRIES {
-            let loaded = load(self.disk(), &paths, account.number, account.domain)?;
-            let Some((number, before)) = loaded.filter(|(_, info)| info.id == account.id) else {
-                return Err(Error::NotFound { what: "account", name: account.name.clone() });
-            };
-            let mut info = before.clone();
-            decide(&mut info)?;
-            if info == before {
-                return Ok(info);
-            }
-            match note::add(self.disk(), self.chance(), &dir, number + 1, NoteKind::Account, &info.encode()) {
-                Err(Error::Taken { .. }) => {}
-                other => return other.map(|()| info),
-            }
-        }
-        Err(Error::Busy { what: format!("the account {}", account.name) })
     }
 }

@@ -4,10 +4,11 @@
 //! them any more.
 
 use super::closure::{Walked, is_gone};
+use super::commit::row_of;
 use super::read::kind_text;
 use super::take_in::ReadPack;
 use super::{AccountInfo, Domain, account, layout};
-use crate::catalog::{NewPack, PackRow, Place, State};
+use crate::catalog::{NewPack, Place, RowCounts, State};
 use crate::chain::{self, ReceivedLink, Verifier};
 use crate::error::{Error, Result};
 use crate::id::{BodyHash, NodeId, PackId};
@@ -114,26 +115,20 @@ impl Domain {
             summary: Summary::default(),
             progress: Progress::default(),
             walked: Walked::new(),
-            put_right: false,
+            gone: Vec::new(),
         };
+        check.catalog()?;
         check.packs()?;
         for account in account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())? {
             check.chain(&account)?;
         }
+        check.complete()?;
+        check.notes()?;
+        // So that the next backup need not look for it.
+        self.wanted()?;
         let (chunks, nodes) = self.inner.catalog.read(|rows| Ok((rows.count_chunks()?, rows.count_nodes()?)))?;
         (check.summary.chunks, check.summary.nodes) = (chunks, nodes);
         Ok(check.summary)
-    }
-
-    /// Gives a pack the rows that it must have. In a vault that is open for reading, to this process only.
-    fn readmit(&self, (reader, bytes): &ReadPack) -> Result<()> {
-        let write = self.inner.catalog.write()?;
-        let rows = write.rows();
-        rows.remove_pack(reader.header().pack)?;
-        rows.insert_packs(&[NewPack { header: reader.header(), bytes: *bytes, lines: reader.lines() }])?;
-        rows.set_damaged_seen(0)?;
-        self.take_in_damaged(rows)?;
-        write.commit()
     }
 }
 
@@ -145,8 +140,8 @@ struct Check<'a> {
     progress: Progress,
     /// Nodes of versions that are whole.
     walked: Walked,
-    /// A pack got new rows, which do not say what is complete.
-    put_right: bool,
+    /// Packs of which nothing can be used, why, and whether that is new.
+    gone: Vec<(PackId, String, bool)>,
 }
 
 impl Check<'_> {
@@ -174,6 +169,86 @@ impl Check<'_> {
         (self.tell)(CheckEvent::Finding(Finding { what, place, severity, about, versions }))
     }
 
+    /// Whether the catalog says what packs, links and notes say. If not, it is made anew.
+    fn catalog(&mut self) -> Result<()> {
+        let domain = self.domain;
+        let what = if !domain.inner.catalog.is_sound() {
+            domain.remake()?;
+            "it was damaged and was made anew"
+        } else {
+            match self.catalog_agrees() {
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    domain.rebuild()?;
+                    "it did not say what packs, links and notes say, and was made anew"
+                }
+                Err(e) if e.is_bad_catalog() => {
+                    domain.remake()?;
+                    "it was damaged and was made anew"
+                }
+                Err(e) => return Err(e),
+            }
+        };
+        self.find(Severity::Note, what.to_owned(), "catalog".to_owned(), Vec::new())
+    }
+
+    fn catalog_agrees(&self) -> Result<bool> {
+        let domain = self.domain;
+        // What others have published meanwhile.
+        domain.take_in()?;
+        let on_disk = domain.packs_on_disk()?;
+        let notes = domain.damage_notes()?.said;
+        let mut counts = RowCounts::default();
+        for id in &on_disk {
+            // What cannot be read has rows until somebody notes it: `packs` does.
+            let Ok((reader, bytes)) = domain.open_pack(*id) else {
+                if domain.inner.catalog.read(|rows| rows.has_pack(*id))? {
+                    counts = RowCounts { chunks: u64::MAX, nodes: u64::MAX };
+                }
+                continue;
+            };
+            let pack = NewPack { header: reader.header(), bytes, lines: reader.lines() };
+            let (rows, places) =
+                domain.inner.catalog.read(|rows| Ok((rows.pack_rows(&pack)?, rows.places_in(*id)?)))?;
+            let Some(rows) = rows else { return Ok(false) };
+            // Damaged is what a note says, and nothing else is.
+            let noted = |place: &Place| notes.contains(&(place.pack, place.offset, place.hash));
+            let writes = domain.inner.shared.access == super::Access::Write;
+            if writes && places.iter().any(|(place, state)| (*state == State::Damaged) != noted(place)) {
+                return Ok(false);
+            }
+            counts.chunks = counts.chunks.saturating_add(rows.chunks);
+            counts.nodes = counts.nodes.saturating_add(rows.nodes);
+        }
+        let there = domain.inner.catalog.read(|rows| rows.row_counts())?;
+        // More may have come since; less is not seen to be the truth.
+        if counts.chunks != u64::MAX && (there.chunks < counts.chunks || there.nodes < counts.nodes) {
+            return Ok(false);
+        }
+        if counts.chunks != u64::MAX && there != counts && domain.packs_on_disk()? == on_disk {
+            return Ok(false);
+        }
+        self.links_agree()
+    }
+
+    fn links_agree(&self) -> Result<bool> {
+        let domain = self.domain;
+        for account in account::accounts_in(&domain.inner.shared, &domain.inner.paths, domain.id())? {
+            let newest = domain.inner.catalog.read(|rows| rows.newest_link(account.number))?;
+            for number in 1..=newest.map_or(0, |link| link.sequence) {
+                let row = domain.inner.catalog.read(|rows| rows.link(account.number, number))?;
+                let Some(row) = row else { return Ok(false) };
+                // A link that cannot be read is told of by `chain`; the catalog may be the only one that has it.
+                if let Ok(link) = self.link(&account, number)
+                    && row_of(&link) != row
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     fn packs(&mut self) -> Result<()> {
         let on_disk = self.domain.packs_on_disk()?;
         self.progress.packs = on_disk.len() as u64;
@@ -187,23 +262,37 @@ impl Check<'_> {
             }
         }
         for id in on_disk {
-            self.pack(id, rows.iter().find(|row| row.id == id))?;
+            self.pack(id)?;
             self.progress.packs_done += 1;
             (self.tell)(CheckEvent::Progress(self.progress))?;
         }
         Ok(())
     }
 
+    /// Nothing of a pack can be used: from now on it has no rows, as if the catalog were made anew.
     fn pack_gone(&mut self, id: PackId, why: &str) -> Result<()> {
         self.domain.readers().forget(id);
+        if self.domain.inner.catalog.read(|rows| rows.is_emptied(id))? {
+            // Nothing in it is needed; housekeeping was about to take its rows away.
+            return Ok(());
+        }
         let write = self.domain.inner.catalog.write()?;
-        write.rows().set_pack_damaged(id)?;
+        if write.rows().remove_pack(id)? {
+            write.rows().doubt_wanted()?;
+        }
         write.commit()?;
-        self.find(Severity::Damage, why.to_owned(), format!("pack {id}"), Vec::new())
+        let new = self.domain.note_lost_pack(id)?;
+        self.gone.push((id, why.to_owned(), new));
+        Ok(())
     }
 
-    fn pack(&mut self, id: PackId, row: Option<&PackRow>) -> Result<()> {
-        let pack = match self.domain.open_pack(id) {
+    fn pack(&mut self, id: PackId) -> Result<()> {
+        // An error that passes is not damage, and everything in the pack would count as lost until the next check.
+        let opened = match self.domain.open_pack(id) {
+            Err(Error::Disk { .. }) => self.domain.open_pack(id),
+            other => other,
+        };
+        let pack = match opened {
             Ok(pack) => pack,
             Err(Error::Newer { what, .. }) => {
                 let what = format!("the {what} was made by a newer program and is not looked into");
@@ -212,17 +301,6 @@ impl Check<'_> {
             Err(e) => return self.pack_gone(id, &e.to_string()),
         };
         let domain = self.domain;
-        let places = domain.inner.catalog.read(|rows| rows.places_in(id))?;
-        if !same_lines(&places, pack.0.lines()) || row.is_some_and(|row| row.bytes != pack.1) {
-            let what = "the catalog said something else of it and was put right".to_owned();
-            self.find(Severity::Note, what, format!("pack {id}"), Vec::new())?;
-            domain.readmit(&pack)?;
-            self.put_right = true;
-        } else if !places.is_empty() && places.iter().all(|(_, state)| *state == State::Damaged) {
-            // It was not there, or could not be read, and now it can: only what notes say of it stays.
-            domain.readmit(&pack)?;
-            self.put_right = true;
-        }
         if pack.0.has_unknown() {
             let what = "it has records of a kind that this program does not know".to_owned();
             self.find(Severity::Note, what, format!("pack {id}"), Vec::new())?;
@@ -236,6 +314,9 @@ impl Check<'_> {
     }
 
     fn record(&mut self, pack: &ReadPack, place: &Place, state: State, line: &Line) -> Result<()> {
+        if state == State::Freed {
+            return Ok(());
+        }
         let result = match (self.what.read_data, line.kind) {
             (true, _) => pack.0.check(line),
             // The clear part is small and says what a version needs.
@@ -279,6 +360,7 @@ impl Check<'_> {
             .collect();
         let mut verifier = Verifier::new(account.id, identity);
         let mut broken = false;
+        let gone = domain.gone_versions(account)?;
         for (expected, number) in (1..).zip(numbers) {
             self.summary.links += 1;
             let place = format!("link {number} of account {}", account.name);
@@ -286,6 +368,7 @@ impl Check<'_> {
                 Ok(link) => link,
                 Err(e) => {
                     broken = true;
+                    self.links_in_doubt()?;
                     self.find_in_chain(About::Chain, e.to_string(), place, (account.number, number))?;
                     continue;
                 }
@@ -299,6 +382,7 @@ impl Check<'_> {
                 Ok(None) => None,
                 Err(e) => {
                     let version = (account.number, number);
+                    self.doubt_wanted()?;
                     self.find_in_chain(About::Data, format!("its body: {e}"), place.clone(), version)?;
                     None
                 }
@@ -306,6 +390,7 @@ impl Check<'_> {
             // After a link that could not be read, nothing can be said of the order of those that follow.
             if !broken && let Err(e) = verifier.push(&link, body.as_ref()) {
                 broken = true;
+                self.links_in_doubt()?;
                 let what = if expected == number { e.to_string() } else { "links before it are missing".to_owned() };
                 self.find_in_chain(About::Chain, what, place.clone(), (account.number, number))?;
             }
@@ -317,7 +402,8 @@ impl Check<'_> {
                 (false, Some(_)) => {}
                 // Kinds of links that have none name none.
                 (false, None) if link.link().body == BodyHash::ZERO => {}
-                // Nothing may remove a body yet.
+                // It was allowed to go.
+                (true, None) if gone.contains(&number) => {}
                 (_, None) => {
                     let what = "its body is not there".to_owned();
                     self.find_in_chain(About::Body, what, place, (account.number, number))?;
@@ -325,6 +411,19 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The next session tries to put them back.
+    fn links_in_doubt(&self) -> Result<()> {
+        let write = self.domain.inner.catalog.write()?;
+        write.rows().set_links_in_doubt(true)?;
+        write.commit()
+    }
+
+    fn doubt_wanted(&self) -> Result<()> {
+        let write = self.domain.inner.catalog.write()?;
+        write.rows().doubt_wanted()?;
+        write.commit()
     }
 
     fn link(&self, account: &AccountInfo, number: u64) -> Result<ReceivedLink> {
@@ -346,7 +445,7 @@ impl Check<'_> {
         }
         if found.is_whole() {
             self.walked.extend(found.walked);
-            if self.put_right {
+            if domain.inner.catalog.read(|rows| rows.any_incomplete())? {
                 let write = domain.inner.catalog.write()?;
                 write.rows().set_complete(&found.nodes)?;
                 write.commit()?;
@@ -359,12 +458,51 @@ impl Check<'_> {
         let place = format!("version {number} of account {}", account.name);
         self.find(Severity::Loss, what, place, vec![(account.number, number)])
     }
-}
 
-/// Whether the catalog's places are the footer's lines.
-fn same_lines(places: &[(Place, State)], lines: &[Line]) -> bool {
-    places.len() == lines.len()
-        && places.iter().zip(lines).all(|((place, _), line)| {
-            (place.offset, place.length, place.kind, place.hash) == (line.offset, line.length, line.kind, line.hash)
-        })
+    /// Nodes that are noted as complete and that no whole version needs: all below them must be known, too.
+    fn complete(&mut self) -> Result<()> {
+        let domain = self.domain;
+        // Where something lacks, complete nodes lack it too.
+        if self.summary.damages > 0 || domain.inner.catalog.read(|rows| rows.wanted_in_doubt())? {
+            return Ok(());
+        }
+        let found = domain.inner.catalog.read(|rows| {
+            let mut others = Vec::new();
+            rows.complete_nodes(&mut |id, place, slot| {
+                if !self.walked.contains(&(place, slot)) {
+                    others.push(NodeId::new(id));
+                }
+                Ok(())
+            })?;
+            domain.closure_anew(rows, &others, &self.walked)
+        })?;
+        if found.is_whole() {
+            return Ok(());
+        }
+        domain.rebuild()?;
+        let what = "it said of nodes that they are complete which are not, and was made anew".to_owned();
+        self.find(Severity::Note, what, "catalog".to_owned(), Vec::new())
+    }
+
+    /// Packs that are gone, now or before, and notes that cannot be read. A loss that is known and that no version
+    /// suffers from any more is only worth knowing.
+    fn notes(&mut self) -> Result<()> {
+        let on_disk = self.domain.packs_on_disk()?;
+        let mut gone = std::mem::take(&mut self.gone);
+        for pack in self.domain.lost_packs_noted()?.into_iter().filter(|pack| on_disk.binary_search(pack).is_err()) {
+            if gone.iter().all(|(id, ..)| *id != pack) {
+                gone.push((pack, "the pack is not there".to_owned(), false));
+            }
+        }
+        let suffered = self.summary.damages > 0;
+        for (pack, why, new) in gone {
+            let severity = if new || suffered { Severity::Damage } else { Severity::Note };
+            self.find(severity, why, format!("pack {pack}"), Vec::new())?;
+        }
+        for number in self.domain.damage_notes()?.unreadable {
+            let what = "this note of a damaged record cannot be read; what it meant is found again when it is read";
+            self.find(Severity::Note, what.to_owned(), format!("note {number}"), Vec::new())?;
+        }
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use super::wanted::Trail;
 use super::{Domain, Place};
 use crate::catalog::{NodeAt, Rows, State};
 use crate::error::Result;
@@ -17,6 +18,8 @@ use crate::record::Refs;
 const BATCH: usize = 1_000;
 /// The walk ends early when it has found this many lacking things.
 const LACKING_MAX: usize = 100_000;
+/// The same of a walk that looks for all that is wanted: 32 MiB of ids. The rest shows when these are healed.
+const HOLES_MAX: usize = 1_000_000;
 /// Most ids in the groups that are kept in memory during a walk: 16 MiB.
 const CACHED_IDS_MAX: usize = 512 << 10;
 
@@ -25,7 +28,7 @@ const CACHED_IDS_MAX: usize = 512 << 10;
 pub(super) enum Holes {
     /// Nothing.
     None,
-    /// What was here and is damaged.
+    /// What was here and is damaged, and what kept versions cite and lack.
     Damaged,
     /// Anything: for a version that was committed, whatever has become of it since.
     All,
@@ -40,6 +43,11 @@ pub(super) struct Closure {
     pub(super) condemned: Vec<i64>,
     pub(super) lacking_chunks: Vec<ChunkId>,
     pub(super) lacking_nodes: Vec<NodeId>,
+    /// What counts as here and cannot be read, as far as the walk met it; ascending.
+    pub(super) hole_chunks: Vec<ChunkId>,
+    pub(super) hole_nodes: Vec<NodeId>,
+    /// Nodes that it met and that lead to something wanted. Only when asked for, or when anything was wanted before.
+    pub(super) leads: Vec<NodeId>,
     /// Groups that could not be read, and were not known to be damaged.
     pub(super) damaged: Vec<Place>,
     /// Group and position of every node that it met.
@@ -59,33 +67,50 @@ impl Closure {
 impl Domain {
     /// Walks down from these nodes to the complete ones.
     pub(super) fn closure(&self, rows: Rows<'_>, roots: &[NodeId], holes: Holes) -> Result<Closure> {
-        self.walk(rows, roots, holes, &|at| at.complete && at.state == State::Good)
+        let trail = (holes != Holes::None || rows.any_wanted()?).then(Trail::default);
+        self.walk(rows, roots, (holes, LACKING_MAX), trail, &|at| at.complete && at.state == State::Good)
+    }
+
+    /// Walks down from these nodes to the leaves, whatever lacks, and notes which nodes lead to it.
+    pub(super) fn closure_of_all(&self, rows: Rows<'_>, roots: &[NodeId]) -> Result<Closure> {
+        self.walk(rows, roots, (Holes::All, HOLES_MAX), Some(Trail::default()), &|_| false)
     }
 
     /// Walks down from these nodes to the ones that somebody has walked before, whatever the catalog says of them.
     pub(super) fn closure_anew(&self, rows: Rows<'_>, roots: &[NodeId], before: &Walked) -> Result<Closure> {
-        self.walk(rows, roots, Holes::None, &|at| before.contains(&(at.place.no, at.slot)))
+        self.walk(rows, roots, (Holes::None, LACKING_MAX), None, &|at| before.contains(&(at.place.no, at.slot)))
     }
 
-    fn walk(&self, rows: Rows<'_>, roots: &[NodeId], holes: Holes, done: &dyn Fn(&NodeAt) -> bool) -> Result<Closure> {
+    fn walk(
+        &self,
+        rows: Rows<'_>,
+        roots: &[NodeId],
+        (holes, most): (Holes, usize),
+        trail: Option<Trail>,
+        done: &dyn Fn(&NodeAt) -> bool,
+    ) -> Result<Closure> {
         let mut walk = Walk {
             domain: self,
             rows,
             holes,
             done,
             cache: GroupCache::default(),
-            lacking_chunks: BTreeSet::new(),
-            lacking_nodes: BTreeSet::new(),
+            trail,
+            lacking: Missing::default(),
+            held: Missing::default(),
             found: Closure::default(),
         };
         let mut stack = roots.to_vec();
-        while !stack.is_empty() && walk.lacking_chunks.len() + walk.lacking_nodes.len() < LACKING_MAX {
+        while !stack.is_empty() && walk.lacking.len() + walk.held.len() < most {
             let batch = stack.split_off(stack.len().saturating_sub(BATCH));
             walk.step(&batch, &mut stack)?;
         }
         let mut found = walk.found;
-        found.lacking_chunks = walk.lacking_chunks.into_iter().collect();
-        found.lacking_nodes = walk.lacking_nodes.into_iter().collect();
+        found.leads = walk.trail.map(Trail::leads).unwrap_or_default();
+        found.lacking_chunks = walk.lacking.chunks.into_iter().collect();
+        found.lacking_nodes = walk.lacking.nodes.into_iter().collect();
+        found.hole_chunks = walk.held.chunks.into_iter().collect();
+        found.hole_nodes = walk.held.nodes.into_iter().collect();
         found.nodes.sort_unstable();
         Ok(found)
     }
@@ -98,24 +123,45 @@ struct Walk<'a> {
     /// Below these nodes there is nothing to be looked for.
     done: &'a dyn Fn(&NodeAt) -> bool,
     cache: GroupCache,
-    lacking_chunks: BTreeSet<ChunkId>,
-    lacking_nodes: BTreeSet<NodeId>,
+    /// Which nodes lead to what cannot be read, when somebody wants to know.
+    trail: Option<Trail>,
+    lacking: Missing,
+    /// What lacks and counts as here.
+    held: Missing,
     found: Closure,
+}
+
+/// Things that cannot be read.
+#[derive(Default)]
+struct Missing {
+    chunks: BTreeSet<ChunkId>,
+    nodes: BTreeSet<NodeId>,
+}
+
+impl Missing {
+    fn len(&self) -> usize {
+        self.chunks.len() + self.nodes.len()
+    }
 }
 
 impl Walk<'_> {
     /// Goes through a batch of nodes; what they refer to goes onto the stack.
     fn step(&mut self, batch: &[NodeId], stack: &mut Vec<NodeId>) -> Result<()> {
         let mut chunks = BTreeSet::new();
+        let mut read = Vec::new();
+        let mut stops = Vec::new();
+        let mut unread = Vec::new();
         for (id, places) in batch.iter().zip(self.rows.places_of_nodes(batch)?) {
             let met = |at: &NodeAt| !self.found.walked.insert((at.place.no, at.slot));
-            if places.iter().any(self.done) || places.first().is_some_and(met) {
+            if places.iter().any(self.done) {
+                stops.push(*id);
+                continue;
+            }
+            if places.first().is_some_and(met) {
                 continue;
             }
             let Some((at, refs)) = self.refs(&places, *id)? else {
-                if !self.is_hole(!places.is_empty()) {
-                    self.lacking_nodes.insert(*id);
-                }
+                unread.push((*id, !places.is_empty()));
                 continue;
             };
             if at.state == State::Condemned {
@@ -125,23 +171,58 @@ impl Walk<'_> {
             chunks.extend(refs.chunks.iter().copied());
             // The last goes first, so that the walk follows the order in which nodes were written.
             stack.extend(refs.nodes.iter().copied());
+            if self.trail.is_some() {
+                read.push((*id, refs));
+            }
         }
-        self.look_for(&chunks.into_iter().collect::<Vec<_>>())
+        self.lacks_nodes(&unread)?;
+        let missing = self.look_for(&chunks.into_iter().collect::<Vec<_>>())?;
+        let Some(trail) = &mut self.trail else { return Ok(()) };
+        for (id, refs) in &read {
+            trail.read(*id, refs, &missing);
+        }
+        unread.iter().for_each(|(id, _)| trail.hit(*id));
+        if !stops.is_empty() {
+            let leads = self.rows.are_leads(&stops)?;
+            stops.iter().zip(leads).filter(|(_, leads)| *leads).for_each(|(id, _)| trail.hit(*id));
+        }
+        Ok(())
     }
 
-    fn look_for(&mut self, chunks: &[ChunkId]) -> Result<()> {
+    /// Nodes that cannot be read; with each whether it has a place.
+    fn lacks_nodes(&mut self, unread: &[(NodeId, bool)]) -> Result<()> {
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<NodeId> = unread.iter().map(|(id, _)| *id).collect();
+        let cited = if self.holes == Holes::Damaged { self.rows.nodes_wanted(&ids)? } else { vec![false; ids.len()] };
+        for ((id, known), cited) in unread.iter().zip(cited) {
+            let to = if self.is_hole(*known || cited) { &mut self.held } else { &mut self.lacking };
+            to.nodes.insert(*id);
+        }
+        Ok(())
+    }
+
+    /// Looks for chunks; gives those that cannot be read.
+    fn look_for(&mut self, chunks: &[ChunkId]) -> Result<HashSet<ChunkId>> {
+        let mut unread = Vec::new();
         for (id, state) in chunks.iter().zip(self.rows.chunk_states(chunks)?) {
             match state {
                 Some((State::Good, _)) => {}
                 Some((State::Condemned, place)) => self.found.condemned.push(place),
-                other => {
-                    if !self.is_hole(other.is_some()) {
-                        self.lacking_chunks.insert(*id);
-                    }
-                }
+                other => unread.push((*id, other.is_some())),
             }
         }
-        Ok(())
+        if unread.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ids: Vec<ChunkId> = unread.iter().map(|(id, _)| *id).collect();
+        let cited = if self.holes == Holes::Damaged { self.rows.chunks_wanted(&ids)? } else { vec![false; ids.len()] };
+        for ((id, known), cited) in unread.iter().zip(cited) {
+            let to = if self.is_hole(*known || cited) { &mut self.held } else { &mut self.lacking };
+            to.chunks.insert(*id);
+        }
+        Ok(ids.into_iter().collect())
     }
 
     fn is_hole(&self, known: bool) -> bool {

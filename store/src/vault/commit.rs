@@ -70,14 +70,15 @@ impl Domain {
             return Ok(());
         }
         let (shared, paths) = (&self.inner.shared, &self.inner.paths);
-        let mut folders = BTreeSet::new();
+        // That of the folders too, always: one that is there may have been made a moment ago by a process that has not
+        // yet synced its name, or never will.
+        let mut folders = BTreeSet::from([paths.packs()]);
         for pack in finished {
             let to = paths.pack(pack.header.pack);
             let [first, ..] = *pack.header.pack.bytes();
             let folder = paths.packs_under(first);
             if shared.disk.exists(&folder)?.is_none() {
                 account::make_dir(&*shared.disk, &folder)?;
-                folders.insert(paths.packs());
             }
             shared.name_new(&pack.path, &to)?;
             folders.insert(folder);
@@ -89,6 +90,9 @@ impl Domain {
             finished.iter().map(|p| NewPack { header: &p.header, bytes: p.bytes, lines: &p.lines }).collect();
         let write = self.inner.catalog.write()?;
         write.rows().insert_packs(&rows)?;
+        for pack in finished {
+            write.rows().brought(pack.header.session, pack.bytes)?;
+        }
         write.commit()?;
         for pack in finished {
             // A name that stays is found by adoption and removed then.
@@ -159,6 +163,12 @@ impl Session {
             && link.link().previous == head.map_or(ChainHash::ZERO, |head| head.chain);
         if !follows {
             let there = write.rows().link(account.number, link.link().sequence)?;
+            if let Some(body) = body
+                && there.as_ref().is_some_and(|row| row.body == link.link().body && chain::body_hash(body) == row.body)
+            {
+                // The vault may have lost it.
+                self.store_body(account.number, link.link().body, body)?;
+            }
             // What was taken in is true whatever becomes of this link; if it does not stay, it is taken in again.
             write.commit().ok();
             let there = there.map(|row| ReceivedLink::decode(&row.bytes)).transpose()?;
@@ -260,6 +270,14 @@ fn finish(write: Write<'_>, account: u32, received: &ReceivedLink, closure: &Clo
     rows.insert_link(account, &row_of(received))?;
     rows.set_complete(&closure.nodes)?;
     rows.revive(&closure.condemned)?;
+    if !closure.leads.is_empty() {
+        // A list of what is wanted that is just being made does not know of this version.
+        rows.add_leads(&closure.leads)?;
+        rows.raise_generation()?;
+    }
+    if !closure.hole_chunks.is_empty() || !closure.hole_nodes.is_empty() {
+        rows.doubt_wanted()?;
+    }
     write.commit()
 }
 

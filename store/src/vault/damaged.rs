@@ -55,6 +55,15 @@ impl Damage {
     }
 }
 
+/// What all notes say.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// Pack, offset and hash of records; offset 0 and no hash for a whole pack.
+    pub(super) said: Vec<(PackId, u64, CipherHash)>,
+    /// Numbers of those that cannot be read.
+    pub(super) unreadable: Vec<u64>,
+}
+
 impl Domain {
     /// Notes that a record cannot be read from its place: from now on it is not there. In a vault that is open for
     /// reading this is known to this process only.
@@ -65,9 +74,58 @@ impl Domain {
         if !new || self.inner.shared.access != Access::Write {
             return Ok(());
         }
+        let found_at = self.inner.shared.clock.now_ms();
+        self.add_note(Damage { pack: place.pack, offset: place.offset, hash: place.hash, found_at })
+    }
+
+    /// Notes that a whole pack is gone or cannot be read: the note has offset 0 and no hash. Once for each pack.
+    /// Returns whether it is new. In a vault that is open for reading nothing is noted.
+    pub(super) fn note_lost_pack(&self, pack: PackId) -> Result<bool> {
+        if self.inner.shared.access != Access::Write {
+            return Ok(true);
+        }
+        if self.lost_packs_noted()?.contains(&pack) {
+            return Ok(false);
+        }
+        let found_at = self.inner.shared.clock.now_ms();
+        self.add_note(Damage { pack, offset: 0, hash: CipherHash::ZERO, found_at })?;
+        Ok(true)
+    }
+
+    /// The packs of which a note says that they are gone or cannot be read, each once.
+    pub(super) fn lost_packs_noted(&self) -> Result<Vec<PackId>> {
+        let notes = self.damage_notes()?.said;
+        let mut packs: Vec<PackId> = notes
+            .into_iter()
+            .filter(|(_, offset, hash)| *offset == 0 && *hash == CipherHash::ZERO)
+            .map(|(pack, ..)| pack)
+            .collect();
+        packs.sort_unstable();
+        packs.dedup();
+        Ok(packs)
+    }
+
+    /// What all notes say, and the numbers of those that cannot be read.
+    pub(super) fn damage_notes(&self) -> Result<Notes> {
+        let (disk, dir) = (&*self.inner.shared.disk, self.inner.paths.damaged());
+        let mut notes = Notes::default();
+        for number in note::numbers(disk, &dir)? {
+            match note::read(disk, NoteKind::Damaged, &note::path(&dir, number)) {
+                Ok(content) => match Damage::decode(&content) {
+                    Ok(damage) => notes.said.push((damage.pack, damage.offset, damage.hash)),
+                    Err(_) => notes.unreadable.push(number),
+                },
+                Err(e) if e.is_damage() => notes.unreadable.push(number),
+                Err(Error::NotFound { .. } | Error::Newer { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(notes)
+    }
+
+    fn add_note(&self, damage: Damage) -> Result<()> {
         let (shared, dir) = (&self.inner.shared, self.inner.paths.damaged());
-        let found_at = shared.clock.now_ms();
-        let damage = Damage { pack: place.pack, offset: place.offset, hash: place.hash, found_at }.encode();
+        let damage = damage.encode();
         for _ in 0..TRIES {
             let next = note::numbers(&*shared.disk, &dir)?.last().map_or(1, |last| last + 1);
             match note::add(&*shared.disk, &*shared.chance, &dir, next, NoteKind::Damaged, &damage) {

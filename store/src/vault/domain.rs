@@ -49,7 +49,10 @@ impl Domain {
         };
         if shared.access == Access::Write {
             let domain = with(open_catalog(shared, &paths, id)?);
-            domain.take_in()?;
+            match domain.take_in() {
+                Err(e) if e.is_bad_catalog() => domain.remake()?,
+                other => other?,
+            }
             domain.adopt_dead(None)?;
             return Ok(domain);
         }
@@ -57,7 +60,7 @@ impl Domain {
         // system, another host's vault, a catalog that is damaged or not yet made.
         if shared.writer_host
             && shared.disk.exists(&paths.catalog())?.is_some()
-            && let Ok(catalog) = Catalog::open(&paths.catalog(), journal(shared), id)
+            && let Ok(catalog) = shared.catalogs.open(&paths.catalog(), journal(shared), id)
         {
             let domain = with(catalog);
             match domain.take_in() {
@@ -69,6 +72,22 @@ impl Domain {
         let domain = with(Catalog::in_memory(id)?);
         domain.take_in()?;
         Ok(domain)
+    }
+
+    /// Puts a catalog aside that cannot be used, and makes it anew: of the truth nothing is lost with it. Other processes
+    /// that still use the old one lose nothing either: what they publish is on disk, and is taken in.
+    pub(super) fn remake(&self) -> Result<()> {
+        let (shared, paths) = (&self.inner.shared, &self.inner.paths);
+        if shared.access == Access::Write {
+            let Some(_lock) = shared.disk.lock(&paths.catalog_lock())? else {
+                return Err(Error::Busy { what: "the catalog".to_owned() });
+            };
+            set_catalog_aside(shared, paths)?;
+            self.inner.catalog.replace(new_catalog(shared, paths, self.inner.id)?);
+        } else {
+            self.inner.catalog.replace(Catalog::in_memory(self.inner.id)?);
+        }
+        self.take_in()
     }
 
     /// Its id.
@@ -120,11 +139,6 @@ impl Domain {
         self.body_of(account, hash)?.map(|bytes| Record::decode(&bytes)).transpose()
     }
 
-    /// Chunks and nodes whose every place is damaged: a client that still has them can send them again.
-    pub fn wanted(&self) -> Result<u64> {
-        self.inner.catalog.read(|rows| rows.count_wanted())
-    }
-
     /// For each chunk whether it has to be sent.
     pub fn lacking_chunks(&self, ids: &[ChunkId]) -> Result<Vec<bool>> {
         self.inner.catalog.read(|rows| rows.lacking_chunks(ids))
@@ -173,7 +187,7 @@ fn journal(shared: &Shared) -> Journal {
 fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Catalog> {
     let (disk, path) = (&*shared.disk, paths.catalog());
     if disk.exists(&path)?.is_some() {
-        match Catalog::open(&path, journal(shared), id) {
+        match shared.catalogs.open(&path, journal(shared), id) {
             Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
             other => return other,
         }
@@ -181,26 +195,37 @@ fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Ca
             return Err(Error::Busy { what: "the catalog".to_owned() });
         };
         // Another process may have done it meanwhile.
-        match Catalog::open(&path, journal(shared), id) {
+        match shared.catalogs.open(&path, journal(shared), id) {
             Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
             other => return other,
         }
-        // Its logs first: a new catalog must never meet an old log.
-        for suffix in ["-wal", "-shm", "-journal", ""] {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            let mut aside = name.clone();
-            aside.push(".damaged");
-            match disk.rename(name.as_ref(), aside.as_ref()) {
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(e) => return Err(e),
-            }
+        set_catalog_aside(shared, paths)?;
+    }
+    new_catalog(shared, paths, id)
+}
+
+/// The files of a catalog get other names. They hold nothing that cannot be made again.
+fn set_catalog_aside(shared: &Shared, paths: &DomainPaths) -> Result<()> {
+    // Its logs first: a new catalog must never meet an old log.
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let mut name = paths.catalog().into_os_string();
+        name.push(suffix);
+        let mut aside = name.clone();
+        aside.push(".damaged");
+        match shared.disk.rename(name.as_ref(), aside.as_ref()) {
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(e) => return Err(e),
         }
     }
+    Ok(())
+}
+
+fn new_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Catalog> {
+    let path = paths.catalog();
     // Made by the disk door, so that it belongs to the owner of the vault; SQLite fills it.
-    match disk.create_new(&path) {
+    match shared.disk.create_new(&path) {
         Ok(_) | Err(Error::Taken { .. }) => {}
         Err(e) => return Err(e),
     }
-    Catalog::open(&path, journal(shared), id)
+    shared.catalogs.open(&path, journal(shared), id)
 }

@@ -15,6 +15,24 @@ pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
     vault.join("domains").join("lock")
 }
 
+pub(super) fn groups(vault: &Path) -> PathBuf {
+    vault.join("groups")
+}
+
+/// Held while a group is made or renamed, so that names and numbers stay unique.
+pub(super) fn groups_lock(vault: &Path) -> PathBuf {
+    groups(vault).join("lock")
+}
+
+pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
+    groups(vault).join(format!("{number:08x}"))
+}
+
+/// What was found to be damaged and was replaced: below a folder for the moment, at the same place as before.
+pub(super) fn aside(vault: &Path) -> PathBuf {
+    vault.join("aside")
+}
+
 pub(super) fn domains(vault: &Path) -> PathBuf {
     vault.join("domains")
 }
@@ -92,6 +110,11 @@ impl DomainPaths {
         self.staging().join(id.hex())
     }
 
+    /// Where housekeeping makes packs.
+    pub(super) fn housekeeping(&self) -> PathBuf {
+        self.staging().join("housekeeping")
+    }
+
     pub(super) fn source_lock(&self, id: SourceId) -> PathBuf {
         self.staging().join(format!("source-{}", id.hex()))
     }
@@ -115,6 +138,10 @@ pub(super) fn domain_id(name: &OsStr) -> Option<DomainId> {
 
 pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {
     SessionId::from_hex(name.to_str()?)
+}
+
+pub(super) fn body_hash(name: &OsStr) -> Option<BodyHash> {
+    BodyHash::from_hex(stem_of(name, ".body")?)
 }
 
 /// The folder of a stripe, in that of its session.

@@ -6,42 +6,60 @@
 //!
 //! * `commit`: the one order in which a version comes to be, and why
 //! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
+//! * `quota`: that an account stays below its limit
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them
-//! * `account`, `note`, `manifest`, `layout`: who, and in which files
+//! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
+//! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
+//!   `mend`: links put back
+//! * `housekeep`: what nothing kept needs goes
 
 mod account;
+mod accounts;
 mod adopt;
 mod check;
 mod closure;
 mod commit;
 mod damaged;
 mod domain;
+mod figures;
+mod group;
+mod housekeep;
 mod layout;
 mod manifest;
+mod mend;
 mod note;
+mod quota;
 mod read;
+mod remove;
 mod session;
 mod staging;
 mod take_in;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use account::{AccountInfo, AccountSelector, AccountState};
+pub use account::{AccountInfo, AccountSelector, AccountState, DELETED_FOR_MS, check_name};
 pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
+pub use figures::{Newest, Stored};
+pub use group::GroupInfo;
+pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
 pub use session::Session;
 pub use staging::Stripe;
+pub use terms::Terms;
 
-pub use crate::catalog::{Chosen as Boxes, Place};
+pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;
 
+use crate::catalog::{CatalogFiles, Catalogs};
 use crate::door::{Chance, Clock, Disk, check_owner, random};
 use crate::error::{Error, Result};
 use crate::id::{DomainId, VaultId};
@@ -69,6 +87,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    catalogs: Arc<dyn Catalogs>,
     path: PathBuf,
     id: VaultId,
     access: Access,
@@ -110,6 +129,18 @@ impl Vault {
         path: &Path,
         access: Access,
     ) -> Result<Self> {
+        Self::open_with(disk, clock, chance, Arc::new(CatalogFiles), path, access)
+    }
+
+    /// The same with catalogs that are opened in another way.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        chance: Arc<dyn Chance>,
+        catalogs: Arc<dyn Catalogs>,
+        path: &Path,
+        access: Access,
+    ) -> Result<Self> {
         let manifest = Manifest::load(&*disk, path)?;
         let local = disk.is_local(path)?;
         let writer_host = match &manifest.machine {
@@ -131,7 +162,7 @@ impl Vault {
             }
         }
         let (path, id) = (path.to_owned(), manifest.vault);
-        let shared = Shared { disk, clock, chance, path, id, access, local, writer_host };
+        let shared = Shared { disk, clock, chance, catalogs, path, id, access, local, writer_host };
         Ok(Self { shared: Arc::new(shared), domains: Arc::default() })
     }
 

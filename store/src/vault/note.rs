@@ -23,6 +23,8 @@ const NOTE_BYTES_MAX: usize = 1 << 20;
 pub(super) enum NoteKind {
     /// An account; the highest number is in force.
     Account,
+    /// A group of accounts; the highest number is in force.
+    Group,
     /// A damaged record; each is a fact of its own.
     Damaged,
     /// A session: not numbered, replaced by rename.
@@ -33,6 +35,7 @@ impl NoteKind {
     fn number(self) -> u8 {
         match self {
             Self::Account => 1,
+            Self::Group => 2,
             Self::Damaged => 3,
             Self::Session => 4,
         }

@@ -30,6 +30,8 @@ pub(super) struct Token {
     pub(super) sources: Vec<SourceId>,
     /// Drawn from the catalog when the session began.
     pub(super) number: u64,
+    /// The catalog's generation then: what was condemned later, the session may have been told to be here.
+    pub(super) catalog: u64,
 }
 
 impl Token {
@@ -76,14 +78,14 @@ impl Token {
         &self,
         e: &mut Encoder<&mut Vec<u8>>,
     ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
-        e.map(4)?.u8(0)?.u64(self.generation)?.u8(1)?.encode(self.account)?;
-        e.u8(2)?.encode(&self.sources)?.u8(3)?.u64(self.number)?;
+        e.map(5)?.u8(0)?.u64(self.generation)?.u8(1)?.encode(self.account)?;
+        e.u8(2)?.encode(&self.sources)?.u8(3)?.u64(self.number)?.u8(4)?.u64(self.catalog)?;
         Ok(())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
         let mut d = Decoder::new(bytes);
-        let mut token = Self { generation: 0, account: AccountId::ZERO, sources: Vec::new(), number: 0 };
+        let mut token = Self { generation: 0, account: AccountId::ZERO, sources: Vec::new(), number: 0, catalog: 0 };
         let members = d.map()?.ok_or_else(|| minicbor::decode::Error::message("a map without length"))?;
         for _ in 0..members {
             match d.u64()? {
@@ -91,6 +93,7 @@ impl Token {
                 1 => token.account = d.decode()?,
                 2 => token.sources = d.array_iter()?.collect::<Result<_, _>>()?,
                 3 => token.number = d.u64()?,
+                4 => token.catalog = d.u64()?,
                 _ => d.skip()?,
             }
         }
@@ -131,6 +134,7 @@ impl Domain {
             return Err(Error::Limit { what: "sources of a session", found, most });
         }
         self.adopt_dead(session)?;
+        self.mend_links()?;
         let id = session.unwrap_or_else(|| SessionId::new(random(&*shared.chance)));
         let dir = self.inner.paths.session(id);
         // Folders of sessions are made, taken over and removed under the catalog's write lock, so that no two do so.
@@ -193,11 +197,11 @@ impl Domain {
             }
             locks.extend(lock);
         }
-        let number = match &before {
-            Some(token) => token.number,
-            None => write.rows().next_session()?,
+        let (number, catalog) = match &before {
+            Some(token) => (token.number, token.catalog),
+            None => (write.rows().next_session()?, write.rows().generation()?),
         };
-        let token = Token { generation, account: account.id, sources: sources.to_vec(), number };
+        let token = Token { generation, account: account.id, sources: sources.to_vec(), number, catalog };
         token.store(disk, dir)?;
         Ok(Session {
             domain: self.clone(),
@@ -243,7 +247,7 @@ impl Domain {
         Ok(false)
     }
 
-    fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
+    pub(super) fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
         super::account::load_now(&self.inner.shared, &self.inner.paths, account)
     }
 }
@@ -300,8 +304,8 @@ impl Session {
 
     /// What a damaged vault can no longer give counts as known in the commits that follow, so that what a source no
     /// longer has does not keep everything else from being committed. Without it such things are told as lacking.
-    pub fn allow_holes(&mut self) {
-        self.holes = true;
+    pub fn allow_holes(&mut self, allow: bool) {
+        self.holes = allow;
     }
 
     /// Publishes everything that was put and ends the session.
@@ -330,6 +334,7 @@ mod tests {
             account: AccountId::new([1; 16]),
             sources: vec![SourceId::new([2; 16]), SourceId::new([3; 16])],
             number: 9,
+            catalog: 4,
         };
         assert_eq!(Token::decode(&token.encode()).unwrap(), token);
         assert!(Token::decode(&[]).is_err());

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::quota::Allowance;
 use super::session::Token;
 use super::{AccountInfo, Domain, layout};
 use crate::door::{Lock, random};
@@ -24,6 +25,7 @@ pub(super) struct Staging {
     mixed_full: bool,
     data: Option<PackWriter>,
     nodes: Option<PackWriter>,
+    allowance: Allowance,
 }
 
 impl Staging {
@@ -45,10 +47,12 @@ impl Staging {
             mixed_full: false,
             data: None,
             nodes: None,
+            allowance: Allowance::new(account, session),
         }
     }
 
-    /// Adds a box or a group of this account. Gives back a pack that has thereby become full.
+    /// Adds a box or a group of this account. Gives back a pack that has thereby become full. `Full` when the account's
+    /// limit leaves no room for it.
     pub(super) fn put(&mut self, record: &Record) -> Result<Option<FinishedPack>> {
         if record.header.account != self.header.account {
             return Err(Error::damaged("record", "it belongs to another account than its session"));
@@ -60,6 +64,7 @@ impl Staging {
                 return Err(Error::Refused { why: format!("records of kind {} are not put", other.number()) });
             }
         };
+        self.allowance.take(&self.domain, record)?;
         if !self.mixed_full {
             // What its line in the footer takes is little beside the rest.
             let with_it = (record.stored_len() + 32 * record.header.items as usize + HEADER_BYTES) as u64;

@@ -4,7 +4,7 @@
 //! when it was restored from an older copy, or when it is new. So whoever opens a domain takes in what is missing, and
 //! whoever commits takes in the links.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::closure::Holes;
 use super::commit::row_of;
@@ -27,9 +27,9 @@ impl Domain {
     /// anew.
     pub(super) fn take_in(&self) -> Result<()> {
         let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
-        let packs = self.packs_on_disk()?;
+        let packs = self.packs_and_lengths()?;
         let (built, behind) = self.inner.catalog.read(|rows| {
-            let built = rows.is_built()? && self.agrees(rows, &accounts)?;
+            let built = rows.is_built()? && self.agrees(rows, &accounts)? && self.lost_packs(rows, &packs)?.is_empty();
             let behind = self.is_behind(rows, &accounts, &packs)?;
             Ok((built, behind))
         })?;
@@ -39,51 +39,78 @@ impl Domain {
         let write = self.inner.catalog.write()?;
         let rows = write.rows();
         // Another process may have done it while this one waited.
-        if !(rows.is_built()? && self.agrees(rows, &accounts)?) {
-            rows.clear()?;
+        let lost = self.lost_packs(rows, &packs)?;
+        if rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty() {
+            self.take_in_all(rows, &accounts, &packs)?;
+        } else {
+            self.make_anew(rows, &accounts)?;
         }
-        self.take_in_packs(rows, &packs)?;
-        self.take_in_damaged(rows)?;
-        for account in &accounts {
-            self.take_in_links(rows, account)?;
+        write.commit()?;
+        for pack in lost {
+            // With its rows gone nothing else says that it ever was.
+            self.note_lost_pack(pack)?;
         }
-        rows.set_built()?;
+        Ok(())
+    }
+
+    /// Makes the catalog anew from what is on disk. In a vault that is open for reading, for this process only or
+    /// where others may read it, which is the same to them.
+    pub fn rebuild(&self) -> Result<()> {
+        let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
+        let write = self.inner.catalog.write()?;
+        self.make_anew(write.rows(), &accounts)?;
         write.commit()
     }
 
-    /// Makes the catalog anew from what is on disk.
-    pub fn rebuild(&self) -> Result<()> {
-        self.inner.shared.must_write()?;
-        let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
-        let packs = self.packs_on_disk()?;
-        let write = self.inner.catalog.write()?;
-        let rows = write.rows();
+    /// Empties the catalog and fills it. The packs are listed only now that nobody else writes: one that somebody
+    /// published before would lose its rows for good, and everything in it would lack.
+    fn make_anew(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<()> {
+        let packs = self.packs_and_lengths()?;
         rows.clear()?;
-        self.take_in_packs(rows, &packs)?;
+        self.take_in_all(rows, accounts, &packs)
+    }
+
+    fn take_in_all(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[(PackId, u64)]) -> Result<()> {
+        self.take_in_packs(rows, packs)?;
         self.take_in_damaged(rows)?;
-        for account in &accounts {
+        for account in accounts {
             self.take_in_links(rows, account)?;
         }
-        rows.set_built()?;
-        write.commit()
+        rows.set_built()
+    }
+
+    /// Packs that have rows and are not on disk, or not as long as they were. They are gone, or the catalog is an old
+    /// one.
+    fn lost_packs(&self, rows: Rows<'_>, packs: &[(PackId, u64)]) -> Result<Vec<PackId>> {
+        let there: HashMap<PackId, u64> = packs.iter().copied().collect();
+        let mut lost = Vec::new();
+        for row in rows.packs()?.into_iter().filter(|row| there.get(&row.id) != Some(&row.bytes)) {
+            // It may have come after the folders were listed.
+            let found = self.inner.shared.disk.exists(&self.inner.paths.pack(row.id))?;
+            if found.is_none_or(|found| found.len != row.bytes) {
+                lost.push(row.id);
+            }
+        }
+        Ok(lost)
     }
 
     /// Whether the newest link that the catalog has of each account is the one on disk. If not, it is another vault's
-    /// catalog, or links have gone that never go.
+    /// catalog, or links have gone that never go. One that is there and cannot be read says nothing: then the catalog may
+    /// be the only one that still has it.
     fn agrees(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<bool> {
         for account in accounts {
-            if let Some(newest) = rows.newest_link(account.number)?
-                && self.link_on_disk(account.number, newest.sequence)?.is_none_or(|there| there != newest.bytes)
-            {
+            let Some(newest) = rows.newest_link(account.number)? else { continue };
+            let Some(there) = self.link_on_disk(account.number, newest.sequence)? else { return Ok(false) };
+            if there != newest.bytes && ReceivedLink::decode(&there).is_ok() {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn is_behind(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[PackId]) -> Result<bool> {
+    fn is_behind(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[(PackId, u64)]) -> Result<bool> {
         let known: HashSet<PackId> = rows.packs()?.into_iter().map(|pack| pack.id).collect();
-        if packs.iter().any(|id| !known.contains(id)) {
+        if packs.iter().any(|(id, _)| !known.contains(id)) {
             return Ok(true);
         }
         for account in accounts {
@@ -108,27 +135,36 @@ impl Domain {
 
     /// The names of all packs.
     pub(super) fn packs_on_disk(&self) -> Result<Vec<PackId>> {
+        Ok(self.packs_and_lengths()?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The same, with the lengths of their files.
+    fn packs_and_lengths(&self) -> Result<Vec<(PackId, u64)>> {
         let (disk, paths) = (&*self.inner.shared.disk, &self.inner.paths);
         let mut out = Vec::new();
         for folder in disk.list(&paths.packs())?.into_iter().filter(|folder| folder.kind == PathKind::Dir) {
             let folder = paths.packs().join(&folder.name);
-            out.extend(disk.list(&folder)?.iter().filter_map(|named| layout::pack_id(&named.name, ".pack")));
+            let named = disk.list(&folder)?;
+            out.extend(named.iter().filter_map(|named| Some((layout::pack_id(&named.name, ".pack")?, named.len))));
         }
         Ok(out)
     }
 
     /// Gives the catalog the packs that it lacks. One that cannot be read is passed over: everything that only it
     /// holds is then lacking, and `check` tells of it.
-    fn take_in_packs(&self, rows: Rows<'_>, packs: &[PackId]) -> Result<()> {
+    fn take_in_packs(&self, rows: Rows<'_>, packs: &[(PackId, u64)]) -> Result<()> {
         let mut read: Vec<ReadPack> = Vec::new();
         let mut ids = 0;
         let mut synced = None;
-        for id in packs {
+        for (id, _) in packs {
             if rows.has_pack(*id)? {
                 continue;
             }
-            // Its name may be one that a process left without syncing.
+            // Its name may be one that a process left without syncing, and so may that of its folder.
             let path = self.inner.paths.pack(*id);
+            if synced.is_none() {
+                self.sync_when_writing(&self.inner.paths.packs())?;
+            }
             if let Some(folder) = path.parent()
                 && synced.as_deref() != Some(folder)
             {
@@ -177,7 +213,10 @@ impl Domain {
             };
             let body = match self.body_record(account.number, link.link().body) {
                 Ok(body) => body,
-                Err(e) if e.is_damage() => None,
+                Err(e) if e.is_damage() => {
+                    rows.doubt_wanted()?;
+                    None
+                }
                 Err(e) => return Err(e),
             };
             match verifier.push(&link, body.as_ref()) {
@@ -192,6 +231,9 @@ impl Domain {
                 rows.set_complete(&found.nodes)?;
                 rows.revive(&found.condemned)?;
                 self.forget(rows, &found.damaged)?;
+                if !found.hole_chunks.is_empty() || !found.hole_nodes.is_empty() {
+                    rows.doubt_wanted()?;
+                }
             }
             next = next.saturating_add(1);
             match self.link_on_disk(account.number, next)? {

@@ -6,7 +6,7 @@
 
 use std::{fmt, os::unix::net::UnixStream, path::PathBuf, process, time::Duration};
 
-use super::surroundings::Surroundings;
+use super::{answer::answer, surroundings::Surroundings};
 use crate::{
     address::SshAddress,
     error::{Error, Result, harmless},
@@ -136,6 +136,9 @@ pub struct Host {
 /// Without `ConnectTimeout`. A host that answers at all answers sooner.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Longest wait for `ssh -G`: it reads files and may run the commands of `Match exec`.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
 /// Resolves a host by `ssh -G`; by the defaults of ssh when there is none.
 ///
 /// # Errors
@@ -144,8 +147,8 @@ pub fn resolve(address: &SshAddress, around: &Surroundings) -> Result<Host> {
     let failed = |why: String| Error::Unreachable { host: address.host.clone(), why };
     let Some(ssh) = &around.ssh else { return Ok(Host::from_printed(address, Printed::default(), around)) };
     let mut command = process::Command::new(ssh);
-    command.args(options(address)).arg("-G").arg("--").arg(&address.host).stdin(process::Stdio::null());
-    let out = command.output().map_err(|e| failed(format!("{} does not start: {e}", ssh.display())))?;
+    command.args(options(address)).arg("-G").arg("--").arg(&address.host);
+    let out = answer(command, ANSWER_WITHIN).map_err(|e| failed(format!("{} -G: {e}", ssh.display())))?;
     if !out.status.success() {
         return Err(failed(format!("ssh -G refuses it: {}", harmless(&out.stderr, 400))));
     }

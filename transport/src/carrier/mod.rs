@@ -14,6 +14,7 @@
 //! * [`end`]: what a process leaves behind
 
 pub mod algorithms;
+mod answer;
 mod child;
 pub mod choose;
 pub mod command;
@@ -49,6 +50,8 @@ pub struct Plan {
     pub remote_program: Option<String>,
     /// `--account`.
     pub account: Option<String>,
+    /// `--role` of the far side, when it is not the usual one.
+    pub role: Option<String>,
 }
 
 /// The carrier to an address, and for SSH who carries and why. Nothing is connected yet, but `ssh -G` runs.
@@ -77,7 +80,7 @@ pub fn carrier(
 fn ssh(address: &SshAddress, plan: &Plan, around: &Surroundings, world: World) -> Result<(Box<dyn Carrier>, Choice)> {
     let route = choose::route(address, around)?;
     let choice = choose::choose(plan.wish, &route, around)?;
-    let words = remote::Words { vault: address.path.clone(), account: plan.account.clone() };
+    let words = remote::Words { vault: address.path.clone(), account: plan.account.clone(), role: plan.role.clone() };
     let line = remote::command_line(plan.remote_program.as_deref(), &words);
     let carrier: Box<dyn Carrier> = match (choice.way, route.last()) {
         (Way::System, Some(host)) => Box::new(SystemSsh::new(address, host, &line, around, world.prompt)?),

@@ -28,6 +28,8 @@ pub struct Words {
     pub vault: RemotePath,
     /// The account, when it is not the only one.
     pub account: Option<String>,
+    /// The role, when it is not the usual one.
+    pub role: Option<String>,
 }
 
 /// What a forced command finds in the client's words; see [`read_back`].
@@ -37,8 +39,7 @@ pub struct Asked {
     pub vault: Option<String>,
     /// `--account`.
     pub account: Option<String>,
-    /// `--role`, which only a person writes, in a `cmd:` of their own: it can ask for less than the forced command
-    /// allows.
+    /// `--role`: of who administers, and of a person who asks for less than the forced command allows.
     pub role: Option<String>,
 }
 
@@ -57,7 +58,8 @@ pub fn command_line(program: Option<&str>, words: &Words) -> String {
         RemotePath::Home(path) => Some(path.clone()),
         RemotePath::Forced => None,
     };
-    for (option, value) in [("--vault", vault.as_ref()), ("--account", words.account.as_ref())] {
+    let options = [("--vault", vault.as_ref()), ("--account", words.account.as_ref()), ("--role", words.role.as_ref())];
+    for (option, value) in options {
         if let Some(value) = value {
             line.push(' ');
             line.push_str(option);
@@ -143,18 +145,22 @@ mod tests {
     use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
     fn home(path: &str) -> Words {
-        Words { vault: RemotePath::Home(path.into()), account: None }
+        Words { vault: RemotePath::Home(path.into()), account: None, role: None }
     }
 
     #[test]
     fn lines_as_they_are_sent() {
-        let words = Words { vault: RemotePath::Absolute("/srv/my vault".into()), account: Some("alice".into()) };
+        let words = Words {
+            vault: RemotePath::Absolute("/srv/my vault".into()),
+            account: Some("alice".into()),
+            role: Some("admin".into()),
+        };
         assert_eq!(
             command_line(Some("/opt/tuckbox"), &words),
-            "/opt/tuckbox serve --stdio --vault='/srv/my vault' --account=alice"
+            "/opt/tuckbox serve --stdio --vault='/srv/my vault' --account=alice --role=admin"
         );
         assert_eq!(command_line(Some("a b"), &home("-x")), "'a b' serve --stdio --vault=./-x");
-        let line = command_line(None, &Words { vault: RemotePath::Forced, account: None });
+        let line = command_line(None, &Words { vault: RemotePath::Forced, account: None, role: None });
         assert!(line.starts_with("sh -c '") && line.ends_with("' tuckbox serve --stdio"), "{line}");
     }
 
@@ -181,7 +187,8 @@ mod tests {
     #[test]
     fn login_shells_find_the_program_where_users_put_it() {
         let dir = tempfile::tempdir().unwrap();
-        let words = Words { vault: RemotePath::Home("it's \"my\" $vault".into()), account: Some("a\\b".into()) };
+        let words =
+            Words { vault: RemotePath::Home("it's \"my\" $vault".into()), account: Some("a\\b".into()), role: None };
         let line = command_line(None, &words);
         for shell in ["/bin/sh", "/bin/dash", "/bin/bash"] {
             if !Path::new(shell).exists() {
@@ -231,7 +238,7 @@ mod tests {
         #[test]
         fn lines_read_back(path in "[^\\x00-\\x1f\\x7f/~-][^\\x00-\\x1f\\x7f]{0,12}", account in "[^\\x00-\\x1f\\x7f]{1,12}", own: bool) {
             prop_assume!(!path.chars().chain(account.chars()).any(char::is_control));
-            let words = Words { vault: RemotePath::Home(path.clone()), account: Some(account.clone()) };
+            let words = Words { vault: RemotePath::Home(path.clone()), account: Some(account.clone()), role: None };
             let line = command_line(own.then_some("/opt/t b/x"), &words);
             prop_assert_eq!(read_back(&line), Some(Asked { vault: Some(path), account: Some(account), role: None }));
         }

@@ -106,7 +106,8 @@ pub struct Opened {
     /// Bytes free on the vault's disk.
     #[n(7)]
     pub free_bytes: Option<u64>,
-    /// Chunks and nodes whose every place is damaged: a backup that reads everything again heals what it still finds.
+    /// Something that versions need is damaged or gone. The number names the list of it ([`WantedAsk`](super::WantedAsk)):
+    /// another list has another one, and while the list is in doubt it is none that a list has had.
     #[n(8)]
     pub wanted: Option<u64>,
 }

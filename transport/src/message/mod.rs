@@ -5,18 +5,23 @@
 //! reader does not know are skipped. Lists of ids travel as one byte string.
 
 mod account;
+pub mod admin;
 mod ask;
 mod chain;
 mod check;
 mod fetch;
+mod housekeep;
 mod upload;
+mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
 pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
+pub use housekeep::{Housekeep, Housekept, Kept};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
 
@@ -25,7 +30,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts` and `Init` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account` and `Group` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -65,6 +70,18 @@ pub enum Request {
     /// Prove what is stored. Replies are [`Told`] messages.
     #[n(12)]
     Check(#[n(0)] Check),
+    /// Do what is due. Replies are [`Kept`] messages.
+    #[n(13)]
+    Housekeep(#[n(0)] Housekeep),
+    /// What has been lost and would be taken back; read-only. Replies are [`WantedTold`] messages.
+    #[n(15)]
+    Wanted(#[n(0)] WantedAsk),
+    /// Look after accounts; about the vault, not the opened account.
+    #[n(20)]
+    Account(#[n(0)] admin::Account),
+    /// Look after groups; about the vault.
+    #[n(21)]
+    Group(#[n(0)] admin::Group),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

@@ -41,6 +41,9 @@ pub struct Commit {
     #[n(1)]
     #[cbor(with = "minicbor::bytes")]
     pub body: Option<Vec<u8>>,
+    /// What the vault is known to have lost counts as here: the version may have holes.
+    #[n(2)]
+    pub holes: Option<bool>,
 }
 
 /// Messages to the client.

@@ -17,7 +17,7 @@ fn a_missing_program_is_told_from_everything_else() {
     let home = tempfile::tempdir().unwrap();
     let (client, _sshd) = pair(Setup { home: Some(home.path().to_owned()), ..Setup::default() });
     let address = Address::parse("nas:my vault").unwrap();
-    let plan = |wish, program: Option<&str>| Plan { wish, remote_program: program.map(Into::into), account: None };
+    let plan = |wish, program: Option<&str>| Plan { wish, remote_program: program.map(Into::into), ..Plan::default() };
     let around = around(&client);
     for wish in [Wish::Embedded, Wish::System, Wish::Auto] {
         let start = |program| carrier(&address, &plan(wish, program), &around, world(Arc::new(NoInput))).unwrap().0;

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::ask::Keyboard;
 use crate::cli::run;
 use crate::engine::job::*;
+use crate::engine::pin::Pin;
 use crate::event::{Action, Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::world::{Environment, Out, Terminal, World};
@@ -59,6 +60,21 @@ fn version_row() -> VersionRow {
         bytes: 92_274_688,
         ..VersionRow::default()
     }
+}
+
+fn version_mark() -> VersionMark {
+    VersionMark { id: ID.into(), sequence: 2, received_at_ms: NOW_MS - 59_000 }
+}
+
+fn appended(run: &Run) -> Result<AppendSummary> {
+    run.person.append(&AppendPlan { what: "a version like x".into(), before_files: 10, files: 2, bytes: 2048 })?;
+    Ok(AppendSummary {
+        version_id: Some(ID.into()),
+        sequence: Some(3),
+        before_id: ID.into(),
+        bring_along: Some("tuckbox restore --delete /home/ana/docs".into()),
+        ..AppendSummary::default()
+    })
 }
 
 fn entry_row() -> EntryRow {
@@ -127,6 +143,20 @@ impl Engine for Fake {
             ..Default::default()
         })
     }
+    fn account(&self, run: &Run, ask: AccountAsk, _: &mut dyn FnMut(AccountFacts) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
+    fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized> {
+        self.see(run, ask)?;
+        Ok(Authorized { line: "restrict,command=\"tuckbox serve\" ssh-ed25519 AAAA".into(), file: None })
+    }
+    fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
+        self.see(run, ask)?;
+        Ok(Revoked { file: "/home/vault/.ssh/authorized_keys".into(), lines: Vec::new() })
+    }
+    fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
     fn versions(&self, run: &Run, job: VersionsJob) -> Result<Vec<VersionRow>> {
         self.see(run, job)?;
         Ok(vec![version_row()])
@@ -154,6 +184,85 @@ impl Engine for Fake {
     fn diff(&self, run: &Run, job: DiffJob, _: &mut dyn FnMut(DiffRow) -> Result<()>) -> Result<DiffSummary> {
         self.see(run, job).map(|()| DiffSummary::default())
     }
+    fn find(&self, run: &Run, job: FindJob, row: &mut dyn FnMut(FindRow) -> Result<()>) -> Result<FindSummary> {
+        self.see(run, job)?;
+        row(FindRow { entry: entry_row(), version: version_mark(), deleted: true })?;
+        Ok(FindSummary { found: 1, entries: 7, versions: 2 })
+    }
+    fn history(
+        &self,
+        run: &Run,
+        job: HistoryJob,
+        row: &mut dyn FnMut(StateRow) -> Result<()>,
+    ) -> Result<HistorySummary> {
+        self.see(run, job)?;
+        row(StateRow {
+            entry: entry_row(),
+            content: Some(ID.into()),
+            change: Change::Added,
+            came: version_mark(),
+            last: version_mark(),
+            went: Some(version_mark()),
+            versions: 1,
+        })?;
+        Ok(HistorySummary { states: 1, versions: 2, deleted: true })
+    }
+    fn which(&self, run: &Run, prefix: &str, row: &mut dyn FnMut(WhichRow) -> Result<()>) -> Result<u64> {
+        self.see(run, prefix)?;
+        let (kind, id, name) = ("version", ID.to_owned(), "link 2 of the chain".to_owned());
+        row(WhichRow { kind, id, name, path: None, version: Some(version_mark()) })?;
+        Ok(1)
+    }
+    fn compare(
+        &self,
+        run: &Run,
+        job: CompareJob,
+        row: &mut dyn FnMut(CompareRow) -> Result<()>,
+    ) -> Result<CompareSummary> {
+        self.see(run, job)?;
+        row(CompareRow {
+            path: b"/home/ana/a".to_vec(),
+            change: Change::Content,
+            kind: Kind::File,
+            size_before: Some(1),
+            size_after: Some(2),
+            what: vec!["size", "time"],
+        })?;
+        Ok(CompareSummary { version_id: ID.into(), changed: 1, ..CompareSummary::default() })
+    }
+    fn why(&self, run: &Run, job: WhyJob) -> Result<Vec<WhyRow>> {
+        self.see(run, &job)?;
+        crate::engine::why::why(&job)
+    }
+    fn undelete(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        row: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<RestoreSummary> {
+        self.see(run, &job)?;
+        let path = b"/home/ana/docs".to_vec();
+        row(BackRow { path, version: version_mark(), is_dir: true, files: 2, bytes: 2048 })?;
+        Ok(RestoreSummary { version_id: ID.into(), files_restored: 2, restored_bytes: 2048, ..Default::default() })
+    }
+    fn undelete_in_vault(
+        &self,
+        run: &Run,
+        job: UndeleteJob,
+        _: &mut dyn FnMut(BackRow) -> Result<()>,
+    ) -> Result<AppendSummary> {
+        self.see(run, job)?;
+        appended(run)
+    }
+    fn delete(&self, run: &Run, job: DeleteJob) -> Result<AppendSummary> {
+        self.see(run, job)?;
+        appended(run)
+    }
+    fn rollback(&self, run: &Run, job: RollbackJob) -> Result<AppendSummary> {
+        self.see(run, job)?;
+        run.person.picked(&version_row());
+        appended(run)
+    }
     fn check(&self, run: &Run, job: CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
         self.see(run, job)?;
         row(FindingRow {
@@ -165,6 +274,35 @@ impl Engine for Fake {
         })?;
         Ok(CheckSummary { damaged: 1, ..Default::default() })
     }
+    fn housekeep(
+        &self,
+        run: &Run,
+        job: HousekeepJob,
+        row: &mut dyn FnMut(KeptRow) -> Result<()>,
+    ) -> Result<HousekeepSummary> {
+        self.see(run, job)?;
+        if job.dry_run {
+            let why = vec!["newest".into(), "daily".into()];
+            row(KeptRow::Version { sequence: 2, received_at_ms: Some(NOW_MS - 59_000), fate: "kept".into(), why })?;
+        }
+        row(KeptRow::Step { what: "unlinked".into(), count: 1, bytes: 1 << 20 })?;
+        let waiting = if job.confirmed { 0 } else { 3 };
+        Ok(HousekeepSummary {
+            dry_run: job.dry_run,
+            versions: 1,
+            waiting,
+            unlinked_bytes: 1 << 20,
+            ..Default::default()
+        })
+    }
+    fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
+        self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })
+    }
+    fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {
+        self.see(run, &job)?;
+        let keep = [Some(0), Some(0), Some(30), None, Some(0), Some(0)];
+        Ok(job.set.unwrap_or(PolicyRow { preset: "default".into(), keep, ..Default::default() }))
+    }
     fn key_list(&self, run: &Run) -> Result<KeyInfo> {
         self.see(run, "list").map(|()| KeyInfo { account: "laptop".into(), ..Default::default() })
     }
@@ -174,11 +312,11 @@ impl Engine for Fake {
     fn key_remove(&self, run: &Run, slot: &str) -> Result<KeyRow> {
         self.see(run, slot).map(|()| KeyRow::default())
     }
-    fn key_passwd(&self, run: &Run) -> Result<KeyRow> {
+    fn key_passwd(&self, run: &Run) -> Result<Rewrapped> {
         let old = run.person.passphrase("the key of laptop", 0)?;
         let new = run.person.new_passphrase("the key of laptop", false)?.unwrap();
         self.see(run, format!("{} {}", String::from_utf8_lossy(&old), String::from_utf8_lossy(&new)))?;
-        Ok(KeyRow::default())
+        Ok(Rewrapped::default())
     }
     fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>> {
         self.see(run, "export").map(|()| Zeroizing::new(b"{}\n".to_vec()))
@@ -189,6 +327,11 @@ impl Engine for Fake {
     fn key_recover(&self, run: &Run) -> Result<Made> {
         let words = run.person.words()?;
         self.see(run, words.as_str()).map(|()| Made::default())
+    }
+    fn key_pin(&self, run: &Run) -> Result<PinRow> {
+        self.see(run, "pin")?;
+        let head = store::vault::Head { sequence: 12, chain: store::id::ChainHash::new([0xab; 32]), marker: 0 };
+        Ok(PinRow { account: "laptop".into(), vault_id: "00".repeat(16), pin: Pin::of(head) })
     }
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         self.see(run, "rotate").map(|()| Rotated::default())

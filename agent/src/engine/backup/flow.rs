@@ -18,6 +18,7 @@ use super::read::Parcel;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::Stop;
 use crate::engine::queue::{Budget, Permit, Queue, lock};
+use crate::engine::wanted::Wanted;
 use crate::event::{Action, Event, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::profile::{Profile, Stage};
@@ -119,6 +120,8 @@ pub struct Flow<'a> {
     pub nodes: &'a NodeCache,
     /// Take none of them for known to the server.
     pub nothing_known: bool,
+    /// What the server has lost: it is sent again although it is known.
+    pub wanted: &'a Wanted,
     /// Names of owners.
     pub owners: &'a Owners,
     /// The time.
@@ -164,6 +167,8 @@ pub struct FlowParts<'a> {
     /// See [`Flow`].
     pub nothing_known: bool,
     /// See [`Flow`].
+    pub wanted: &'a Wanted,
+    /// See [`Flow`].
     pub owners: &'a Owners,
     /// See [`Flow`].
     pub clock: &'a dyn Clock,
@@ -180,7 +185,7 @@ pub struct FlowParts<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: FlowParts<'a>) -> Self {
-        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, owners, .. } = parts;
+        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, wanted, owners, .. } = parts;
         let FlowParts { clock, watcher, stop, profile, list_items, .. } = parts;
         Self {
             gear: keyring.gear(),
@@ -189,6 +194,7 @@ impl<'a> Flow<'a> {
             tree_keys,
             nodes,
             nothing_known,
+            wanted,
             owners,
             clock,
             watcher,
@@ -224,7 +230,8 @@ impl<'a> Flow<'a> {
 
     /// A node is built: unless it is known, it joins the open group.
     pub fn emit(&self, built: Built) {
-        if (!self.nothing_known && self.nodes.has(&built.id)) || !lock(&self.emitted).insert(built.id) {
+        let known = !self.nothing_known && self.nodes.has(&built.id) && !self.wanted.nodes.contains(&built.id);
+        if known || !lock(&self.emitted).insert(built.id) {
             return;
         }
         let full = {
@@ -239,6 +246,11 @@ impl<'a> Flow<'a> {
         if let Some(group) = full {
             self.send_group(group);
         }
+    }
+
+    /// Whether the nodes of a directory must be made again, although it may be as it was: the server has lost some.
+    pub fn must_build(&self, top: &NodeId) -> bool {
+        !self.wanted.nodes.is_empty() && self.wanted.concerns(top)
     }
 
     /// Sends the open group, however small.

@@ -6,7 +6,7 @@
 //! left, the directory's entry goes up into its parent's slot, without recursion.
 //!
 //! While nothing differs from the version before, a frame is *clean*: it keeps its entries aside and builds
-//! nothing, and at the end takes over the old node. When the vault has lost nodes, none is clean: all are made again.
+//! nothing, and at the end takes over the old node. Where the vault has lost nodes, none is clean: they are made again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, Weak};
@@ -99,7 +99,7 @@ impl Frame {
         previous: Option<Child>,
     ) -> Arc<Self> {
         let build = match previous {
-            Some(_) if !flow.nothing_known => Build::Clean(Vec::new()),
+            Some(previous) if !flow.nothing_known && !flow.must_build(&previous.node) => Build::Clean(Vec::new()),
             _ => Build::Dirty(DirBuilder::new(flow.tree_keys())),
         };
         let inner =

@@ -10,6 +10,7 @@ use store::id::ChunkId;
 use store::tree::{Entry, Piece, PieceReader, What};
 
 use super::flow::Flow;
+use crate::engine::wanted::Wanted;
 
 /// Bytes of the old file around the place that is being read whose chunks are known: before it, and after it.
 const BEHIND_BYTES: u64 = 32 << 20;
@@ -18,6 +19,8 @@ const AHEAD_BYTES: u64 = 128 << 20;
 /// See the module.
 pub struct Known<'a> {
     pieces: Option<PieceReader<'a>>,
+    /// What the vault has lost is not known to be there.
+    wanted: &'a Wanted,
     /// Where in the old file the window ends.
     end: u64,
     /// Chunks in the window, and where each ends.
@@ -34,7 +37,7 @@ impl<'a> Known<'a> {
             }
             _ => None,
         };
-        Self { pieces, end: 0, window: VecDeque::new(), ids: HashSet::new() }
+        Self { pieces, wanted: flow.wanted, end: 0, window: VecDeque::new(), ids: HashSet::new() }
     }
 
     /// Whether the vault has this chunk, which stands at this place of the file now.
@@ -52,6 +55,7 @@ impl<'a> Known<'a> {
             };
             self.end = self.end.saturating_add(piece.len());
             if let Piece::Data { id, .. } = piece
+                && !self.wanted.chunks.contains(&id)
                 && self.ids.insert(id)
             {
                 self.window.push_back((id, self.end));

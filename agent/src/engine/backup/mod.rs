@@ -18,6 +18,7 @@ pub mod counts;
 pub mod epoch;
 pub mod flow;
 pub mod frame;
+pub mod heal;
 pub mod known;
 pub mod pass;
 pub mod prepare;
@@ -44,8 +45,8 @@ use super::uplink::{Plan, Uplink};
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile::{self, Stage};
-use crate::units::counted;
 use counts::Counts;
+use heal::Heal;
 use pass::{Pace, Pass, PassEnd};
 use prepare::{Base, Prepared};
 use source_run::SourceRun;
@@ -90,6 +91,8 @@ fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
 
 /// Times that lacking nodes are sent again from the cache.
 const NODE_ROUNDS_MAX: u32 = 16;
+/// Passes that look again for what a commit lacks; the last one takes nothing for known.
+const AGAIN_MAX: u32 = 2;
 
 /// One backup run.
 struct Backup<'a> {
@@ -156,12 +159,12 @@ impl<'a> Backup<'a> {
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
         let mut pass =
             Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
-        // What the vault has lost is found again only by reading everything.
-        let healing = self.account.wanted > 0 && device.is_some();
-        if healing {
-            sources = sources.iter().map(|source| Arc::new(source.again(source.keep_missing, false))).collect();
+        let mut heal = Heal::default();
+        if device.is_some() {
+            heal = Heal::begin(self.account, &sources)?;
+            pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
         }
-        let ended = if healing { pass.run_knowing_nothing(&sources, starts)? } else { pass.run(&sources, starts)? };
+        let ended = pass.run(&sources, starts)?;
         let mut counts = match ended {
             PassEnd::Whole(counts) => counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),
@@ -183,20 +186,28 @@ impl<'a> Backup<'a> {
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
-        let (mut rounds, mut read_again) = (0, false);
+        let (mut rounds, mut again, mut holes) = (0, 0, false);
         let committed = loop {
             run.profile.phase(profile::Phase::Commit);
-            match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary)? {
+            match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary, holes)?
+            {
                 publish::Published::Committed(link) => break link,
                 publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) => {
                     // What is below a node that is lacking shows when it is there again.
                     if chunks.is_empty() && rounds < NODE_ROUNDS_MAX && self.send_nodes(link, &nodes)? {
                         rounds += 1;
-                    } else if read_again {
+                    } else if holes {
                         return Err(lacking());
+                    } else if heal.was_looked_for(self.account, &chunks, &nodes)? || again == AGAIN_MAX {
+                        // No source of this run has it any more, or it is of another source.
+                        holes = true;
                     } else {
-                        read_again = true;
-                        self.read_again(&mut pass, &mut sources)?;
+                        pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
+                        again += 1;
+                        let read = self.look_again(&mut pass, &mut sources, again == AGAIN_MAX)?;
+                        summary.read_bytes += read.read_bytes;
+                        summary.new_bytes += read.new_bytes;
+                        summary.boxed_bytes += read.boxed_bytes;
                     }
                 }
                 publish::Published::Lacking(_) => return Err(lacking()),
@@ -213,16 +224,8 @@ impl<'a> Backup<'a> {
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
         summary.sequence = Some(committed.link().sequence);
-        if healing {
-            let left = self.account.wanted_now()?;
-            summary.healed = self.account.wanted.saturating_sub(left);
-            if left > 0 {
-                let left = counted(left, "chunk or node is", "chunks and nodes are");
-                run.watcher.event(&Event::Note(&format!(
-                    "{left} still missing in the vault; tuckbox check says of which versions"
-                )));
-            }
-        }
+        heal.bodies(self.account, link)?;
+        heal.end(self.account, &sources, &mut summary)?;
         Ok(summary)
     }
 
@@ -304,18 +307,26 @@ impl<'a> Backup<'a> {
         Ok(!raw.is_empty())
     }
 
-    /// The vault lacks what this machine took for known: every file is read again, and every node sent again.
-    fn read_again(&self, pass: &mut Pass<'_>, sources: &mut Vec<Arc<SourceRun>>) -> Result<()> {
+    /// The vault lacks what this machine took for known: the files that have it are read again and its nodes made
+    /// again; in the end every file and every node.
+    fn look_again(
+        &self,
+        pass: &mut Pass<'_>,
+        sources: &mut Vec<Arc<SourceRun>>,
+        everything: bool,
+    ) -> Result<BackupSummary> {
+        let trusted = |source: &SourceRun| !everything && source.is_ours();
         let again: Vec<Arc<SourceRun>> =
-            sources.iter().map(|source| Arc::new(source.again(source.keep_missing, false))).collect();
+            sources.iter().map(|source| Arc::new(source.again(source.keep_missing, trusted(source)))).collect();
         let starts = prepare::starts(&again)?;
-        match pass.run_knowing_nothing(&again, starts)? {
-            PassEnd::Whole(_) => {
+        let ended = if everything { pass.run_knowing_nothing(&again, starts)? } else { pass.run(&again, starts)? };
+        match ended {
+            PassEnd::Whole(counts) => {
                 for (old, new) in sources.iter().zip(&again) {
                     new.removed_files.store(old.removed_files.load(Ordering::Relaxed), Ordering::Relaxed);
                 }
                 *sources = again;
-                Ok(())
+                Ok(counts.summary())
             }
             PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }

@@ -25,6 +25,7 @@ use crate::engine::cache::NodeCache;
 use crate::engine::job::StdinJob;
 use crate::engine::queue::{Queue, lock};
 use crate::engine::uplink::Uplink;
+use crate::engine::wanted::Wanted;
 use crate::event::{Event, Progress};
 use crate::fault::Result;
 use crate::profile::{Phase, Stage, Wait, did, waiting};
@@ -68,6 +69,8 @@ pub struct Pass<'a> {
     device: Option<&'a DeviceKey>,
     pace: Pace,
     owners: Owners,
+    /// What the vault has lost.
+    pub wanted: Wanted,
 }
 
 impl<'a> Pass<'a> {
@@ -81,7 +84,7 @@ impl<'a> Pass<'a> {
         device: Option<&'a DeviceKey>,
         pace: Pace,
     ) -> Self {
-        Self { account, nodes, link, base, list_items, device, pace, owners: Owners::new() }
+        Self { account, nodes, link, base, list_items, device, pace, owners: Owners::new(), wanted: Wanted::default() }
     }
 
     /// Runs one pass.
@@ -106,6 +109,7 @@ impl<'a> Pass<'a> {
             tree_keys: self.account.keys.tree(),
             nodes: self.nodes,
             nothing_known,
+            wanted: &self.wanted,
             owners: &self.owners,
             clock: &*run.clock,
             watcher: &*run.watcher,
@@ -282,7 +286,9 @@ impl<'a> Pass<'a> {
         device: &DeviceKey,
         roots: &[(Arc<SourceRun>, store::tree::Built, Entry)],
     ) -> Result<Option<u64>> {
-        match publish::partial(self.account, self.link, device, self.base, roots)? {
+        // What is lost may be of another source; a checkpoint is not kept from being by that.
+        let holes = !self.wanted.is_empty();
+        match publish::partial(self.account, self.link, device, self.base, roots, holes)? {
             Published::Committed(link) => {
                 let sequence = link.link().sequence;
                 self.account.change_state(|state| {

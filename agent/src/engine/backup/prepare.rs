@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use store::chain::{LinkKind, SourceRoot, VersionBody};
+use store::chain::{LinkKind, SourceRoot, is_plain_path};
 use store::id::SourceId;
 use store::tree::{Node, NodeSource, What};
 
@@ -29,8 +29,13 @@ impl Base {
         let mut newest = HashMap::new();
         let links = account.version_links(true);
         let from = links.iter().rposition(|link| link.link().kind == LinkKind::Version).unwrap_or(0);
+        // The first of them is the newest version: without it nothing may follow.
+        let mut body = account.newest_version()?;
         for link in links.get(from..).unwrap_or_default() {
-            for source in account.version_body(link)?.map(|body| body.sources).unwrap_or_default() {
+            if link.link().kind != LinkKind::Version {
+                body = account.version_body(link)?;
+            }
+            for source in body.take().map(|body| body.sources).unwrap_or_default() {
                 newest.insert(source.id, source);
             }
         }
@@ -40,14 +45,6 @@ impl Base {
     /// What the newest link says of a source.
     pub fn source(&self, id: SourceId) -> Option<&SourceRoot> {
         self.newest.get(&id)
-    }
-}
-
-/// The newest whole version's body, as it is now.
-pub fn newest_version(account: &Account) -> Result<Option<VersionBody>> {
-    match account.version_links(false).last() {
-        Some(link) => account.version_body(link),
-        None => Ok(None),
     }
 }
 
@@ -178,6 +175,11 @@ impl Prepared {
     }
 
     fn add_stdin(&mut self, account: &Account, base: &Base, stdin: StdinJob, nodes: &NodeCache) -> Result<()> {
+        if !is_plain_path(&stdin.path) {
+            let shown = for_terminal(&stdin.path);
+            return Err(Fault::new(Code::Usage, format!("{shown} cannot be the path of a file"))
+                .hint("give another one: --stdin-filename PATH"));
+        }
         let source = SourceJob {
             path: stdin.path.clone(),
             host: stdin.host.clone(),

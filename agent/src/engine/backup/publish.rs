@@ -8,7 +8,7 @@ use store::seal::DeviceKey;
 use store::tree::{Built, Entry};
 use transport::message::Outcome;
 
-use super::prepare::{Base, newest_version};
+use super::prepare::Base;
 use super::source_run::SourceRun;
 use crate::engine::account::{Account, Made};
 use crate::engine::job::{BackupJob, BackupSummary};
@@ -23,7 +23,8 @@ pub enum Published {
     Lacking(Outcome),
 }
 
-/// Commits a version: the roots of this run, and those of all other sources taken over from the newest version.
+/// Commits a version: the roots of this run, and those of all other sources taken over from the newest version. With
+/// `holes`, what the vault is known to have lost keeps it from nothing.
 #[expect(clippy::too_many_arguments, reason = "everything that a version is made of")]
 pub fn version(
     account: &Account,
@@ -34,6 +35,7 @@ pub fn version(
     kept: &[SourceRoot],
     job: &BackupJob,
     summary: &BackupSummary,
+    holes: bool,
 ) -> Result<Published> {
     let new = summary.files_new + summary.dirs_new;
     let changed = summary.files_changed + summary.files_metadata + summary.dirs_changed;
@@ -45,7 +47,7 @@ pub fn version(
         .filter_map(|source| Some(root_of(source, &source.root()?, &source.entry()?)))
         .chain(kept.iter().cloned())
         .collect();
-    commit(account, link, device, base, LinkKind::Version, &roots, &job.tags, counts)
+    commit(account, link, device, base, LinkKind::Version, &roots, (&job.tags, counts), holes)
 }
 
 /// Commits a partial version of roots as far as they are done.
@@ -55,9 +57,10 @@ pub fn partial(
     device: &DeviceKey,
     base: &Base,
     roots: &[(Arc<SourceRun>, Built, Entry)],
+    holes: bool,
 ) -> Result<Published> {
     let roots: Vec<SourceRoot> = roots.iter().map(|(source, built, entry)| root_of(source, built, entry)).collect();
-    commit(account, link, device, base, LinkKind::Partial, &roots, &[], [0; 6])
+    commit(account, link, device, base, LinkKind::Partial, &roots, (&[], [0; 6]), holes)
 }
 
 fn root_of(source: &SourceRun, built: &Built, entry: &Entry) -> SourceRoot {
@@ -87,12 +90,12 @@ fn commit(
     base: &Base,
     kind: LinkKind,
     roots: &[SourceRoot],
-    tags: &[String],
-    counts: [u64; 6],
+    (tags, counts): (&[String], [u64; 6]),
+    holes: bool,
 ) -> Result<Published> {
     // Made again for every attempt: another client's version may have come first, with other sources.
     let make = || -> Result<Made> {
-        let before = newest_version(account)?.unwrap_or_default();
+        let before = account.newest_version()?.unwrap_or_default();
         let sequence = account.head().map_or(1, |head| head.sequence + 1);
         let mut root_changed = false;
         let mut sources: Vec<SourceRoot> = Vec::new();
@@ -117,7 +120,7 @@ fn commit(
     };
     let mut lacking = None;
     let committed = account.commit_with(device, kind, &make, &mut |signed, body| {
-        let outcome = link.commit(signed, Some(body))?;
+        let outcome = link.commit(signed, Some(body), holes)?;
         if let Outcome::Lacking { .. } = &outcome {
             lacking = Some(outcome.clone());
         }

@@ -21,7 +21,7 @@ use super::frame::{Frame, Parent};
 use super::read::{FileTask, Parcel};
 use super::source_run::SourceRun;
 use crate::engine::queue::{lock, wait};
-use crate::event::Action;
+use crate::event::{Action, Event};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::{Wait, did};
@@ -209,7 +209,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if stat.kind == Kind::File && stat.size > 0 {
             let trusted = source.before.as_ref().filter(|before| before.trusted);
             if let Some(Verdict::Same) = trusted.map(|b| verdict_on(&b.entry, stat, source.mount.inodes_stable))
-                && let Some(before) = before.filter(|before| before.mark.is_none())
+                && let Some(before) = before.filter(|before| before.mark.is_none() && !self.flow.wanted.is_in(before))
             {
                 self.flow.counts.file(Some(before), before);
                 source.finish(Box::new(before.clone()));
@@ -344,12 +344,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
     fn lost_before(&self, listing: &Listing<'_>, error: &store::Error) -> Result<()> {
         let path = listing.path.join(b"");
         let shown = for_terminal(path.strip_suffix(b"/").unwrap_or(&path));
-        self.flow.warn(
+        // Nothing is left out of the new version: no error of the run.
+        self.flow.watcher.event(&Event::Warning(
             &Fault::new(Code::DataDamaged, format!("what the version before holds of {shown} cannot be read"))
                 .because(error)
                 .hint("it is read anew now; look at the vault: tuckbox check")
                 .path(path),
-        );
+        ));
         listing.frame.set_dirty(self.flow)
     }
 
@@ -399,6 +400,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         }
         if let (Some(Verdict::Same), Some(old)) = (verdict, &old)
             && old.mark.is_none()
+            && !self.flow.wanted.is_in(old)
         {
             self.flow.counts.file(Some(old), old);
             return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);

@@ -146,8 +146,18 @@ pub struct BackupSummary {
     pub stored_bytes: u64,
     /// Items left out or doubtful: unreadable, vanished, changed while read.
     pub errors: u64,
-    /// Chunks and nodes that the vault had lost and got back.
+    /// Chunks, nodes and bodies that the vault had lost and got back.
     pub healed: u64,
+    /// Of these, chunks.
+    pub healed_chunks: u64,
+    /// Of these, nodes.
+    pub healed_nodes: u64,
+    /// Of these, bodies of links.
+    pub healed_bodies: u64,
+    /// Versions that had holes and are complete again.
+    pub healed_versions: u64,
+    /// The new version has holes: the vault has lost something of it that this run could not give back; exit 3.
+    pub with_holes: bool,
     /// Sources kept by the guard although much of them is gone; exit 12 when there are any.
     pub sources_guarded: u64,
     /// Sources that were not there; exit 3 when there are any.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::engine::pin::Pin;
+
 /// Prove that what must be there is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckJob {
@@ -13,6 +15,8 @@ pub struct CheckJob {
     pub sample_permille: Option<u32>,
     /// All of it is.
     pub full: bool,
+    /// A pin that was kept on paper: what the vault shows must hold it.
+    pub pin: Option<Pin>,
     /// Take the history that the vault shows, whose newest link has this number, as the true one.
     pub accept_history: Option<u64>,
 }
@@ -53,6 +57,9 @@ pub struct CheckSummary {
     pub damaged: u64,
     /// Findings that are odd.
     pub odd: u64,
+    /// Where the history ends that the vault shows, as it can be kept on paper.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
     /// The history was taken as the true one.
     pub history_accepted: bool,
     /// It took so long.
@@ -98,6 +105,26 @@ pub struct KeyRow {
     pub cost: String,
 }
 
+/// Where an account's history ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PinRow {
+    /// The account's name.
+    pub account: String,
+    /// The vault's id, hex.
+    pub vault_id: String,
+    /// The pin.
+    pub pin: Pin,
+}
+
+/// A key file with another passphrase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Its only slot.
+    pub slot: KeyRow,
+    /// Slots that opened it before and are gone.
+    pub removed: usize,
+}
+
 /// A new sealing key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rotated {
@@ -116,6 +143,8 @@ pub struct ServeJob {
     pub account: Option<String>,
     /// What may be done.
     pub role: Role,
+    /// The home of the user who serves, when known.
+    pub home: Option<PathBuf>,
     /// Why nothing at all may be done: every request is answered with it.
     pub refusal: Option<crate::fault::Fault>,
 }
@@ -131,6 +160,28 @@ pub enum Role {
     Backup,
     /// Accounts, groups, keys of the machine.
     Admin,
+}
+
+impl Role {
+    /// All of them, as they are named on command lines.
+    pub const ALL: [Self; 4] = [Self::Backup, Self::Append, Self::Read, Self::Admin];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Append => "append",
+            Self::Backup => "backup",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// One thing looked at by `doctor`.

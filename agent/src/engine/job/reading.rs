@@ -39,6 +39,12 @@ pub struct VersionRow {
     pub dirs: u64,
     /// Size of all files.
     pub bytes: u64,
+    /// The vault has lost something of it.
+    pub holes: bool,
+    /// Pinned until then, in milliseconds since 1970; 0 for ever.
+    pub pinned_until_ms: Option<i64>,
+    /// In the trash, at least until then.
+    pub trash_until_ms: Option<i64>,
 }
 
 /// One source of a version.
@@ -136,6 +142,8 @@ pub struct RestoreJob {
     pub full_paths: bool,
     /// Tell each file.
     pub list_items: bool,
+    /// The person has said yes to a restore in place already.
+    pub confirmed: bool,
 }
 
 /// What to do with a file that is there.
@@ -198,6 +206,9 @@ pub struct RestoreSummary {
     pub received_bytes: u64,
     /// Items with errors.
     pub errors: u64,
+    /// The vault shows an older or another history than this machine has seen, so that there may be a newer version that
+    /// cannot be read; exit 3.
+    pub history_doubtful: bool,
     /// It took so long.
     pub elapsed_ms: u64,
 }

@@ -56,35 +56,41 @@ const WRITERS_MAX: usize = 16;
 /// Writes files of a version back. Items that could not be restored are told and counted, and are no error of the call.
 pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let began = run.clock.now_ms();
-    let filter = Filter::new(&job.include, &job.exclude)?;
+    // Before anything is reached.
+    drop(Filter::new(&job.include, &job.exclude)?);
     let reading = Reading::open(run)?;
-    let mut summary = {
-        let view = reading.view(&job.at)?;
-        run.watcher.event(&Event::Phase(Phase::Plan));
-        run.profile.phase(profile::Phase::Plan);
-        let paths = job.paths.iter().map(|path| view.path(path)).collect();
-        let job = &RestoreJob { paths: here(&view, job).unwrap_or(paths), ..job.clone() };
-        view.prepare(&job.paths)?;
-        let overlay = view.overlay();
-        let roots = roots::roots(&overlay, job)?;
-        roots.iter().try_for_each(|root| view.fill(&overlay, &root.found))?;
-        let parts = Parts {
-            sealer: &reading.account.sealer,
-            nodes: view.nodes,
-            fetcher: &reading.account.remote,
-            watcher: &*run.watcher,
-            stop: &run.stop,
-            profile: &run.profile,
-        };
-        let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
-        summary.version_id = view.link.link_id().hex();
-        summary.sequence = view.link.link().sequence;
-        summary
-    };
+    let mut summary = restore_view(run, &reading.view(&job.at)?, job)?;
     let traffic = reading.close()?;
     summary.sent_bytes = traffic.sent_bytes;
     summary.received_bytes = traffic.received_bytes;
     summary.elapsed_ms = u64::try_from(run.clock.now_ms() - began).unwrap_or(0);
+    Ok(summary)
+}
+
+/// The same from a version that is open; traffic and time are the caller's to fill in.
+pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<RestoreSummary> {
+    let filter = Filter::new(&job.include, &job.exclude)?;
+    let account = view.account;
+    run.watcher.event(&Event::Phase(Phase::Plan));
+    run.profile.phase(profile::Phase::Plan);
+    let paths = job.paths.iter().map(|path| view.path(path)).collect();
+    let job = &RestoreJob { paths: here(view, job).unwrap_or(paths), ..job.clone() };
+    view.prepare(&job.paths)?;
+    let overlay = view.overlay();
+    let roots = roots::roots(&overlay, job)?;
+    roots.iter().try_for_each(|root| view.fill(&overlay, &root.found))?;
+    let parts = Parts {
+        sealer: &account.sealer,
+        nodes: view.nodes,
+        fetcher: &account.remote,
+        watcher: &*run.watcher,
+        stop: &run.stop,
+        profile: &run.profile,
+    };
+    let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
+    summary.version_id = view.link.link_id().hex();
+    summary.sequence = view.link.link().sequence;
+    summary.history_doubtful = account.suspicion.is_some();
     Ok(summary)
 }
 
@@ -130,7 +136,7 @@ fn work(
         files_total: Some(files),
         bytes_total: Some(bytes),
     };
-    if job.to.is_none() && !job.dry_run {
+    if job.to.is_none() && !job.dry_run && !job.confirmed {
         let mut deletes = 0;
         if job.delete {
             let dry = Options { dry_run: true, list_items: false, ..options };

@@ -112,7 +112,7 @@ impl<'f, 'a> Planner<'f, 'a> {
             Err(error) if self.dry() && error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 let target = for_terminal(root.target.as_os_str().as_encoded_bytes());
-                return Err(Fault::new(Code::System, format!("cannot write in {target}"))
+                return Err(Fault::new(Code::of(&error), format!("cannot write in {target}"))
                     .because(error)
                     .hint("name a directory, or a place for a new one: --to DIR"));
             }

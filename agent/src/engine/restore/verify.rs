@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, Mode, OFlags, SeekFrom, fadvise, openat, seek};
 use rustix::io::Errno;
-use store::tree::{Content, Entry, Piece, PieceReader, What};
+use store::seal::Sealer;
+use store::tree::{Content, Entry, NodeSource, Piece, PieceReader, What};
 
 use super::filter::Filter;
 use super::flow::{Flow, about, add, failure};
@@ -177,7 +178,7 @@ fn compare(flow: &Flow<'_>, check: &Check, buffer: &mut Vec<u8>) -> io::Result<O
             let file = File::from(openat(&dir, &**name, flags, Mode::empty())?);
             // A hint; what cannot be dropped from memory is compared there.
             fadvise(&file, 0, None, Advice::DontNeed).ok();
-            let equal = has_content(flow, &file, *size, content, buffer)?;
+            let equal = has_content((flow.nodes, flow.sealer), &file, *size, content, buffer)?;
             Ok(if equal { Outcome::Equal } else { Outcome::Differs("its content differs") })
         }
         What::Symlink(target) if !is_link_to(&dir, name, target) => Ok(Outcome::Differs("it leads elsewhere")),
@@ -185,20 +186,28 @@ fn compare(flow: &Flow<'_>, check: &Check, buffer: &mut Vec<u8>) -> io::Result<O
     }
 }
 
-fn has_content(flow: &Flow<'_>, file: &File, size: u64, content: &Content, buffer: &mut Vec<u8>) -> io::Result<bool> {
+/// Whether an open file of this size has this content: it is hashed piece by piece, as the version has cut it, and the ids
+/// are compared.
+pub fn has_content(
+    (nodes, sealer): (&dyn NodeSource, &Sealer),
+    file: &File,
+    size: u64,
+    content: &Content,
+    buffer: &mut Vec<u8>,
+) -> io::Result<bool> {
     if let Content::Inline(bytes) = content {
         buffer.resize(bytes.len(), 0);
         file.read_exact_at(buffer, 0)?;
         return Ok(**bytes == **buffer);
     }
     let mut offset = 0u64;
-    for piece in PieceReader::new(flow.nodes, content, size) {
+    for piece in PieceReader::new(nodes, content, size) {
         let piece = piece.map_err(io::Error::other)?;
         let equal = match piece {
             Piece::Data { id, len } => {
                 buffer.resize(len as usize, 0);
                 file.read_exact_at(buffer, offset)?;
-                flow.sealer.chunk_id(buffer) == id
+                sealer.chunk_id(buffer) == id
             }
             Piece::Hole(len) | Piece::Zeros(len) => is_zero(file, offset, offset.saturating_add(len), buffer)?,
         };

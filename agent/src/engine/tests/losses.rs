@@ -149,7 +149,7 @@ fn freeze(place: &Place, state: AccountState) {
     let vault =
         Vault::open(Arc::new(RealDisk), Arc::new(FixedClock::at(0)), chance, &place.vault(), Access::Write).unwrap();
     let account = vault.account(&AccountSelector::Name("ana".into())).unwrap();
-    vault.set_state(&account, state).unwrap();
+    vault.set_state(&account, state, "the audit").unwrap();
 }
 
 #[test]

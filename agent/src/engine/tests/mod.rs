@@ -2,11 +2,13 @@
 //! files that change under its hands.
 
 mod checkpoints;
+mod damage;
 mod files;
 mod history;
 mod losses;
 mod place;
 mod several;
 mod stripes;
+mod time_travel;
 mod trick_disk;
 mod wire;

@@ -79,6 +79,7 @@ impl Place {
                 remote_program: None,
                 stripes: None,
                 retry_ms: None,
+                pin_file: None,
             },
             folders: Folders {
                 config: at("config"),
@@ -136,19 +137,18 @@ impl Place {
 
     /// What the newest version holds of a source.
     pub(super) fn restored(&self, run: &Run, source: &Path) -> Tree {
+        self.restored_at(run, source, At::default())
+    }
+
+    /// What a version holds of a source.
+    pub(super) fn restored_at(&self, run: &Run, source: &Path, at: At) -> Tree {
         let to = tempfile::tempdir_in(self.dir.path()).unwrap();
         let job = RestoreJob {
-            at: At::default(),
+            at,
             paths: vec![source.as_os_str().as_bytes().to_vec()],
             to: Some(to.path().to_owned()),
-            include: Vec::new(),
-            exclude: Vec::new(),
             overwrite: Overwrite::Always,
-            delete: false,
-            verify: false,
-            dry_run: false,
-            full_paths: false,
-            list_items: false,
+            ..RestoreJob::default()
         };
         let run = run.clone();
         within(move || restore::restore(&run, &job)).unwrap();
@@ -237,6 +237,17 @@ pub(super) struct Thing {
     mode: u32,
     mtime: (i64, i64),
     pub(super) bytes: Vec<u8>,
+}
+
+impl Thing {
+    pub(super) fn is_dir(&self) -> bool {
+        self.kind == 0o040_000
+    }
+
+    /// Bytes of its content.
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
 }
 
 impl std::fmt::Debug for Thing {
@@ -343,6 +354,10 @@ impl Person for Nobody {
     }
 
     fn restore_in_place(&self, _: &RestorePlan) -> Result<()> {
+        Ok(())
+    }
+
+    fn append(&self, _: &AppendPlan) -> Result<()> {
         Ok(())
     }
 

@@ -176,3 +176,18 @@ fn a_pack_with_newer_features_is_not_adopted() {
         assert!(matches!(adopt(&RealDisk, &path), Err(Error::Newer { found: 4, .. })));
     }
 }
+
+/// Found by fuzzing: one such line made the whole pack unreadable.
+#[test]
+fn a_record_that_a_pack_of_its_kind_does_not_hold_is_left_out() {
+    let left = left_behind();
+    let dir = tempfile::tempdir().unwrap();
+    let path = part_path(dir.path(), pack_header(PackKind::Mixed).pack);
+    for kind in [PackKind::Data, PackKind::Nodes] {
+        write(&path, &[&pack_header(kind).encode()[..], &left.part[128..]].concat());
+        write(&side_path(&path), &left.side);
+        let finished = adopt(&RealDisk, &path).unwrap().unwrap();
+        let pack = PackReader::open(&RealDisk, &finished.path).unwrap();
+        assert!(pack.lines().iter().all(|line| kind.holds(line.kind) || line.kind == RecordKind::Unknown(33)));
+    }
+}

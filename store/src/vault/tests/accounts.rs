@@ -75,12 +75,13 @@ fn a_key_is_bound_once() {
 fn slots_and_state_are_kept() {
     let (world, vault, account) = World::with_account();
     vault.set_slots(&account, vec!["{\"id\":1}".to_owned()]).unwrap();
-    vault.set_state(&account, AccountState::Frozen).unwrap();
+    vault.set_state(&account, AccountState::Frozen, "the audit").unwrap();
     assert!(vault.set_slots(&account, vec!["x".repeat(1 << 20)]).is_err());
     let (_, again, domain) = world.reopen();
     assert_eq!(again.slots, ["{\"id\":1}"]);
     assert_eq!(again.identity, account.identity);
-    assert!(matches!(domain.begin(&again, &[], None), Err(Error::Refused { .. })));
+    assert_eq!(again.reason, "the audit");
+    assert!(matches!(domain.begin(&again, &[], None), Err(Error::Frozen { .. })));
 }
 
 #[test]
@@ -93,4 +94,151 @@ fn nothing_is_written_to_a_vault_that_is_open_for_reading() {
     assert!(vault.set_slots(&account, Vec::new()).is_err());
     let domain = vault.domain(&account).unwrap();
     assert!(matches!(domain.begin(&account, &[], None), Err(Error::Refused { .. })));
+}
+
+#[test]
+fn a_number_may_be_chosen_and_a_name_changed() {
+    let (_world, vault, ada) = World::with_account();
+    let bob = vault.create_account_numbered("bob", Some(0x3af)).unwrap();
+    assert_eq!(vault.account(&AccountSelector::Number(0x3af)).unwrap(), bob);
+    assert!(matches!(vault.create_account_numbered("eve", Some(0x3af)), Err(Error::Taken { .. })));
+    assert!(matches!(vault.rename_account(&bob, "ada"), Err(Error::Taken { .. })));
+    assert!(vault.rename_account(&bob, &"x".repeat(256)).is_err());
+    let robert = vault.rename_account(&bob, "robert").unwrap();
+    assert_eq!((robert.id, robert.number), (bob.id, 0x3af));
+    assert!(vault.account(&AccountSelector::Name("bob".into())).is_err());
+    assert_eq!(vault.create_account("eve").unwrap().number, 0x3b0);
+    assert_eq!(vault.accounts().unwrap().len(), 3);
+    assert_eq!(vault.reload(&ada).unwrap(), ada);
+}
+
+#[test]
+fn what_is_settled_is_kept_and_must_make_sense() {
+    let (world, vault, account) = World::with_account();
+    let settled = vault
+        .settle(&account, |terms| {
+            terms.soft_bytes = Some(10);
+            terms.hard_bytes = Some(20);
+            terms.contacts = Some(vec!["ops@example.org".into()]);
+        })
+        .unwrap();
+    assert_eq!(world.reopen().1, settled);
+    assert!(matches!(vault.settle(&account, |terms| terms.soft_bytes = Some(21)), Err(Error::Refused { .. })));
+    let many = |terms: &mut crate::vault::Terms| terms.contacts = Some(vec!["x".into(); 33]);
+    assert!(matches!(vault.settle(&account, many), Err(Error::Limit { .. })));
+    assert_eq!(vault.reload(&account).unwrap(), settled);
+}
+
+#[test]
+fn a_deleted_account_can_be_taken_back_for_two_weeks_and_then_goes() {
+    let (world, vault, account) = World::with_account();
+    let other = vault.create_account("other").unwrap();
+    assert!(matches!(vault.remove_account(&account), Err(Error::Refused { .. })));
+    let deleted = vault.delete_account(&account).unwrap();
+    assert_eq!(deleted.state, AccountState::Disabled);
+    assert!(matches!(vault.remove_account(&account), Err(Error::Refused { .. })));
+    // Deleting again does not begin anew.
+    world.clock.advance(crate::vault::DELETED_FOR_MS - 1);
+    assert_eq!(vault.delete_account(&account).unwrap().goes_at(), deleted.goes_at());
+    assert!(matches!(vault.remove_account(&account), Err(Error::Refused { .. })));
+    let back = vault.set_state(&account, AccountState::Open, "").unwrap();
+    assert_eq!(back, account);
+
+    vault.delete_account(&account).unwrap();
+    world.clock.advance(crate::vault::DELETED_FOR_MS);
+    vault.remove_account(&account).unwrap();
+    assert_eq!(vault.accounts().unwrap(), [other]);
+    let left = files(&world.path());
+    assert!(left.iter().all(|(path, _)| !path.to_string_lossy().contains(&account.domain.hex())));
+}
+
+#[test]
+fn removing_can_be_cut_short_anywhere() {
+    use crate::door::Faulty;
+    for call in 0.. {
+        let (world, vault, account) = World::with_account();
+        vault.delete_account(&account).unwrap();
+        world.clock.advance(crate::vault::DELETED_FOR_MS);
+        drop(vault);
+        let disk = Arc::new(Faulty::new(RealDisk, Some(call)));
+        let cut = world.open_on(disk.clone(), Access::Write).unwrap().remove_account(&account);
+        if !disk.has_failed() {
+            cut.unwrap();
+            assert!(call > 10);
+            return;
+        }
+        cut.unwrap_err();
+        let vault = world.open(Access::Write).unwrap();
+        // Either it is as if nothing had been there, or it is still known as deleted and the same call goes on.
+        if let Ok(there) = vault.reload(&account) {
+            assert!(there.goes_at().is_some(), "call {call}");
+            vault.remove_account(&account).unwrap();
+        }
+        assert_eq!(vault.accounts().unwrap(), []);
+    }
+}
+
+#[test]
+fn groups_have_members_and_names() {
+    let (world, vault, ada) = World::with_account();
+    let bob = vault.create_account("bob").unwrap();
+    assert_eq!(vault.groups().unwrap(), []);
+    let office = vault.create_group("office").unwrap();
+    let lab = vault.create_group("lab").unwrap();
+    assert!(matches!(vault.create_group("lab"), Err(Error::Taken { .. })));
+    assert!(vault.create_group(&"x".repeat(256)).is_err());
+    let office = vault.join_group(&office, &[ada.clone(), bob.clone()]).unwrap();
+    assert_eq!(vault.join_group(&office, std::slice::from_ref(&bob)).unwrap(), office);
+    let lab = vault.join_group(&lab, std::slice::from_ref(&ada)).unwrap();
+    assert_eq!(vault.groups_of(&ada).unwrap(), [lab.clone(), office.clone()]);
+    assert_eq!(vault.groups_of(&bob).unwrap(), std::slice::from_ref(&office));
+    let office = vault.leave_group(&office, std::slice::from_ref(&bob)).unwrap();
+    assert!(matches!(vault.rename_group(&office, "lab"), Err(Error::Taken { .. })));
+    let rooms = vault.rename_group(&office, "rooms").unwrap();
+    let rooms = vault.settle_group(&rooms, |terms| terms.hard_bytes = Some(5)).unwrap();
+    vault.delete_group(&lab).unwrap();
+    assert!(matches!(vault.join_group(&lab, &[bob]), Err(Error::NotFound { what: "group", .. })));
+    let vault = world.open(Access::Read).unwrap();
+    assert_eq!(vault.groups().unwrap(), [rooms]);
+    assert!(matches!(vault.create_group("new"), Err(Error::Refused { .. })));
+    // A number is never given twice.
+    let vault = world.open(Access::Write).unwrap();
+    assert_eq!(vault.create_group("lab").unwrap().number, 3);
+}
+
+#[test]
+fn a_hard_limit_is_never_passed_by_all_sessions_together() {
+    let (_world, vault, account) = World::with_account();
+    let domain = vault.domain(&account).unwrap();
+    assert_eq!(domain.room(&account).unwrap(), None);
+    let account = vault.settle(&account, |terms| terms.hard_bytes = Some(40_000)).unwrap();
+    assert_eq!(domain.room(&account).unwrap(), Some(40_000 - domain.stored().unwrap().pack_bytes));
+    let mut sessions = [SOURCE, OTHER_SOURCE].map(|source| domain.begin(&account, &[source], None).unwrap());
+    let mut stripe = domain.attach(&account, sessions[0].id()).unwrap();
+    let mut put = 0;
+    let refused = (0_u64..200).find_map(|number| {
+        let tree = tree(&account, number);
+        tree.records.iter().find_map(|record| {
+            let done = match number % 3 {
+                0 => sessions[0].put(record),
+                1 => sessions[1].put(record),
+                _ => stripe.put(record),
+            };
+            put += usize::from(done.is_ok());
+            done.err()
+        })
+    });
+    assert!(matches!(refused, Some(Error::Full { limit: 40_000, .. })), "{refused:?}");
+    assert!(put > 6, "{put}");
+    stripe.finish().unwrap();
+    drop(stripe);
+    for session in sessions {
+        session.end().unwrap();
+    }
+    let stored = domain.stored().unwrap().pack_bytes;
+    assert!(stored <= 40_000, "{stored}");
+    // What was reserved and not brought is free again.
+    assert_eq!(domain.room(&account).unwrap(), Some(40_000 - stored));
+    let account = vault.settle(&account, |terms| terms.hard_bytes = Some(1)).unwrap();
+    assert_eq!(domain.room(&account).unwrap(), Some(0));
 }

@@ -189,8 +189,8 @@ fn links_of_strangers_are_refused() {
     let mut other = body.clone();
     other.sealed[0] ^= 1;
     assert!(session.commit(&link, Some(&other)).unwrap_err().is_damage());
-    let unknown = Link { kind: LinkKind::Unknown(9), ..link.link().clone() }.sign(&world.device);
-    assert!(matches!(session.commit(&unknown, Some(&body)), Err(Error::Newer { found: 9, .. })));
+    let unknown = Link { kind: LinkKind::Unknown(200), ..link.link().clone() }.sign(&world.device);
+    assert!(matches!(session.commit(&unknown, Some(&body)), Err(Error::Newer { found: 200, .. })));
     assert_eq!(committed(&session.commit(&link, Some(&body)).unwrap()), 3);
 }
 

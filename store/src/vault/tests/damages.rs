@@ -205,7 +205,7 @@ fn a_damaged_chunk_is_lacking_unless_holes_are_allowed() {
     let (link, body) = world.version(&session, root);
     let lacking = session.commit(&link, Some(&body)).unwrap();
     assert_eq!(lacking, Outcome::Lacking { chunks: vec![trees[1].chunks[0]], nodes: Vec::new() });
-    session.allow_holes();
+    session.allow_holes(true);
     assert_eq!(committed(&session.commit(&link, Some(&body)).unwrap()), 6);
 }
 

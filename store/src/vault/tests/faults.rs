@@ -11,7 +11,7 @@ use crate::door::{DiskFile, Found, Lock, Named};
 use crate::error::Error;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum How {
+pub(super) enum How {
     /// The call fails and nothing was done.
     Before,
     /// The call fails and it was done.
@@ -47,11 +47,16 @@ impl Trouble {
 
 /// The real disk with trouble.
 #[derive(Clone)]
-struct TroubledDisk(Arc<Trouble>);
+pub(super) struct TroubledDisk(Arc<Trouble>);
 
 impl TroubledDisk {
-    fn new(at: u64, how: How) -> Self {
+    pub(super) fn new(at: u64, how: How) -> Self {
         Self(Arc::new(Trouble { calls: AtomicU64::new(0), at, how, asked: Mutex::default() }))
+    }
+
+    /// How often it was asked.
+    pub(super) fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::SeqCst)
     }
 
     fn file(&self, path: &Path, open: impl FnOnce() -> Result<Box<dyn DiskFile>>) -> Result<Box<dyn DiskFile>> {

@@ -5,6 +5,9 @@ mod accounts;
 mod commits;
 mod damages;
 mod faults;
+mod histories;
+mod housekeep;
+mod retention;
 mod sessions;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +15,7 @@ use std::sync::Arc;
 
 use super::{Access, AccountInfo, AccountSelector, Domain, Outcome, Session, Vault};
 use crate::chain::{Certificate, Link, LinkKind, SignedLink, body_hash};
-use crate::door::{Chance, ConstantChance, Disk, FixedClock, RealDisk};
+use crate::door::{Chance, Clock as _, ConstantChance, Disk, FixedClock, RealDisk};
 use crate::error::Result;
 use crate::id::{AccountId, BodyHash, ChainHash, ChunkId, DomainId, NodeId, SourceId};
 use crate::record::{Codec, Header, Record, RecordKind, Refs};
@@ -131,7 +134,7 @@ impl World {
             body,
             device: self.device.id(),
             marker: head.map_or(0, |head| head.marker) + step,
-            taken_at: 1_790_000_000_000,
+            taken_at: self.clock.now_ms(),
         };
         link.sign(&self.device)
     }
@@ -155,6 +158,18 @@ impl World {
         }
         let (link, body) = self.version(session, tree.root);
         session.commit(&link, Some(&body))
+    }
+
+    /// A link of this kind whose body has this clear part.
+    pub(super) fn act(&self, session: &mut Session, kind: LinkKind, clear: Vec<u8>) -> Outcome {
+        let of = match kind {
+            LinkKind::Policy => RecordKind::PolicyBody,
+            LinkKind::Pin | LinkKind::Unpin => RecordKind::PinBody,
+            _ => RecordKind::ForgetBody,
+        };
+        let body = record(&session.account, of, 0, clear, 1);
+        let link = self.link_after(session, kind, body_hash(&body), 0);
+        session.commit(&link, Some(&body)).unwrap()
     }
 
     /// A whole backup by a process of its own.

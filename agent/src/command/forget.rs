@@ -1,0 +1,78 @@
+//! `forget`: versions into the trash, and out of it again.
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{Changes, Verb, switch};
+use crate::cli::{Desk, Face};
+use crate::engine::job::{At, Naming, NamingJob, NamingSummary};
+use crate::fault::{Exit, Result};
+use crate::time::show;
+
+pub(super) const VERB: Verb = Verb {
+    name: "forget",
+    about: "Put versions into the trash, or take them out again",
+    examples: &["forget 3f9c02ab", "forget --reason 'held a password' 3f9c02ab", "forget --undo 3f9c02ab"],
+    build,
+    run,
+    needs_config: true,
+    changes: Changes::Vault,
+};
+
+fn build(command: Command) -> Command {
+    command
+        .arg(versions("Versions, as for --at of other verbs"))
+        .arg(switch("undo", "Take them out of the trash: possible for 14 days"))
+        .arg(reason())
+}
+
+/// Versions that are named.
+pub(super) fn versions(help: &'static str) -> Arg {
+    Arg::new("version").value_name("VERSION").required(true).num_args(1..).help(help)
+}
+
+/// Why.
+pub(super) fn reason() -> Arg {
+    Arg::new("reason").long("reason").value_name("TEXT").help("Why, for people; sealed")
+}
+
+/// The versions that the arguments name.
+pub(super) fn named(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Vec<At>> {
+    let texts = matches.get_many::<String>("version").into_iter().flatten();
+    texts.map(|text| Ok(desk.version(text)?.at)).collect()
+}
+
+/// The words of `--reason`.
+pub(super) fn why(matches: &ArgMatches) -> String {
+    matches.get_one::<String>("reason").cloned().unwrap_or_default()
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    let undo = matches.get_flag("undo");
+    let job = NamingJob {
+        what: if undo { Naming::Unforget } else { Naming::Forget },
+        versions: named(matches, desk)?,
+        reason: why(matches),
+        confirmed: desk.settings.yes,
+    };
+    let done = desk.engine().name_versions(&desk.run()?, job)?;
+    if let Face::Plain(plain) = &desk.face {
+        let text = match (done.versions.is_empty(), undo) {
+            (true, true) => "None of them is in the trash.".to_owned(),
+            (true, false) => "They are in the trash already.".to_owned(),
+            (false, true) => format!("Out of the trash: {}.", numbers(&done)),
+            (false, false) => {
+                let until = done.until_ms.map(|ms| format!(" until {}", show(ms, &desk.zone()))).unwrap_or_default();
+                format!("In the trash{until}: {}.  Back again:  tuckbox forget --undo VERSION", numbers(&done))
+            }
+        };
+        plain.say(&text)?;
+    }
+    desk.face.summary("forget", &done)?;
+    Ok(Exit::Ok)
+}
+
+/// As in "version 3, version 9".
+pub(super) fn numbers(done: &NamingSummary) -> String {
+    let numbers: Vec<String> = done.versions.iter().map(|number| format!("version {number}")).collect();
+    numbers.join(", ")
+}

@@ -1,0 +1,72 @@
+//! What is settled for an account or a group, as options, records and lines.
+
+use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
+
+use crate::engine::job::{Settle, Terms, To};
+use crate::fault::{Code, Fault, Result};
+use crate::units::{duration, parse_duration, parse_size, size};
+
+/// Adds the options.
+pub(super) fn args(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("hard")
+                .long("hard")
+                .value_name("SIZE")
+                .help("Above this nothing is added (`none` takes it away); as in 200G"),
+        )
+        .arg(
+            Arg::new("late-after")
+                .long("late-after")
+                .value_name("DURATION")
+                .help("It is late when its newest version is older (`none` takes it away); as in 26h"),
+        )
+}
+
+/// What the options say.
+pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
+    let settle = Settle {
+        which,
+        hard_bytes: value(matches, "hard", parse_size)?,
+        late_after_ms: value(matches, "late-after", parse_duration)?,
+        ..Settle::default()
+    };
+    if settle == (Settle { which: settle.which.clone(), ..Settle::default() }) {
+        return Err(Fault::new(Code::Usage, "say what to settle").hint("as in --hard 200G --late-after 26h"));
+    }
+    Ok(settle)
+}
+
+fn value(
+    matches: &ArgMatches,
+    name: &str,
+    parse: impl Fn(&str) -> std::result::Result<u64, String>,
+) -> Result<Option<To<u64>>> {
+    match matches.get_one::<String>(name).map(String::as_str) {
+        None => Ok(None),
+        Some("none") => Ok(Some(To::None)),
+        Some(text) => parse(text).map(|value| Some(To::Set(value))).map_err(|why| Fault::new(Code::Usage, why)),
+    }
+}
+
+/// As in records.
+#[derive(Serialize)]
+pub(super) struct TermsRecord {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hard_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late_after_ms: Option<u64>,
+}
+
+/// The record of terms.
+pub(super) fn record(terms: &Terms) -> TermsRecord {
+    TermsRecord { hard_bytes: terms.hard_bytes, late_after_ms: terms.late_after_ms }
+}
+
+/// The lines of terms.
+pub(super) fn lines(terms: &Terms) -> Vec<(&'static str, String)> {
+    let hard = terms.hard_bytes.map(|bytes| ("hard limit", size(bytes)));
+    let late = terms.late_after_ms.map(|ms| ("late after", duration(ms)));
+    hard.into_iter().chain(late).collect()
+}

@@ -1,0 +1,65 @@
+//! `housekeep`: asks the server to do what is due. No key is needed for it.
+
+use transport::Class;
+use transport::message::{Housekeep, Kept, Opened, Request};
+
+use super::account::open_request;
+use super::connect::Connector;
+use super::job::{HousekeepJob, HousekeepSummary, KeptRow, Run};
+use super::keys::key_checks;
+use crate::event::{Event, Phase};
+use crate::fault::{Code, Fault, Result};
+
+/// One pass. What the server tells goes to `row`.
+pub fn housekeep(
+    run: &Run,
+    job: &HousekeepJob,
+    row: &mut dyn FnMut(KeptRow) -> Result<()>,
+) -> Result<HousekeepSummary> {
+    let started = run.clock.monotonic_ms();
+    run.watcher.event(&Event::Phase(Phase::Connect));
+    let remote = Connector::new(run)?.connect()?;
+    // Keys only help to say which account is meant; a machine without any may keep house too.
+    let files = key_checks(run).unwrap_or_default();
+    let _: Opened = remote.ask(&Request::Open(open_request(run, &files, u64::MAX)))?;
+    let request = Request::Housekeep(Housekeep {
+        dry_run: job.dry_run,
+        confirmed: job.confirmed,
+        most_ms: job.most_ms,
+        most_bytes: job.most_bytes,
+    });
+    let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
+    remote.end(&call)?;
+    let done = loop {
+        match remote.reply(&call)? {
+            Kept::Version { sequence, received_at, fate, why } => {
+                row(KeptRow::Version { sequence, received_at_ms: received_at, fate, why })?;
+            }
+            Kept::Step { what, count, bytes } => row(KeptRow::Step { what, count, bytes })?,
+            Kept::Done(done) => break done,
+        }
+        if run.stop.asked() {
+            return Err(Fault::new(Code::Interrupted, "housekeeping was interrupted"));
+        }
+    };
+    remote.close()?;
+    Ok(HousekeepSummary {
+        dry_run: job.dry_run,
+        unchanged: done.unchanged,
+        unfinished: done.unfinished,
+        holes: done.holes,
+        versions: done.versions,
+        waiting: done.waiting,
+        expired: done.expired,
+        forgotten: done.forgotten,
+        superseded: done.superseded,
+        kept_bytes: done.kept_bytes,
+        condemned_bytes: done.condemned_bytes,
+        freed_bytes: done.freed_bytes,
+        unlinked_bytes: done.unlinked_bytes,
+        unlinked_packs: done.unlinked,
+        rewritten_packs: done.rewritten,
+        copied_bytes: done.copied_bytes,
+        elapsed_ms: u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0),
+    })
+}

@@ -1,0 +1,210 @@
+//! What becomes of versions: which are kept, in the trash or gone, by the rules that the server holds too; forgetting,
+//! pinning, and the policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use store::chain::{
+    Fate, LinkKind, Moment, NamedVersions, Policy, ReceivedLink, TRASH_MS, judge, must_be_there, open_policy,
+    policy_of, seal_policy,
+};
+use store::record::RecordKind;
+
+use super::account::Account;
+use super::job::{At, Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
+use super::versions::pick;
+use crate::fault::{Code, Fault, Result};
+use crate::units::counted;
+
+/// More than this share of the versions, in hundredths, is not forgotten at once without a word.
+const SHARE_PERCENT: usize = 30;
+
+/// What is known of an account's versions.
+pub struct Fates {
+    moments: Vec<Moment>,
+    /// By number. Versions whose bodies are gone are not in it.
+    fates: BTreeMap<u64, Fate>,
+    pins: BTreeMap<u64, i64>,
+    /// Versions whose bodies are gone, and were allowed to go.
+    gone: BTreeSet<u64>,
+}
+
+impl Fates {
+    /// Looks at the chain, and asks the server for the bodies that may have gone.
+    pub fn of(account: &Account) -> Result<Self> {
+        let (moments, links, clear) = {
+            let mut history = account.history();
+            let acts = history.links().iter().filter(|link| link.link().kind.is_act());
+            let hashes: Vec<_> = acts.map(|link| link.link().body).collect();
+            history.load_bodies(&account.remote, &hashes)?;
+            history.moments()?
+        };
+        let mut fates: BTreeMap<u64, Fate> = judge(&moments).into_iter().collect();
+        let mut gone = BTreeSet::new();
+        if clear {
+            // What has gone never comes back, so it is asked about once.
+            let known = account.history().known_gone();
+            let going: Vec<&ReceivedLink> =
+                links.iter().filter(|link| fates.get(&link.link().sequence).is_some_and(Fate::is_going)).collect();
+            let ask: Vec<&&ReceivedLink> = going.iter().filter(|link| !known.contains(&link.link().sequence)).collect();
+            let there = account.remote.bodies(&ask.iter().map(|link| link.link().body).collect::<Vec<_>>())?;
+            let new: Vec<u64> = ask
+                .iter()
+                .zip(there)
+                .filter(|(_, body)| body.is_none())
+                .map(|(link, _)| link.link().sequence)
+                .collect();
+            account.history().add_gone(&new);
+            gone.extend(known);
+            gone.extend(new);
+        }
+        fates.retain(|version, _| !gone.contains(version));
+        let mut out = Self { pins: BTreeMap::new(), moments, fates, gone };
+        out.pins = out.pins_in_force();
+        Ok(out)
+    }
+
+    fn pins_in_force(&self) -> BTreeMap<u64, i64> {
+        let pinned = |fate: &Fate| match fate {
+            Fate::Kept(reasons) => reasons.iter().find_map(|reason| match reason {
+                store::chain::Reason::Pinned(until) => Some(*until),
+                _ => None,
+            }),
+            _ => None,
+        };
+        self.fates.iter().filter_map(|(version, fate)| Some((*version, pinned(fate)?))).collect()
+    }
+
+    /// Whether a version was removed, as it may be.
+    pub fn is_gone(&self, version: u64) -> bool {
+        self.gone.contains(&version)
+    }
+
+    /// When the trash gives a version up, if it is in there.
+    pub fn trashed(&self, version: u64) -> Option<i64> {
+        match self.fates.get(&version) {
+            Some(Fate::Trash { until }) => Some(*until),
+            // Its time is up, and nobody has kept house since.
+            Some(Fate::Going(store::chain::Cause::Forgotten)) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Until when a version is pinned (0 for ever), if it is.
+    pub fn pinned(&self, version: u64) -> Option<i64> {
+        self.pins.get(&version).copied()
+    }
+
+    /// Whether the body of a version may be missing.
+    pub fn may_be_missing(&self, version: u64) -> bool {
+        self.gone.contains(&version) || must_be_there(&self.moments, &[version]).is_empty()
+    }
+}
+
+/// Forgets or pins versions, or takes it back.
+pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
+    let account = Account::open(run)?;
+    account.may_write()?;
+    let fates = Fates::of(&account)?;
+    let links: Vec<ReceivedLink> =
+        account.version_links(false).into_iter().filter(|link| !fates.is_gone(link.link().sequence)).collect();
+    let newest = links.last().map(|link| link.link().sequence);
+    let from_trash = job.what == Naming::Unforget;
+    let choice: Vec<ReceivedLink> = links
+        .iter()
+        .filter(|link| {
+            let trashed = fates.trashed(link.link().sequence).is_some();
+            if from_trash { trashed } else { !trashed }
+        })
+        .cloned()
+        .collect();
+    let mut versions = BTreeSet::new();
+    for at in &job.versions {
+        // Who names it by its id means it, wherever it is.
+        let from = if matches!(at, At::Id { .. }) { &links } else { &choice };
+        versions.insert(pick(from, at)?.link().sequence);
+    }
+    let (kind, record, until) = match job.what {
+        Naming::Forget => (LinkKind::Forget, RecordKind::ForgetBody, 0),
+        Naming::Unforget => (LinkKind::Unforget, RecordKind::ForgetBody, 0),
+        Naming::Pin(until) => (LinkKind::Pin, RecordKind::PinBody, until),
+        Naming::Unpin => (LinkKind::Unpin, RecordKind::PinBody, 0),
+    };
+    match job.what {
+        Naming::Forget => {
+            versions.retain(|version| fates.trashed(*version).is_none());
+            may_forget(job, &versions, &fates, newest, choice.len())?;
+        }
+        Naming::Unforget => versions.retain(|version| fates.trashed(*version).is_some()),
+        Naming::Pin(_) => {}
+        Naming::Unpin => versions.retain(|version| fates.pinned(*version).is_some()),
+    }
+    let versions: Vec<u64> = versions.into_iter().collect();
+    if versions.is_empty() {
+        account.remote.close()?;
+        return Ok(NamingSummary::default());
+    }
+    let named = NamedVersions { versions: versions.clone(), until, reason: job.reason.clone() };
+    let link = account.append(&account.device()?, kind, &named.seal(&account.sealer, record)?)?;
+    let until_ms = match job.what {
+        Naming::Forget => Some(link.received_at().saturating_add(TRASH_MS)),
+        Naming::Pin(until) => Some(until).filter(|until| *until != 0),
+        Naming::Unforget | Naming::Unpin => None,
+    };
+    account.remote.close()?;
+    Ok(NamingSummary { versions, until_ms })
+}
+
+fn may_forget(job: &NamingJob, versions: &BTreeSet<u64>, fates: &Fates, newest: Option<u64>, all: usize) -> Result<()> {
+    if let Some(newest) = newest.filter(|newest| versions.contains(newest)) {
+        return Err(Fault::new(
+            Code::PolicyKept,
+            format!("version {newest} is the newest and stays: it says where every source stands"),
+        )
+        .hint("make a new version first: tuckbox backup"));
+    }
+    if let Some(pinned) = versions.iter().find(|version| fates.pinned(**version).is_some()) {
+        return Err(Fault::new(Code::PolicyKept, format!("version {pinned} is pinned"))
+            .hint("take the pin away first: tuckbox pin --undo VERSION"));
+    }
+    if !job.confirmed && versions.len() > 1 && versions.len() * 100 > all * SHARE_PERCENT {
+        let these = counted(versions.len() as u64, "version", "versions");
+        return Err(Fault::new(Code::PolicyConfirm, format!("{these} of {all} would be forgotten at once"))
+            .hint("if you mean it, add --yes; `tuckbox forget --undo` brings them back for 14 days"));
+    }
+    Ok(())
+}
+
+/// Shows the policy, after setting it if so asked.
+pub fn policy(run: &Run, job: &PolicyJob) -> Result<PolicyRow> {
+    let account = Account::open(run)?;
+    if let Some(row) = &job.set {
+        account.may_write()?;
+        let counts = row.keep.map(|count| count.unwrap_or(Policy::ALL));
+        let tags = row.tags.iter().map(|tag| account.keys.tag_id(tag)).collect();
+        let policy = Policy { counts, within_ms: row.within_ms, tags };
+        let body = seal_policy(&account.sealer, &policy, &row.preset, &row.tags)?;
+        account.append(&account.device()?, LinkKind::Policy, &body)?;
+    } else {
+        account.may_read();
+    }
+    let shown = shown(&account)?;
+    account.remote.close()?;
+    Ok(shown)
+}
+
+fn shown(account: &Account) -> Result<PolicyRow> {
+    let mut history = account.history();
+    let newest = history.links().iter().rev().find(|link| link.link().kind == LinkKind::Policy).cloned();
+    let (policy, preset, tags, sequence) = match newest {
+        None => (policy_of(&[]).0, "default".to_owned(), Vec::new(), 0),
+        Some(link) => {
+            let body = history.body(&account.remote, link.link().body)?.ok_or_else(|| {
+                Fault::new(Code::HistoryLoss, "the policy is missing in the vault").hint("tuckbox check")
+            })?;
+            let (policy, preset, tags) = open_policy(&account.sealer, &body)?;
+            (policy, preset, tags, link.link().sequence)
+        }
+    };
+    let keep = policy.counts.map(|count| Some(count).filter(|count| *count != Policy::ALL));
+    Ok(PolicyRow { preset, keep, within_ms: policy.within_ms, tags, sequence })
+}

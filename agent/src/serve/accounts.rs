@@ -1,0 +1,232 @@
+//! What an administrator does with accounts: list, make, settle, rename, freeze, delete.
+
+use minicbor::Encode;
+use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Vault};
+use transport::Call;
+use transport::message::admin::{
+    self, AccountFacts, CreateAccount, Delete, ListAccounts, ROWS_BYTES, Rename, SetState, Settle, To,
+};
+use transport::message::{State, encode};
+
+use super::refuse::Refused;
+use super::{Server, reply};
+use crate::cli::nearest;
+use crate::fault::{Code, Fault};
+
+impl Server {
+    /// One request about accounts.
+    pub(super) fn look_after_accounts(&self, call: &Call, ask: admin::Account) -> Result<(), Refused> {
+        use admin::Account as Ask;
+        match ask {
+            Ask::List(list) => self.list_accounts(call, &list),
+            Ask::Create(create) => reply(call, self.create_account(&create)?),
+            Ask::Settle(settle) => reply(call, self.settle_account(settle)?),
+            Ask::Rename(rename) => reply(call, self.rename_account(&rename)?),
+            Ask::SetState(state) => reply(call, self.set_account_state(&state)?),
+            Ask::Delete(delete) => reply(call, self.delete_account(&delete)?),
+            Ask::Authorize(authorize) => reply(call, self.authorize(&authorize)?),
+            Ask::Revoke(revoke) => reply(call, self.revoke(&revoke)?),
+        }
+    }
+
+    fn list_accounts(&self, call: &Call, list: &ListAccounts) -> Result<(), Refused> {
+        let vault = self.vault(Access::Read)?;
+        let accounts = match &list.account {
+            Some(name) => vec![self.meant(&vault, name)?],
+            None => {
+                let mut all = vault.accounts()?;
+                all.retain(|account| self.may_see(account));
+                all
+            }
+        };
+        let alone = list.account.is_some();
+        rows(call, accounts.iter().map(|account| facts(&vault, account, list.figures, alone)))
+    }
+
+    fn create_account(&self, create: &CreateAccount) -> Result<AccountFacts, Refused> {
+        self.must_see_all()?;
+        if is_number(&create.name) {
+            return Err(usage(format!("\"{}\" would be taken for an account's number", create.name)));
+        }
+        let vault = self.vault(Access::Write)?;
+        let account = vault.create_account_numbered(&create.name, create.number).map_err(wrong)?;
+        facts(&vault, &account, false, false)
+    }
+
+    fn settle_account(&self, settle: Settle) -> Result<AccountFacts, Refused> {
+        let vault = self.vault(Access::Write)?;
+        let account = self.meant(&vault, &settle.which)?;
+        let account = vault.settle(&account, |terms| apply(&settle, terms)).map_err(wrong)?;
+        facts(&vault, &account, false, true)
+    }
+
+    fn rename_account(&self, rename: &Rename) -> Result<AccountFacts, Refused> {
+        if is_number(&rename.name) {
+            return Err(usage(format!("\"{}\" would be taken for an account's number", rename.name)));
+        }
+        let vault = self.vault(Access::Write)?;
+        let account = self.meant(&vault, &rename.which)?;
+        let account = vault.rename_account(&account, &rename.name).map_err(wrong)?;
+        facts(&vault, &account, false, true)
+    }
+
+    fn set_account_state(&self, set: &SetState) -> Result<AccountFacts, Refused> {
+        let vault = self.vault(Access::Write)?;
+        let account = self.meant(&vault, &set.which)?;
+        let account = vault.set_state(&account, state_of(set.state), &set.reason).map_err(wrong)?;
+        facts(&vault, &account, false, true)
+    }
+
+    fn delete_account(&self, delete: &Delete) -> Result<AccountFacts, Refused> {
+        let vault = self.vault(Access::Write)?;
+        let account = self.meant(&vault, &delete.which)?;
+        if !delete.finally {
+            let account = vault.delete_account(&account)?;
+            return facts(&vault, &account, false, true);
+        }
+        let was = facts(&vault, &account, false, true)?;
+        vault.remove_account(&account).map_err(|error| match error {
+            store::Error::Refused { why } => {
+                Fault::new(Code::PolicyConfirm, why).hint(format!("tuckbox account info {}", account.name)).into()
+            }
+            other => Refused::from(other),
+        })?;
+        Ok(was)
+    }
+
+    /// The account that an administrator names; names near to it are told.
+    pub(super) fn meant(&self, vault: &Vault, name: &str) -> Result<AccountInfo, Refused> {
+        self.find(vault, name).map_err(|refused| match refused {
+            Refused::Told(fault) if fault.code == Code::AccountNone => {
+                let Ok(all) = vault.accounts() else { return Refused::Told(fault) };
+                let seen = all.iter().filter(|account| self.may_see(account));
+                let near = nearest(name, seen.map(|account| account.name.as_str())).map(str::to_owned);
+                let hint =
+                    near.map_or_else(|| "tuckbox account list".to_owned(), |near| format!("did you mean {near}?"));
+                Fault::new(Code::AccountNone, fault.message.clone()).hint(hint).into()
+            }
+            other => other,
+        })
+    }
+
+    /// `Ok` when this connection is not bound to one account.
+    pub(super) fn must_see_all(&self) -> Result<(), Refused> {
+        if self.only.is_none() {
+            return Ok(());
+        }
+        Err(Fault::new(Code::PolicyRole, "this key is for one account and does not look after the vault")
+            .hint("use a key that is not bound to an account")
+            .into())
+    }
+}
+
+/// Sends rows as they come, some at a time, and an empty list at the end.
+pub(super) fn rows<T: Encode<()>>(call: &Call, rows: impl Iterator<Item = Result<T, Refused>>) -> Result<(), Refused> {
+    let (mut some, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        bytes += encode(&row).len();
+        some.push(row);
+        if bytes >= ROWS_BYTES {
+            reply(call, std::mem::take(&mut some))?;
+            bytes = 0;
+        }
+    }
+    if !some.is_empty() {
+        reply(call, some)?;
+    }
+    reply(call, Vec::<T>::new())
+}
+
+/// What is told of an account. `alone`: its groups, too.
+fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: bool) -> Result<AccountFacts, Refused> {
+    let newest = vault.newest_version(account)?;
+    let groups =
+        if alone { vault.groups_of(account)?.into_iter().map(|group| group.name).collect() } else { Vec::new() };
+    let (stored, versions) = if figures {
+        let domain = vault.domain(account)?;
+        (Some(domain.stored()?), Some(domain.versions(account)?))
+    } else {
+        (None, None)
+    };
+    Ok(AccountFacts {
+        number: account.number,
+        name: account.name.clone(),
+        id: account.id,
+        state: match account.state {
+            AccountState::Open => State::Open,
+            AccountState::Frozen => State::Frozen,
+            AccountState::Disabled => State::Disabled,
+        },
+        reason: account.reason.clone(),
+        bound: account.identity.is_some(),
+        created_at: account.created_at,
+        goes_at: account.goes_at(),
+        terms: told(&account.terms),
+        newest_at: newest.map(|newest| newest.received_at),
+        groups,
+        stored_bytes: stored.map(|stored| stored.pack_bytes),
+        catalog_bytes: stored.map(|stored| stored.catalog_bytes),
+        versions,
+    })
+}
+
+/// Terms as they travel.
+pub(super) fn told(terms: &store::vault::Terms) -> admin::Terms {
+    admin::Terms {
+        soft_bytes: terms.soft_bytes,
+        hard_bytes: terms.hard_bytes,
+        rate: terms.rate.clone(),
+        late_after_ms: terms.late_after_ms,
+        contacts: terms.contacts.clone().unwrap_or_default(),
+    }
+}
+
+/// Changes terms as an administrator says.
+pub(super) fn apply(settle: &Settle, terms: &mut store::vault::Terms) {
+    fn to<T: Clone>(change: Option<&To<T>>, value: &mut Option<T>) {
+        match change {
+            Some(To::Set(new)) => *value = Some(new.clone()),
+            Some(To::None) => *value = None,
+            None => {}
+        }
+    }
+    to(settle.soft_bytes.as_ref(), &mut terms.soft_bytes);
+    to(settle.hard_bytes.as_ref(), &mut terms.hard_bytes);
+    to(settle.rate.as_ref(), &mut terms.rate);
+    to(settle.late_after_ms.as_ref(), &mut terms.late_after_ms);
+    to(settle.contacts.as_ref(), &mut terms.contacts);
+}
+
+fn state_of(state: State) -> AccountState {
+    match state {
+        State::Open => AccountState::Open,
+        State::Frozen => AccountState::Frozen,
+        State::Disabled => AccountState::Disabled,
+    }
+}
+
+/// Whether a name looks like a number, as it stands in `authorized_keys`.
+fn is_number(name: &str) -> bool {
+    name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok())
+}
+
+fn usage(text: String) -> Refused {
+    Fault::new(Code::Usage, text).hint("nothing was changed").into()
+}
+
+/// What an administrator asks and cannot be, in their own words; everything else as always.
+pub(super) fn wrong(error: store::Error) -> Refused {
+    match error {
+        store::Error::Taken { what } => usage(format!("{what} is there already")),
+        store::Error::Refused { why } => usage(why),
+        error @ store::Error::Limit { .. } => usage(error.to_string()),
+        other => other.into(),
+    }
+}
+
+/// For [`Server::find`]: a number as people write it.
+pub(super) fn number(name: &str) -> Option<AccountSelector> {
+    let digits = name.strip_prefix("0x").unwrap_or(name);
+    u32::from_str_radix(digits, 16).ok().map(AccountSelector::Number)
+}

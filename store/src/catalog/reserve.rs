@@ -1,0 +1,44 @@
+//! What sessions have been allowed to bring and have not yet published, so that all of them together stay below a
+//! limit. Losable: a session that dies is adopted, and its allowance goes with its folder.
+
+use rusqlite::params;
+
+use super::{Rows, unsigned};
+use crate::error::{Error, Result};
+use crate::id::SessionId;
+
+impl Rows<'_> {
+    /// Bytes that all sessions may still bring.
+    pub fn reserved(&self) -> Result<u64> {
+        let mut ask = self.conn.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM reserve")?;
+        unsigned(ask.query_row([], |row| row.get(0))?)
+    }
+
+    /// Allows a session to bring more.
+    pub fn reserve(&self, session: SessionId, bytes: u64) -> Result<()> {
+        let mut put = self.conn.prepare_cached(
+            "INSERT INTO reserve(session, bytes) VALUES(?1, ?2)
+             ON CONFLICT(session) DO UPDATE SET bytes = bytes + excluded.bytes",
+        )?;
+        put.execute(params![session.bytes().as_slice(), signed(bytes)?])?;
+        Ok(())
+    }
+
+    /// A session has published so much of what it was allowed to bring.
+    pub fn brought(&self, session: SessionId, bytes: u64) -> Result<()> {
+        let mut put = self.conn.prepare_cached("UPDATE reserve SET bytes = max(0, bytes - ?2) WHERE session = ?1")?;
+        put.execute(params![session.bytes().as_slice(), signed(bytes)?])?;
+        Ok(())
+    }
+
+    /// A session is over.
+    pub fn unreserve(&self, session: SessionId) -> Result<()> {
+        let mut put = self.conn.prepare_cached("DELETE FROM reserve WHERE session = ?1")?;
+        put.execute([session.bytes().as_slice()])?;
+        Ok(())
+    }
+}
+
+fn signed(bytes: u64) -> Result<i64> {
+    i64::try_from(bytes).map_err(|_| Error::damaged("catalog", "a limit is too large"))
+}

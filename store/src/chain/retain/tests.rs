@@ -1,0 +1,208 @@
+use super::*;
+
+const HOUR: Millis = HOUR_MS;
+const DAY: Millis = DAY_MS;
+/// A Thursday, at midnight.
+const START: Millis = 1_790_208_000_000;
+
+fn at(sequence: u64, received_at: Millis, act: Act) -> Moment {
+    Moment { sequence, taken_at: received_at, received_at, act }
+}
+
+fn version(sequence: u64, received_at: Millis) -> Moment {
+    at(sequence, received_at, Act::Version { tags: Vec::new(), sources: Vec::new() })
+}
+
+fn policy(counts: [u32; 6]) -> Act {
+    Act::Policy(Policy { counts, within_ms: 0, tags: Vec::new() })
+}
+
+/// A version every so often, from number 1 on.
+fn every(step: Millis, count: u64) -> Vec<Moment> {
+    (0..count).map(|n| version(n + 1, START + step * i64::try_from(n).unwrap())).collect()
+}
+
+fn kept(moments: &[Moment]) -> Vec<u64> {
+    judge(moments).into_iter().filter(|(_, fate)| !fate.is_going()).map(|(sequence, _)| sequence).collect()
+}
+
+fn fate(moments: &[Moment], sequence: u64) -> Fate {
+    judge(moments).into_iter().find(|(found, _)| *found == sequence).unwrap().1
+}
+
+#[test]
+fn the_default_keeps_a_day_then_days_then_weeks() {
+    // Hourly for 90 days; the last one at 23:00.
+    let moments = every(HOUR, 90 * 24);
+    let kept: Vec<i64> = kept(&moments).iter().map(|n| i64::try_from(*n).unwrap() - 1).collect();
+    // Of each week, from Monday on, the newest; the 90 days end on a Tuesday. Of 30 days the newest. Then all of a day.
+    let mut expected: Vec<i64> = (0..60).filter(|day| day % 7 == 3).map(|day| day * 24 + 23).collect();
+    expected.extend((60..89).map(|day| day * 24 + 23));
+    expected.extend(89 * 24..90 * 24);
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn each_has_its_reason() {
+    let mut moments = every(DAY, 40);
+    moments.push(at(41, START + 39 * DAY, Act::Pin(vec![3], START + 50 * DAY)));
+    let reasons = |n| match fate(&moments, n) {
+        Fate::Kept(reasons) => reasons,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        reasons(40),
+        [Reason::Newest, Reason::Recent, Reason::Period(Period::Day), Reason::Period(Period::Week)]
+    );
+    assert_eq!(reasons(39), [Reason::Period(Period::Day), Reason::Period(Period::Week)]);
+    assert_eq!(reasons(3), [Reason::Pinned(START + 50 * DAY)]);
+    assert_eq!(fate(&moments, 2), Fate::Going(Cause::Expired));
+    moments.push(version(42, START + 50 * DAY));
+    assert_eq!(fate(&moments, 3), Fate::Going(Cause::Expired));
+}
+
+#[test]
+fn every_rule_counts_its_periods() {
+    let mut moments = every(6 * HOUR, 4 * 800);
+    let mut kept_by = |counts| {
+        moments.retain(|moment| matches!(moment.act, Act::Version { .. }));
+        moments.push(at(10_000, moments.last().unwrap().received_at, policy(counts)));
+        kept(&moments).len()
+    };
+    // Four of the last 24 hours are kept whatever the policy says.
+    assert_eq!(kept_by([0; 6]), 4);
+    assert_eq!(kept_by([3, 0, 0, 0, 0, 0]), 12);
+    assert_eq!(kept_by([0, 7, 0, 0, 0, 0]), 7);
+    assert_eq!(kept_by([0, 0, 5, 0, 0, 0]), 8);
+    assert_eq!(kept_by([0, 0, 0, 5, 0, 0]), 8);
+    assert_eq!(kept_by([0, 0, 0, 0, 5, 0]), 8);
+    assert_eq!(kept_by([0, 0, 0, 0, 0, 9]), 3 + 3);
+    assert_eq!(kept_by([u32::MAX, 0, 0, 0, 0, 0]), 3_200);
+}
+
+#[test]
+fn tags_and_ages_keep_too() {
+    let tag = TagId::new([7; 16]);
+    let mut moments = every(DAY, 10);
+    moments[2].act = Act::Version { tags: vec![tag], sources: Vec::new() };
+    let act = Act::Policy(Policy { counts: [0; 6], within_ms: 2 * DAY, tags: vec![tag] });
+    moments.push(at(11, START + 9 * DAY, act));
+    assert_eq!(kept(&moments), [3, 8, 9, 10]);
+    assert_eq!(fate(&moments, 3), Fate::Kept(vec![Reason::Tag]));
+}
+
+#[test]
+fn what_is_forgotten_waits_in_the_trash_and_comes_back() {
+    let mut moments = every(DAY, 5);
+    moments.push(at(6, START + 4 * DAY, Act::Forget(vec![2, 5])));
+    let until = START + 18 * DAY;
+    assert_eq!(fate(&moments, 2), Fate::Trash { until });
+    // The newest names the newest roots.
+    assert!(matches!(fate(&moments, 5), Fate::Kept(_)));
+    moments.push(version(7, until - 1));
+    assert_eq!((fate(&moments, 2), fate(&moments, 5)), (Fate::Trash { until }, Fate::Trash { until }));
+    let mut back = moments.clone();
+    moments.push(version(8, until));
+    assert_eq!(fate(&moments, 2), Fate::Going(Cause::Forgotten));
+    back.push(at(8, until, Act::Unforget(vec![2])));
+    assert!(matches!(fate(&back, 2), Fate::Kept(_)));
+}
+
+#[test]
+fn partial_versions_go_when_their_sources_go_on() {
+    let (one, two) = (SourceId::new([1; 16]), SourceId::new([2; 16]));
+    let whole = |sequence, received_at, sources: &[(SourceId, u64)]| {
+        at(sequence, received_at, Act::Version { tags: Vec::new(), sources: sources.to_vec() })
+    };
+    let mut moments = vec![
+        whole(1, START, &[(one, 1), (two, 1)]),
+        at(2, START + 1, Act::Partial(Some(vec![one]))),
+        // Of another source: it takes over the root of the partial one.
+        whole(3, START + 2, &[(one, 2), (two, 3)]),
+    ];
+    assert_eq!(fate(&moments, 2), Fate::Kept(vec![Reason::Unfinished]));
+    moments.push(whole(4, START + 3, &[(one, 4), (two, 3)]));
+    assert_eq!(fate(&moments, 2), Fate::Going(Cause::Superseded));
+    moments.push(at(5, START + 4, Act::Partial(Some(vec![two]))));
+    assert!(matches!(fate(&moments, 5), Fate::Kept(_)));
+    moments.push(at(6, START + 4 + 90 * DAY, Act::Other));
+    // A leap is not believed before another receipt agrees.
+    assert!(matches!(fate(&moments, 5), Fate::Kept(_)));
+    moments.push(at(7, START + 4 + 91 * DAY, Act::Other));
+    assert_eq!(fate(&moments, 5), Fate::Going(Cause::Superseded));
+}
+
+#[test]
+fn a_receipt_in_doubt_expires_nothing() {
+    let moments = every(HOUR, 24 * 40);
+    let before = kept(&moments);
+    let last = moments.last().unwrap().received_at;
+    let next = moments.len() as u64 + 1;
+    // The server's clock, or both clocks, are years ahead.
+    for taken_at in [last + HOUR, last + 4_000 * DAY] {
+        let mut jumped = moments.clone();
+        jumped.push(Moment { taken_at, ..version(next, last + 4_000 * DAY) });
+        let mut with_it = before.clone();
+        with_it.push(next);
+        assert_eq!(kept(&jumped), with_it);
+        // And back: then the receipts between are known to have been wrong.
+        jumped.push(version(next + 1, last + HOUR));
+        assert!(matches!(fate(&jumped, next), Fate::Kept(reasons) if reasons == [Reason::Doubtful]));
+        assert_eq!(kept(&jumped).len(), before.len() + 1);
+    }
+    // A client floods with versions of invented times: none is counted.
+    let mut flooded = moments.clone();
+    for n in 0..500 {
+        let taken_at = last - i64::try_from(n).unwrap() * 10 * DAY - 2 * DAY;
+        flooded.push(Moment { taken_at, ..version(next + n, last) });
+    }
+    assert!(before.iter().all(|n| kept(&flooded).contains(n)));
+}
+
+#[test]
+fn an_account_that_rests_loses_nothing() {
+    let mut moments = every(HOUR, 40);
+    let before = kept(&moments);
+    assert_eq!(before.len(), 24);
+    // A year later, one that is not believed yet.
+    moments.push(version(41, START + 365 * DAY));
+    assert_eq!(kept(&moments).len(), before.len() + 1);
+}
+
+#[test]
+fn a_body_that_was_ever_allowed_to_go_may_be_gone() {
+    let mut moments = every(HOUR, 72);
+    let all: Vec<u64> = (1..=72).collect();
+    let gone: Vec<u64> = all.iter().copied().filter(|n| !kept(&moments).contains(n)).collect();
+    assert_eq!(must_be_there(&moments, &all), kept(&moments));
+    // Afterwards everything is to be kept: what has gone was allowed to.
+    moments.push(at(73, START + 72 * HOUR, Act::Policy(Policy::everything())));
+    assert_eq!(kept(&moments).len(), 72);
+    assert_eq!(must_be_there(&moments, &gone), [0; 0]);
+    assert_eq!(must_be_there(&moments, &all).len(), 72 - gone.len());
+    // And the one that stood for its day is forgotten: those that went before stay allowed.
+    let mut moments = every(HOUR, 72);
+    moments.push(at(73, START + 72 * HOUR, Act::Forget(vec![24])));
+    assert!(kept(&moments).contains(&23));
+    assert_eq!(must_be_there(&moments, &[22, 23, 24, 48]), [24, 48]);
+}
+
+proptest::proptest! {
+    /// Under one policy, what may go may go for ever, however many versions follow.
+    #[test]
+    fn what_may_go_stays_allowed(steps in proptest::collection::vec(0i64..20 * DAY, 1..40), counts: [u8; 6]) {
+        let mut moments = vec![at(1, START, policy(counts.map(|count| u32::from(count % 9))))];
+        let mut time = START;
+        let mut gone: Vec<u64> = Vec::new();
+        for (step, n) in steps.iter().zip(2..) {
+            time += step;
+            moments.push(version(n, time));
+            let now = judge(&moments);
+            for old in &gone {
+                proptest::prop_assert!(now.iter().any(|(n, fate)| n == old && fate.is_going()));
+            }
+            gone = now.iter().filter(|(_, fate)| fate.is_going()).map(|(n, _)| *n).collect();
+            proptest::prop_assert_eq!(must_be_there(&moments, &gone), Vec::<u64>::new());
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Retention, carried out: bodies of versions that are not kept any more go; their links stay (FORMAT.md, chapter 11).
+//!
+//! A body is a root of the marking, so whatever only it needs is condemned afterwards. What may go is decided by the
+//! chain alone, and looked at again under the catalog's write lock, so that a pin that has just come counts.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::{HousekeepEvent, Pass};
+use crate::catalog::{LinkRow, Rows};
+use crate::chain::{self, Cause, Fate, LinkKind, Moment, ReceivedLink};
+use crate::error::Result;
+use crate::id::BodyHash;
+use crate::vault::{AccountInfo, Domain};
+
+/// Links that are read at once.
+const LINKS: usize = 1_024;
+/// Bodies that are removed in one change.
+const REMOVED_AT_ONCE: usize = 256;
+/// A first pass under a policy that would expire a larger share of the versions, in hundredths, waits to be confirmed.
+const SHARE_PERCENT: u64 = 30;
+
+/// The chain of an account, as far as it says what is kept.
+struct Judged {
+    moments: Vec<Moment>,
+    /// Of each version the name of its body, and whether that is here.
+    bodies: BTreeMap<u64, (BodyHash, bool)>,
+    fates: Vec<(u64, Fate)>,
+    /// A body that says what is kept cannot be read: then nothing may go.
+    unclear: bool,
+}
+
+impl Judged {
+    /// Versions whose bodies are here and may go.
+    fn going(&self) -> impl Iterator<Item = (u64, Cause)> {
+        self.fates.iter().filter_map(|(version, fate)| match fate {
+            Fate::Going(cause) if self.is_here(*version) => Some((*version, *cause)),
+            _ => None,
+        })
+    }
+
+    fn is_here(&self, version: u64) -> bool {
+        self.bodies.get(&version).is_some_and(|(_, here)| *here)
+    }
+
+    /// Versions whose bodies are not here, and were allowed to go.
+    fn gone(&self) -> BTreeSet<u64> {
+        let mut missing: BTreeSet<u64> =
+            self.bodies.iter().filter(|(_, (_, here))| !*here).map(|(version, _)| *version).collect();
+        if self.unclear {
+            return BTreeSet::new();
+        }
+        let list: Vec<u64> = missing.iter().copied().collect();
+        for version in chain::must_be_there(&self.moments, &list) {
+            missing.remove(&version);
+        }
+        missing
+    }
+}
+
+impl Domain {
+    /// Versions of an account, partial ones included, whose bodies are not here and were allowed to go.
+    pub(in crate::vault) fn gone_versions(&self, account: &AccountInfo) -> Result<BTreeSet<u64>> {
+        Ok(self.judged(account, None)?.gone())
+    }
+
+    fn judged(&self, account: &AccountInfo, rows: Option<Rows<'_>>) -> Result<Judged> {
+        let mut judged = Judged { moments: Vec::new(), bodies: BTreeMap::new(), fates: Vec::new(), unclear: false };
+        let mut from = 1;
+        loop {
+            let links = match rows {
+                Some(rows) => rows.links(account.number, from, LINKS)?,
+                None => self.inner.catalog.read(|rows| rows.links(account.number, from, LINKS))?,
+            };
+            let Some(last) = links.last() else { break };
+            from = last.sequence.saturating_add(1);
+            for link in &links {
+                self.add(account, link, &mut judged)?;
+            }
+        }
+        judged.fates = chain::judge(&judged.moments);
+        Ok(judged)
+    }
+
+    fn add(&self, account: &AccountInfo, row: &LinkRow, judged: &mut Judged) -> Result<()> {
+        let kind = LinkKind::from_number(row.kind);
+        let link = ReceivedLink::decode(&row.bytes)?;
+        let body = if kind.is_version() || kind.is_act() {
+            match self.body_record(account.number, row.body) {
+                Err(e) if e.is_damage() => None,
+                other => other?,
+            }
+        } else {
+            None
+        };
+        if kind.is_version() {
+            let here = body.is_some()
+                || self.inner.shared.disk.exists(&self.inner.paths.body(account.number, row.body))?.is_some();
+            judged.bodies.insert(row.sequence, (row.body, here));
+        }
+        judged.unclear |= kind.is_act() && body.is_none();
+        judged.moments.push(Moment::new(&link, body.as_ref())?);
+        Ok(())
+    }
+}
+
+impl Pass<'_> {
+    /// Removes the bodies that may go, account by account.
+    pub(super) fn expire(&mut self) -> Result<()> {
+        for account in self.accounts.clone() {
+            let judged = self.domain.judged(&account, None)?;
+            if judged.unclear {
+                self.unclear += 1;
+            } else {
+                self.expire_of(&account, judged)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn expire_of(&mut self, account: &AccountInfo, judged: Judged) -> Result<()> {
+        let waits = self.must_wait(account, &judged)?;
+        let may_go = |cause: Cause| !(waits && cause == Cause::Expired);
+        let going: Vec<(u64, Cause)> = judged.going().filter(|(_, cause)| may_go(*cause)).collect();
+        if waits {
+            let versions = judged.going().count().saturating_sub(going.len()) as u64;
+            self.done.waiting += versions;
+            self.tell(HousekeepEvent::Waiting { account: account.name.clone(), versions })?;
+        }
+        self.gone.versions.extend(judged.gone().into_iter().map(|version| (account.number, version)));
+        if self.how.dry_run {
+            self.gone.left_out = true;
+            self.tell_fates(account, &judged)?;
+            for (version, cause) in going {
+                self.count_expired(account, version, cause)?;
+            }
+            return Ok(());
+        }
+        for some in going.chunks(REMOVED_AT_ONCE) {
+            for (version, cause) in self.remove_bodies(account, &judged, some)? {
+                self.count_expired(account, version, cause)?;
+            }
+        }
+        if !waits {
+            self.set_policy_seen(account, &judged)?;
+        }
+        Ok(())
+    }
+
+    fn tell_fates(&mut self, account: &AccountInfo, judged: &Judged) -> Result<()> {
+        let received: BTreeMap<u64, i64> =
+            judged.moments.iter().map(|moment| (moment.sequence, moment.received_at)).collect();
+        for (version, fate) in judged.fates.iter().filter(|(version, _)| judged.is_here(*version)) {
+            self.tell(HousekeepEvent::Judged {
+                account: account.number,
+                version: *version,
+                received_at: received.get(version).copied().unwrap_or(0),
+                fate: fate.clone(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn count_expired(&mut self, account: &AccountInfo, version: u64, cause: Cause) -> Result<()> {
+        self.gone.versions.insert((account.number, version));
+        match cause {
+            Cause::Expired => self.done.expired += 1,
+            Cause::Forgotten => self.done.forgotten += 1,
+            Cause::Superseded => self.done.superseded += 1,
+        }
+        self.tell(HousekeepEvent::Expired { account: account.name.clone(), version, cause })
+    }
+
+    /// Removes bodies that still may go when nobody can commit. Gives those that went.
+    fn remove_bodies(
+        &mut self,
+        account: &AccountInfo,
+        before: &Judged,
+        some: &[(u64, Cause)],
+    ) -> Result<Vec<(u64, Cause)>> {
+        let inner = &self.domain.inner;
+        let write = inner.catalog.write()?;
+        self.domain.take_in_links(write.rows(), account)?;
+        let newest = write.rows().newest_link(account.number)?.map(|link| link.sequence);
+        let now;
+        let judged = if newest == before.moments.last().map(|moment| moment.sequence) {
+            before
+        } else {
+            now = self.domain.judged(account, Some(write.rows()))?;
+            &now
+        };
+        if judged.unclear {
+            return Ok(Vec::new());
+        }
+        let going: BTreeMap<u64, Cause> = judged.going().collect();
+        let stay: HashSet<BodyHash> = judged
+            .bodies
+            .iter()
+            .filter(|(version, _)| !going.contains_key(version))
+            .map(|(_, (body, _))| *body)
+            .collect();
+        let mut done = Vec::new();
+        for (version, cause) in some.iter().filter(|(version, cause)| going.get(version) == Some(cause)) {
+            if let Some((body, _)) = judged.bodies.get(version).filter(|(body, _)| !stay.contains(body)) {
+                self.domain.remove(&inner.paths.body(account.number, *body))?;
+                done.push((*version, *cause));
+            }
+        }
+        inner.shared.disk.sync_dir(&inner.paths.bodies(account.number))?;
+        write.commit()?;
+        Ok(done)
+    }
+
+    /// Whether this policy has not been carried out yet and would take many versions at once.
+    fn must_wait(&self, account: &AccountInfo, judged: &Judged) -> Result<bool> {
+        let seen = self.domain.inner.catalog.read(|rows| rows.housekept(&policy_key(account)))?;
+        if self.how.confirmed || seen == policy_number(judged) {
+            return Ok(false);
+        }
+        let expired = judged.going().filter(|(_, cause)| *cause == Cause::Expired).count() as u64;
+        let partial: HashSet<u64> = judged
+            .moments
+            .iter()
+            .filter(|moment| matches!(moment.act, chain::Act::Partial(_)))
+            .map(|moment| moment.sequence)
+            .collect();
+        let here =
+            judged.bodies.iter().filter(|(version, (_, here))| *here && !partial.contains(version)).count() as u64;
+        Ok(expired * 100 > here * SHARE_PERCENT)
+    }
+
+    fn set_policy_seen(&self, account: &AccountInfo, judged: &Judged) -> Result<()> {
+        let (catalog, key, number) = (&self.domain.inner.catalog, policy_key(account), policy_number(judged));
+        if catalog.read(|rows| rows.housekept(&key))? != number {
+            let write = catalog.write()?;
+            write.rows().set_housekept(&key, number)?;
+            write.commit()?;
+        }
+        Ok(())
+    }
+}
+
+/// Under which the policy stands that was carried out last.
+fn policy_key(account: &AccountInfo) -> String {
+    format!("policy {}", account.number)
+}
+
+/// The number of the policy's link and one: 0 means that none was carried out.
+fn policy_number(judged: &Judged) -> i64 {
+    i64::try_from(chain::policy_of(&judged.moments).1).unwrap_or(i64::MAX - 1) + 1
+}

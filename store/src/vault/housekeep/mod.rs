@@ -1,0 +1,444 @@
+//! Housekeeping: what nothing kept needs goes, in steps that may end anywhere (FORMAT.md, chapter 10).
+//!
+//! A pass is:
+//!
+//! * `expire`: bodies of versions that are not kept any more
+//! * `bodies`: bodies that no link names
+//! * `mark`: what the versions need, over clear references, with a bit for each place and node (`bits`)
+//! * `sweep`: places are condemned, revived, freed
+//! * `rewrite`: small packs are folded, thin ones compacted
+//! * `unlink`: packs in which everything was freed go
+//!
+//! One housekeeper works in a domain at a time, by a lock; and if that lock should fail, two are harmless: every change
+//! is made under the catalog's write lock, only while the generation is the one that the marks were made in, and only to
+//! rows that still say what was read. Uploads, commits and restores never wait for more than one such change. `live`
+//! says which sessions live and what they may have been told.
+
+mod bits;
+mod bodies;
+mod expire;
+mod live;
+mod mark;
+mod rewrite;
+mod sweep;
+mod unlink;
+
+use std::collections::BTreeSet;
+
+use super::{AccountInfo, Domain, account};
+use crate::catalog::Rows;
+use crate::chain::{Cause, Fate, ReceivedLink};
+use crate::door::{Clock, Millis};
+use crate::error::{Error, Result};
+use live::Live;
+use mark::Marks;
+
+/// A condemned place is freed after this time, and an orphaned body removed.
+const DAY_MS: Millis = 24 * 3_600 * 1_000;
+/// How often the marking is done again because something that it rests on has changed under it.
+const TRIES: usize = 3;
+
+/// What a pass may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Housekeep {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Do what otherwise waits to be confirmed, and look even if nothing has changed.
+    pub confirmed: bool,
+    /// Longest time, in milliseconds; what is begun is ended.
+    pub most_ms: Option<u64>,
+    /// Most bytes of records that are copied.
+    pub most_bytes: Option<u64>,
+}
+
+/// What was done, in numbers. In a dry run: what would be done now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Housekept {
+    /// Nothing has changed since the last pass, and nothing is due: nothing was looked at.
+    pub unchanged: bool,
+    /// The time or the bytes were used up, or others changed too much meanwhile: the next pass goes on.
+    pub unfinished: bool,
+    /// Nodes and bodies that are needed and cannot be read. As long as there are any, nothing is condemned or freed.
+    pub holes: u64,
+    /// Versions that are kept, partial ones included.
+    pub versions: u64,
+    /// Nodes that they need.
+    pub nodes: u64,
+    /// Bytes of records that are kept.
+    pub kept_bytes: u64,
+    /// Records that were condemned: nothing needs them.
+    pub condemned: u64,
+    /// Their bytes.
+    pub condemned_bytes: u64,
+    /// Condemned records that are needed again.
+    pub revived: u64,
+    /// Condemned records whose time was up.
+    pub freed: u64,
+    /// Their bytes.
+    pub freed_bytes: u64,
+    /// Packs that were folded or compacted.
+    pub rewritten: u64,
+    /// Packs that were made of them.
+    pub rewritten_into: u64,
+    /// Bytes that were copied for it.
+    pub copied_bytes: u64,
+    /// Packs whose files were removed.
+    pub unlinked: u64,
+    /// Their bytes: what came back to the disk.
+    pub unlinked_bytes: u64,
+    /// Bodies that no link named and that were removed.
+    pub orphans: u64,
+    /// Versions that went because no rule keeps them.
+    pub expired: u64,
+    /// Versions that went because they were forgotten.
+    pub forgotten: u64,
+    /// Partial versions that went.
+    pub superseded: u64,
+    /// Versions that no rule keeps and that wait to be confirmed: too many at once, under a new policy.
+    pub waiting: u64,
+}
+
+/// What a pass tells while it works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HousekeepEvent {
+    /// In a dry run: what becomes of a version that is there.
+    Judged {
+        /// Number of its account.
+        account: u32,
+        /// Its number.
+        version: u64,
+        /// When it was received, in milliseconds since 1970.
+        received_at: Millis,
+        /// Kept, in the trash, or going.
+        fate: Fate,
+    },
+    /// The body of a version was removed.
+    Expired {
+        /// Name of its account.
+        account: String,
+        /// Its number.
+        version: u64,
+        /// Why.
+        cause: Cause,
+    },
+    /// The first pass under a policy would take more than 30 % of the versions: it takes none until it is confirmed.
+    Waiting {
+        /// Name of the account.
+        account: String,
+        /// How many it would take.
+        versions: u64,
+    },
+    /// Bodies that no link named were removed.
+    Orphans {
+        /// How many.
+        bodies: u64,
+    },
+    /// Everything that is needed was marked.
+    Marked {
+        /// Versions that were walked.
+        versions: u64,
+        /// Nodes that they need.
+        nodes: u64,
+    },
+    /// Something that is needed cannot be read, so that nothing can be said to be needed by nobody.
+    Blocked {
+        /// Nodes and bodies.
+        holes: u64,
+    },
+    /// Records were condemned.
+    Condemned {
+        /// How many.
+        places: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Records were freed.
+    Freed {
+        /// How many.
+        places: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Packs were made of packs.
+    Rewritten {
+        /// How many were read.
+        packs: u64,
+        /// How many were made.
+        into: u64,
+        /// Bytes that were copied.
+        bytes: u64,
+    },
+    /// Files of packs were removed.
+    Unlinked {
+        /// How many.
+        packs: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Done,
+    /// What it rested on has changed: marks have to be made again.
+    Overtaken,
+}
+
+/// Versions whose bodies may be gone: number of the account, number of the version.
+#[derive(Clone, Debug, Default)]
+struct Gone {
+    versions: BTreeSet<(u32, u64)>,
+    /// They count as gone even if they are still there.
+    left_out: bool,
+}
+
+/// What may still be spent.
+struct Budget<'a> {
+    clock: Option<(&'a dyn Clock, Millis)>,
+    bytes: Option<u64>,
+}
+
+impl<'a> Budget<'a> {
+    fn new(how: &Housekeep, clock: &'a dyn Clock) -> Self {
+        let until = |ms: u64| clock.monotonic_ms().saturating_add(i64::try_from(ms).unwrap_or(i64::MAX));
+        Self { clock: how.most_ms.map(|ms| (clock, until(ms))), bytes: how.most_bytes }
+    }
+
+    /// For what has to come to its end.
+    fn none() -> Self {
+        Self { clock: None, bytes: None }
+    }
+
+    fn is_over(&self) -> bool {
+        self.bytes == Some(0) || self.clock.is_some_and(|(clock, until)| clock.monotonic_ms() >= until)
+    }
+
+    fn spend(&mut self, bytes: u64) {
+        self.bytes = self.bytes.map(|left| left.saturating_sub(bytes));
+    }
+}
+
+/// One pass.
+struct Pass<'a> {
+    domain: &'a Domain,
+    how: Housekeep,
+    listener: &'a mut dyn FnMut(HousekeepEvent) -> Result<()>,
+    accounts: Vec<AccountInfo>,
+    gone: Gone,
+    /// Accounts of which it is not known what they keep.
+    unclear: u64,
+    marks: Marks,
+    budget: Budget<'a>,
+    /// By the server's clock, at the beginning.
+    now: Millis,
+    /// The generation at the beginning: what was condemned or emptied in it or before was so in an earlier pass.
+    began: u64,
+    /// The generation that the marks were made in, raised only by this pass.
+    generation: u64,
+    done: Housekept,
+}
+
+impl Domain {
+    /// Does what is due. `Busy` when another housekeeper is at work here. An error means that the pass ended early; what
+    /// it did is good, and the next one goes on.
+    pub fn housekeep(&self, how: &Housekeep, tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>) -> Result<Housekept> {
+        let shared = &self.inner.shared;
+        if !how.dry_run {
+            shared.must_write()?;
+        }
+        let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
+        let now = shared.clock.now_ms();
+        if !how.dry_run && !how.confirmed && self.inner.catalog.read(|rows| rests(rows, &accounts, now))? {
+            return Ok(Housekept { unchanged: true, ..Housekept::default() });
+        }
+        let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
+        if !how.dry_run {
+            self.take_in()?;
+            self.adopt_dead(None)?;
+        }
+        let began = self.generation()?;
+        let mut pass = Pass {
+            domain: self,
+            how: *how,
+            listener: tell,
+            accounts,
+            gone: Gone::default(),
+            unclear: 0,
+            marks: Marks::default(),
+            budget: Budget::new(how, &*shared.clock),
+            now,
+            began,
+            generation: began,
+            done: Housekept::default(),
+        };
+        pass.run()?;
+        Ok(pass.done)
+    }
+
+    /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
+    pub fn housekeeping_due(&self) -> Result<bool> {
+        let shared = &self.inner.shared;
+        let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
+        let now = shared.clock.now_ms();
+        self.inner.catalog.read(|rows| {
+            let mut first = None;
+            for account in &accounts {
+                if let Some(link) = rows.link(account.number, 1)? {
+                    let at = ReceivedLink::decode(&link.bytes)?.received_at();
+                    first = Some(first.map_or(at, |first: Millis| first.min(at)));
+                }
+            }
+            let Some(first) = first else { return Ok(false) };
+            let last = rows.housekept("at")?.max(first);
+            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now) && !rests(rows, &accounts, now)?)
+        })
+    }
+
+    /// Keeps other housekeepers out, and clears what a dead one left: packs that it had begun.
+    fn housekeeping_lock(&self) -> Result<crate::door::Lock> {
+        let (disk, dir) = (&*self.inner.shared.disk, self.inner.paths.housekeeping());
+        account::make_dir(disk, &dir)?;
+        let lock = dir.join("lock");
+        let held = disk.lock(&lock)?.ok_or_else(|| Error::Busy { what: "housekeeping".to_owned() })?;
+        for named in disk.list(&dir)? {
+            if named.name != "lock" {
+                self.remove(&dir.join(&named.name))?;
+            }
+        }
+        Ok(held)
+    }
+}
+
+impl Pass<'_> {
+    fn run(&mut self) -> Result<()> {
+        self.expire()?;
+        self.orphans()?;
+        let mut live = Live::default();
+        for attempt in 1.. {
+            live = self.sessions()?;
+            match self.mark_and_sweep(&live)? {
+                Step::Done => break,
+                Step::Overtaken if attempt == TRIES => {
+                    self.done.unfinished = true;
+                    break;
+                }
+                Step::Overtaken => {}
+            }
+        }
+        if !self.done.unfinished {
+            self.rewrite(&live)?;
+        }
+        self.unlink()?;
+        if self.how.dry_run {
+            return Ok(());
+        }
+        let rest = !self.done.unfinished && self.done.holes == 0 && live.is_empty();
+        self.remember(rest)
+    }
+
+    fn sessions(&self) -> Result<Live> {
+        if self.how.dry_run {
+            return Ok(Live::default());
+        }
+        let _write = self.domain.inner.catalog.write()?;
+        self.domain.live_sessions()
+    }
+
+    fn mark_and_sweep(&mut self, live: &Live) -> Result<Step> {
+        let (newest_place, generation) =
+            self.domain.inner.catalog.read(|rows| Ok((rows.newest_place()?, rows.generation()?)))?;
+        self.generation = generation;
+        let marks = Marks::all(self.domain, &self.accounts, &self.gone, &self.budget)?;
+        let Some(marks) = marks else {
+            self.done.unfinished = true;
+            return Ok(Step::Done);
+        };
+        self.marks = marks;
+        if !self.marks.unreadable.is_empty() && !self.how.dry_run {
+            for place in std::mem::take(&mut self.marks.unreadable) {
+                self.domain.note_damage(&place)?;
+            }
+            return Ok(Step::Overtaken);
+        }
+        self.done.versions = self.marks.versions;
+        self.done.nodes = self.marks.nodes.count();
+        self.done.holes = self.unclear + self.marks.holes;
+        self.tell(HousekeepEvent::Marked { versions: self.done.versions, nodes: self.done.nodes })?;
+        if self.done.holes > 0 {
+            self.tell(HousekeepEvent::Blocked { holes: self.done.holes })?;
+            return Ok(Step::Done);
+        }
+        self.sweep(newest_place, live)
+    }
+
+    /// Changes rows by what was marked, after catching up with what was committed since. `None`, and nothing is changed,
+    /// when the marks do not hold any more.
+    fn change<T>(&mut self, what: impl FnOnce(Rows<'_>, &mut Self) -> Result<T>) -> Result<Option<T>> {
+        let domain = self.domain;
+        let accounts = account::accounts_in(&domain.inner.shared, &domain.inner.paths, domain.id())?;
+        let write = domain.inner.catalog.write()?;
+        let rows = write.rows();
+        if rows.generation()? != self.generation {
+            return Ok(None);
+        }
+        let mut marks = std::mem::take(&mut self.marks);
+        let caught_up = marks.catch_up(domain, rows, &accounts, &self.gone);
+        self.marks = marks;
+        caught_up?;
+        if rows.generation()? != self.generation || self.marks.holes > 0 || !self.marks.unreadable.is_empty() {
+            // What was taken in is true whatever becomes of this pass.
+            write.commit()?;
+            return Ok(None);
+        }
+        let done = what(rows, self)?;
+        let generation = rows.generation()?;
+        write.commit()?;
+        self.generation = generation;
+        Ok(Some(done))
+    }
+
+    fn tell(&mut self, event: HousekeepEvent) -> Result<()> {
+        (self.listener)(event)
+    }
+
+    /// Keeps what the next pass decides by whether there is anything to do.
+    fn remember(&self, rest: bool) -> Result<()> {
+        let write = self.domain.inner.catalog.write()?;
+        let rows = write.rows();
+        let due = if rest && !rows.any_emptied()? { next_due(rows, &self.accounts)? } else { 0 };
+        rows.set_housekept("due", due)?;
+        rows.set_housekept("shape", shape(rows, &self.accounts)?)?;
+        rows.set_housekept("at", self.now)?;
+        write.commit()
+    }
+}
+
+/// Whether nothing has changed since the last pass, and nothing has become due.
+fn rests(rows: Rows<'_>, accounts: &[AccountInfo], now: Millis) -> Result<bool> {
+    Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts)?)
+}
+
+/// When something that waits has waited long enough.
+fn next_due(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<Millis> {
+    let mut since: Vec<Millis> = rows.oldest_condemned()?.into_iter().collect();
+    for account in accounts {
+        since.extend(rows.orphans(account.number)?.into_iter().map(|(_, since)| since));
+    }
+    Ok(since.into_iter().min().map_or(Millis::MAX, |since| since.saturating_add(DAY_MS)))
+}
+
+/// A number that is another one when anything has changed that a pass looks at.
+fn shape(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<i64> {
+    let mut hasher = blake3::Hasher::new();
+    for number in rows.shape()? {
+        hasher.update(&number.to_le_bytes());
+    }
+    for account in accounts {
+        hasher.update(&account.number.to_le_bytes());
+        let newest = rows.newest_link(account.number)?.map_or(0, |link| link.sequence);
+        hasher.update(&newest.to_le_bytes());
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h]))
+}

@@ -1,0 +1,92 @@
+//! Removing what is left of a deleted account, once the time in which it could be taken back is over.
+
+use std::path::Path;
+
+use super::Vault;
+use super::account::AccountInfo;
+use super::layout::{self, DomainPaths};
+use crate::door::{Disk, PathKind};
+use crate::error::{Error, Result};
+
+/// How deep folders of a domain are: packs/xx, accounts/<number>/versions, staging/<session>/stripe.
+const DEPTH_MAX: usize = 6;
+
+impl Vault {
+    /// Removes a deleted account for good. `Refused` before its time (see [`AccountInfo::goes_at`]) and when it was not
+    /// deleted. When this is cut short, the account is still known as deleted, and the same call goes on: the note that
+    /// says so goes last.
+    pub fn remove_account(&self, account: &AccountInfo) -> Result<()> {
+        self.must_write()?;
+        let account = self.reload(account)?;
+        let Some(goes_at) = account.goes_at() else {
+            return Err(Error::Refused { why: format!("the account {} was not deleted", account.name) });
+        };
+        if self.clock().now_ms() < goes_at {
+            return Err(Error::Refused { why: format!("the account {} can still be taken back", account.name) });
+        }
+        let sharing = self.accounts()?.iter().any(|other| other.domain == account.domain && other.id != account.id);
+        if sharing {
+            return Err(Error::Refused { why: "other accounts share its chunks".to_owned() });
+        }
+        let paths = DomainPaths::new(self.path(), account.domain);
+        let notes = paths.account(account.number);
+        // Content first, then what names it, then the notes; whatever is cut short is found again by the notes.
+        for folder in [
+            paths.packs(),
+            paths.staging(),
+            paths.damaged(),
+            paths.versions(account.number),
+            paths.bodies(account.number),
+        ] {
+            remove_all(self.disk(), &folder, DEPTH_MAX)?;
+        }
+        for named in list(self.disk(), paths.root())? {
+            let path = paths.root().join(&named.name);
+            if path != paths.accounts() {
+                remove_one(self.disk(), &path, named.kind, DEPTH_MAX)?;
+            }
+        }
+        self.disk().sync_dir(paths.root())?;
+        // Notes in ascending order: the newest says that it was deleted, and an older one must not be in force again.
+        let mut older = list(self.disk(), &notes)?;
+        older.pop();
+        for named in older {
+            remove_one(self.disk(), &notes.join(&named.name), named.kind, 1)?;
+        }
+        self.disk().sync_dir(&notes)?;
+        remove_all(self.disk(), &notes, 1)?;
+        remove_all(self.disk(), &paths.accounts(), 1)?;
+        remove_all(self.disk(), paths.root(), 1)?;
+        self.disk().sync_dir(&layout::domains(self.path()))
+    }
+}
+
+fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<crate::door::Named>> {
+    match disk.list(dir) {
+        Err(Error::NotFound { .. }) => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+/// Removes a folder and what is in it; one that is not there is no error.
+fn remove_all(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
+    for named in list(disk, dir)? {
+        remove_one(disk, &dir.join(&named.name), named.kind, depth)?;
+    }
+    there(disk.remove_dir(dir))
+}
+
+fn remove_one(disk: &dyn Disk, path: &Path, kind: PathKind, depth: usize) -> Result<()> {
+    match kind {
+        PathKind::Dir if depth > 0 => remove_all(disk, path, depth - 1),
+        PathKind::Dir => Err(Error::Refused { why: format!("{} is deeper than anything of a vault", path.display()) }),
+        PathKind::File | PathKind::Other => there(disk.remove_file(path)),
+    }
+}
+
+fn there(removed: Result<()>) -> Result<()> {
+    match removed {
+        Err(Error::NotFound { .. }) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,193 @@
+//! What is not kept goes and its space comes back; what is kept stays as it was, whatever is killed meanwhile.
+
+use std::fs;
+
+use tests::subject::{Call, Outcome, bytes_below};
+use tests::tree;
+use tests::world::World;
+
+use crate::world;
+
+const MIB: u64 = 1 << 20;
+
+/// The program on a day of December 2026, at noon.
+fn on<'w>(world: &World, day: u32, words: impl IntoIterator<Item = &'w str>) -> Call {
+    world.tuckbox(words.into_iter().map(str::to_owned)).env("TUCKBOX_CLOCK", format!("2026-12-{day:02}T12:00:00Z"))
+}
+
+/// Bytes that compress to nothing less.
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    for byte in &mut out {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *byte = state.to_le_bytes()[3];
+    }
+    out
+}
+
+fn back_up(world: &World, day: u32) -> String {
+    let done = on(world, day, ["backup", &world.arg("docs"), "--json"]).ok().record("summary");
+    done["version_id"].as_str().unwrap().to_owned()
+}
+
+fn keep_house(world: &World, day: u32) -> serde_json::Value {
+    on(world, day, ["housekeep", "--json"]).ok().record("summary")
+}
+
+fn packs(world: &World) -> u64 {
+    let domains = fs::read_dir(world.vault().join("domains")).unwrap();
+    let domain = domains.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    bytes_below(&domain.join("packs"))
+}
+
+fn ids(versions: &Outcome) -> Vec<String> {
+    versions.records("version").iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A machine with a version of day 1 that has 3 MiB more than that of day 2.
+fn two_versions() -> (World, String, String) {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    fs::write(world.path("docs/film"), noise(1, 3 << 20)).unwrap();
+    let first = back_up(&world, 1);
+    fs::remove_file(world.path("docs/film")).unwrap();
+    let second = back_up(&world, 2);
+    (world, first, second)
+}
+
+#[test]
+fn the_space_of_a_forgotten_version_comes_back() {
+    let (world, first, second) = two_versions();
+    let before = packs(&world);
+    assert!(before > 3 * MIB);
+    on(&world, 3, ["forget", &first[..8]]).ok().says("In the trash until 2026-12-17");
+    let row = on(&world, 3, ["versions", "--json"]).ok().records("version").remove(0);
+    assert_eq!(row["trash_until"], "2026-12-17T12:00:00.000Z", "{row}");
+    // A time never means it, its id does.
+    on(&world, 3, ["ls", "--at", "2026-12-01"]).run().fails("version.none", 5);
+    on(&world, 3, ["ls", "--at", &first[..8]]).ok();
+    on(&world, 3, ["forget", "--undo", &first[..8]]).ok().says("Out of the trash");
+    on(&world, 3, ["ls", "--at", "2026-12-01"]).ok();
+    on(&world, 4, ["forget", &first[..8]]).ok();
+    assert_eq!(keep_house(&world, 4)["forgotten"], 0);
+
+    let third = back_up(&world, 19);
+    let done = keep_house(&world, 19);
+    assert_eq!(done["forgotten"], 1, "{done}");
+    assert!(done["condemned_bytes"].as_u64().unwrap() > 3 * MIB, "{done}");
+    assert_eq!(ids(&on(&world, 19, ["versions", "--json"]).ok()), [second.clone(), third]);
+    assert_eq!(packs(&world), before_and(&world, before));
+    assert!(keep_house(&world, 20)["freed_bytes"].as_u64().unwrap() > 3 * MIB);
+    assert!(keep_house(&world, 20)["unlinked_bytes"].as_u64().unwrap() > 3 * MIB);
+    assert!(packs(&world) < MIB, "{}", packs(&world));
+    on(&world, 21, ["housekeep"]).ok().says("Unchanged, skipped");
+
+    on(&world, 21, ["ls", "--at", &first[..8]]).run().fails("version.none", 5);
+    on(&world, 21, ["restore", "--at", &second[..8], "--to", &world.arg("back")]).ok();
+    on(&world, 21, ["check", "--full"]).ok();
+    // Another machine that has never seen the version finds nothing wrong either.
+    fs::write(world.path("words"), world.words()).unwrap();
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    let check = on(&bob, 21, ["check", "--json"]).ok();
+    assert_eq!(check.records("finding"), Vec::<serde_json::Value>::new());
+    assert_eq!(ids(&on(&bob, 21, ["versions", "--json"]).ok()).len(), 2);
+}
+
+/// What the packs take after a pass that only condemned: as before, and what came since.
+fn before_and(world: &World, before: u64) -> u64 {
+    let now = packs(world);
+    assert!(now >= before && now < before + MIB, "{now}");
+    now
+}
+
+#[test]
+fn a_policy_is_carried_out_and_a_hard_one_waits() {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    for day in 1..=12 {
+        fs::write(world.path("docs/letter.txt"), day.to_string()).unwrap();
+        back_up(&world, day);
+    }
+    on(&world, 12, ["housekeep", "policy"]).ok().says("daily    30");
+    on(&world, 12, ["housekeep", "policy", "--keep-daily", "3"]).ok().says("daily    3");
+    let dry = on(&world, 12, ["housekeep", "--dry-run", "--json"]).ok();
+    assert_eq!(dry.record("summary")["waiting"], 9);
+    let fates: Vec<String> = dry.records("fate").iter().map(|row| row["fate"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(fates.concat(), ["going".repeat(9), "kept".repeat(3)].concat());
+    assert_eq!(dry.records("fate")[11]["why"], serde_json::json!(["newest", "recent", "daily"]));
+    on(&world, 12, ["housekeep"]).run().fails("policy.confirm", 12);
+    let versions = || ids(&on(&world, 12, ["versions", "--json"]).ok());
+    let all = versions();
+    assert_eq!(all.len(), 12);
+    on(&world, 12, ["pin", "--reason", "the wedding", &all[4][..8]]).ok().says("Pinned: version 7.");
+    on(&world, 12, ["forget", &all[4][..8]]).run().fails("policy.kept", 12);
+    on(&world, 12, ["forget", &all[11][..8]]).run().fails("policy.kept", 12);
+    let many: Vec<&str> = ["forget"].into_iter().chain(all[5..10].iter().map(|id| &id[..8])).collect();
+    on(&world, 12, many).run().fails("policy.confirm", 12);
+    on(&world, 12, ["housekeep", "--yes"]).ok().says("8 versions went");
+    assert_eq!(versions(), [&all[4..5], &all[9..]].concat());
+    on(&world, 12, ["versions"]).ok().says("(pinned)");
+    on(&world, 12, ["check", "--full"]).ok();
+    on(&world, 12, ["pin", "--undo", &all[4][..8]]).ok().says("Not pinned any more: version 7.");
+    on(&world, 12, ["housekeep"]).ok().says("1 version went");
+    assert_eq!(versions(), all[9..]);
+}
+
+#[test]
+fn housekeeping_that_is_killed_goes_on() {
+    let (world, first, second) = two_versions();
+    for day in 3..12 {
+        fs::write(world.path("docs/letter.txt"), day.to_string()).unwrap();
+        back_up(&world, day);
+    }
+    on(&world, 12, ["forget", &first[..8]]).ok();
+    back_up(&world, 27);
+    for _ in 0..12 {
+        on(&world, 27, ["housekeep", "--yes"]).start().kill();
+    }
+    on(&world, 27, ["check", "--read-data"]).ok();
+    keep_house(&world, 27);
+    for _ in 0..6 {
+        on(&world, 28, ["housekeep", "--yes"]).start().kill();
+    }
+    keep_house(&world, 28);
+    keep_house(&world, 29);
+    keep_house(&world, 30);
+    assert!(packs(&world) < MIB, "{}", packs(&world));
+    on(&world, 30, ["restore", "--at", &second[..8], "--to", &world.arg("back")]).ok();
+    on(&world, 30, ["check", "--full"]).ok();
+}
+
+#[test]
+fn a_server_keeps_house_after_a_backup_and_for_who_has_no_key() {
+    let (world, first, _) = two_versions();
+    on(&world, 3, ["forget", &first[..8]]).ok();
+    back_up(&world, 20);
+    // It was due, and nobody asked.
+    let shown = on(&world, 20, ["versions", "--json"]).ok();
+    assert!(!ids(&shown).contains(&first), "{shown}");
+    let cron = world.machine("cron").with_vault(world.arg("vault"));
+    on(&cron, 21, ["housekeep"]).ok().says("were freed");
+    on(&cron, 22, ["housekeep"]).ok().says("came back to the disk");
+    assert!(packs(&world) < MIB, "{}", packs(&world));
+}
+
+#[test]
+fn who_may_only_append_says_nothing_about_what_is_kept() {
+    let (world, first, second) = two_versions();
+    let serve = format!("cmd:{} serve --stdio --vault {} --role append", world.arg("bin/tuckbox"), world.arg("vault"));
+    let appends = world.with_vault(serve);
+    on(&appends, 3, ["backup", &world.arg("docs")]).ok();
+    for words in [
+        &["forget", &first[..8]][..],
+        &["pin", &second[..8]],
+        &["housekeep", "policy", "--keep-daily", "1"],
+        &["housekeep", "--yes"],
+    ] {
+        on(&appends, 3, words.iter().copied()).run().fails("policy.role", 12);
+    }
+}

@@ -1,0 +1,117 @@
+//! Catalogs under simulation: SQLite itself, in write-ahead mode, on files of its own in memory, one for each file
+//! that the simulated disk has of that name.
+//!
+//! SQLite writes past the simulated disk, so it is not torn as other files are. Instead a crash leaves any state that
+//! was committed at some time, or rubbish, or nothing: worse than what SQLite promises, as a catalog is never the
+//! truth. Whether a process ends just before or just after a commit is decided here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use store::catalog::{Catalog, Catalogs, Journal, Watch};
+use store::door::sim::{Dice, SimDisk};
+use store::id::DomainId;
+use store::{Error, Result};
+
+/// Where the files of a world's catalogs are.
+pub struct Files {
+    folder: PathBuf,
+    dice: Mutex<Dice>,
+}
+
+/// One process's way to them.
+pub struct SimCatalogs {
+    files: Arc<Files>,
+    disk: SimDisk,
+    watch: Watch,
+    /// Nothing can be opened: the process makes a catalog of its own.
+    pub none: bool,
+}
+
+impl Files {
+    /// In this folder, which is there and empty.
+    #[must_use]
+    pub fn new(folder: &Path, dice: Dice) -> Self {
+        Self { folder: folder.to_owned(), dice: Mutex::new(dice) }
+    }
+
+    fn path(&self, identity: u64, end: &str) -> PathBuf {
+        self.folder.join(format!("{identity}.{end}"))
+    }
+
+    /// What a crash leaves of a catalog, while nobody has it open.
+    pub fn crash(&self, disk: &SimDisk, path: &Path) {
+        let Some(identity) = disk.identity(path) else { return };
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let [db, wal, shm] = ["db", "db-wal", "db-shm"].map(|end| self.path(identity, end));
+        match dice.below(8) {
+            0..4 => {}
+            4 | 5 => {
+                let [old, old_wal] = ["old", "old-wal"].map(|end| self.path(identity, end));
+                if fs::copy(old, db).is_ok() {
+                    drop(fs::remove_file(shm));
+                    if fs::copy(old_wal, &wal).is_err() {
+                        drop(fs::remove_file(wal));
+                    }
+                }
+            }
+            6 => {
+                let mut bytes = fs::read(&db).unwrap_or_default();
+                bytes.truncate(dice.below(bytes.len() + 1));
+                for _ in 0..4 {
+                    let at = dice.below(bytes.len());
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 0x55;
+                    }
+                }
+                drop(fs::write(db, bytes));
+            }
+            _ => disk.lose(path),
+        }
+    }
+
+    /// Keeps a catalog as it is now, before a change, for a crash to come.
+    fn keep(&self, identity: u64) {
+        let one_in = |n| self.dice.lock().unwrap_or_else(PoisonError::into_inner).one_in(n);
+        if one_in(8) && fs::copy(self.path(identity, "db"), self.path(identity, "old")).is_ok() {
+            let old_wal = self.path(identity, "old-wal");
+            if fs::copy(self.path(identity, "db-wal"), &old_wal).is_err() {
+                drop(fs::remove_file(old_wal));
+            }
+        }
+    }
+}
+
+impl SimCatalogs {
+    /// For a process on this disk. `commits` is asked before each change, `waits` while another connection is in the
+    /// way.
+    pub fn new(
+        files: &Arc<Files>,
+        disk: SimDisk,
+        commits: impl Fn() -> bool + Send + Sync + 'static,
+        waits: impl Fn(i32) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let watch = Watch { commits: Arc::new(commits), waits: Arc::new(waits) };
+        Self { files: Arc::clone(files), disk, watch, none: false }
+    }
+}
+
+impl Catalogs for SimCatalogs {
+    fn open(&self, path: &Path, journal: Journal, domain: DomainId) -> Result<Catalog> {
+        let identity = self.disk.identity(path).filter(|_| !self.none);
+        let Some(identity) = identity else {
+            return Err(Error::NotFound { what: "catalog", name: path.display().to_string() });
+        };
+        let real = self.files.path(identity, "db");
+        if !real.exists() {
+            fs::write(&real, []).map_err(|e| Error::disk("create", &real, e))?;
+        }
+        let (files, commits) = (Arc::clone(&self.files), Arc::clone(&self.watch.commits));
+        let commits = Arc::new(move || {
+            files.keep(identity);
+            commits()
+        });
+        Catalog::open_watched(&real, journal, domain, &Watch { commits, waits: Arc::clone(&self.watch.waits) })
+    }
+}

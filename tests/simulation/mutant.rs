@@ -1,0 +1,181 @@
+//! Ways in which the order of a commit could be broken: a disk between the vault and the real one that breaks it. A
+//! simulation that does not find each of them proves nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use store::Result;
+use store::door::sim::SimDisk;
+use store::door::{Disk, DiskFile, Found, Lock, Named};
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Syncing does nothing at all.
+    NoSyncs,
+    /// Packs get their names without having been synced.
+    PackUnsynced,
+    /// Packs are synced after they got their names.
+    PackNamedFirst,
+    /// Links get their names without having been synced.
+    LinkUnsynced,
+    /// The folder of links is not synced.
+    VersionsUnsynced,
+    /// The folders of packs are not synced.
+    PacksUnsynced,
+    /// The link gets its name before its body does.
+    LinkBeforeBody,
+    /// A lock keeps nobody out.
+    NoLocks,
+    /// What an unfinished pack holds is not written when it is acknowledged.
+    LinkReplaces,
+}
+
+/// All of them, with a name each.
+pub const MUTANTS: [(&str, Mutant); 9] = [
+    ("syncs do nothing", Mutant::NoSyncs),
+    ("packs are not synced", Mutant::PackUnsynced),
+    ("packs are synced after their names", Mutant::PackNamedFirst),
+    ("links are not synced", Mutant::LinkUnsynced),
+    ("the folder of links is not synced", Mutant::VersionsUnsynced),
+    ("the folders of packs are not synced", Mutant::PacksUnsynced),
+    ("the link is named before its body", Mutant::LinkBeforeBody),
+    ("locks keep nobody out", Mutant::NoLocks),
+    ("a new name may replace another", Mutant::LinkReplaces),
+];
+
+/// A disk so broken.
+pub struct Mutated {
+    disk: SimDisk,
+    mutant: Mutant,
+    /// A body that waits for its link.
+    held_back: Mutex<Option<(PathBuf, PathBuf)>>,
+    locks: Mutex<u64>,
+}
+
+impl Mutated {
+    /// This disk, broken in this way.
+    #[must_use]
+    pub fn new(disk: SimDisk, mutant: Mutant) -> Self {
+        Self { disk, mutant, held_back: Mutex::default(), locks: Mutex::default() }
+    }
+
+    fn file(&self, path: &Path, file: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        let ends = |end: &str| path.extension().is_some_and(|e| e == end);
+        let deaf = match self.mutant {
+            Mutant::NoSyncs => true,
+            Mutant::PackUnsynced | Mutant::PackNamedFirst => ends("part") || ends("adopted"),
+            Mutant::LinkUnsynced => ends("new"),
+            _ => false,
+        };
+        if deaf { Box::new(Deaf(file)) } else { file }
+    }
+}
+
+/// A file that cannot be synced and does not say so.
+struct Deaf(Box<dyn DiskFile>);
+
+impl DiskFile for Deaf {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.append(bytes)
+    }
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+        self.0.read_at(out, offset)
+    }
+    fn len(&self) -> Result<u64> {
+        self.0.len()
+    }
+    fn write_back(&self) {}
+    fn sync(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn is(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|e| e == extension)
+}
+
+impl Disk for Mutated {
+    fn create_new(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        Ok(self.file(path, self.disk.create_new(path)?))
+    }
+    fn open(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        self.disk.open(path)
+    }
+    fn open_append(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        Ok(self.file(path, self.disk.open_append(path)?))
+    }
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>> {
+        self.disk.read(path, most)
+    }
+    fn list(&self, dir: &Path) -> Result<Vec<Named>> {
+        self.disk.list(dir)
+    }
+    fn make_dir(&self, path: &Path) -> Result<()> {
+        self.disk.make_dir(path)
+    }
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        let skipped = match self.mutant {
+            Mutant::NoSyncs => true,
+            Mutant::VersionsUnsynced => path.ends_with("versions"),
+            Mutant::PacksUnsynced => path.parent().is_some_and(|above| above.ends_with("packs")),
+            _ => false,
+        };
+        if skipped { Ok(()) } else { self.disk.sync_dir(path) }
+    }
+    fn link_new(&self, from: &Path, to: &Path) -> Result<()> {
+        match self.mutant {
+            Mutant::LinkBeforeBody if is(to, "body") => {
+                let held = to.with_extension("held");
+                self.disk.rename(from, &held)?;
+                *self.held_back.lock().unwrap() = Some((held, to.to_owned()));
+                return Ok(());
+            }
+            Mutant::LinkReplaces if is(to, "link") => return self.disk.rename(from, to),
+            _ => {}
+        }
+        self.disk.link_new(from, to)?;
+        if self.mutant == Mutant::PackNamedFirst && is(to, "pack") {
+            self.disk.open_append(to)?.sync()?;
+        }
+        if is(to, "link")
+            && let Some((held, body)) = { self.held_back.lock().unwrap().take() }
+        {
+            self.disk.rename(&held, &body)?;
+            self.disk.sync_dir(body.parent().unwrap())?;
+        }
+        Ok(())
+    }
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        self.disk.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.disk.remove_dir(path)
+    }
+    fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        let lock = self.disk.lock(path)?;
+        match (self.mutant, lock) {
+            (Mutant::NoLocks, None) => {
+                let mut locks = self.locks.lock().unwrap();
+                *locks += 1;
+                Ok(Some(Box::new(*locks)))
+            }
+            (_, lock) => Ok(lock),
+        }
+    }
+    fn exists(&self, path: &Path) -> Result<Option<Found>> {
+        self.disk.exists(path)
+    }
+    fn free_bytes(&self, path: &Path) -> Result<u64> {
+        self.disk.free_bytes(path)
+    }
+    fn is_local(&self, path: &Path) -> Result<bool> {
+        self.disk.is_local(path)
+    }
+    fn user(&self) -> u32 {
+        self.disk.user()
+    }
+}

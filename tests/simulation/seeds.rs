@@ -1,0 +1,37 @@
+//! The short form: some hundred worlds, and proof that the judge can see.
+
+use simulation::mutant::MUTANTS;
+use simulation::{folder, run};
+
+/// How many worlds; `tests/simulate COUNT` runs more.
+const WORLDS: u64 = 300;
+
+fn told(seed: u64, mutant: Option<simulation::mutant::Mutant>) -> simulation::Told {
+    let folder = folder();
+    run(seed, folder.path(), mutant)
+}
+
+#[test]
+fn nothing_that_was_promised_is_lost() {
+    let one = std::env::var("TUCKBOX_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = one.map_or(0..WORLDS, |seed: u64| seed..seed + 1);
+    for seed in seeds {
+        let told = told(seed, None);
+        assert!(told.violations.is_empty(), "TUCKBOX_SEED={seed}: {:#?}", told.violations);
+    }
+}
+
+#[test]
+fn a_seed_always_tells_the_same() {
+    for seed in 1_000..1_010 {
+        assert_eq!(told(seed, None).trace, told(seed, None).trace, "seed {seed}");
+    }
+}
+
+#[test]
+fn whoever_breaks_the_order_of_a_commit_is_found() {
+    for (name, mutant) in MUTANTS {
+        let found = (0..400).any(|seed| !told(seed, Some(mutant)).violations.is_empty());
+        assert!(found, "{name}: not seen");
+    }
+}

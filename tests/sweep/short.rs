@@ -1,0 +1,85 @@
+//! Too few descriptors, threads, or memory: said as such, nothing broken, and the next run does well.
+
+use tests::need;
+use tests::subject::Outcome;
+use tests::world::World;
+use tests::{look, oath};
+
+use crate::stage::{change, source};
+use crate::{Tally, share, spread, world};
+
+/// Values of each limit in the short form.
+const SHORT: u64 = 6;
+
+/// Runs these words under a limit of the shell's `ulimit`.
+fn under(world: &World, limit: &str, words: &[&str]) -> Outcome {
+    let script = format!("ulimit {limit} || exit 99; exec tuckbox \"$@\"");
+    world.command("/bin/sh", ["-c", &script, "sh"]).and(words).env("TUCKBOX_RETRY", "1s").run()
+}
+
+/// It did all, or says what there is too little of.
+fn said(run: &Outcome, words: &[&str]) {
+    assert!(run.code() != 99, "the limit cannot be set\n{run}");
+    assert!(!run.err().contains("panicked at"), "it panicked\n{run}");
+    let named = words.iter().any(|word| run.err().contains(word));
+    assert!(run.code() == 0 || named, "it does not say what there is too little of: {words:?}\n{run}");
+}
+
+fn sweep(what: &str, world: &World, limits: &[String], words: &[&str]) {
+    let mut tally = Tally::default();
+    source(world);
+    world.tuckbox(["init"]).ok();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    change(world);
+    let docs = world.arg("docs");
+    for limit in limits {
+        tally.case(
+            || limit.clone(),
+            || {
+                let out = world.arg("home-ana/out");
+                said(&under(world, limit, &["backup", &docs]), words);
+                said(&under(world, limit, &["restore", &docs, "--to", &out]), words);
+                said(&under(world, limit, &["check", "--read-data"]), words);
+                world.tuckbox(["backup", &docs]).ok();
+                world.tuckbox(["restore", &docs, "--to", &out]).ok();
+                look::at(&docs).same_as(&look::at(format!("{out}/docs")));
+                oath::clean(world);
+                oath::remove(out.as_ref());
+            },
+        );
+    }
+    tally.end(what);
+}
+
+#[test]
+fn descriptors() {
+    let world = world();
+    let world = world.with_vault(world.arg("vault"));
+    let limits: Vec<_> = spread(60, share(SHORT), 1).into_iter().map(|n| format!("-n {}", n + 3)).collect();
+    // A program that cannot even be loaded is told by the loader.
+    sweep("few descriptors", &world, &limits, &["Too many open files", "error while loading"]);
+}
+
+#[test]
+fn threads() {
+    if !need::root() || !need::programs(&["setpriv"]) {
+        return;
+    }
+    // A number that nobody else has: the limit counts all processes of a user.
+    let world = world().user("ana", 48_213);
+    for dir in ["docs", "vault"] {
+        world.give(&world.dir(dir));
+    }
+    let world = world.with_vault(world.arg("home-ana/vault"));
+    let limits: Vec<_> = spread(30, share(SHORT), 1).into_iter().map(|n| format!("-u {n}")).collect();
+    sweep("few threads", &world, &limits, &["Resource temporarily unavailable"]);
+}
+
+#[test]
+fn memory() {
+    let world = world();
+    let world = world.with_vault(world.arg("vault"));
+    let limits: Vec<_> = spread(600, share(SHORT), 1).into_iter().map(|n| format!("-v {}", n * 1_024)).collect();
+    let words = ["Cannot allocate memory", "memory allocation of", "error while loading", "Resource temporarily"];
+    sweep("little memory", &world, &limits, &words);
+}

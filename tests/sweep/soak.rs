@@ -1,0 +1,183 @@
+//! Sixteen machines at one vault, each at its own work, clients and servers killed by chance.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use agent::command::VERBS;
+use tests::look::{self, Listing};
+use tests::oath;
+use tests::tree::{Seeded, Tree};
+use tests::world::World;
+
+use crate::{share, world};
+
+/// Machines. The last half of them work four to an account.
+const MACHINES: usize = 16;
+/// Turns of each machine in the short form.
+const SHORT: u64 = 6;
+/// Verbs of upkeep that are run now and then, once they are in the table, and what else than 0 they may end with.
+const UPKEEP: &[(&str, &[i32])] = &[("housekeep", &[6, 8])];
+
+/// What all of them did.
+#[derive(Default)]
+struct Done {
+    runs: AtomicU64,
+    killed: AtomicU64,
+    acknowledged: AtomicU64,
+    restored: AtomicU64,
+}
+
+/// One machine, its source, and what was acknowledged of it.
+struct Machine {
+    world: World,
+    name: String,
+    chance: Seeded,
+    turn: u64,
+    acknowledged: Vec<(String, Listing)>,
+}
+
+impl Machine {
+    fn source(&self) -> String {
+        format!("src-{}", self.name)
+    }
+
+    /// Changes the source.
+    fn work(&mut self) {
+        self.turn += 1;
+        let path = self.world.path(self.source());
+        oath::remove(&path.join(format!("turn-{}", self.turn.saturating_sub(4))));
+        oath::remove(&path.join("common"));
+        let size = usize::try_from(self.chance.below(120_000)).unwrap();
+        let tree = Tree::at(path);
+        tree.file("common", self.chance.bytes(size));
+        tree.dir(format!("turn-{}", self.turn)).file("text", self.chance.text(size / 4));
+        drop(tree.age());
+    }
+
+    /// How the vault is reached this time: a server that may not live long.
+    fn server(&mut self, done: &Done) -> World {
+        let vault = self.world.arg("vault");
+        let mut serve = format!("tuckbox serve --stdio --vault {vault}");
+        if self.chance.below(4) == 0 {
+            done.killed.fetch_add(1, Ordering::Relaxed);
+            serve = format!("timeout -s KILL 0.{:03} {serve}", 5 + self.chance.below(300));
+        }
+        self.world.with_vault(format!("cmd:{serve}")).with_env("TUCKBOX_RETRY", "3s")
+    }
+
+    fn turn(&mut self, done: &Done) {
+        self.work();
+        let world = self.server(done);
+        let source = world.arg(&self.source());
+        let call = world.tuckbox(["backup", &source, "--json"]).start();
+        done.runs.fetch_add(1, Ordering::Relaxed);
+        let run = if self.chance.below(4) == 0 {
+            let _ended = call.ends_within(Duration::from_millis(self.chance.below(400)));
+            done.killed.fetch_add(1, Ordering::Relaxed);
+            call.kill()
+        } else {
+            call.wait()
+        };
+        assert!([0, 8, 137].contains(&run.code()), "{run}");
+        if let Some(id) = oath::acknowledged(&run) {
+            done.acknowledged.fetch_add(1, Ordering::Relaxed);
+            self.acknowledged.push((id, look::at(&source)));
+        }
+        match self.chance.below(6) {
+            0 => self.restore(done),
+            1 => {
+                let run = self.server(done).tuckbox(["check"]).run();
+                assert!([0, 8].contains(&run.code()), "{run}");
+            }
+            2 => {
+                for (verb, codes) in UPKEEP.iter().filter(|(verb, _)| VERBS.iter().any(|known| known.name == *verb)) {
+                    let run = self.server(done).tuckbox([verb]).run();
+                    assert!(run.code() == 0 || codes.contains(&run.code()), "{run}");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Restores an acknowledged version from a server that lives.
+    fn restore(&mut self, done: &Done) {
+        let count = self.acknowledged.len() as u64;
+        let Some((id, tree)) = self.acknowledged.get(usize::try_from(self.chance.below(count)).unwrap()) else {
+            return;
+        };
+        self.is(id, tree);
+        done.restored.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// This version holds this.
+    fn is(&self, id: &str, tree: &Listing) {
+        let out = format!("out-{}", self.name);
+        let words =
+            ["restore", &self.world.arg(&self.source()), "--to", &self.world.arg(&out), "--at", &format!("id:{id}")];
+        self.world.tuckbox(words).ok();
+        tree.same_as(&look::at(self.world.path(&out).join(self.source())));
+        oath::remove(&self.world.path(&out));
+    }
+}
+
+/// Sixteen machines: eight with an account each, eight with one in four.
+fn machines() -> Vec<Machine> {
+    let base = world();
+    let vault = base.arg("vault");
+    let mut words = String::new();
+    let mut machines = Vec::new();
+    for number in 0..MACHINES {
+        let name = format!("m{number:02}");
+        let world = base.machine(&name).with_vault(&vault);
+        if number < MACHINES / 2 || number % 4 == 0 {
+            world.tuckbox(["init"]).ok();
+            words = world.words();
+        } else {
+            let file = world.home().join("words");
+            std::fs::write(&file, &words).unwrap();
+            world.tuckbox(["key", "recover", "--words-file", file.to_str().unwrap()]).ok();
+        }
+        let chance = Seeded::new(1_000 + number as u64);
+        machines.push(Machine { world, name, chance, turn: 0, acknowledged: Vec::new() });
+    }
+    machines
+}
+
+#[test]
+fn sixteen_machines_at_one_vault() {
+    let done = Done::default();
+    let turns = share(SHORT).min(1_000_000);
+    let machines: Vec<Machine> = std::thread::scope(|scope| {
+        let works: Vec<_> = machines()
+            .into_iter()
+            .map(|mut machine| {
+                let done = &done;
+                scope.spawn(move || {
+                    (0..turns).for_each(|_| machine.turn(done));
+                    machine
+                })
+            })
+            .collect();
+        works.into_iter().map(|work| work.join().expect("what went wrong is told above")).collect()
+    });
+    for machine in &machines {
+        let ids = oath::versions(&machine.world);
+        let lost: Vec<_> = machine.acknowledged.iter().filter(|(id, _)| !ids.contains(id)).collect();
+        assert!(lost.is_empty(), "{}: {} acknowledged versions are gone", machine.name, lost.len());
+        for (id, tree) in machine.acknowledged.iter().rev().take(3) {
+            machine.is(id, tree);
+        }
+        machine.world.tuckbox(["backup", &machine.world.arg(&machine.source())]).ok();
+        oath::clean(&machine.world);
+    }
+    oath::counted(&machines[0].world);
+    let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    println!(
+        "sweep: {MACHINES} machines: {} backups, {} kills, {} versions acknowledged, {} restored meanwhile, 0 lost",
+        count(&done.runs),
+        count(&done.killed),
+        count(&done.acknowledged),
+        count(&done.restored)
+    );
+    assert!(count(&done.acknowledged) > 0);
+}
