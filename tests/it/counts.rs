@@ -270,3 +270,29 @@ fn syncs_and_transactions_do_not_grow_with_the_number_of_files() {
         assert!(second.staging <= 2 && second.journal <= 5 && second.all <= 12, "{files} files: {second:?}");
     }
 }
+
+#[test]
+fn a_batch_pays_for_its_connection_and_its_look_once() {
+    let world = world().ready();
+    for dir in ["docs/a", "docs/b/c"] {
+        fs::create_dir_all(world.path(dir)).unwrap();
+        fs::write(world.path(dir).join("file"), dir).unwrap();
+    }
+    let docs = world.arg("docs");
+    world.tuckbox(["backup", &docs]).ok();
+    let turns = |commands: &[&str], most: u64| {
+        let words: Vec<&str> =
+            ["query"].into_iter().chain(commands.iter().flat_map(|command| ["-c", command])).collect();
+        let run = || {
+            // A machine that has seen nothing yet.
+            fs::remove_dir_all(world.home().join(".cache")).unwrap_or_default();
+            counted(&world, &words)
+        };
+        fewest(most, run).1.turns
+    };
+    let (list, cd) = (format!("ls {docs}"), format!("cd {docs}"));
+    let one = turns(&[&list], 3);
+    assert!(one <= 3, "{one} turns");
+    let many = turns(&[&list, &cd, "ls", "cd a; ls -l", "cd ../b/c; ls; pwd", "at latest; ls -r"], one);
+    assert_eq!(many, one, "directories that were seen cost no turn");
+}

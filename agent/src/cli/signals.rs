@@ -30,7 +30,7 @@ pub fn watch(stop: Stop) -> Result<()> {
                 () = next(&mut hang_up) => SignalKind::hangup(),
             }
             .as_raw_value();
-            let ends = if stop.outlives() { number == SignalKind::terminate().as_raw_value() } else { stop.asked() };
+            let ends = if stop.outlives() { number != SignalKind::interrupt().as_raw_value() } else { stop.asked() };
             if ends {
                 crate::ask::restore_terminal();
                 end_now(number);

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
-use crate::config::{Key, Table, keys};
+use crate::config::{Key, Spot, Table, keys};
 use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, StdinJob};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
@@ -164,10 +164,9 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
         given.into_iter().map(|path| (path.clone(), table(&path))).collect()
     };
     let config = |table: &Table, key: &Key| {
-        table.get(key).map_or_else(String::new, |(_, spot)| {
-            let file = desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
-            format!("{}:{}", file.unwrap_or_default(), spot.line)
-        })
+        let file = |spot: Spot| desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
+        let told = |spot: Spot| format!("{}:{}", file(spot).unwrap_or_default(), spot.line);
+        table.get(key).map_or_else(String::new, |(_, spot)| told(spot))
     };
     let ruled = tables.into_iter().map(|(path, table)| {
         // The table's own rules say their line; what is added on the command line says its option.

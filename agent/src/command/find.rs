@@ -51,7 +51,6 @@ fn build(command: Command) -> Command {
         .arg(value("newer", "WHEN", "Modified after this time; a day stands for its end"))
         .arg(value("older", "WHEN", "Modified at this time or before"))
         .arg(switch("long", "Kind, mode, owner, size and time, too").short('l'))
-        .arg(switch("null", "End each path by a zero byte, and print nothing else").short('0').conflicts_with("long"))
 }
 
 #[derive(Serialize)]
@@ -73,17 +72,16 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         below: desk.paths(matches, "path"),
         sought: sought(matches, desk)?,
     };
-    let (long, null) = (matches.get_flag("long"), matches.get_flag("null"));
+    let long = matches.get_flag("long");
     let summary = desk.engine().find(&desk.run_at(understood)?, job, &mut |row| match &desk.face {
         Face::Json(stream) => stream.record(
             "entry",
             &Record { entry: record(&row.entry), version: VersionOf::from(&row.version), deleted: row.deleted },
         ),
-        Face::Plain(_) if null => desk.world.stdout.write(&[row.entry.path.as_slice(), b"\0"].concat()),
         // Whoever waits for the first has it at once, in a pipe too.
         Face::Plain(plain) => plain.line(&line(&row, all, long, desk)).and_then(|()| desk.world.stdout.flush()),
     })?;
-    if let (Face::Plain(plain), false) = (&desk.face, null) {
+    if let Face::Plain(plain) = &desk.face {
         plain.note(&told(&summary, all))?;
     }
     desk.face.summary("find", &summary)?;

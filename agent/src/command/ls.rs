@@ -114,7 +114,7 @@ pub(super) fn record(row: &EntryRow) -> EntryRecord {
     }
 }
 
-/// A name in one line, a directory with a slash.
+/// A name in one line, a directory with a slash; in a shell without the directory where one is.
 pub(super) fn name(row: &EntryRow, desk: &Desk<'_>) -> String {
     let slash = if row.kind == Kind::Dir && row.path != b"/" { "/" } else { "" };
     format!("{}{slash}", for_terminal(desk.view.shown(&row.path)))

@@ -17,7 +17,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: false,
-    changes: Changes::Nothing,
+    changes: Changes::Files,
 };
 
 fn build(command: Command) -> Command {

@@ -23,7 +23,7 @@ pub(super) const VERB: Verb = Verb {
     build,
     run,
     needs_config: true,
-    changes: Changes::Nothing,
+    changes: Changes::Vault,
 };
 
 fn build(command: Command) -> Command {

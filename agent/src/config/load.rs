@@ -108,12 +108,11 @@ pub(super) fn text_of(file: &Path) -> Result<Option<String>> {
         let bytes = file.as_os_str().as_bytes();
         Fault::new(Code::Config, format!("cannot read {}", shown(file))).because(cause).path(bytes)
     };
-    let bytes = match crate::plain_file::read(file, FILE_BYTES_MAX) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(broken(&e)),
-    };
-    String::from_utf8(bytes).map(Some).map_err(|_| broken(&"it is not UTF-8"))
+    match crate::plain_file::read(file, FILE_BYTES_MAX) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| broken(&"it is not UTF-8")),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(broken(&e)),
+    }
 }
 
 #[cfg(test)]

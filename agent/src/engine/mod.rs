@@ -3,8 +3,8 @@
 //! * [`job`]: what a verb asks for and what comes back
 //! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
-//! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that stays
-//!   open from one verb to the next
+//! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
+//!   stays open from one verb to the next
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows

@@ -1,6 +1,16 @@
 //! The records of the batch contract as one table ([`table`]): the JSON Schema that `tuckbox schema` prints and the fields
 //! of `--format` come from it, and a test holds the output of every verb against it.
 
+/// `name: Kind, "what it means";`; `[if_known]` after the name = only when it is known.
+macro_rules! fields {
+    ($($name:ident $([$maybe:ident])? : $kind:expr, $about:literal;)*) => {
+        &[$($crate::schema::Field { name: stringify!($name), kind: $kind, always: fields!(@always $($maybe)?), about: $about },)*]
+    };
+    (@always) => { true };
+    (@always if_known) => { false };
+}
+
+mod fields;
 mod table;
 
 use serde_json::{Map, Value, json};

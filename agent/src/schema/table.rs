@@ -1,58 +1,8 @@
 //! The table. A verb that tells something new adds its record here.
 
 use super::Kind::{Base64, Bytes, Count, Counts, Id, Millis, Moment, Object, Objects, Path, Switch, Text, Texts, Word};
-use super::{Field, Record};
-
-/// `name: Kind, "what it means";`; `[if_known]` after the name = only when it is known.
-macro_rules! fields {
-    ($($name:ident $([$maybe:ident])? : $kind:expr, $about:literal;)*) => {
-        &[$(Field { name: stringify!($name), kind: $kind, always: fields!(@always $($maybe)?), about: $about },)*]
-    };
-    (@always) => { true };
-    (@always if_known) => { false };
-}
-
-const FAULT: &[Field] = fields! {
-    code: Text, "Stable dotted name; `tuckbox explain CODE` has a page.";
-    exit: Count, "The exit status that it leads to.";
-    message: Text, "One sentence; may change.";
-    cause: Texts, "Why, outermost first.";
-    hint: Text, "What to do.";
-    retry: Switch, "Trying the same again may help.";
-    path [if_known]: Path, "The path that it is about.";
-};
-
-const SOURCE: &[Field] = fields! {
-    host: Text, "Host label.";
-    path: Path, "Where it is.";
-    files: Count, "Files.";
-    bytes: Bytes, "Size of all files.";
-    introduced: Count, "Sequence of the version that brought this state.";
-    missing_since [if_known]: Moment, "Not there since, and kept by the guard.";
-};
-
-const CHANGED: &[Field] = fields! {
-    size: Count, "Size.";
-    mtime: Count, "Modification time.";
-    content: Count, "Content at equal size.";
-    mode: Count, "Permission bits.";
-    owner: Count, "Owner or group.";
-    kind: Count, "Kind.";
-};
-
-const MADE: &[Field] = fields! {
-    vault_made: Switch, "The vault was made.";
-    account_made: Switch, "The account was made.";
-    key_made: Switch, "The key was made.";
-    vault: Text, "The vault's address.";
-    vault_id: Id, "Its id.";
-    account: Text, "The account's name.";
-    account_id: Id, "Its id.";
-    key_file: Text, "The key file, for showing.";
-    key_protected: Switch, "The key opens only with a passphrase.";
-};
-
-const ENTRY: &[&str] = &["file", "dir", "symlink", "fifo", "socket", "char", "block"];
+use super::Record;
+use super::fields::{APPENDED, CHANGED, CHANGES, COMPARED, ENTRY, FAULT, KINDS, MADE, SOURCE, STATE};
 
 const PHASES: &[&str] = &["connect", "send", "commit", "plan", "restore", "verify"];
 
@@ -212,23 +162,10 @@ pub static RECORDS: &[Record] = &[
     },
     Record {
         kind: "entry",
-        verbs: &["ls"],
+        verbs: &["ls", "find"],
         row: true,
         about: "One name in a version, by bytes of the path.",
-        fields: fields! {
-            path: Path, "Where it is.";
-            kind: Word(ENTRY), "What it is.";
-            mode: Text, "The 12 permission bits, octal.";
-            uid: Count, "User number.";
-            gid: Count, "Group number.";
-            user: Text, "User name, may be empty.";
-            group: Text, "Group name, may be empty.";
-            bytes: Bytes, "Size of a regular file; of all files below for a directory.";
-            files [if_known]: Count, "Files below a directory.";
-            modified_at: Moment, "Modification time.";
-            target [if_known]: Path, "Target of a symbolic link.";
-            mark [if_known]: Word(&["changed", "unreadable", "missing"]), "Something to know about it.";
-        },
+        fields: ENTRY,
     },
     Record {
         kind: "diff",
@@ -238,9 +175,74 @@ pub static RECORDS: &[Record] = &[
         fields: fields! {
             path: Path, "Where it is.";
             change: Word(&["added", "removed", "content", "metadata", "kind"]), "What happened.";
-            kind: Word(ENTRY), "What it is, in the earlier version when it is gone.";
+            kind: Word(KINDS), "What it is, in the earlier version when it is gone.";
             before_bytes [if_known]: Bytes, "Size before.";
             after_bytes [if_known]: Bytes, "Size after.";
+        },
+    },
+    Record {
+        kind: "compare",
+        verbs: &["compare"],
+        row: true,
+        about: "One difference between a version and the disk.",
+        fields: fields! {
+            path: Path, "Where it is.";
+            change: Word(CHANGES), "What happened.";
+            kind: Word(KINDS), "What it is.";
+            version_bytes [if_known]: Bytes, "Size in the version.";
+            disk_bytes [if_known]: Bytes, "Size on the disk.";
+            what [if_known]: Texts, "What of its metadata differs.";
+        },
+    },
+    Record {
+        kind: "state",
+        verbs: &["history"],
+        row: true,
+        about: "One state of a path, oldest first.",
+        fields: STATE,
+    },
+    Record {
+        kind: "deleted",
+        verbs: &["undelete"],
+        row: true,
+        about: "A path that is not in the newest version.",
+        fields: fields! {
+            path: Path, "Where it was.";
+            kind: Word(KINDS), "What it was.";
+            files: Count, "Files in it.";
+            bytes: Bytes, "Their size.";
+            version_id: Id, "The last version that has it.";
+            sequence: Count, "Its place in the chain.";
+            received_at: Moment, "When the vault received it.";
+        },
+    },
+    Record {
+        kind: "id",
+        verbs: &["which"],
+        row: true,
+        about: "Something that has an id.",
+        fields: fields! {
+            id: Text, "The id.";
+            kind: Text, "What it names.";
+            name: Text, "Its name for people.";
+            path [if_known]: Path, "Where it is.";
+            version_id [if_known]: Id, "A version that has it.";
+            sequence [if_known]: Count, "Its place in the chain.";
+            received_at [if_known]: Moment, "When the vault received it.";
+        },
+    },
+    Record {
+        kind: "why",
+        verbs: &["why"],
+        row: true,
+        about: "Whether a backup takes a path, and by which rule.",
+        fields: fields! {
+            path: Path, "Where it is.";
+            included: Switch, "It is taken.";
+            source [if_known]: Text, "The source that it lies in.";
+            rule [if_known]: Text, "The rule.";
+            decided_at_path: Text, "The path at which that was decided.";
+            there: Switch, "It is on the disk.";
         },
     },
     Record {
@@ -463,6 +465,49 @@ pub static RECORDS: &[Record] = &[
             odd: Count, "Findings that are odd.";
             history_accepted: Switch, "The history was taken as the true one.";
             elapsed_ms: Millis, "It took so long.";
+        },
+    },
+    Record { kind: "summary", verbs: &["rollback"], row: false, about: "What `rollback` appended.", fields: APPENDED },
+    Record { kind: "summary", verbs: &["delete"], row: false, about: "What `delete` appended.", fields: APPENDED },
+    Record { kind: "summary", verbs: &["undelete"], row: false, about: "What `undelete` appended.", fields: APPENDED },
+    Record { kind: "summary", verbs: &["compare"], row: false, about: "What `compare` came to.", fields: COMPARED },
+    Record {
+        kind: "summary",
+        verbs: &["find"],
+        row: false,
+        about: "What `find` came to.",
+        fields: fields! {
+            found: Count, "Names found.";
+            entries: Count, "Names looked at.";
+            versions: Count, "Versions looked at.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["history"],
+        row: false,
+        about: "What `history` came to.",
+        fields: fields! {
+            states: Count, "States.";
+            versions: Count, "Versions looked at.";
+            deleted: Switch, "The newest version does not have it.";
+        },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["which"],
+        row: false,
+        about: "What `which` came to.",
+        fields: fields! { found: Count, "Things found."; },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["why"],
+        row: false,
+        about: "What `why` came to.",
+        fields: fields! {
+            included: Count, "Paths that are taken.";
+            left_out: Count, "Paths that are not.";
         },
     },
     Record {

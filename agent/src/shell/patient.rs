@@ -37,8 +37,9 @@ pub fn wait(world: &World, inside: &Inside, work: impl FnOnce(&World, &Inside) -
             Err(RecvTimeoutError::Disconnected) => return 1,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let Some(signal) = world.stop.take() else { continue };
-        if stop.asked() {
+        let Some(signal) = world.stop.signal() else { continue };
+        if world.stop.count() > 1 {
+            world.stop.take();
             // It holds the connection, perhaps for ever.
             inside.kept.forget();
             let fault =
@@ -46,6 +47,8 @@ pub fn wait(world: &World, inside: &Inside, work: impl FnOnce(&World, &Inside) -
             tell_inside(world, &fault, inside).unwrap_or_default();
             return INTERRUPTED;
         }
-        stop.ask(signal);
+        if !stop.asked() {
+            stop.ask(signal);
+        }
     }
 }
