@@ -51,11 +51,15 @@ impl Domain {
         };
         self.adopt_left(&left)?;
         // Under the write lock nobody begins or joins this session meanwhile.
-        let _write = self.inner.catalog.write()?;
+        let write = self.inner.catalog.write()?;
         if self.locks_in(dir)?.iter().any(|path| !locks.iter().any(|(held, _)| held == path)) {
             return Ok(false);
         }
         self.remove_folder(dir)?;
+        if let Some(session) = dir.file_name().and_then(layout::session_id) {
+            write.rows().unreserve(session)?;
+        }
+        write.commit()?;
         Ok(true)
     }
 
