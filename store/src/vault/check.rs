@@ -214,8 +214,10 @@ impl Check<'_> {
             // Damaged is what a note says, and nothing else is.
             let noted = |place: &Place| notes.contains(&(place.pack, place.offset, place.hash));
             let writes = domain.inner.shared.access == super::Access::Write;
-            let named = places.iter().filter(|(_, state)| *state != State::Freed);
-            if writes && named.into_iter().any(|(place, state)| (*state == State::Damaged) != noted(place)) {
+            // What was freed is of no meaning any more, whatever was noted of it.
+            let differs =
+                |(place, state): &(Place, State)| *state != State::Freed && (*state == State::Damaged) != noted(place);
+            if writes && places.iter().any(differs) {
                 return Ok(false);
             }
             counts.chunks = counts.chunks.saturating_add(rows.chunks);
