@@ -1,6 +1,5 @@
 //! An account, open: connected, unlocked, its chain verified.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use store::chain::{
@@ -9,10 +8,8 @@ use store::chain::{
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
-use transport::message::{
-    AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids,
-};
-use transport::{Call, Class, Client};
+use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Up, UpReply, encode};
+use transport::{Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::{Connector, address};
@@ -22,10 +19,11 @@ use super::keys::{Unlocked, key_checks, unlock};
 use super::patience::Again;
 use super::pin::{Pin, PinFile};
 use super::queue::lock;
-use super::remote::{Incoming, Next, Remote};
+use super::remote::Remote;
 use super::retention::Fates;
 use super::state::{AccountState, StateDir};
 use super::trouble::protocol;
+use super::under::fetch;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile;
@@ -577,37 +575,4 @@ fn open_keyring(history: &mut History, remote: &Remote, row: &AccountRow, root: 
         .ok_or_else(|| Fault::new(Code::HistoryLoss, "the keyring is missing in the vault").hint("tuckbox check"))?;
     let (domain, account): (DomainId, AccountId) = (row.domain, row.id);
     Ok(root.kek().open_keyring(domain, account, &body)?)
-}
-
-/// Gets groups from the server. After a loss some come twice.
-fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-    remote.persist(|remote| fetch_once(remote, wish, visit))
-}
-
-fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-    let under = match wish {
-        Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
-        Wish::Some(ids) => {
-            Under { roots: join_ids(ids.iter().map(store::id::NodeId::bytes)), known: Vec::new(), depth: Some(0) }
-        }
-        Wish::Under(root, known) => {
-            let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
-            Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }
-        }
-    };
-    let call: Call = remote.call(Class::Interactive, &Request::Under(under)).map_err(|error| remote.explain(&error))?;
-    remote.end(&call)?;
-    let mut incoming = Incoming::new(&call);
-    let mut seen = HashSet::new();
-    loop {
-        match incoming.next_part().map_err(|error| error.fault(remote))? {
-            // Each comes once, so that what opens comes to an end.
-            Next::Record(record) if !seen.insert(record.header.nonce) => {
-                return Err(protocol("a group comes twice"));
-            }
-            Next::Record(record) => visit(*record)?,
-            Next::Message(message) => super::remote::take_reply::<()>(&message)?,
-            Next::End => return Ok(()),
-        }
-    }
 }
