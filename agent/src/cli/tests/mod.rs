@@ -59,7 +59,8 @@ Verbs:
   pin          Keep versions whatever the policy says, or stop doing so
   housekeep    Free the space of what is not kept any more, or say what is kept
   key          Show, protect, copy, recover and renew the key
-  account      Look after the accounts of a vault: make, list, limit, freeze, delete, let SSH keys in
+  account      Look after the accounts of a vault: make, list, limit, freeze, delete, let SSH keys
+               in
   group        Look after groups of accounts: make, list, add and remove members
   config       Show and change settings; print systemd units
   doctor       Look at everything that a backup depends on
