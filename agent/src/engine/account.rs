@@ -83,11 +83,11 @@ pub struct Account {
     pub sealer: Sealer,
     /// The way to the root secret, for verbs that change keys.
     pub unlocked: Unlocked,
-    history: Arc<Mutex<History>>,
-    state: Arc<Mutex<AccountState>>,
-    state_dir: StateDir,
+    pub(super) history: Arc<Mutex<History>>,
+    pub(super) state: Arc<Mutex<AccountState>>,
+    pub(super) state_dir: StateDir,
     /// Where the pin is kept besides.
-    pin_file: Option<PinFile>,
+    pub(super) pin_file: Option<PinFile>,
     /// The vault shows less or something else than it once showed.
     pub suspicion: Option<Fault>,
 }
@@ -121,30 +121,6 @@ impl Account {
         let account = Self::open_over(run, connector, remote.borrowed(), kept.unlocked(&run.place))?;
         kept.hold(&account, remote);
         Ok(account)
-    }
-
-    /// The same account for another run, as it was when it was opened.
-    #[must_use]
-    pub fn for_run(&self, run: &Run) -> Self {
-        let remote = self.remote.borrowed();
-        let open = opener(run, &self.connector, self.vault, &self.row);
-        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), self.connector.patience));
-        Self {
-            run: run.clone(),
-            connector: Arc::clone(&self.connector),
-            remote,
-            row: self.row.clone(),
-            keys: Arc::clone(&self.keys),
-            keyring: Arc::clone(&self.keyring),
-            sealer: self.sealer.clone(),
-            unlocked: self.unlocked.clone(),
-            history: Arc::clone(&self.history),
-            state: Arc::clone(&self.state),
-            state_dir: self.state_dir.clone(),
-            suspicion: self.suspicion.clone(),
-            pin_file: self.pin_file.clone(),
-            ..*self
-        }
     }
 
     /// The same over a connection that is up; with a key that was unlocked before, when it fits.
@@ -547,7 +523,7 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
 /// Makes connections on which an account is open.
 pub type Opener = Box<dyn Fn() -> Result<Client> + Send + Sync>;
 
-fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
+pub(super) fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
     let (connector, inner, account, name) = (Arc::clone(connector), run.apart(), row.id, row.name.clone());
     Box::new(move || {
         let remote = connector.connect()?;
