@@ -8,7 +8,7 @@ use store::chain::{self, LinkKind, ReceivedLink, Verifier};
 use store::door::{Disk, PathKind};
 use store::id::{ChunkId, NodeId};
 use store::record::{Record, RecordKind};
-use store::vault::{Access, CheckEvent, CheckWhat, Domain, Severity, Summary};
+use store::vault::{Access, CheckEvent, CheckWhat, Domain, Finding, Severity, Summary};
 use store::{Error, Result};
 
 use crate::client::judge_error;
@@ -349,6 +349,7 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
     let read_data = CheckWhat { read_data: true };
     let mut summary = running.domain.check(&read_data, &mut |event| {
         if let CheckEvent::Finding(finding) = event
+            && !is_old_catalog(world, &finding)
             && (still || (finding.severity != Severity::Note && !running.disk.is_dead() && !world.reads_fail()))
         {
             world.violated(format!("check finds: {} ({})", finding.what, finding.place));
@@ -364,6 +365,14 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
     }
     summary.notes = 0;
     Ok(summary)
+}
+
+/// A crash left the catalog as it was before housekeeping took a pack away: then it is noted that the pack is not there,
+/// and nothing more.
+fn is_old_catalog(world: &World, finding: &Finding) -> bool {
+    let story = world.story();
+    let is_noted = finding.severity == Severity::Note && finding.what == "the pack is not there";
+    is_noted && story.kept_house && story.tally.power_cuts > 0
 }
 
 fn packs(disk: &dyn Disk, domain: &Path) -> Result<u64> {
