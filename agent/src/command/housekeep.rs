@@ -1,5 +1,7 @@
 //! `housekeep`: frees what is not kept any more; `housekeep policy`: what is kept.
 
+use std::collections::BTreeMap;
+
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 use store::chain::{Period, Policy};
@@ -124,6 +126,26 @@ struct StepRecord<'a> {
     bytes: u64,
 }
 
+#[derive(Serialize)]
+struct PolicyRecord<'a> {
+    preset: &'a str,
+    keep: BTreeMap<&'static str, u32>,
+    within_ms: u64,
+    tags: &'a [String],
+    sequence: u64,
+}
+
+fn policy_record(row: &PolicyRow) -> PolicyRecord<'_> {
+    let counts = Period::ALL.into_iter().zip(row.keep);
+    PolicyRecord {
+        preset: &row.preset,
+        keep: counts.filter_map(|(period, keep)| keep.map(|keep| (period.word(), keep))).collect(),
+        within_ms: u64::try_from(row.within_ms).unwrap_or(0),
+        tags: &row.tags,
+        sequence: row.sequence,
+    }
+}
+
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     if let Some(("policy", below)) = matches.subcommand() {
         return policy(below, desk);
@@ -224,7 +246,7 @@ fn policy(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     if let Face::Plain(plain) = &desk.face {
         policy_lines(&row).iter().try_for_each(|line| plain.line(line))?;
     }
-    desk.face.summary("policy", &row)?;
+    desk.face.row("policy", &policy_record(&row))?;
     Ok(Exit::Ok)
 }
 

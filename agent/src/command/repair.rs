@@ -33,7 +33,9 @@ struct StepRecord<'a> {
 fn run(_: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let job = RepairJob { act: desk.settings.yes };
     let summary = desk.engine().repair(&desk.run()?, job, &mut |row| match &desk.face {
-        Face::Json(stream) => stream.record("step", &StepRecord { place: &row.place, what: &row.what, lost: row.lost }),
+        Face::Json(stream) => {
+            stream.record("repair", &StepRecord { place: &row.place, what: &row.what, lost: row.lost })
+        }
         Face::Plain(plain) => plain.line(&format!("{}: {}", row.place, row.what)),
     })?;
     told(&summary).iter().try_for_each(|line| desk.face.say(line))?;

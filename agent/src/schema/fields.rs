@@ -1,7 +1,9 @@
 //! Fields that several records have, or that are long.
 
 use super::Field;
-use super::Kind::{Bytes, Count, Id, Moment, Path, Switch, Text, Texts, Word};
+use super::Kind::{
+    Bytes, Count, Counts, Id, Millis, Moment, Numbers, Object, Objects, Path, Switch, Text, Texts, Word,
+};
 
 /// Kinds of files.
 pub(super) const KINDS: &[&str] = &["file", "dir", "symlink", "fifo", "socket", "char", "block"];
@@ -119,4 +121,125 @@ pub(super) const COMPARED: &[Field] = fields! {
     damaged: Count, "Of these, damaged in the vault.";
     read_bytes: Bytes, "Read from the disk.";
     received_bytes: Bytes, "Received on the wire.";
+};
+
+pub(super) const VERSION: &[Field] = fields! {
+    id: Id, "Its id.";
+    sequence: Count, "Its place in the chain.";
+    kind: Word(&["version", "partial"]), "Whole, or a checkpoint of a run that did not end.";
+    taken_at: Moment, "By the client's clock.";
+    received_at: Moment, "By the server's clock.";
+    tags: Texts, "Tags.";
+    files: Count, "Files in all.";
+    dirs: Count, "Directories in all.";
+    bytes: Bytes, "Size of all files.";
+    holes [if_known]: Switch, "It has holes: something of it was lost; absent when it has none.";
+    pinned: Switch, "It is kept whatever the policy says.";
+    pinned_until [if_known]: Moment, "Only until then.";
+    trash_until [if_known]: Moment, "It is in the trash, and may be freed from then on.";
+    sources: Objects(SOURCE), "Its sources.";
+};
+
+pub(super) const BACKED_UP: &[Field] = fields! {
+    version_id [if_known]: Id, "The version; absent on a dry run.";
+    sequence [if_known]: Count, "Its place in the chain.";
+    taken_at: Moment, "When it was taken.";
+    files_new: Count, "Files that were not in the version before.";
+    files_changed: Count, "Files of which content or kind changed.";
+    files_metadata: Count, "Files of which only metadata changed.";
+    files_unchanged: Count, "Files as they were.";
+    files_removed: Count, "Files that are gone.";
+    files_excluded: Count, "Files left out by a rule.";
+    changed: Counts(CHANGED), "Of the changed files, what changed; one may count several times.";
+    dirs_new: Count, "Directories that were not in the version before.";
+    dirs_changed: Count, "Directories of which something changed.";
+    dirs_unchanged: Count, "Directories as they were.";
+    dirs_removed: Count, "Directories that are gone.";
+    source_bytes: Bytes, "Size of all files of the sources.";
+    read_bytes: Bytes, "Read from files.";
+    new_bytes: Bytes, "Of these, in chunks that the vault lacked.";
+    boxed_bytes: Bytes, "These, compressed and sealed.";
+    sent_bytes: Bytes, "Sent on the wire.";
+    received_bytes: Bytes, "Received on the wire.";
+    stored_bytes: Bytes, "Grown by, in the vault.";
+    errors: Count, "Items left out or doubtful.";
+    healed: Count, "Chunks, nodes and bodies that the vault had lost and got back.";
+    healed_chunks: Count, "Of these, chunks.";
+    healed_nodes: Count, "Of these, nodes.";
+    healed_bodies: Count, "Of these, bodies of links.";
+    healed_versions: Count, "Versions that had holes and are complete again.";
+    with_holes: Switch, "The new version has holes: the vault lost something of it that this run could not give back.";
+    sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
+    sources_missing: Count, "Sources that were not there.";
+    elapsed_ms: Millis, "It took so long.";
+    made [if_known]: Object(MADE), "The automatic first backup made these.";
+};
+
+pub(super) const NAMED: &[Field] = fields! {
+    versions: Numbers, "Places in the chain of those that were changed; none when all were so already.";
+    until [if_known]: Moment, "When the trash gives them up at the earliest, or the pin ends; absent for no such time.";
+};
+
+pub(super) const HOUSEKEPT: &[Field] = fields! {
+    dry_run: Switch, "Nothing was done: what follows would come of it.";
+    unchanged: Switch, "Nothing has come since the last pass, and nothing was due.";
+    unfinished: Switch, "The next pass goes on.";
+    holes: Count, "Needed nodes and bodies that cannot be read; nothing is freed while there are any.";
+    versions: Count, "Versions that are there, checkpoints included.";
+    waiting: Count, "Versions that wait to be confirmed.";
+    expired: Count, "Versions that no rule keeps and that went.";
+    forgotten: Count, "Versions that went from the trash.";
+    superseded: Count, "Checkpoints that went.";
+    kept_bytes: Bytes, "Of records that are kept.";
+    condemned_bytes: Bytes, "Of records that nothing needs any more and that wait a day.";
+    freed_bytes: Bytes, "Of records that were freed.";
+    unlinked_bytes: Bytes, "Came back to the disk.";
+    unlinked_packs: Count, "Packs that were removed.";
+    rewritten_packs: Count, "Packs whose content was copied into fuller ones.";
+    copied_bytes: Bytes, "Copied for that.";
+    elapsed_ms: Millis, "It took so long.";
+};
+
+/// How many are kept of each period.
+pub(super) const KEPT_COUNTS: &[Field] = fields! {
+    last [if_known]: Count, "All of the newest days that have one, so many days.";
+    hourly [if_known]: Count, "The newest of each of so many hours.";
+    daily [if_known]: Count, "Of days.";
+    weekly [if_known]: Count, "Of weeks, from Monday.";
+    monthly [if_known]: Count, "Of months.";
+    yearly [if_known]: Count, "Of years.";
+};
+
+pub(super) const ACCOUNT: &[Field] = fields! {
+    account: Text, "Its name.";
+    number: Text, "Its number, as in 0x3af.";
+    id: Id, "Its id.";
+    state: Word(&["open", "frozen", "disabled", "deleted"]), "Whether it can be used.";
+    reason [if_known]: Text, "Why it is not open, when somebody said so.";
+    key_bound: Switch, "A client has bound its key to it.";
+    created_at: Moment, "When it was made.";
+    goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
+    hard_bytes [if_known]: Bytes, "Above this nothing is added.";
+    late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
+    newest_at [if_known]: Moment, "When its newest version was received.";
+    groups [if_known]: Texts, "Groups that it is in; absent for none.";
+    stored_bytes [if_known]: Bytes, "What it takes in packs (`info`, or `list --figures`).";
+    catalog_bytes [if_known]: Bytes, "What its catalog takes (the same).";
+    versions [if_known]: Count, "Versions that were ever made (the same).";
+};
+
+pub(super) const GROUP: &[Field] = fields! {
+    group: Text, "Its name.";
+    number: Text, "Its number, as in 0x2.";
+    created_at: Moment, "When it was made.";
+    member_count: Count, "Accounts in it.";
+    members [if_known]: Texts, "Their numbers (`info`); absent for none.";
+    stored_bytes [if_known]: Bytes, "What its members take in packs (`info`).";
+    versions [if_known]: Count, "Versions that its members ever made (`info`).";
+    newest_at [if_known]: Moment, "When the newest version of any member was received (`info`).";
+};
+
+pub(super) const SSH_KEY: &[Field] = fields! {
+    line: Text, "The line of `authorized_keys`.";
+    file [if_known]: Text, "The file in which it stands, or stood.";
 };

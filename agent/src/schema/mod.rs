@@ -44,6 +44,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// Texts.
     Texts,
+    /// Whole numbers, never negative.
+    Numbers,
     /// Lower-case words to numbers; more may come.
     Counts(&'static [Field]),
     /// Objects of these fields.
@@ -190,6 +192,7 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Switch => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "type": "string", "examples": words }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Numbers => json!({ "type": "array", "items": { "type": "integer", "minimum": 0 } }),
         Kind::Objects(fields) => json!({ "type": "array", "items": object(fields) }),
         Kind::Object(fields) | Kind::Counts(fields) => object(fields),
     }
@@ -220,6 +223,14 @@ mod tests {
                 assert!(field.about.ends_with('.'), "{}.{}", record.kind, field.name);
             }
         }
+    }
+
+    /// A record is found by its kind alone; summaries have the verb, too.
+    #[test]
+    fn a_kind_is_one_record() {
+        let mut kinds: Vec<&str> = RECORDS.iter().map(|record| record.kind).filter(|kind| *kind != "summary").collect();
+        kinds.sort_unstable();
+        assert!(kinds.windows(2).all(|two| two[0] != two[1]), "{kinds:?}");
     }
 
     #[test]

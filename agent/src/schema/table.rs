@@ -1,13 +1,20 @@
 //! The table. A verb that tells something new adds its record here.
 
-use super::Kind::{Base64, Bytes, Count, Counts, Id, Millis, Moment, Object, Objects, Path, Switch, Text, Texts, Word};
+use super::Kind::{Base64, Bytes, Count, Counts, Id, Millis, Moment, Path, Switch, Text, Texts, Word};
 use super::Record;
-use super::fields::{APPENDED, CHANGED, CHANGES, COMPARED, ENTRY, FAULT, KINDS, MADE, SOURCE, STATE};
+use super::fields::{
+    ACCOUNT, APPENDED, BACKED_UP, CHANGES, COMPARED, ENTRY, FAULT, GROUP, HOUSEKEPT, KEPT_COUNTS, KINDS, MADE, NAMED,
+    SSH_KEY, STATE, VERSION,
+};
 
 const PHASES: &[&str] = &["connect", "send", "commit", "plan", "restore", "verify"];
 
 const ACTIONS: &[&str] =
     &["added", "changed", "metadata", "unchanged", "removed", "excluded", "restored", "kept", "deleted", "verified"];
+
+const FATES: &[&str] = &["kept", "trash", "going"];
+
+const STEPS: &[&str] = &["orphans", "marked", "blocked", "condemned", "freed", "rewritten", "unlinked"];
 
 /// Every record, in the order of the schema.
 pub static RECORDS: &[Record] = &[
@@ -142,28 +149,7 @@ pub static RECORDS: &[Record] = &[
         about: "One marked path, of `marks`.",
         fields: fields! { path: Path, "Where it is."; },
     },
-    Record {
-        kind: "version",
-        verbs: &["versions"],
-        row: true,
-        about: "One version, oldest first.",
-        fields: fields! {
-            id: Id, "Its id.";
-            sequence: Count, "Its place in the chain.";
-            kind: Word(&["version", "partial"]), "Whole, or a checkpoint of a run that did not end.";
-            taken_at: Moment, "By the client's clock.";
-            received_at: Moment, "By the server's clock.";
-            tags: Texts, "Tags.";
-            files: Count, "Files in all.";
-            dirs: Count, "Directories in all.";
-            bytes: Bytes, "Size of all files.";
-            holes [if_known]: Switch, "Something that it needs is damaged or gone.";
-            pinned: Switch, "It is kept whatever the policy says.";
-            pinned_until [if_known]: Moment, "Until then.";
-            trash_until [if_known]: Moment, "It lies in the trash until then.";
-            sources: Objects(SOURCE), "Its sources.";
-        },
-    },
+    Record { kind: "version", verbs: &["versions"], row: true, about: "One version, oldest first.", fields: VERSION },
     Record {
         kind: "entry",
         verbs: &["ls", "find"],
@@ -263,6 +249,63 @@ pub static RECORDS: &[Record] = &[
         },
     },
     Record {
+        kind: "repair",
+        verbs: &["repair"],
+        row: true,
+        about: "One step of a repair, planned or done.",
+        fields: fields! {
+            place: Text, "What of the vault.";
+            what: Text, "What is wrong with it, and what is done about it.";
+            lost: Count, "Records that are lost by the damage.";
+        },
+    },
+    Record {
+        kind: "fate",
+        verbs: &["housekeep"],
+        row: true,
+        about: "What becomes of a version, or that it went.",
+        fields: fields! {
+            sequence: Count, "Its place in the chain.";
+            received_at [if_known]: Moment, "When the vault received it; absent when it has just gone.";
+            fate: Word(FATES), "What becomes of it.";
+            why: Texts, "Words that say why.";
+        },
+    },
+    Record {
+        kind: "step",
+        verbs: &["housekeep"],
+        row: false,
+        about: "One step of a pass that came to something.",
+        fields: fields! {
+            what: Word(STEPS), "Which.";
+            count: Count, "How many bodies, nodes, places or packs.";
+            bytes: Bytes, "Of so many bytes; 0 where that means nothing.";
+        },
+    },
+    Record {
+        kind: "policy",
+        verbs: &["housekeep"],
+        row: false,
+        about: "What is kept, of `housekeep policy`, beside the newest version and the last 24 hours.",
+        fields: fields! {
+            preset: Text, "Name of the preset; empty for none.";
+            keep: Counts(KEPT_COUNTS), "How many of each period; absent = without bound.";
+            within_ms: Millis, "All of this age; 0 = no such rule.";
+            tags: Texts, "All with one of these tags.";
+            sequence: Count, "Place in the chain of the link that set it; 0 when nobody has.";
+        },
+    },
+    Record { kind: "account", verbs: &["account"], row: true, about: "One account.", fields: ACCOUNT },
+    Record {
+        kind: "authorized_key",
+        verbs: &["account"],
+        row: false,
+        about: "What lets an SSH key in.",
+        fields: SSH_KEY,
+    },
+    Record { kind: "revoked_key", verbs: &["account"], row: false, about: "A key let in no more.", fields: SSH_KEY },
+    Record { kind: "group", verbs: &["group"], row: true, about: "One group.", fields: GROUP },
+    Record {
         kind: "key",
         verbs: &["key"],
         row: false,
@@ -293,6 +336,17 @@ pub static RECORDS: &[Record] = &[
         row: false,
         about: "The key file was copied.",
         fields: fields! { file: Text, "To here."; },
+    },
+    Record {
+        kind: "pin",
+        verbs: &["key"],
+        row: false,
+        about: "Where the history ends now, to be kept on paper.",
+        fields: fields! {
+            account: Text, "The account's name.";
+            vault_id: Id, "The vault's id.";
+            pin: Text, "What `check --pin` takes.";
+        },
     },
     Record {
         kind: "words",
@@ -350,46 +404,7 @@ pub static RECORDS: &[Record] = &[
         },
     },
     Record { kind: "summary", verbs: &["init"], row: false, about: "What `init` made and found.", fields: MADE },
-    Record {
-        kind: "summary",
-        verbs: &["backup"],
-        row: false,
-        about: "What `backup` did.",
-        fields: fields! {
-            version_id [if_known]: Id, "The version; absent on a dry run.";
-            sequence [if_known]: Count, "Its place in the chain.";
-            taken_at: Moment, "When it was taken.";
-            files_new: Count, "Files that were not in the version before.";
-            files_changed: Count, "Files of which content or kind changed.";
-            files_metadata: Count, "Files of which only metadata changed.";
-            files_unchanged: Count, "Files as they were.";
-            files_removed: Count, "Files that are gone.";
-            files_excluded: Count, "Files left out by a rule.";
-            changed: Counts(CHANGED), "Of the changed files, what changed; one may count several times.";
-            dirs_new: Count, "Directories that were not in the version before.";
-            dirs_changed: Count, "Directories of which something changed.";
-            dirs_unchanged: Count, "Directories as they were.";
-            dirs_removed: Count, "Directories that are gone.";
-            source_bytes: Bytes, "Size of all files of the sources.";
-            read_bytes: Bytes, "Read from files.";
-            new_bytes: Bytes, "Of these, in chunks that the vault lacked.";
-            boxed_bytes: Bytes, "These, compressed and sealed.";
-            sent_bytes: Bytes, "Sent on the wire.";
-            received_bytes: Bytes, "Received on the wire.";
-            stored_bytes: Bytes, "Grown by, in the vault.";
-            errors: Count, "Items left out or doubtful.";
-            healed: Count, "Chunks and nodes that the vault had lost and got back.";
-            with_holes: Switch, "It takes over what the vault has lost of a version before.";
-            healed_chunks: Count, "Of these, chunks.";
-            healed_nodes: Count, "Of these, nodes.";
-            healed_versions: Count, "Versions that are whole again by it.";
-            healed_bodies: Count, "Bodies of versions that the vault had lost and got back.";
-            sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
-            sources_missing: Count, "Sources that were not there.";
-            elapsed_ms: Millis, "It took so long.";
-            made [if_known]: Object(MADE), "The automatic first backup made these.";
-        },
-    },
+    Record { kind: "summary", verbs: &["backup"], row: false, about: "What `backup` did.", fields: BACKED_UP },
     Record {
         kind: "summary",
         verbs: &["versions"],
@@ -428,6 +443,7 @@ pub static RECORDS: &[Record] = &[
             sent_bytes: Bytes, "Sent on the wire.";
             received_bytes: Bytes, "Received on the wire.";
             errors: Count, "Items with errors.";
+            history_doubtful: Switch, "The vault shows an older or another history than this machine knows.";
             elapsed_ms: Millis, "It took so long.";
         },
     },
@@ -473,10 +489,38 @@ pub static RECORDS: &[Record] = &[
             opened_bytes: Bytes, "Opened and hashed again here.";
             damaged: Count, "Findings that are damage.";
             odd: Count, "Findings that are odd.";
-            pin [if_known]: Text, "The newest link, for keeping elsewhere.";
+            pin [if_known]: Text, "Where the history ends that the vault shows, as `check --pin` takes it.";
             history_accepted: Switch, "The history was taken as the true one.";
             elapsed_ms: Millis, "It took so long.";
         },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["repair"],
+        row: false,
+        about: "What `repair` came to.",
+        fields: fields! {
+            steps: Count, "Steps, planned or done.";
+            acted: Switch, "They were done.";
+            lost: Count, "Records that are lost by the damage.";
+        },
+    },
+    Record { kind: "summary", verbs: &["forget"], row: false, about: "What `forget` did.", fields: NAMED },
+    Record { kind: "summary", verbs: &["pin"], row: false, about: "What `pin` did.", fields: NAMED },
+    Record { kind: "summary", verbs: &["housekeep"], row: false, about: "What a pass came to.", fields: HOUSEKEPT },
+    Record {
+        kind: "summary",
+        verbs: &["account"],
+        row: false,
+        about: "What `account list` came to.",
+        fields: fields! { accounts: Count, "Accounts listed."; },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["group"],
+        row: false,
+        about: "What `group list` came to.",
+        fields: fields! { groups: Count, "Groups listed."; },
     },
     Record { kind: "summary", verbs: &["rollback"], row: false, about: "What `rollback` appended.", fields: APPENDED },
     Record { kind: "summary", verbs: &["delete"], row: false, about: "What `delete` appended.", fields: APPENDED },

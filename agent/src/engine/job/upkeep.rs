@@ -114,7 +114,11 @@ pub struct NamingSummary {
     pub versions: Vec<u64>,
     /// When the trash gives them up at the earliest, or the pin ends, in milliseconds since 1970; absent when there is
     /// no such time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "crate::cli::json::moment_if_known",
+        rename = "until"
+    )]
     pub until_ms: Option<i64>,
 }
 
@@ -126,11 +130,11 @@ pub struct PolicyJob {
 }
 
 /// What is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyRow {
     /// Name of the preset, empty for none.
     pub preset: String,
-    /// Counts for last, hourly, daily, weekly, monthly, yearly; `null` for no bound.
+    /// Counts for last, hourly, daily, weekly, monthly, yearly; `None` for no bound.
     pub keep: [Option<u32>; 6],
     /// All of this age, in milliseconds.
     pub within_ms: i64,
