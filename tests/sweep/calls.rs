@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 use tests::subject::Outcome;
 
-use crate::recipes::{End, RECIPES, Recipe};
+use crate::recipes::{End, Recipe, all};
 use crate::stage::Stage;
 use crate::tripwire::{Action, counted, program};
 use crate::{Tally, share, spread};
@@ -22,7 +22,7 @@ fn sweep(what: &str, actions: &[Action], told: impl Fn(&Recipe, End, Action, &Ou
     }
     let mut tally = Tally::default();
     let only = std::env::var("TUCKBOX_SWEEP_ONLY").unwrap_or_default();
-    for (recipe, number) in RECIPES.iter().zip(1_u64..) {
+    for (recipe, number) in all().zip(1_u64..) {
         if !format!("{} {}", recipe.verb, recipe.name).contains(&only) {
             continue;
         }

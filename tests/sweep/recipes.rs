@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use agent::command::{Changes, VERBS};
+use tests::subject::{bytes_below, files_below};
+use tests::tree::Seeded;
 use tests::world::World;
-use tests::{look, oath};
+use tests::{look, need, oath};
 
-use crate::stage::{Stage, begun, is_letter, is_version_1, nothing, untouched};
+use crate::stage::{LONG_AGO, Stage, begun, is_letter, is_version_1, nothing, untouched};
 
 /// Which process the calls of are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(crate) struct Recipe {
     pub prepare: fn(&World),
     /// The words.
     pub words: fn(&World) -> Vec<String>,
+    /// What is typed, for one that needs a terminal.
+    pub typed: Option<fn(&World) -> String>,
     /// Whether a reader is content before the run is repeated.
     pub readable: bool,
     /// Exit codes of a run that nothing befalls.
@@ -66,6 +70,7 @@ const PLAIN: Recipe = Recipe {
     versions: 1,
     prepare: |_| {},
     words: |_| Vec::new(),
+    typed: None,
     readable: true,
     fine: &[0],
     again: &[0],
@@ -82,8 +87,43 @@ fn extra(world: &World, gone: bool) {
     }
 }
 
+/// The id of the newest version but one, which may be forgotten, kept for the words.
+fn older(world: &World) {
+    extra(world, true);
+    let mut ids = oath::versions(world);
+    ids.pop();
+    fs::write(world.path("id"), ids.pop().unwrap()).unwrap();
+}
+
+/// Words that end with what [`older`] kept.
+fn with_older<const N: usize>(world: &World, first: [&str; N]) -> Vec<String> {
+    words(first).into_iter().chain([fs::read_to_string(world.path("id")).unwrap()]).collect()
+}
+
+/// Bytes that only a forgotten version has.
+const FILM: u64 = 4 << 20;
+
+/// A version whose time in the trash is over, with [`FILM`] in it; then the house was kept on these days of that month.
+fn trash(world: &World, kept_on: &[&str]) {
+    let on = |day: &str| world.with_env("TUCKBOX_CLOCK", LONG_AGO.replace("-01T", &format!("-{day}T")));
+    fs::create_dir(world.path("extra")).unwrap();
+    fs::write(world.path("extra/film"), Seeded::new(13).bytes(usize::try_from(FILM).unwrap())).unwrap();
+    on("02").tuckbox(["backup", &world.arg("docs"), &world.arg("extra")]).ok();
+    let film = oath::versions(world).pop().unwrap();
+    on("03").tuckbox(["backup", &world.arg("docs")]).ok();
+    on("03").tuckbox(["forget", &film]).ok();
+    for day in kept_on {
+        on(day).tuckbox(["housekeep"]).ok();
+    }
+}
+
+/// Whether the packs still have [`FILM`].
+fn film_is_there(stage: &Stage) -> bool {
+    bytes_below(&stage.world.vault().join("domains")) > FILM
+}
+
 /// All of them.
-pub(crate) static RECIPES: &[Recipe] = &[
+static RECIPES: &[Recipe] = &[
     Recipe { verb: "init", ends: ALL, versions: 0, words: |_| words(["init"]), ..PLAIN },
     Recipe { verb: "init", name: "a second account", words: |_| words(["init", "--account", "second"]), ..PLAIN },
     Recipe {
@@ -181,6 +221,122 @@ pub(crate) static RECIPES: &[Recipe] = &[
         verb: "rollback",
         prepare: |world| extra(world, true),
         words: |_| words(["rollback", "--to", "previous", "--yes", "--json"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "forget",
+        prepare: older,
+        words: |world| with_older(world, ["forget", "--reason", "held a password"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "forget",
+        name: "undo",
+        prepare: |world| {
+            older(world);
+            world.tuckbox(with_older(world, ["forget"])).ok();
+        },
+        words: |world| with_older(world, ["forget", "--undo"]),
+        ..PLAIN
+    },
+    Recipe { verb: "pin", words: |_| words(["pin", "--for", "90d", "latest"]), ..PLAIN },
+    Recipe {
+        verb: "pin",
+        name: "undo",
+        prepare: |world| {
+            world.tuckbox(["pin", "latest"]).ok();
+        },
+        words: |_| words(["pin", "--undo", "latest"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "housekeep",
+        name: "policy",
+        words: |_| words(["housekeep", "policy", "--keep-daily", "60", "--keep-monthly", "all"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "housekeep",
+        name: "what begins to wait",
+        prepare: |world| trash(world, &[]),
+        words: |_| words(["housekeep"]),
+        proof: |stage| assert!(film_is_there(stage), "it did not wait"),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "housekeep",
+        name: "what has waited",
+        ends: ALL,
+        prepare: |world| trash(world, &["20"]),
+        words: |_| words(["housekeep"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "housekeep",
+        name: "what was freed",
+        prepare: |world| trash(world, &["20", "22"]),
+        words: |_| words(["housekeep"]),
+        proof: |stage| assert!(!film_is_there(stage), "its space did not come back"),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "repair",
+        ends: ALL,
+        prepare: |world| {
+            let packs = files_below(&world.vault()).into_iter().filter(|f| f.extension().is_some_and(|e| e == "pack"));
+            let pack = packs.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+            let mut bytes = fs::read(&pack).unwrap();
+            // Of its trailer: everything else can still be read.
+            let at = bytes.len() - 10;
+            bytes[at] ^= 1;
+            fs::write(&pack, bytes).unwrap();
+        },
+        words: |_| words(["repair", "--yes"]),
+        readable: false,
+        ..PLAIN
+    },
+    Recipe {
+        verb: "query",
+        ends: ALL,
+        prepare: |world| extra(world, false),
+        words: |world| {
+            let lines = format!("pin latest; delete {} --yes; ls", world.arg("extra"));
+            ["query".into(), "--json".into(), "-c".into(), lines].to_vec()
+        },
+        // It is gone already.
+        again: &[0, 5],
+        ..PLAIN
+    },
+    Recipe {
+        verb: "shell",
+        prepare: |world| extra(world, false),
+        words: |_| words(["shell"]),
+        typed: Some(|world| format!("pin latest\ndelete {} --yes\nexit\n", world.arg("extra"))),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "config",
+        name: "set",
+        ends: HERE,
+        prepare: |world| {
+            fs::create_dir_all(world.home().join(".config/tuckbox")).unwrap();
+            fs::write(world.home().join(".config/tuckbox/config.toml"), "# mine\nretry = '5m' # enough\n").unwrap();
+        },
+        words: |_| words(["config", "set", "retry", "1m"]),
+        proof: |stage| {
+            let text = fs::read_to_string(stage.world.home().join(".config/tuckbox/config.toml")).unwrap();
+            assert_eq!(text, "# mine\nretry = \"1m\" # enough\n");
+        },
+        ..PLAIN
+    },
+    Recipe {
+        verb: "man",
+        ends: HERE,
+        words: |world| ["man".into(), world.arg("man")].to_vec(),
+        proof: |stage| {
+            let first = fs::read(stage.world.path("man/tuckbox.1")).unwrap();
+            assert_eq!(first, stage.world.tuckbox(["man"]).ok().stdout);
+        },
         ..PLAIN
     },
     // The same again: it is there.
@@ -290,6 +446,11 @@ pub(crate) static RECIPES: &[Recipe] = &[
     },
 ];
 
+/// Those that can be played here.
+pub(crate) fn all() -> impl Iterator<Item = &'static Recipe> {
+    RECIPES.iter().filter(|recipe| recipe.typed.is_none() || need::programs(&["script"]))
+}
+
 #[test]
 fn every_verb_that_changes_anything_has_a_recipe() {
     let changing = VERBS.iter().filter(|verb| verb.changes != Changes::Nothing).map(|verb| verb.name);
@@ -302,7 +463,7 @@ fn the_recipes_are_good() {
     if crate::tripwire::program().is_none() {
         return;
     }
-    for recipe in RECIPES {
+    for recipe in all() {
         let stage = Stage::set(recipe);
         for end in recipe.ends {
             stage.reset();

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use tests::tree;
 use tests::world::World;
 
-use crate::recipes::{End, RECIPES};
+use crate::recipes::{End, all};
 use crate::stage::{Stage, begun};
 use crate::tripwire::{self, Action, counted, program};
 use crate::{Tally, share, spread, world};
@@ -24,7 +24,7 @@ fn each_signal_at_each_call() {
         return;
     }
     let mut tally = Tally::default();
-    for (recipe, number) in RECIPES.iter().zip(1_u64..) {
+    for (recipe, number) in all().zip(1_u64..) {
         let stage = Stage::set(recipe);
         for end in recipe.ends {
             stage.reset();

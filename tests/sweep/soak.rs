@@ -1,9 +1,8 @@
 //! Sixteen machines at one vault, each at its own work, clients and servers killed by chance.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use agent::command::VERBS;
 use tests::look::{self, Listing};
 use tests::oath;
 use tests::tree::{Seeded, Tree};
@@ -15,8 +14,19 @@ use crate::{share, world};
 const MACHINES: usize = 16;
 /// Turns of each machine in the short form.
 const SHORT: u64 = 6;
-/// Verbs of upkeep that are run now and then, once they are in the table, and what else than 0 they may end with.
-const UPKEEP: &[(&str, &[i32])] = &[("housekeep", &[6, 8])];
+/// What is run now and then, and what else than 0 it may end with: 8, its server was killed; 5, there is no such version
+/// yet; 12, a version is the newest, or pinned, and stays. `OWN` is the machine's first acknowledged version, `NAME` the account.
+const UPKEEP: &[(&str, &[i32])] = &[
+    ("housekeep", &[6, 8]),
+    ("housekeep policy --keep-daily 60", &[8]),
+    ("check", &[8]),
+    ("find text", &[5, 8]),
+    ("pin latest", &[5, 8]),
+    ("pin --undo latest", &[5, 8]),
+    ("forget OWN", &[5, 8, 12]),
+    ("forget --undo OWN", &[5, 8]),
+    ("account set NAME --hard 1T", &[8]),
+];
 
 /// What all of them did.
 #[derive(Default)]
@@ -25,12 +35,14 @@ struct Done {
     killed: AtomicU64,
     acknowledged: AtomicU64,
     restored: AtomicU64,
+    kept_house: AtomicU64,
 }
 
 /// One machine, its source, and what was acknowledged of it.
 struct Machine {
     world: World,
     name: String,
+    account: String,
     chance: Seeded,
     turn: u64,
     acknowledged: Vec<(String, Listing)>,
@@ -57,7 +69,7 @@ impl Machine {
     /// How the vault is reached this time: a server that may not live long.
     fn server(&mut self, done: &Done) -> World {
         let vault = self.world.arg("vault");
-        let mut serve = format!("tuckbox serve --stdio --vault {vault}");
+        let mut serve = format!("tuckbox serve --stdio --role admin --vault {vault}");
         if self.chance.below(4) == 0 {
             done.killed.fetch_add(1, Ordering::Relaxed);
             serve = format!("timeout -s KILL 0.{:03} {serve}", 5 + self.chance.below(300));
@@ -85,18 +97,20 @@ impl Machine {
         }
         match self.chance.below(6) {
             0 => self.restore(done),
-            1 => {
-                let run = self.server(done).tuckbox(["check"]).run();
-                assert!([0, 8].contains(&run.code()), "{run}");
-            }
-            2 => {
-                for (verb, codes) in UPKEEP.iter().filter(|(verb, _)| VERBS.iter().any(|known| known.name == *verb)) {
-                    let run = self.server(done).tuckbox([verb]).run();
-                    assert!(run.code() == 0 || codes.contains(&run.code()), "{run}");
-                }
-            }
+            1 | 2 => self.upkeep(done),
             _ => {}
         }
+    }
+
+    /// One verb of upkeep.
+    fn upkeep(&mut self, done: &Done) {
+        let turn = usize::try_from(self.chance.below(UPKEEP.len() as u64)).unwrap();
+        let (line, codes) = UPKEEP[turn];
+        let own = self.acknowledged.first().map_or("latest", |(id, _)| id);
+        let words: Vec<_> =
+            line.split(' ').map(|word| word.replace("OWN", own).replace("NAME", &self.account)).collect();
+        let run = self.server(done).tuckbox(words).run();
+        assert!(run.code() == 0 || codes.contains(&run.code()), "{run}");
     }
 
     /// Restores an acknowledged version from a server that lives.
@@ -124,7 +138,7 @@ impl Machine {
 fn machines() -> Vec<Machine> {
     let base = world();
     let vault = base.arg("vault");
-    let mut words = String::new();
+    let (mut words, mut account) = (String::new(), String::new());
     let mut machines = Vec::new();
     for number in 0..MACHINES {
         let name = format!("m{number:02}");
@@ -132,23 +146,37 @@ fn machines() -> Vec<Machine> {
         if number < MACHINES / 2 || number % 4 == 0 {
             world.tuckbox(["init"]).ok();
             words = world.words();
+            account.clone_from(&name);
         } else {
             let file = world.home().join("words");
             std::fs::write(&file, &words).unwrap();
             world.tuckbox(["key", "recover", "--words-file", file.to_str().unwrap()]).ok();
         }
         let chance = Seeded::new(1_000 + number as u64);
-        machines.push(Machine { world, name, chance, turn: 0, acknowledged: Vec::new() });
+        machines.push(Machine { world, name, account: account.clone(), chance, turn: 0, acknowledged: Vec::new() });
     }
     machines
+}
+
+/// Keeps house at the vault, of one account after the other, until it is over.
+fn keep_house(worlds: &[World], over: &AtomicBool, done: &Done) {
+    for world in worlds.iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+        let run = world.tuckbox(["housekeep"]).run();
+        assert!([0, 6].contains(&run.code()), "{run}");
+        done.kept_house.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[test]
 fn sixteen_machines_at_one_vault() {
     let done = Done::default();
     let turns = share(SHORT).min(1_000_000);
+    let machines = machines();
+    let worlds: Vec<_> = machines.iter().map(|machine| machine.world.clone()).collect();
+    let over = AtomicBool::new(false);
     let machines: Vec<Machine> = std::thread::scope(|scope| {
-        let works: Vec<_> = machines()
+        let keeper = scope.spawn(|| keep_house(&worlds, &over, &done));
+        let works: Vec<_> = machines
             .into_iter()
             .map(|mut machine| {
                 let done = &done;
@@ -158,9 +186,17 @@ fn sixteen_machines_at_one_vault() {
                 })
             })
             .collect();
-        works.into_iter().map(|work| work.join().expect("what went wrong is told above")).collect()
+        // All of them, before what went wrong with one ends the test: else the house would be kept for ever.
+        let ended: Vec<_> = works.into_iter().map(|work| work.join()).collect();
+        over.store(true, Ordering::Relaxed);
+        keeper.join().expect("what went wrong is told above");
+        ended.into_iter().map(|end| end.expect("what went wrong is told above")).collect()
     });
     for machine in &machines {
+        // Out of the trash, where nothing is lost either.
+        if let Some((first, _)) = machine.acknowledged.first() {
+            machine.world.tuckbox(["forget", "--undo", first]).ok();
+        }
         let ids = oath::versions(&machine.world);
         let lost: Vec<_> = machine.acknowledged.iter().filter(|(id, _)| !ids.contains(id)).collect();
         assert!(lost.is_empty(), "{}: {} acknowledged versions are gone", machine.name, lost.len());
@@ -173,11 +209,12 @@ fn sixteen_machines_at_one_vault() {
     oath::counted(&machines[0].world);
     let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
     println!(
-        "sweep: {MACHINES} machines: {} backups, {} kills, {} versions acknowledged, {} restored meanwhile, 0 lost",
+        "sweep: {MACHINES} machines: {} backups, {} kills, {} versions acknowledged, {} restored meanwhile, house kept {} times beside, 0 lost",
         count(&done.runs),
         count(&done.killed),
         count(&done.acknowledged),
-        count(&done.restored)
+        count(&done.restored),
+        count(&done.kept_house)
     );
     assert!(count(&done.acknowledged) > 0);
 }

@@ -1,18 +1,21 @@
 //! A machine on which one recipe is played again and again, each time from the same beginning.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tests::look::{self, Listing};
-use tests::oath;
 use tests::subject::{Call, Outcome, files_below};
 use tests::tree::{Seeded, Tree};
 use tests::wait::until;
 use tests::world::World;
+use tests::{need, oath};
 
 use crate::recipes::{End, Recipe};
 use crate::tripwire::{self, Action};
+
+/// When version 1 was made: whatever waits for days or weeks has waited by now.
+pub(crate) const LONG_AGO: &str = "2020-01-01T12:00:00Z";
 
 /// A machine and its saved beginning.
 pub(crate) struct Stage {
@@ -65,8 +68,10 @@ impl Stage {
         let before = look::at(world.path("docs"));
         fs::write(world.path("pass"), "a good passphrase\n").unwrap();
         if recipe.versions > 0 {
-            world = world.ready();
-            world.tuckbox(["backup", &world.arg("docs")]).ok();
+            world = world.with_vault(world.arg("vault"));
+            let then = world.with_env("TUCKBOX_CLOCK", LONG_AGO);
+            then.tuckbox(["init"]).ok();
+            then.tuckbox(["backup", &world.arg("docs")]).ok();
         } else {
             world = world.with_vault(world.arg("vault"));
         }
@@ -97,7 +102,8 @@ impl Stage {
 
     /// A run of the recipe in which something befalls one end. `fuse`: only the first server, when there are several.
     pub(crate) fn call(&self, end: End, action: Action, at: u64, fuse: bool) -> Call {
-        let serve = format!("tuckbox serve --stdio --vault {}", self.world.arg("vault"));
+        // Looking after accounts is a verb, too.
+        let serve = format!("serve --stdio --role admin --vault {}", self.world.arg("vault"));
         let mut own = vec!["tuckbox".to_owned()];
         let vault = match end {
             End::Whole => {
@@ -106,11 +112,11 @@ impl Stage {
             }
             End::Client => {
                 own = tripwire::words(&self.world, action, at, false);
-                format!("cmd:{serve}")
+                format!("cmd:tuckbox {serve}")
             }
             End::Server => {
                 let wire = tripwire::words(&self.world, action, at, fuse);
-                format!("cmd:{} serve --stdio --vault {}", wire.join(" "), self.world.arg("vault"))
+                format!("cmd:{} {serve}", wire.join(" "))
             }
         };
         own.extend((self.recipe.words)(&self.world));
@@ -129,14 +135,27 @@ impl Stage {
         let mut words = words.into_iter();
         let program = words.next().unwrap();
         // Found by its name in this machine's PATH.
-        let program = if program == "tuckbox" { self.world.path("bin/tuckbox") } else { program.into() };
-        world.command(program, words).env("TUCKBOX_RETRY", "2s")
+        let program: PathBuf = if program == "tuckbox" { self.world.path("bin/tuckbox") } else { program.into() };
+        let call = match self.recipe.typed {
+            None => world.command(program, words),
+            Some(typed) => {
+                let line: Vec<_> = [program.into_os_string().into_string().unwrap()].into_iter().chain(words).collect();
+                world
+                    .command(need::find("script").unwrap(), ["-qec", &line.join(" "), "/dev/null"])
+                    .stdin(typed(&world))
+            }
+        };
+        call.env("TUCKBOX_RETRY", "2s")
     }
 
     /// Every promise holds after a run that ended so.
     pub(crate) fn holds(&self, run: &Outcome) {
         let recipe = self.recipe;
         let world = self.machine();
+        assert!(
+            !format!("{}{}", run.err(), String::from_utf8_lossy(&run.stdout)).contains("panicked at"),
+            "it panicked\n{run}"
+        );
         let acknowledged = oath::acknowledged(run);
         if recipe.readable && (recipe.versions > 0 || acknowledged.is_some()) {
             self.versions(&world, acknowledged.as_deref());

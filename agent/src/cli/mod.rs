@@ -199,7 +199,7 @@ fn measured(
     let Some(path) = matches.get_one::<OsString>("profile") else { return work(Profile::default()) };
     let failed = |error: std::io::Error| {
         let name = crate::name::for_terminal(path.as_encoded_bytes());
-        Fault::new(Code::System, format!("cannot write the profile {name}"))
+        Fault::new(Code::of(&error), format!("cannot write the profile {name}"))
             .because(error)
             .hint("name a file in a directory that is there: `--profile FILE`")
     };

@@ -37,8 +37,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     };
     let dir = desk.world.working.join(dir);
     let name = for_terminal(dir.as_os_str().as_encoded_bytes());
-    let failed =
-        |error: std::io::Error| Fault::new(Code::System, format!("cannot write the manual into {name}")).because(error);
+    let failed = |error: std::io::Error| {
+        Fault::new(Code::of(&error), format!("cannot write the manual into {name}")).because(error)
+    };
     std::fs::create_dir_all(&dir).map_err(failed)?;
     for page in &pages {
         std::fs::write(dir.join(&page.file), &page.text).map_err(failed)?;

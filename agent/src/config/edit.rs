@@ -115,7 +115,7 @@ pub fn change(file: &Path, home: Option<&Path>, which: Which, values: Option<&[S
         Config::parse(&new, home)
             .map_err(|(line, fault)| Fault { message: format!("{name}:{line}: {}", fault.message), ..fault })?;
     }
-    let failed = |error: std::io::Error| Fault::new(Code::System, format!("cannot write {name}")).because(error);
+    let failed = |error: std::io::Error| Fault::new(Code::of(&error), format!("cannot write {name}")).because(error);
     if let Some(dir) = file.parent() {
         crate::engine::state::private_dir(dir)?;
     }

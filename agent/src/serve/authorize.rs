@@ -204,7 +204,7 @@ fn libc_nofollow() -> i32 {
 
 fn cannot(what: &str, path: &Path, cause: &std::io::Error) -> Refused {
     let path = for_terminal(path.as_os_str().as_encoded_bytes());
-    Fault::new(Code::System, format!("cannot {what} {path} on the server ({})", cause.kind())).into()
+    Fault::new(Code::of(cause), format!("cannot {what} {path} on the server ({})", cause.kind())).into()
 }
 
 #[cfg(test)]

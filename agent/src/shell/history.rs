@@ -20,7 +20,7 @@ pub fn file(state: &std::path::Path, vault: &str, account: &str) -> Result<PathB
     let path = dir.join(format!("{clean}-{place}.history"));
     let failed = |error: std::io::Error| {
         let name = for_terminal(path.as_os_str().as_encoded_bytes());
-        Fault::new(Code::System, format!("cannot remember lines in {name}")).because(error)
+        Fault::new(Code::of(&error), format!("cannot remember lines in {name}")).because(error)
     };
     private_dir(&dir)?;
     let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(failed)?;
