@@ -31,6 +31,7 @@ mod profile;
 mod query;
 mod race;
 mod round_trip;
+mod rules;
 mod search;
 mod selection;
 mod shell;

@@ -233,7 +233,8 @@ pub const fn page(code: Code) -> Page {
             "look at the source; if it is right, run again with `--accept-deletions`",
             "Much of a source is gone: its directory is missing or empty, it is no longer a mount point, or more than \
              the guarded share of its files would be recorded as removed. The version was committed with everything \
-             that is new, and the missing parts were kept and marked.",
+             that is new, and the missing parts were kept and marked. The mark goes when they are there again; when they \
+             have been missing for `protect_missing` (14 days), they are recorded as removed.",
         ),
         Code::PolicyRole => (
             "use a key with the role that is needed",

@@ -13,7 +13,7 @@ use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, Stdin
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::source::{Given, SelectionOptions, read_list};
-use crate::units::{count, counted, duration, parse_size, size};
+use crate::units::{count, counted, duration, parse_duration, parse_size, size};
 use crate::world::absolute;
 
 pub(super) const VERB: Verb = Verb {
@@ -103,6 +103,8 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
         accept_deletions: matches.get_flag("accept-deletions"),
         guard_share_permille: guard_share(&desk.config.top),
         guard_min: desk.config.top.number(&keys::GUARD_MIN).unwrap_or(100),
+        protect_missing_ms: millis(&desk.config.top, &keys::PROTECT_MISSING).unwrap_or(14 * DAY_MS),
+        delete_redundant_after_ms: millis(&desk.config.top, &keys::DELETE_REDUNDANT_AFTER).unwrap_or(2 * DAY_MS),
         list_items: desk.settings.verbose > 0,
         ..BackupJob::default()
     };
@@ -122,6 +124,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
         given.extend(listed(list)?.iter().map(|path| absolute(&desk.world.working, OsStr::from_bytes(path))));
     }
     let from_lists = matches.contains_id("files-from");
+    job.configured = given.is_empty() && !from_lists && host.is_none();
     job.sources = if given.is_empty() && !from_lists {
         let sources = desk.config.sources.iter();
         sources.map(|table| source_of(table, &desk.settings.host)).collect()
@@ -144,6 +147,13 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     job.tags.sort();
     job.tags.dedup();
     Ok(job)
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+/// A duration of the configuration, in milliseconds; it was checked when the file was read.
+fn millis(table: &Table, key: &Key) -> Option<u64> {
+    table.text(key).and_then(|text| parse_duration(text).ok())
 }
 
 fn guard_share(top: &Table) -> u32 {
@@ -204,6 +214,7 @@ fn source_of(table: &Table, host: &str) -> SourceJob {
         if_present: table.texts(&keys::SOURCE_EXCLUDE_IF_PRESENT),
         larger_than: table.number(&keys::SOURCE_EXCLUDE_LARGER_THAN),
         one_file_system: table.switch(&keys::SOURCE_ONE_FILE_SYSTEM),
+        protect_missing_ms: millis(table, &keys::SOURCE_PROTECT_MISSING),
     }
 }
 

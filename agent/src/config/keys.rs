@@ -139,6 +139,14 @@ keys! {
     GUARD_MIN = Top "guard_min" Kind::Count,
         "Up to this number of files the share does not matter. In files.",
         "100", "1000";
+    PROTECT_MISSING = Top "protect_missing" Kind::Duration,
+        "What the guard keeps, because much of a source is gone, is recorded as removed when it has been missing for so \
+         long: time to notice a drive that is not mounted. With 0 it is kept until --accept-deletions.",
+        "14d", "\"30d\"";
+    DELETE_REDUNDANT_AFTER = Top "delete_redundant_after" Kind::Duration,
+        "A [[source]] that is removed from this file stays in new versions for so long, as it was: a slip of the pen drops \
+         nothing. With 0 it stays for ever. Earlier versions keep it in any case.",
+        "2d", "\"7d\"";
     COLOR = Top "color" Kind::OneOf(&["auto", "always", "never"]),
         "Colours on a terminal.",
         "auto", "\"never\"",
@@ -176,6 +184,9 @@ keys! {
     SOURCE_ONE_FILE_SYSTEM = Source "one_file_system" Kind::Switch,
         "Stay on the file system of the source.",
         "false", "true";
+    SOURCE_PROTECT_MISSING = Source "protect_missing" Kind::Duration,
+        "As at the top, for this source: longer for a drive that is seldom there.",
+        "as at the top", "\"90d\"";
     SOURCE_TAG = Source "tag" Kind::Texts,
         "Tags for the versions that hold this source.",
         "none", "[\"daily\", \"laptop\"]";

@@ -369,15 +369,20 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// A name of the version before that is not there any more.
     fn gone(&mut self, listing: &Listing<'_>, mut entry: Entry) -> Result<()> {
         let totals = entry.totals();
-        if let (Some(Mark::Missing(_)), false) = (entry.mark, listing.source.accepts_deletions) {
-            // Kept before, and nobody has said yet that it may go.
-            listing.source.count_kept(totals.files);
-            return listing.frame.push_ready(self.flow, Box::new(entry), true);
-        }
-        listing.source.count_removed(totals.files);
-        if let Some(since) = listing.source.keep_missing {
-            entry.mark = Some(Mark::Missing(since));
-            return listing.frame.push_ready(self.flow, Box::new(entry), false);
+        if let Some(Mark::Missing(since)) = entry.mark {
+            let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
+            if !listing.source.deletions.due(since_ms) {
+                // Kept before, and neither has anybody said that it may go nor is its time over.
+                listing.source.count_kept(totals.files);
+                return listing.frame.push_ready(self.flow, Box::new(entry), true);
+            }
+            listing.source.count_expired(totals.files);
+        } else {
+            listing.source.count_removed(totals.files);
+            if let Some(since) = listing.source.keep_missing {
+                entry.mark = Some(Mark::Missing(since));
+                return listing.frame.push_ready(self.flow, Box::new(entry), false);
+            }
         }
         self.flow.counts.removed(&entry);
         self.flow.item(Action::Removed, || listing.path.join(&entry.name), totals.bytes, None);
@@ -583,8 +588,9 @@ fn same_metadata(before: &Entry, now: &Entry) -> bool {
         && before.facts == now.facts
 }
 
-/// Files of the version before that a source has lost, and how many it had.
+/// Files of the version before that a source has lost, and how many it had that were not missing before.
 pub fn losses(source: &SourceRun) -> (u64, u64) {
     let had = source.before.as_ref().map_or(0, |before| before.totals.files);
-    (source.removed_files.load(Ordering::Relaxed), had)
+    let missed = source.kept_files.load(Ordering::Relaxed) + source.expired_files.load(Ordering::Relaxed);
+    (source.removed_files.load(Ordering::Relaxed), had.saturating_sub(missed))
 }

@@ -53,12 +53,19 @@ pub struct BackupJob {
     pub guard_share_permille: u32,
     /// Number of files that may always go (config `guard_min`).
     pub guard_min: u64,
+    /// So long what is missing is kept, milliseconds; 0 for ever (config `protect_missing`).
+    pub protect_missing_ms: u64,
+    /// The sources are all those of the configuration, under their own names.
+    pub configured: bool,
+    /// So long a source that the configuration names no more is kept, milliseconds; 0 for ever (config
+    /// `delete_redundant_after`).
+    pub delete_redundant_after_ms: u64,
     /// Tell each file that is added, changed, removed or excluded as [`Event::Item`](crate::event::Event::Item).
     pub list_items: bool,
 }
 
 /// One source and its rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceJob {
     /// Absolute. A trailing `/` follows a symlink.
     pub path: Vec<u8>,
@@ -78,6 +85,17 @@ pub struct SourceJob {
     pub larger_than: Option<u64>,
     /// Stay on the file system of the source.
     pub one_file_system: bool,
+    /// What counts for this source instead of [`BackupJob::protect_missing_ms`].
+    pub protect_missing_ms: Option<u64>,
+}
+
+impl SourceJob {
+    /// Its path without slashes at the end: what its id is made of.
+    #[must_use]
+    pub fn bare_path(&self) -> &[u8] {
+        let end = self.path.iter().rposition(|byte| *byte != b'/').map_or(1, |last| last + 1);
+        self.path.get(..end).unwrap_or(&self.path)
+    }
 }
 
 /// Standard input as one file.
