@@ -20,6 +20,7 @@ mod golden;
 mod guard;
 mod hexdump;
 mod history;
+mod hooks;
 mod hostile;
 mod hostile_peer;
 mod housekeeping;

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Spot, Table, keys};
-use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, StdinJob};
+use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::source::{Given, SelectionOptions, read_list};
@@ -82,17 +82,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     if summary.made.is_some() && !dry_run {
         desk.face.say("Next:  tuckbox versions   or   tuckbox restore PATH --to DIR")?;
     }
-    Ok(exit(&summary))
-}
-
-fn exit(summary: &BackupSummary) -> Exit {
-    if summary.sources_guarded > 0 {
-        Exit::Refused
-    } else if summary.errors > 0 || summary.sources_missing > 0 || summary.with_holes {
-        Exit::Partial
-    } else {
-        Exit::Ok
-    }
+    Ok(summary.exit())
 }
 
 fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
@@ -105,6 +95,12 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
         guard_min: desk.config.top.number(&keys::GUARD_MIN).unwrap_or(100),
         protect_missing_ms: millis(&desk.config.top, &keys::PROTECT_MISSING).unwrap_or(14 * DAY_MS),
         delete_redundant_after_ms: millis(&desk.config.top, &keys::DELETE_REDUNDANT_AFTER).unwrap_or(2 * DAY_MS),
+        hooks: Hooks {
+            before: desk.config.top.text(&keys::BEFORE).map(str::to_owned),
+            after: desk.config.top.text(&keys::AFTER).map(str::to_owned),
+            on_failure: desk.config.top.text(&keys::ON_FAILURE).map(str::to_owned),
+        },
+        hook_timeout_ms: millis(&desk.config.top, &keys::HOOK_TIMEOUT).unwrap_or(HOOK_TIMEOUT_MS),
         list_items: desk.settings.verbose > 0,
         ..BackupJob::default()
     };
@@ -150,6 +146,8 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
 }
 
 const DAY_MS: u64 = 86_400_000;
+/// Enough for a dump of a database, and little enough that a command that hangs is noticed.
+const HOOK_TIMEOUT_MS: u64 = 3_600_000;
 
 /// A duration of the configuration, in milliseconds; it was checked when the file was read.
 fn millis(table: &Table, key: &Key) -> Option<u64> {
@@ -215,6 +213,12 @@ fn source_of(table: &Table, host: &str) -> SourceJob {
         larger_than: table.number(&keys::SOURCE_EXCLUDE_LARGER_THAN),
         one_file_system: table.switch(&keys::SOURCE_ONE_FILE_SYSTEM),
         protect_missing_ms: millis(table, &keys::SOURCE_PROTECT_MISSING),
+        hooks: Hooks {
+            before: table.text(&keys::SOURCE_BEFORE).map(str::to_owned),
+            after: table.text(&keys::SOURCE_AFTER).map(str::to_owned),
+            on_failure: table.text(&keys::SOURCE_ON_FAILURE).map(str::to_owned),
+        },
+        skip: false,
     }
 }
 
@@ -346,11 +350,11 @@ mod tests {
                 "Version 3f9c02ab (no. 2) is safe in /srv/vault.",
             ]
         );
-        assert_eq!(exit(&summary), Exit::Ok);
+        assert_eq!(summary.exit(), Exit::Ok);
         summary.errors = 1;
-        assert_eq!(exit(&summary), Exit::Partial);
+        assert_eq!(summary.exit(), Exit::Partial);
         summary.sources_guarded = 1;
-        assert_eq!(exit(&summary), Exit::Refused);
+        assert_eq!(summary.exit(), Exit::Refused);
     }
 
     #[test]

@@ -147,6 +147,20 @@ keys! {
         "A [[source]] that is removed from this file stays in new versions for so long, as it was: a slip of the pen drops \
          nothing. With 0 it stays for ever. Earlier versions keep it in any case.",
         "2d", "\"7d\"";
+    BEFORE = Top "before" Kind::Text,
+        "A command that every backup runs first, directly and not by a shell. When it fails, the backup does. In its \
+         environment: TUCKBOX_HOOK (before, after or on_failure). What it prints is shown as warnings.",
+        "none", "\"systemctl stop wiki\"";
+    AFTER = Top "after" Kind::Text,
+        "A command that every backup runs last, whatever became of it. In its environment also TUCKBOX_EXIT_CODE and \
+         TUCKBOX_VERSION_ID, which is empty when there is no new version.",
+        "none", "\"systemctl start wiki\"";
+    ON_FAILURE = Top "on_failure" Kind::Text,
+        "A command that a backup runs before `after` when its exit status is another than 0. The environment is the same.",
+        "none", "\"sh -c 'echo $TUCKBOX_EXIT_CODE | mail -s backup ana'\"";
+    HOOK_TIMEOUT = Top "hook_timeout" Kind::Duration,
+        "How long each of these commands, and each of a source, may run before it is ended and counts as failed.",
+        "1h", "\"10min\"";
     COLOR = Top "color" Kind::OneOf(&["auto", "always", "never"]),
         "Colours on a terminal.",
         "auto", "\"never\"",
@@ -187,6 +201,16 @@ keys! {
     SOURCE_PROTECT_MISSING = Source "protect_missing" Kind::Duration,
         "As at the top, for this source: longer for a drive that is seldom there.",
         "as at the top", "\"90d\"";
+    SOURCE_BEFORE = Source "before" Kind::Text,
+        "A command as at the top that is run before this source is read, also to mount it. When it fails, this source is left \
+         as it is and the others are backed up (exit 3). In its environment also TUCKBOX_SOURCE, the path.",
+        "none", "\"mount /media/disk\"";
+    SOURCE_AFTER = Source "after" Kind::Text,
+        "A command that is run after the backup, whatever became of it.",
+        "none", "\"umount /media/disk\"";
+    SOURCE_ON_FAILURE = Source "on_failure" Kind::Text,
+        "A command that is run before that when this source was left as it is, or the exit status is another than 0.",
+        "none", "\"logger backup of the disk failed\"";
     SOURCE_TAG = Source "tag" Kind::Texts,
         "Tags for the versions that hold this source.",
         "none", "[\"daily\", \"laptop\"]";

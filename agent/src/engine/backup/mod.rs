@@ -55,10 +55,12 @@ use source_run::SourceRun;
 
 /// Makes a version. See the module.
 pub fn backup(run: &Run, job: BackupJob) -> Result<BackupSummary> {
-    let made = first_vault(run, &job)?;
-    let mut summary = backup_over(run, Arc::new(Connector::new(run)?), job, Pace::default())?;
-    summary.made = made;
-    Ok(summary)
+    crate::engine::hooks::around(run, job, |job| {
+        let made = first_vault(run, &job)?;
+        let mut summary = backup_over(run, Arc::new(Connector::new(run)?), job, Pace::default())?;
+        summary.made = made;
+        Ok(summary)
+    })
 }
 
 /// The same into a vault that is there, on this connector.

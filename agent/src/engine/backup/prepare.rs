@@ -132,6 +132,11 @@ impl Prepared {
             // Named twice; once is enough.
             return Ok(());
         }
+        if source.skip {
+            // What the version before has of it stands.
+            self.missing += 1;
+            return Ok(());
+        }
         let start = match start(&source.path, follow) {
             Ok(start) => start,
             Err(error) => return self.absent(account, base, job, &source, id, &error),
