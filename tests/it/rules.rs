@@ -177,3 +177,48 @@ fn a_source_that_is_removed_from_the_configuration_may_stay_for_ever() {
     world.tuckbox(["backup"]).env("TUCKBOX_CLOCK", "2029-12-01T12:00:00Z").ok();
     assert_eq!(sources(&world), ["code", "docs"]);
 }
+
+/// Everything below a directory: names and content.
+fn everything(dir: std::path::PathBuf) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = tests::subject::files_below(&dir);
+    files.sort();
+    files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+}
+
+#[test]
+fn a_dry_run_decides_and_counts_the_same_and_writes_nothing() {
+    let world = emptied();
+    tree::small(world.path("code"));
+    let top = "protect_missing = '5d'\ndelete_redundant_after = '1d'\n";
+    let [docs, code] = ["docs", "code"].map(|name| source(&world, name, "exclude = '*.raw'\nmin_age = '1s'"));
+    configure(&world, &format!("{top}{docs}{code}"));
+    let call = |day, dry: &[&str]| on(&world, day, &["backup", "--json"]).and(dry).run();
+    let same = |day, exit| {
+        let before = [world.vault(), world.home()].map(everything);
+        let dry = call(day, &["-n"]).exits(exit).record("summary");
+        for (was, is) in before.into_iter().zip([world.vault(), world.home()].map(everything)) {
+            let names =
+                |all: &[(std::path::PathBuf, Vec<u8>)]| all.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+            assert_eq!(names(&was), names(&is), "day {day}");
+            for (was, is) in was.iter().zip(&is) {
+                assert!(was == is, "day {day}: {} was written to", was.0.display());
+            }
+        }
+        let real = call(day, &[]).exits(exit).record("summary");
+        assert!(dry.get("version_id").is_none() && real.get("version_id").is_some());
+        for (name, value) in dry.as_object().unwrap() {
+            if ["files_", "dirs_", "source", "changed", "read_", "errors"].iter().any(|begin| name.starts_with(begin)) {
+                assert_eq!(*value, real[name], "{name} on day {day}: {dry} {real}");
+            }
+        }
+        real
+    };
+    assert_eq!(same(2, 12)["sources_guarded"], 1);
+    fs::write(world.path("code/letter.txt"), "Dear Bob,\n").unwrap();
+    fs::rename(world.path("code/photos"), world.path("code/pictures")).unwrap();
+    assert_eq!(same(3, 12)["files_changed"], 1);
+    assert_eq!(same(7, 0)["files_removed"], 2, "what was missing");
+    configure(&world, &format!("{top}{docs}"));
+    same(8, 0);
+    assert!(same(9, 0)["files_removed"].as_u64().unwrap() > 2, "what the configuration names no more");
+}

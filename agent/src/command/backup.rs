@@ -16,6 +16,8 @@ use crate::source::{Given, SelectionOptions, read_list};
 use crate::units::{count, counted, duration, parse_duration, parse_size, size};
 use crate::world::absolute;
 
+mod ages;
+
 pub(super) const VERB: Verb = Verb {
     name: "backup",
     about: "Make a version of files and directories",
@@ -65,7 +67,18 @@ pub(super) fn rules(command: Command) -> Command {
                 .value_parser(parse_size)
                 .help("Leave out larger files (4M, 1.5G; units of 1,024)"),
         )
+        .arg(age(
+            "min-age",
+            "AGE",
+            "Leave out files modified less than this ago (10min, 2d); what was stored of them stays",
+        ))
+        .arg(age("max-age", "AGE", "Leave out files modified longer ago than this (30d)"))
+        .arg(age("newer-than", "WHEN", "Leave out files not modified after this time; a day stands for its end"))
         .arg(switch("one-file-system", "Stay on the file system of each source").short('x'))
+}
+
+fn age(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
@@ -133,6 +146,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     }
     for source in &mut job.sources {
         add_options(source, matches, desk, host.as_ref());
+        source.ages = ages::of(&source.path, matches, desk)?;
     }
     for table in &desk.config.sources {
         let path = table.text(&keys::SOURCE_PATH).unwrap_or_default().as_bytes();
@@ -160,7 +174,7 @@ fn guard_share(top: &Table) -> u32 {
 
 /// The sources of the configuration, or these instead, each with the options of the command line and with rules that say
 /// where they stand.
-pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Vec<RuledSource> {
+pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Result<Vec<RuledSource>> {
     let tables: Vec<(Vec<u8>, Table)> = if given.is_empty() {
         let path = |table: &Table| source_of(table, "").path;
         desk.config.sources.iter().map(|table| (path(table), table.clone())).collect()
@@ -171,12 +185,9 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
         };
         given.into_iter().map(|path| (path.clone(), table(&path))).collect()
     };
-    let config = |table: &Table, key: &Key| {
-        let file = |spot: Spot| desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
-        let told = |spot: Spot| format!("{}:{}", file(spot).unwrap_or_default(), spot.line);
-        table.get(key).map_or_else(String::new, |(_, spot)| told(spot))
-    };
+    let config = |table: &Table, key: &Key| table.get(key).map_or_else(String::new, |(_, spot)| place(desk, spot));
     let ruled = tables.into_iter().map(|(path, table)| {
+        let ages = ages::of(&path, matches, desk)?;
         // The table's own rules say their line; what is added on the command line says its option.
         let mut line = SourceJob { path: path.clone(), ..source_of(&Table::default(), "") };
         add_options(&mut line, matches, desk, None);
@@ -194,10 +205,18 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
             exclude_if_present: own.if_present.into_iter().chain(line.if_present).map(String::into_bytes).collect(),
             larger_than: line.larger_than.or(own.larger_than),
             one_file_system: own.one_file_system || line.one_file_system,
+            ages,
         };
-        RuledSource { path: path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(&path).to_vec(), rules }
+        let path = path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(&path).to_vec();
+        Ok(RuledSource { path, rules })
     });
     ruled.collect()
+}
+
+/// A place in the configuration, as people are told.
+fn place(desk: &Desk<'_>, spot: Spot) -> String {
+    let file = desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
+    format!("{}:{}", file.unwrap_or_default(), spot.line)
 }
 
 /// The rules of a `[[source]]`.
@@ -218,6 +237,7 @@ fn source_of(table: &Table, host: &str) -> SourceJob {
             after: table.text(&keys::SOURCE_AFTER).map(str::to_owned),
             on_failure: table.text(&keys::SOURCE_ON_FAILURE).map(str::to_owned),
         },
+        ages: Vec::new(),
         skip: false,
     }
 }

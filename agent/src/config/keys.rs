@@ -195,6 +195,16 @@ keys! {
     SOURCE_EXCLUDE_LARGER_THAN = Source "exclude_larger_than" Kind::Size,
         "Leave out larger files. In bytes, or with k, M, G, T (units of 1,024).",
         "none", "\"4G\"";
+    SOURCE_MIN_AGE = Source "min_age" Kind::Duration,
+        "Leave out files that were modified less than this ago, which may still be written to. What was stored of them before \
+         stays.",
+        "none", "\"10min\"";
+    SOURCE_MAX_AGE = Source "max_age" Kind::Duration,
+        "Leave out files that were modified longer ago than this. What becomes older goes, whatever the guard says.",
+        "none", "\"90d\"";
+    SOURCE_NEWER_THAN = Source "newer_than" Kind::Text,
+        "Leave out files that were not modified after this time, as those that are kept elsewhere. A day stands for its end.",
+        "none", "\"2007-10-19\"";
     SOURCE_ONE_FILE_SYSTEM = Source "one_file_system" Kind::Switch,
         "Stay on the file system of the source.",
         "false", "true";

@@ -311,6 +311,7 @@ fn selection(source: &SourceJob) -> Result<Selection> {
         exclude_if_present: source.if_present.iter().map(|name| name.clone().into_bytes()).collect(),
         larger_than: source.larger_than,
         one_file_system: source.one_file_system,
+        ages: source.ages.clone(),
     })
 }
 

@@ -71,6 +71,8 @@ pub struct SourceRun {
     pub kept_files: AtomicU64,
     /// Files that had been kept as missing and go now.
     pub expired_files: AtomicU64,
+    /// Files of the version before that are there and have become too old.
+    pub aged_files: AtomicU64,
     /// The last component of its path was followed.
     pub follow: bool,
     done: Mutex<Progress>,
@@ -109,6 +111,7 @@ impl SourceRun {
             removed_files: AtomicU64::new(0),
             kept_files: AtomicU64::new(0),
             expired_files: AtomicU64::new(0),
+            aged_files: AtomicU64::new(0),
             follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -128,6 +131,7 @@ impl SourceRun {
             removed_files: AtomicU64::new(0),
             kept_files: AtomicU64::new(0),
             expired_files: AtomicU64::new(0),
+            aged_files: AtomicU64::new(0),
             follow: self.follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -217,6 +221,11 @@ impl SourceRun {
     /// Counts files that had been kept as missing and go now.
     pub fn count_expired(&self, files: u64) {
         self.expired_files.fetch_add(files, Ordering::Relaxed);
+    }
+
+    /// Counts files that have become too old.
+    pub fn count_aged(&self, files: u64) {
+        self.aged_files.fetch_add(files, Ordering::Relaxed);
     }
 
     /// Counts files that are gone.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::fault::Exit;
+use crate::source::AgeRule;
 
 /// Make what is missing. The account's name is that of [`Where::account`](super::Where::account), else
 /// [`Run::host`](super::Run::host).
@@ -91,6 +92,8 @@ pub struct SourceJob {
     pub larger_than: Option<u64>,
     /// Stay on the file system of the source.
     pub one_file_system: bool,
+    /// Leave out by age.
+    pub ages: Vec<AgeRule>,
     /// What counts for this source instead of [`BackupJob::protect_missing_ms`].
     pub protect_missing_ms: Option<u64>,
     /// Commands around this source.
