@@ -123,6 +123,10 @@ codes! {
     SourceVanished = "source.vanished", Partial;
     /// A source is not there.
     SourceNone = "source.none", NotFound;
+    /// A command of the configuration failed.
+    HookFailed = "hook.failed", Failed;
+    /// A command of the configuration printed something.
+    HookOutput = "hook.output", Ok;
     /// Another session backs up this source.
     SourceBusy = "source.busy", Busy;
     /// Something of an entry could not be restored.

@@ -129,3 +129,79 @@ fn a_source_that_is_a_symlink() {
     world.tuckbox(["backup", &world.arg("link/")]).ok();
     assert_eq!(kind("link"), "dir");
 }
+
+/// Three files of 2020, 2025 and the day before `now`.
+fn aged() -> World {
+    let world = world().ready();
+    Tree::at(world.path("docs")).file("old", "1").file("middle", "22").file("young", "333");
+    for (name, at) in [("old", 1_590_000_000), ("middle", 1_750_000_000), ("young", 1_796_040_000)] {
+        touch(&world, name, at);
+    }
+    world
+}
+
+fn touch(world: &World, name: &str, at: u64) {
+    let file = fs::File::options().write(true).open(world.path("docs").join(name)).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(at)).unwrap();
+}
+
+/// Names in the version of a backup at noon of 1 December 2026 with these words.
+fn taken_then(world: &World, words: &[&str]) -> Vec<String> {
+    let docs = world.arg("docs");
+    world.tuckbox(["backup", &docs]).and(words).env("TUCKBOX_CLOCK", "2026-12-01T12:00:00Z").ok();
+    let rows = world.tuckbox(["ls", "--json", &docs]).ok().records("entry");
+    let paths = rows.iter().map(|row| row["path"].as_str().unwrap());
+    paths.filter_map(|path| Some(path.strip_prefix(&docs)?.strip_prefix('/')?.to_owned())).collect()
+}
+
+#[test]
+fn files_are_left_out_by_age() {
+    let world = aged();
+    for (words, expected) in [
+        (["--min-age", "2d"], &["middle", "old"][..]),
+        (["--max-age", "2d"], &["young"]),
+        (["--newer-than", "2024-01-01"], &["middle", "young"]),
+        (["--newer-than", "2 days ago"], &["young"]),
+    ] {
+        assert_eq!(taken_then(&aged(), &words), expected, "{words:?}");
+    }
+    assert_eq!(taken_then(&world, &[]), ["middle", "old", "young"]);
+    world.tuckbox(["backup", &world.arg("docs"), "--min-age", "soon"]).run().fails("usage", 2);
+    world.tuckbox(["backup", &world.arg("docs"), "--newer-than", "latest"]).run().fails("usage", 2);
+}
+
+#[test]
+fn what_is_too_young_stays_and_what_becomes_too_old_goes() {
+    let world = aged();
+    assert_eq!(taken_then(&world, &[]).len(), 3);
+    fs::write(world.path("docs/middle"), "written to just now").unwrap();
+    touch(&world, "middle", 1_796_126_000);
+    assert_eq!(taken_then(&world, &["--min-age", "1h"]).len(), 3);
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/middle")]).ok().text(), "22");
+    assert_eq!(taken_then(&world, &[]).len(), 3);
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/middle")]).ok().text(), "written to just now");
+    // All of it: no loss that the guard asks about.
+    assert!(taken_then(&world, &["--max-age", "10s"]).is_empty());
+}
+
+#[test]
+fn why_names_the_rule_of_age_and_its_line() {
+    let world = aged();
+    let config = world.home().join(".config/tuckbox/config.toml");
+    let rules = "min_age = '2d'\nnewer_than = '${since}'\n";
+    let text = format!("[vars]\nsince = '2024-01-01'\n[[source]]\npath = '{}'\n{rules}", world.arg("docs"));
+    fs::write(&config, &text).unwrap();
+    let why = |name: &str| {
+        let path = world.arg(&format!("docs/{name}"));
+        world.tuckbox(["why", &path]).env("TUCKBOX_CLOCK", "2026-12-01T12:00:00Z").ok().text().to_owned()
+    };
+    let place = |line| format!("({}:{line})", config.display());
+    assert!(why("old").contains(&format!("not newer than `2024-01-01` {}", place(6))), "{}", why("old"));
+    assert!(why("young").contains(&format!("younger than `2d` {}", place(5))), "{}", why("young"));
+    assert!(why("middle").contains("no rule leaves it out"), "{}", why("middle"));
+    assert_eq!(taken_then(&world, &[]), ["middle"]);
+    let compared = world.tuckbox(["compare", &world.arg("docs")]).env("TUCKBOX_CLOCK", "2026-12-01T12:00:00Z").ok();
+    assert!(!compared.text().contains("old"), "{compared}");
+    fs::write(&config, text.replace("2024-01-01", "whenever")).unwrap();
+    world.tuckbox(["backup"]).run().fails("config.invalid", 2);
+}

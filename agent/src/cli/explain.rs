@@ -229,11 +229,22 @@ pub const fn page(code: Code) -> Page {
              or no more: it is an older copy, or was put back to an earlier state. Reading is allowed; writing would \
              make two histories.",
         ),
+        Code::HookFailed => (
+            "run the command of the configuration by hand and see what it says",
+            "A command of the configuration (`before`, `after`, `on_failure`) could not be started, ended with another \
+             status than 0, or ran for longer than `hook_timeout`. A run whose `before` fails does nothing; a source whose \
+             `before` fails is left as it is while the others are backed up. When another one fails, the version stands.",
+        ),
+        Code::HookOutput => (
+            "nothing to do; send its output elsewhere to silence it",
+            "A command of the configuration (`before`, `after`, `on_failure`) printed this. It changes no exit status.",
+        ),
         Code::GuardMassDeletion => (
             "look at the source; if it is right, run again with `--accept-deletions`",
             "Much of a source is gone: its directory is missing or empty, it is no longer a mount point, or more than \
              the guarded share of its files would be recorded as removed. The version was committed with everything \
-             that is new, and the missing parts were kept and marked.",
+             that is new, and the missing parts were kept and marked. The mark goes when they are there again; when they \
+             have been missing for `protect_missing` (14 days), they are recorded as removed.",
         ),
         Code::PolicyRole => (
             "use a key with the role that is needed",

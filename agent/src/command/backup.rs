@@ -9,12 +9,14 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Spot, Table, keys};
-use crate::engine::job::{BackupJob, BackupSummary, RuledSource, SourceJob, StdinJob};
+use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::source::{Given, SelectionOptions, read_list};
-use crate::units::{count, counted, duration, parse_size, size};
+use crate::units::{count, counted, duration, parse_duration, parse_size, size};
 use crate::world::absolute;
+
+mod ages;
 
 pub(super) const VERB: Verb = Verb {
     name: "backup",
@@ -65,7 +67,18 @@ pub(super) fn rules(command: Command) -> Command {
                 .value_parser(parse_size)
                 .help("Leave out larger files (4M, 1.5G; units of 1,024)"),
         )
+        .arg(age(
+            "min-age",
+            "AGE",
+            "Leave out files modified less than this ago (10min, 2d); what was stored of them stays",
+        ))
+        .arg(age("max-age", "AGE", "Leave out files modified longer ago than this (30d)"))
+        .arg(age("newer-than", "WHEN", "Leave out files not modified after this time; a day stands for its end"))
         .arg(switch("one-file-system", "Stay on the file system of each source").short('x'))
+}
+
+fn age(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
@@ -82,17 +95,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     if summary.made.is_some() && !dry_run {
         desk.face.say("Next:  tuckbox versions   or   tuckbox restore PATH --to DIR")?;
     }
-    Ok(exit(&summary))
-}
-
-fn exit(summary: &BackupSummary) -> Exit {
-    if summary.sources_guarded > 0 {
-        Exit::Refused
-    } else if summary.errors > 0 || summary.sources_missing > 0 || summary.with_holes {
-        Exit::Partial
-    } else {
-        Exit::Ok
-    }
+    Ok(summary.exit())
 }
 
 fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
@@ -103,6 +106,14 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
         accept_deletions: matches.get_flag("accept-deletions"),
         guard_share_permille: guard_share(&desk.config.top),
         guard_min: desk.config.top.number(&keys::GUARD_MIN).unwrap_or(100),
+        protect_missing_ms: millis(&desk.config.top, &keys::PROTECT_MISSING).unwrap_or(14 * DAY_MS),
+        delete_redundant_after_ms: millis(&desk.config.top, &keys::DELETE_REDUNDANT_AFTER).unwrap_or(2 * DAY_MS),
+        hooks: Hooks {
+            before: desk.config.top.text(&keys::BEFORE).map(str::to_owned),
+            after: desk.config.top.text(&keys::AFTER).map(str::to_owned),
+            on_failure: desk.config.top.text(&keys::ON_FAILURE).map(str::to_owned),
+        },
+        hook_timeout_ms: millis(&desk.config.top, &keys::HOOK_TIMEOUT).unwrap_or(HOOK_TIMEOUT_MS),
         list_items: desk.settings.verbose > 0,
         ..BackupJob::default()
     };
@@ -122,6 +133,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
         given.extend(listed(list)?.iter().map(|path| absolute(&desk.world.working, OsStr::from_bytes(path))));
     }
     let from_lists = matches.contains_id("files-from");
+    job.configured = given.is_empty() && !from_lists && host.is_none();
     job.sources = if given.is_empty() && !from_lists {
         let sources = desk.config.sources.iter();
         sources.map(|table| source_of(table, &desk.settings.host)).collect()
@@ -134,6 +146,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     }
     for source in &mut job.sources {
         add_options(source, matches, desk, host.as_ref());
+        source.ages = ages::of(&source.path, matches, desk)?;
     }
     for table in &desk.config.sources {
         let path = table.text(&keys::SOURCE_PATH).unwrap_or_default().as_bytes();
@@ -146,13 +159,22 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     Ok(job)
 }
 
+const DAY_MS: u64 = 86_400_000;
+/// Enough for a dump of a database, and little enough that a command that hangs is noticed.
+const HOOK_TIMEOUT_MS: u64 = 3_600_000;
+
+/// A duration of the configuration, in milliseconds; it was checked when the file was read.
+fn millis(table: &Table, key: &Key) -> Option<u64> {
+    table.text(key).and_then(|text| parse_duration(text).ok())
+}
+
 fn guard_share(top: &Table) -> u32 {
     top.number(&keys::GUARD_SHARE).and_then(|share| u32::try_from(share).ok()).unwrap_or(500)
 }
 
 /// The sources of the configuration, or these instead, each with the options of the command line and with rules that say
 /// where they stand.
-pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Vec<RuledSource> {
+pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Result<Vec<RuledSource>> {
     let tables: Vec<(Vec<u8>, Table)> = if given.is_empty() {
         let path = |table: &Table| source_of(table, "").path;
         desk.config.sources.iter().map(|table| (path(table), table.clone())).collect()
@@ -163,12 +185,9 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
         };
         given.into_iter().map(|path| (path.clone(), table(&path))).collect()
     };
-    let config = |table: &Table, key: &Key| {
-        let file = |spot: Spot| desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
-        let told = |spot: Spot| format!("{}:{}", file(spot).unwrap_or_default(), spot.line);
-        table.get(key).map_or_else(String::new, |(_, spot)| told(spot))
-    };
+    let config = |table: &Table, key: &Key| table.get(key).map_or_else(String::new, |(_, spot)| place(desk, spot));
     let ruled = tables.into_iter().map(|(path, table)| {
+        let ages = ages::of(&path, matches, desk)?;
         // The table's own rules say their line; what is added on the command line says its option.
         let mut line = SourceJob { path: path.clone(), ..source_of(&Table::default(), "") };
         add_options(&mut line, matches, desk, None);
@@ -186,10 +205,18 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
             exclude_if_present: own.if_present.into_iter().chain(line.if_present).map(String::into_bytes).collect(),
             larger_than: line.larger_than.or(own.larger_than),
             one_file_system: own.one_file_system || line.one_file_system,
+            ages,
         };
-        RuledSource { path: path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(&path).to_vec(), rules }
+        let path = path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(&path).to_vec();
+        Ok(RuledSource { path, rules })
     });
     ruled.collect()
+}
+
+/// A place in the configuration, as people are told.
+fn place(desk: &Desk<'_>, spot: Spot) -> String {
+    let file = desk.config.files.get(spot.file).map(|file| for_terminal(file.as_os_str().as_bytes()));
+    format!("{}:{}", file.unwrap_or_default(), spot.line)
 }
 
 /// The rules of a `[[source]]`.
@@ -204,6 +231,14 @@ fn source_of(table: &Table, host: &str) -> SourceJob {
         if_present: table.texts(&keys::SOURCE_EXCLUDE_IF_PRESENT),
         larger_than: table.number(&keys::SOURCE_EXCLUDE_LARGER_THAN),
         one_file_system: table.switch(&keys::SOURCE_ONE_FILE_SYSTEM),
+        protect_missing_ms: millis(table, &keys::SOURCE_PROTECT_MISSING),
+        hooks: Hooks {
+            before: table.text(&keys::SOURCE_BEFORE).map(str::to_owned),
+            after: table.text(&keys::SOURCE_AFTER).map(str::to_owned),
+            on_failure: table.text(&keys::SOURCE_ON_FAILURE).map(str::to_owned),
+        },
+        ages: Vec::new(),
+        skip: false,
     }
 }
 
@@ -335,11 +370,11 @@ mod tests {
                 "Version 3f9c02ab (no. 2) is safe in /srv/vault.",
             ]
         );
-        assert_eq!(exit(&summary), Exit::Ok);
+        assert_eq!(summary.exit(), Exit::Ok);
         summary.errors = 1;
-        assert_eq!(exit(&summary), Exit::Partial);
+        assert_eq!(summary.exit(), Exit::Partial);
         summary.sources_guarded = 1;
-        assert_eq!(exit(&summary), Exit::Refused);
+        assert_eq!(summary.exit(), Exit::Refused);
     }
 
     #[test]

@@ -66,10 +66,10 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         (_, true) => Depth::Checksums,
         _ => Depth::Metadata,
     };
-    let mut sources = super::backup::ruled(matches, desk, Vec::new());
+    let mut sources = super::backup::ruled(matches, desk, Vec::new())?;
     if sources.is_empty() {
         // Rules of the command line hold everywhere.
-        sources = super::backup::ruled(matches, desk, vec![b"/".to_vec()]);
+        sources = super::backup::ruled(matches, desk, vec![b"/".to_vec()])?;
     }
     let job = CompareJob { at, paths, with, depth, sources };
     let summary = desk.engine().compare(&desk.run_at(understood)?, job, &mut |row| match &desk.face {

@@ -48,7 +48,7 @@ struct Summary {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    let sources = super::backup::ruled(matches, desk, desk.paths(matches, "source"));
+    let sources = super::backup::ruled(matches, desk, desk.paths(matches, "source"))?;
     let rows = desk.engine().why(&desk.run()?, WhyJob { paths: desk.paths(matches, "path"), sources })?;
     for row in &rows {
         match &desk.face {

@@ -139,6 +139,28 @@ keys! {
     GUARD_MIN = Top "guard_min" Kind::Count,
         "Up to this number of files the share does not matter. In files.",
         "100", "1000";
+    PROTECT_MISSING = Top "protect_missing" Kind::Duration,
+        "What the guard keeps, because much of a source is gone, is recorded as removed when it has been missing for so \
+         long: time to notice a drive that is not mounted. With 0 it is kept until --accept-deletions.",
+        "14d", "\"30d\"";
+    DELETE_REDUNDANT_AFTER = Top "delete_redundant_after" Kind::Duration,
+        "A [[source]] that is removed from this file stays in new versions for so long, as it was: a slip of the pen drops \
+         nothing. With 0 it stays for ever. Earlier versions keep it in any case.",
+        "2d", "\"7d\"";
+    BEFORE = Top "before" Kind::Text,
+        "A command that every backup runs first, directly and not by a shell. When it fails, the backup does. In its \
+         environment: TUCKBOX_HOOK (before, after or on_failure). What it prints is shown as warnings.",
+        "none", "\"systemctl stop wiki\"";
+    AFTER = Top "after" Kind::Text,
+        "A command that every backup runs last, whatever became of it. In its environment also TUCKBOX_EXIT_CODE and \
+         TUCKBOX_VERSION_ID, which is empty when there is no new version.",
+        "none", "\"systemctl start wiki\"";
+    ON_FAILURE = Top "on_failure" Kind::Text,
+        "A command that a backup runs before `after` when its exit status is another than 0. The environment is the same.",
+        "none", "\"sh -c 'echo $TUCKBOX_EXIT_CODE | mail -s backup ana'\"";
+    HOOK_TIMEOUT = Top "hook_timeout" Kind::Duration,
+        "How long each of these commands, and each of a source, may run before it is ended and counts as failed.",
+        "1h", "\"10min\"";
     COLOR = Top "color" Kind::OneOf(&["auto", "always", "never"]),
         "Colours on a terminal.",
         "auto", "\"never\"",
@@ -173,9 +195,32 @@ keys! {
     SOURCE_EXCLUDE_LARGER_THAN = Source "exclude_larger_than" Kind::Size,
         "Leave out larger files. In bytes, or with k, M, G, T (units of 1,024).",
         "none", "\"4G\"";
+    SOURCE_MIN_AGE = Source "min_age" Kind::Duration,
+        "Leave out files that were modified less than this ago, which may still be written to. What was stored of them before \
+         stays.",
+        "none", "\"10min\"";
+    SOURCE_MAX_AGE = Source "max_age" Kind::Duration,
+        "Leave out files that were modified longer ago than this. What becomes older goes, whatever the guard says.",
+        "none", "\"90d\"";
+    SOURCE_NEWER_THAN = Source "newer_than" Kind::Text,
+        "Leave out files that were not modified after this time, as those that are kept elsewhere. A day stands for its end.",
+        "none", "\"2007-10-19\"";
     SOURCE_ONE_FILE_SYSTEM = Source "one_file_system" Kind::Switch,
         "Stay on the file system of the source.",
         "false", "true";
+    SOURCE_PROTECT_MISSING = Source "protect_missing" Kind::Duration,
+        "As at the top, for this source: longer for a drive that is seldom there.",
+        "as at the top", "\"90d\"";
+    SOURCE_BEFORE = Source "before" Kind::Text,
+        "A command as at the top that is run before this source is read, also to mount it. When it fails, this source is left \
+         as it is and the others are backed up (exit 3). In its environment also TUCKBOX_SOURCE, the path.",
+        "none", "\"mount /media/disk\"";
+    SOURCE_AFTER = Source "after" Kind::Text,
+        "A command that is run after the backup, whatever became of it.",
+        "none", "\"umount /media/disk\"";
+    SOURCE_ON_FAILURE = Source "on_failure" Kind::Text,
+        "A command that is run before that when this source was left as it is, or the exit status is another than 0.",
+        "none", "\"logger backup of the disk failed\"";
     SOURCE_TAG = Source "tag" Kind::Texts,
         "Tags for the versions that hold this source.",
         "none", "[\"daily\", \"laptop\"]";

@@ -29,6 +29,7 @@ pub mod dump;
 pub mod find;
 pub mod glob;
 pub mod history;
+mod hooks;
 pub mod housekeep;
 pub mod init;
 pub mod job;

@@ -38,6 +38,9 @@ pub struct AccountState {
     /// does not have now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tried: BTreeMap<String, u64>,
+    /// Sources (hex) of the configuration of this machine: 0, or the moment since when it names them no more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configured: BTreeMap<String, i64>,
 }
 
 fn is_none(accepted: &u64) -> bool {

@@ -65,6 +65,9 @@ fn in_source(source: &RuledSource, path: &[u8]) -> Result<WhyRow> {
         if decision.left_out {
             return Ok(row(false, decision.rule, or_root(at)));
         }
+        if let Some(rule) = stat.as_ref().and_then(|stat| rules.left_out_by_age(stat)) {
+            return Ok(row(false, Some(rule.told()), or_root(at)));
+        }
         said = decision.rule.map(|rule| (rule, at.clone())).or(said);
     }
     Ok(match said {

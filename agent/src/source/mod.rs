@@ -11,6 +11,7 @@
 //! * [`mount_facts`]: on which file system a source lies
 //! * [`read_list`]: lists of paths to back up
 
+mod age;
 mod capture;
 mod dir;
 mod extents;
@@ -26,6 +27,7 @@ pub(crate) mod tests;
 mod verdict;
 pub(crate) mod xattrs;
 
+pub use age::{Age, AgeRule};
 pub use capture::{Captured, capture, capture_dir, capture_file};
 pub use dir::Dir;
 pub use extents::Extent;

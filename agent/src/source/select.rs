@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use store::tree::{Kind, check_name};
 
+use super::age::AgeRule;
 use super::dir::Dir;
 use super::file::SourceFile;
 use super::list_file::read_limited;
@@ -49,6 +50,8 @@ pub struct SelectionOptions {
     pub larger_than: Option<u64>,
     /// Leave out what is on other file systems than the source itself.
     pub one_file_system: bool,
+    /// Leave out by age.
+    pub ages: Vec<AgeRule>,
 }
 
 /// What decided about a path.
@@ -83,6 +86,7 @@ pub struct Selection {
     tags: Vec<Tag>,
     larger_than: Option<u64>,
     one_file_system: bool,
+    ages: Vec<AgeRule>,
 }
 
 const CACHE_TAG: &[u8] = b"CACHEDIR.TAG";
@@ -95,8 +99,12 @@ const HEADER_BYTES_MAX: usize = 4096;
 impl Selection {
     /// Compiles the rules; pattern files are read now. Usage faults name the flag or line.
     pub fn new(options: &SelectionOptions) -> Result<Self> {
-        let mut selection =
-            Self { larger_than: options.larger_than, one_file_system: options.one_file_system, ..Self::default() };
+        let mut selection = Self {
+            larger_than: options.larger_than,
+            one_file_system: options.one_file_system,
+            ages: options.ages.clone(),
+            ..Self::default()
+        };
         for (given, files, fold) in
             [(&options.exclude, &options.exclude_files, false), (&options.iexclude, &options.iexclude_files, true)]
         {
@@ -173,6 +181,12 @@ impl Selection {
     fn too_large(&self, is_dir: bool, size: u64) -> Option<String> {
         let most = self.larger_than.filter(|most| !is_dir && size > *most)?;
         Some(format!("larger than {most} bytes (--exclude-larger-than)"))
+    }
+
+    /// The rule that leaves out something by its age. Asked after the others, which look at the path.
+    #[must_use]
+    pub fn left_out_by_age(&self, stat: &Stat) -> Option<&AgeRule> {
+        self.ages.iter().find(|rule| stat.kind != Kind::Dir && rule.leaves_out(stat.mtime))
     }
 
     /// Why everything in a directory (whose sorted names these are) is left out, but for names that [`Selection::is_tag`]

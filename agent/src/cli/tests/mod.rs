@@ -225,7 +225,9 @@ fn options_of_backup_reach_the_engine() {
         "path: [47, 104, 111, 109, 101, 47, 97, 110, 97, 47, 100, 111, 99, 115, 47]",
         "host: \"other\", exclude: [\"*.o\"], iexclude: [\"*.JPG\"], exclude_file: [\"/home/ana/ex\"], exclude_caches: true, \
          if_present: [\".no\"], larger_than: Some(4194304), one_file_system: true",
-        "dry_run: true, accept_deletions: true, guard_share_permille: 500, guard_min: 100, list_items: false",
+        "dry_run: true, accept_deletions: true, guard_share_permille: 500, guard_min: 100, \
+         protect_missing_ms: 1209600000, configured: false, delete_redundant_after_ms: 172800000, \
+         hooks: Hooks { before: None, after: None, on_failure: None }, hook_timeout_ms: 3600000, list_items: false",
     ] {
         assert!(shown.seen.contains(&part.replace("         ", "")), "{part}\n{}", shown.seen);
     }

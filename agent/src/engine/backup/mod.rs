@@ -24,6 +24,7 @@ pub mod pass;
 pub mod prepare;
 pub mod publish;
 pub mod read;
+pub mod redundant;
 pub mod scan;
 pub mod seal;
 pub mod ship;
@@ -54,10 +55,12 @@ use source_run::SourceRun;
 
 /// Makes a version. See the module.
 pub fn backup(run: &Run, job: BackupJob) -> Result<BackupSummary> {
-    let made = first_vault(run, &job)?;
-    let mut summary = backup_over(run, Arc::new(Connector::new(run)?), job, Pace::default())?;
-    summary.made = made;
-    Ok(summary)
+    crate::engine::hooks::around(run, job, |job| {
+        let made = first_vault(run, &job)?;
+        let mut summary = backup_over(run, Arc::new(Connector::new(run)?), job, Pace::default())?;
+        summary.made = made;
+        Ok(summary)
+    })
 }
 
 /// The same into a vault that is there, on this connector.
@@ -157,7 +160,7 @@ impl<'a> Backup<'a> {
     fn passes(&self, link: &Uplink, prepared: Prepared) -> Result<BackupSummary> {
         let run = &self.account.run;
         run.watcher.event(&Event::Phase(Phase::Send));
-        let Prepared { mut sources, starts, missing, kept } = prepared;
+        let Prepared { mut sources, starts, missing, kept, dropped, configured } = prepared;
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
         let mut pass =
             Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
@@ -181,6 +184,8 @@ impl<'a> Backup<'a> {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
         let mut summary = counts.summary();
+        summary.files_removed += dropped.iter().map(|root| root.files).sum::<u64>();
+        summary.dirs_removed += dropped.iter().map(|root| root.dirs).sum::<u64>();
         summary.sources_missing = missing + unread as u64;
         let keeping =
             |at: usize, source: &SourceRun| guarded.contains(&at) || source.kept_files.load(Ordering::Relaxed) > 0;
@@ -192,8 +197,18 @@ impl<'a> Backup<'a> {
         let (mut rounds, mut again, mut holes) = (0, 0, false);
         let committed = loop {
             run.profile.phase(profile::Phase::Commit);
-            match publish::version(self.account, link, device, &self.base, &sources, &kept, &self.job, &summary, holes)?
-            {
+            let others = (&*kept, &*dropped);
+            match publish::version(
+                self.account,
+                link,
+                device,
+                &self.base,
+                &sources,
+                others,
+                &self.job,
+                &summary,
+                holes,
+            )? {
                 publish::Published::Committed(link) => break link,
                 publish::Published::Lacking(Outcome::Lacking { chunks, nodes }) => {
                     // What is below a node that is lacking shows when it is there again.
@@ -223,6 +238,9 @@ impl<'a> Backup<'a> {
                     state.set_own(source.id, root.id, committed.link().sequence);
                 }
             }
+            if let Some(configured) = configured {
+                state.configured = configured;
+            }
         })?;
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
@@ -249,17 +267,24 @@ impl<'a> Backup<'a> {
         let mut guarded = Vec::new();
         for (at, source) in sources.iter().enumerate() {
             let (lost, had) = scan::losses(source);
-            let emptied = had > 0 && lost >= had && source.entry().is_some_and(|entry| entry.totals().files == 0);
+            let kept = source.kept_files.load(Ordering::Relaxed);
+            let only_kept = source.entry().is_some_and(|entry| entry.totals().files == kept);
+            let emptied = lost > 0 && lost >= had && only_kept;
             let unmounted = source.before.as_ref().is_some_and(|b| b.was_mount_point) && !source.mount.is_mount_root;
             let share = lost.saturating_mul(1000) > had.saturating_mul(self.job.guard_share_permille.into());
-            let kept = source.kept_files.load(Ordering::Relaxed);
             let path = crate::name::for_terminal(&source.job.path);
+            let expired = source.expired_files.load(Ordering::Relaxed);
+            if expired > 0 {
+                self.account.run.watcher.event(&Event::Note(&format!(
+                    "{expired} files of {path} were missing for as long as `protect_missing` says; they are recorded as removed"
+                )));
+            }
             let told = if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
                 guarded.push(at);
                 let what = if unmounted { " (it was a mount point and is none now)" } else { "" };
                 format!("{lost} of {had} files of {path} are gone{what}; they are kept")
             } else if kept > 0 {
-                format!("{kept} of {had} files of {path} are still missing; they are kept")
+                format!("{kept} files of {path} are still missing; they are kept")
             } else {
                 continue;
             };

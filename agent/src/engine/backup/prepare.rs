@@ -8,7 +8,8 @@ use store::chain::{LinkKind, SourceRoot, is_plain_path};
 use store::id::SourceId;
 use store::tree::{Node, NodeSource, What};
 
-use super::source_run::{Before, SourceRun};
+use super::redundant;
+use super::source_run::{Before, Deletions, SourceRun};
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::{BackupJob, SourceJob, StdinJob};
@@ -42,6 +43,11 @@ impl Base {
         Ok(Self { newest })
     }
 
+    /// Every source that the newest link has.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceRoot> {
+        self.newest.values()
+    }
+
     /// What the newest link says of a source.
     pub fn source(&self, id: SourceId) -> Option<&SourceRoot> {
         self.newest.get(&id)
@@ -68,6 +74,10 @@ pub struct Prepared {
     pub missing: u64,
     /// Sources that are not there but were: their old roots stand for them.
     pub kept: Vec<SourceRoot>,
+    /// Sources that are not in the new version any more.
+    pub dropped: Vec<SourceRoot>,
+    /// For the state, once the version stands: see [`redundant`].
+    pub configured: Option<std::collections::BTreeMap<String, i64>>,
 }
 
 impl Prepared {
@@ -79,15 +89,27 @@ impl Prepared {
         stdin: Option<StdinJob>,
         nodes: &NodeCache,
     ) -> Result<Self> {
-        let mut prepared = Self { sources: Vec::new(), starts: Vec::new(), missing: 0, kept: Vec::new() };
+        let mut prepared = Self {
+            sources: Vec::new(),
+            starts: Vec::new(),
+            missing: 0,
+            kept: Vec::new(),
+            dropped: Vec::new(),
+            configured: None,
+        };
         for source in &job.sources {
             prepared.add(account, base, job, source, nodes)?;
         }
         if let Some(stdin) = stdin {
             prepared.add_stdin(account, base, stdin, nodes)?;
         }
-        if prepared.sources.is_empty() && prepared.kept.is_empty() {
+        if prepared.sources.is_empty() && prepared.kept.is_empty() && prepared.dropped.is_empty() {
             return Err(nothing_there(job));
+        }
+        if job.configured {
+            let (configured, dropped) = redundant::look(account, base, job);
+            prepared.configured = Some(configured);
+            prepared.dropped.extend(dropped);
         }
         Ok(prepared)
     }
@@ -102,12 +124,17 @@ impl Prepared {
     ) -> Result<()> {
         let mut source = source.clone();
         let follow = source.path.len() > 1 && source.path.ends_with(b"/");
-        while source.path.len() > 1 && source.path.ends_with(b"/") {
-            source.path.pop();
-        }
+        source.path = source.bare_path().to_vec();
         let id = account.keys.source_id(&source.host, &source.path);
-        if self.sources.iter().any(|other| other.id == id) || self.kept.iter().any(|other| other.id == id) {
+        if self.sources.iter().any(|other| other.id == id)
+            || self.kept.iter().chain(&self.dropped).any(|other| other.id == id)
+        {
             // Named twice; once is enough.
+            return Ok(());
+        }
+        if source.skip {
+            // What the version before has of it stands.
+            self.missing += 1;
             return Ok(());
         }
         let start = match start(&source.path, follow) {
@@ -126,7 +153,8 @@ impl Prepared {
         }
         let selection = selection(&source)?;
         let before = before(account, base, id, &source.path, nodes)?;
-        self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow, job.accept_deletions)));
+        let deletions = deletions(account, job, &source);
+        self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow, deletions)));
         self.starts.push(start);
         Ok(())
     }
@@ -145,7 +173,13 @@ impl Prepared {
         let watcher = &account.run.watcher;
         let gone = error.kind() == std::io::ErrorKind::NotFound;
         match base.source(id) {
-            Some(root) if gone && !job.accept_deletions => {
+            Some(root) if gone => {
+                let since_ms = *root.clone().missing_since.get_or_insert(account.run.clock.now_ms());
+                if deletions(account, job, source).due(since_ms) {
+                    watcher.event(&Event::Note(&format!("{shown} is gone, and now recorded as removed")));
+                    self.dropped.push(root.clone());
+                    return Ok(());
+                }
                 watcher.event(&Event::Warning(
                     &Fault::new(Code::GuardMassDeletion, format!("{shown} is gone; what was stored of it is kept"))
                         .because(error)
@@ -153,15 +187,15 @@ impl Prepared {
                         .path(source.path.clone()),
                 ));
                 let mut root = root.clone();
-                root.missing_since.get_or_insert(account.run.clock.now_ms());
+                root.missing_since = Some(since_ms);
                 self.kept.push(root);
             }
-            Some(root) if !gone => {
+            Some(root) => {
                 watcher.event(&Event::Warning(&unreadable(&shown, source, error)));
                 self.missing += 1;
                 self.kept.push(root.clone());
             }
-            _ => {
+            None => {
                 let fault = if gone {
                     Fault::new(Code::SourceNone, format!("{shown} is not there")).because(error).hint("check the path")
                 } else {
@@ -180,24 +214,23 @@ impl Prepared {
             return Err(Fault::new(Code::Usage, format!("{shown} cannot be the path of a file"))
                 .hint("give another one: --stdin-filename PATH"));
         }
-        let source = SourceJob {
-            path: stdin.path.clone(),
-            host: stdin.host.clone(),
-            exclude: Vec::new(),
-            iexclude: Vec::new(),
-            exclude_file: Vec::new(),
-            exclude_caches: false,
-            if_present: Vec::new(),
-            larger_than: None,
-            one_file_system: false,
-        };
+        let source = SourceJob { path: stdin.path.clone(), host: stdin.host.clone(), ..SourceJob::default() };
         let id = account.keys.source_id(&source.host, &source.path);
         let before = before(account, base, id, &source.path, nodes)?;
-        let run = SourceRun::new(id, source, Selection::default(), unknown_mount(), before, false, false);
+        let run =
+            SourceRun::new(id, source, Selection::default(), unknown_mount(), before, false, Deletions::default());
         self.sources.push(Arc::new(run));
         self.starts.push(Start::Stdin(stdin));
         Ok(())
     }
+}
+
+/// When what is missing of a source goes. By the clock that is behind, of this machine's and the server's: one that
+/// jumped ahead ends nothing.
+fn deletions(account: &Account, job: &BackupJob, source: &SourceJob) -> Deletions {
+    let after_ms = source.protect_missing_ms.unwrap_or(job.protect_missing_ms);
+    let missing_by_ms = redundant::moment_before(account, after_ms);
+    Deletions { accepted: job.accept_deletions, missing_by_ms }
 }
 
 /// None of the sources exists, or ever did.
@@ -278,6 +311,7 @@ fn selection(source: &SourceJob) -> Result<Selection> {
         exclude_if_present: source.if_present.iter().map(|name| name.clone().into_bytes()).collect(),
         larger_than: source.larger_than,
         one_file_system: source.one_file_system,
+        ages: source.ages.clone(),
     })
 }
 

@@ -23,8 +23,8 @@ pub enum Published {
     Lacking(Outcome),
 }
 
-/// Commits a version: the roots of this run, and those of all other sources taken over from the newest version. With
-/// `holes`, what the vault is known to have lost keeps it from nothing.
+/// Commits a version: the roots of this run, and those of all other sources taken over from the newest version, but for
+/// `dropped`. With `holes`, what the vault is known to have lost keeps it from nothing.
 #[expect(clippy::too_many_arguments, reason = "everything that a version is made of")]
 pub fn version(
     account: &Account,
@@ -32,7 +32,7 @@ pub fn version(
     device: &DeviceKey,
     base: &Base,
     sources: &[Arc<SourceRun>],
-    kept: &[SourceRoot],
+    (kept, dropped): (&[SourceRoot], &[SourceRoot]),
     job: &BackupJob,
     summary: &BackupSummary,
     holes: bool,
@@ -47,7 +47,7 @@ pub fn version(
         .filter_map(|source| Some(root_of(source, &source.root()?, &source.entry()?)))
         .chain(kept.iter().cloned())
         .collect();
-    commit(account, link, device, base, LinkKind::Version, &roots, (&job.tags, counts), holes)
+    commit(account, link, device, base, LinkKind::Version, (&roots, dropped), (&job.tags, counts), holes)
 }
 
 /// Commits a partial version of roots as far as they are done.
@@ -60,7 +60,7 @@ pub fn partial(
     holes: bool,
 ) -> Result<Published> {
     let roots: Vec<SourceRoot> = roots.iter().map(|(source, built, entry)| root_of(source, built, entry)).collect();
-    commit(account, link, device, base, LinkKind::Partial, &roots, (&[], [0; 6]), holes)
+    commit(account, link, device, base, LinkKind::Partial, (&roots, &[]), (&[], [0; 6]), holes)
 }
 
 fn root_of(source: &SourceRun, built: &Built, entry: &Entry) -> SourceRoot {
@@ -89,7 +89,7 @@ fn commit(
     device: &DeviceKey,
     base: &Base,
     kind: LinkKind,
-    roots: &[SourceRoot],
+    (roots, dropped): (&[SourceRoot], &[SourceRoot]),
     (tags, counts): (&[String], [u64; 6]),
     holes: bool,
 ) -> Result<Published> {
@@ -100,7 +100,12 @@ fn commit(
         let mut root_changed = false;
         let mut sources: Vec<SourceRoot> = Vec::new();
         for old in before.sources.iter().filter(|old| roots.iter().all(|root| root.id != old.id)) {
-            sources.push(old.clone());
+            // What another client has stored of it since then stays.
+            if dropped.iter().any(|gone| (gone.id, gone.root) == (old.id, old.root)) {
+                root_changed = true;
+            } else {
+                sources.push(old.clone());
+            }
         }
         for root in roots {
             let old = before.sources.iter().find(|old| old.id == root.id);

@@ -25,7 +25,7 @@ use crate::event::{Action, Event};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::{Wait, did};
-use crate::source::{Dir, Stat, Verdict, capture, capture_dir, verdict_on};
+use crate::source::{Age, Dir, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 const SLICE: usize = 4_096;
@@ -369,19 +369,46 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// A name of the version before that is not there any more.
     fn gone(&mut self, listing: &Listing<'_>, mut entry: Entry) -> Result<()> {
         let totals = entry.totals();
-        if let (Some(Mark::Missing(_)), false) = (entry.mark, listing.source.accepts_deletions) {
-            // Kept before, and nobody has said yet that it may go.
-            listing.source.count_kept(totals.files);
-            return listing.frame.push_ready(self.flow, Box::new(entry), true);
+        if let Some(Mark::Missing(since)) = entry.mark {
+            let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
+            if !listing.source.deletions.due(since_ms) {
+                // Kept before, and neither has anybody said that it may go nor is its time over.
+                listing.source.count_kept(totals.files);
+                return listing.frame.push_ready(self.flow, Box::new(entry), true);
+            }
+            listing.source.count_expired(totals.files);
+        } else {
+            listing.source.count_removed(totals.files);
+            if let Some(since) = listing.source.keep_missing {
+                entry.mark = Some(Mark::Missing(since));
+                return listing.frame.push_ready(self.flow, Box::new(entry), false);
+            }
         }
-        listing.source.count_removed(totals.files);
-        if let Some(since) = listing.source.keep_missing {
-            entry.mark = Some(Mark::Missing(since));
-            return listing.frame.push_ready(self.flow, Box::new(entry), false);
-        }
-        self.flow.counts.removed(&entry);
-        self.flow.item(Action::Removed, || listing.path.join(&entry.name), totals.bytes, None);
+        self.removed(listing, &entry)
+    }
+
+    /// Something of the version before is not in the new one.
+    fn removed(&self, listing: &Listing<'_>, entry: &Entry) -> Result<()> {
+        self.flow.counts.removed(entry);
+        self.flow.item(Action::Removed, || listing.path.join(&entry.name), entry.totals().bytes, None);
         listing.frame.set_dirty(self.flow)
+    }
+
+    /// What is left out by its age. What is too young stays as the version before has it; what became too old goes, which
+    /// is no loss that the guard asks about.
+    fn aged(&mut self, listing: &Listing<'_>, old: Option<Entry>, age: Age) -> Result<()> {
+        match old {
+            None => Ok(()),
+            Some(mut old) if age == Age::Min => {
+                // It is there, whatever it was before.
+                let marked = old.mark.take_if(|mark| matches!(mark, Mark::Missing(_))).is_some();
+                listing.frame.push_ready(self.flow, Box::new(old), !marked)
+            }
+            Some(old) => {
+                listing.source.count_aged(old.totals().files);
+                self.removed(listing, &old)
+            }
+        }
     }
 
     /// One name: left out, taken over, to be read, or a directory to be scanned.
@@ -403,6 +430,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 Some(old) => self.gone(listing, old),
                 None => Ok(()),
             };
+        }
+        if let Some(rule) = listing.source.selection.left_out_by_age(&stat) {
+            self.flow.counts.files_excluded.add(1);
+            self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule.told()));
+            return self.aged(listing, old, rule.age);
         }
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
@@ -583,8 +615,11 @@ fn same_metadata(before: &Entry, now: &Entry) -> bool {
         && before.facts == now.facts
 }
 
-/// Files of the version before that a source has lost, and how many it had.
+/// Files of the version before that a source has lost, and how many it had without those that were missing before
+/// and those that became too old.
 pub fn losses(source: &SourceRun) -> (u64, u64) {
     let had = source.before.as_ref().map_or(0, |before| before.totals.files);
-    (source.removed_files.load(Ordering::Relaxed), had)
+    let others = [&source.kept_files, &source.expired_files, &source.aged_files];
+    let others: u64 = others.iter().map(|files| files.load(Ordering::Relaxed)).sum();
+    (source.removed_files.load(Ordering::Relaxed), had.saturating_sub(others))
 }

@@ -33,6 +33,22 @@ pub struct Before {
     pub trusted: bool,
 }
 
+/// When what is gone is recorded as deleted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Deletions {
+    /// At once: a person said so.
+    pub accepted: bool,
+    /// What has been missing since this moment, milliseconds since 1970, or since an earlier one; `None`: never by itself.
+    pub missing_by_ms: Option<i64>,
+}
+
+impl Deletions {
+    /// Whether what is missing since then, milliseconds since 1970, goes now.
+    pub fn due(&self, since_ms: i64) -> bool {
+        self.accepted || self.missing_by_ms.is_some_and(|by| since_ms <= by)
+    }
+}
+
 /// One source in one run.
 pub struct SourceRun {
     /// Its id.
@@ -47,12 +63,16 @@ pub struct SourceRun {
     pub before: Option<Before>,
     /// Keep what is gone, marked as missing since now (second pass of the guard), seconds since 1970.
     pub keep_missing: Option<u64>,
-    /// What was kept as missing before may go now.
-    pub accepts_deletions: bool,
+    /// When what was kept as missing before goes.
+    pub deletions: Deletions,
     /// Files of the version before that are gone.
     pub removed_files: AtomicU64,
     /// Files that had been kept as missing and are kept further.
     pub kept_files: AtomicU64,
+    /// Files that had been kept as missing and go now.
+    pub expired_files: AtomicU64,
+    /// Files of the version before that are there and have become too old.
+    pub aged_files: AtomicU64,
     /// The last component of its path was followed.
     pub follow: bool,
     done: Mutex<Progress>,
@@ -78,7 +98,7 @@ impl SourceRun {
         mount: MountFacts,
         before: Option<Before>,
         follow: bool,
-        accepts_deletions: bool,
+        deletions: Deletions,
     ) -> Self {
         Self {
             id,
@@ -87,9 +107,11 @@ impl SourceRun {
             mount,
             before,
             keep_missing: None,
-            accepts_deletions,
+            deletions,
             removed_files: AtomicU64::new(0),
             kept_files: AtomicU64::new(0),
+            expired_files: AtomicU64::new(0),
+            aged_files: AtomicU64::new(0),
             follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -105,9 +127,11 @@ impl SourceRun {
             mount: self.mount.clone(),
             before: self.before.clone(),
             keep_missing,
-            accepts_deletions: self.accepts_deletions,
+            deletions: self.deletions,
             removed_files: AtomicU64::new(0),
             kept_files: AtomicU64::new(0),
+            expired_files: AtomicU64::new(0),
+            aged_files: AtomicU64::new(0),
             follow: self.follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -192,6 +216,16 @@ impl SourceRun {
     /// Counts files that had been kept as missing and are kept further.
     pub fn count_kept(&self, files: u64) {
         self.kept_files.fetch_add(files, Ordering::Relaxed);
+    }
+
+    /// Counts files that had been kept as missing and go now.
+    pub fn count_expired(&self, files: u64) {
+        self.expired_files.fetch_add(files, Ordering::Relaxed);
+    }
+
+    /// Counts files that have become too old.
+    pub fn count_aged(&self, files: u64) {
+        self.aged_files.fetch_add(files, Ordering::Relaxed);
     }
 
     /// Counts files that are gone.

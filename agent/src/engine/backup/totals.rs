@@ -74,8 +74,9 @@ fn below(flow: &Flow<'_>, source: &SourceRun, top: Dir) -> (u64, u64) {
         for name in names {
             let Ok(stat) = dir.stat(&name) else { continue };
             let is_dir = stat.kind == Kind::Dir;
-            let left_out = !source.selection.is_empty()
-                && source.selection.decide_here(&path.join(&name), is_dir, stat.size).is_some();
+            let left_out = source.selection.left_out_by_age(&stat).is_some()
+                || !source.selection.is_empty()
+                    && source.selection.decide_here(&path.join(&name), is_dir, stat.size).is_some();
             match (left_out, is_dir) {
                 (true, _) => {}
                 (false, true) if source.leaves_other_file_system(&stat) => {}

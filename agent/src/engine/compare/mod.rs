@@ -256,7 +256,10 @@ impl<'o> Comparer<'_, 'o> {
 
     fn is_left_out(&self, path: &[u8], stat: &Stat) -> bool {
         let of = |(source, _): &&(Vec<u8>, Selection)| holds(source, path);
-        self.rules.iter().filter(of).any(|(_, rules)| rules.decide(path, stat.kind == Kind::Dir, stat.size).is_some())
+        let leaves = |rules: &Selection| {
+            rules.decide(path, stat.kind == Kind::Dir, stat.size).is_some() || rules.left_out_by_age(stat).is_some()
+        };
+        self.rules.iter().filter(of).any(|(_, rules)| leaves(rules))
     }
 
     /// Times of directories change with every name in them: those names are told.

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::fault::Exit;
+use crate::source::AgeRule;
+
 /// Make what is missing. The account's name is that of [`Where::account`](super::Where::account), else
 /// [`Run::host`](super::Run::host).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,12 +56,23 @@ pub struct BackupJob {
     pub guard_share_permille: u32,
     /// Number of files that may always go (config `guard_min`).
     pub guard_min: u64,
+    /// So long what is missing is kept, milliseconds; 0 for ever (config `protect_missing`).
+    pub protect_missing_ms: u64,
+    /// The sources are all those of the configuration, under their own names.
+    pub configured: bool,
+    /// So long a source that the configuration names no more is kept, milliseconds; 0 for ever (config
+    /// `delete_redundant_after`).
+    pub delete_redundant_after_ms: u64,
+    /// Commands around the run.
+    pub hooks: Hooks,
+    /// So long each command may run, milliseconds.
+    pub hook_timeout_ms: u64,
     /// Tell each file that is added, changed, removed or excluded as [`Event::Item`](crate::event::Event::Item).
     pub list_items: bool,
 }
 
 /// One source and its rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceJob {
     /// Absolute. A trailing `/` follows a symlink.
     pub path: Vec<u8>,
@@ -78,6 +92,42 @@ pub struct SourceJob {
     pub larger_than: Option<u64>,
     /// Stay on the file system of the source.
     pub one_file_system: bool,
+    /// Leave out by age.
+    pub ages: Vec<AgeRule>,
+    /// What counts for this source instead of [`BackupJob::protect_missing_ms`].
+    pub protect_missing_ms: Option<u64>,
+    /// Commands around this source.
+    pub hooks: Hooks,
+    /// Its `before` failed: it is left as it is.
+    pub skip: bool,
+}
+
+/// Commands around a run or a source; their words as a shell splits them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// First of all; when it fails, nothing is done.
+    pub before: Option<String>,
+    /// Last of all, whatever became of the rest.
+    pub after: Option<String>,
+    /// Before `after`, when the exit status is another than 0.
+    pub on_failure: Option<String>,
+}
+
+impl Hooks {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl SourceJob {
+    /// Its path without slashes at the end: what its id is made of.
+    #[must_use]
+    pub fn bare_path(&self) -> &[u8] {
+        let end = self.path.iter().rposition(|byte| *byte != b'/').map_or(1, |last| last + 1);
+        self.path.get(..end).unwrap_or(&self.path)
+    }
 }
 
 /// Standard input as one file.
@@ -167,6 +217,20 @@ pub struct BackupSummary {
     /// The automatic first backup made these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made: Option<Made>,
+}
+
+impl BackupSummary {
+    /// The exit class of a run that came to this.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.sources_guarded > 0 {
+            Exit::Refused
+        } else if self.errors > 0 || self.sources_missing > 0 || self.with_holes {
+            Exit::Partial
+        } else {
+            Exit::Ok
+        }
+    }
 }
 
 /// What changed, in numbers of files.

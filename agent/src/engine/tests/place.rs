@@ -202,17 +202,7 @@ pub(super) fn job<P: AsRef<Path>>(sources: impl IntoIterator<Item = P>) -> Backu
 }
 
 pub(super) fn source(path: &Path) -> SourceJob {
-    SourceJob {
-        path: path.as_os_str().as_bytes().to_vec(),
-        host: "ana".into(),
-        exclude: Vec::new(),
-        iexclude: Vec::new(),
-        exclude_file: Vec::new(),
-        exclude_caches: false,
-        if_present: Vec::new(),
-        larger_than: None,
-        one_file_system: false,
-    }
+    SourceJob { path: path.as_os_str().as_bytes().to_vec(), host: "ana".into(), ..SourceJob::default() }
 }
 
 /// Bytes that do not compress, of this seed.
