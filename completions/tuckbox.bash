@@ -27,6 +27,7 @@ _tuckbox() {
     rollback) options='--to --dry-run --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
     delete) options='--dry-run --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
     check) options='--read-data --sample --full --pin --accept-history --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    repair) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
     forget) options='--undo --reason --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
     pin) options='--undo --for --reason --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
     housekeep) options='--dry-run --budget --budget-bytes --vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --preset --keep-within --keep-tag --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-yearly' ;;
@@ -51,7 +52,7 @@ _tuckbox() {
         return
     fi
     if [[ -z $verb && ${COMP_WORDS[COMP_CWORD - 1]} != @(--vault|--account|--key|--password-file|--password-command|--ssh|--remote-program|--format|--color|--profile|--exclude|--iexclude|--exclude-file|--exclude-if-present|--exclude-larger-than|--files-from|--stdin-filename|--tag|--host|--at|--kind|--size|--newer|--older|--to|--include|--overwrite|--deleted-since|--output|--with|--sample|--pin|--accept-history|--reason|--for|--budget|--budget-bytes|--source|--command|--role) && $cur != = ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'init backup versions ls find history restore dump diff compare undelete rollback delete check forget pin housekeep key account group config doctor explain which why shell query schema completions man serve version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'init backup versions ls find history restore dump diff compare undelete rollback delete check repair forget pin housekeep key account group config doctor explain which why shell query schema completions man serve version' -- "$cur")
         return
     fi
     # Paths in versions, versions, accounts, words: what the program knows, in the quotes that are open.

@@ -47,11 +47,11 @@ fn ids(versions: &Outcome) -> Vec<String> {
     versions.records("version").iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A machine with a version of day 1 that has 3 MiB more than that of day 2.
+/// A machine with a version of day 1 that has 8 MiB more than that of day 2.
 fn two_versions() -> (World, String, String) {
     let world = world().ready();
     tree::small(world.path("docs"));
-    fs::write(world.path("docs/film"), noise(1, 3 << 20)).unwrap();
+    fs::write(world.path("docs/film"), noise(1, 8 << 20)).unwrap();
     let first = back_up(&world, 1);
     fs::remove_file(world.path("docs/film")).unwrap();
     let second = back_up(&world, 2);

@@ -74,7 +74,7 @@ fn tab_completes_verbs_options_and_paths_of_the_version() {
     let world = ready();
     let terminal = shell(&world);
     terminal.shows("2 versions");
-    terminal.keys("re").keys(TAB);
+    terminal.keys("res").keys(TAB);
     line_is(&terminal, "restore ");
     terminal.keys("--").keys(TAB).shows("--overwrite").shows("Remove what is in restored directories");
     terminal.keys("ov").keys(TAB);

@@ -174,10 +174,18 @@ impl Client {
         }
         let maker = Maker { domain: running.account.domain, account: running.account.id };
         let (chunks, nodes) = lacking(domain, job)?;
+        // What a stripe was given may be lost with it.
+        let mut excused = BTreeSet::new();
         let mut records = maker.boxes(&mut self.dice, &chunks, self.large);
         records.extend(maker.groups(&mut self.dice, &nodes));
-        if let Some(step) = self.send(world, session, job, records)? {
+        if let Some(step) = self.send(world, session, job, records, &mut excused)? {
             return Ok(step);
+        }
+        if self.dice.one_in(6) {
+            // A slow one, which others overtake.
+            for _ in 0..self.dice.below(800) {
+                world.baton.stop(true);
+            }
         }
         for _ in 0..ROUNDS {
             let (link, body) = match job.pending.take() {
@@ -185,7 +193,7 @@ impl Client {
                 None => self.next_link(world, running, &maker, job)?,
             };
             let roots = chain::clear_sources(&body)?.into_iter().map(|(source, root, _)| (source, root)).collect();
-            world.submit(&link, roots);
+            world.submit(&link, &body, roots);
             job.pending = Some((link.clone(), body.clone()));
             match self.dice.below(24) {
                 0 => return Ok(Step::Hung(Box::new(Sent { records: Vec::new(), commit: Some((link, body)) }))),
@@ -214,6 +222,7 @@ impl Client {
                 }
                 Outcome::Lacking { chunks, nodes } => {
                     world.story().tally.lacking += 1;
+                    self.judge_lacking(world, job, &chunks, &nodes, &excused);
                     let wanted: BTreeSet<NodeId> = nodes.into_iter().collect();
                     let mut seen = BTreeSet::new();
                     let again = job.nodes.iter().filter(|(id, _)| wanted.contains(id) && seen.insert(*id));
@@ -221,11 +230,15 @@ impl Client {
                     let mut records = maker.boxes(&mut self.dice, &chunks, false);
                     records.extend(maker.groups(&mut self.dice, &again));
                     if records.is_empty() {
-                        // It wants what another source has, which this client cannot send.
-                        world.violated("a root of another source lacks");
-                        return Ok(Step::Done);
+                        // It wants what another source has, which this client cannot send: of a version that went.
+                        if !world.story().kept_house {
+                            world.violated("a root of another source lacks");
+                            return Ok(Step::Done);
+                        }
+                        job.pending = None;
+                        continue;
                     }
-                    if let Some(step) = self.send(world, session, job, records)? {
+                    if let Some(step) = self.send(world, session, job, records, &mut excused)? {
                         return Ok(step);
                     }
                 }
@@ -237,6 +250,31 @@ impl Client {
         Ok(Step::Cut)
     }
 
+    /// What a live session was told to be there, or has put, never lacks in its commit.
+    fn judge_lacking(
+        &self,
+        world: &World,
+        job: &Job,
+        chunks: &[ChunkId],
+        nodes: &[NodeId],
+        excused: &BTreeSet<[u8; 32]>,
+    ) {
+        if world.calls_fail() {
+            return;
+        }
+        let chunks: BTreeSet<[u8; 32]> = chunks.iter().map(|id| *id.bytes()).collect();
+        let nodes: BTreeSet<[u8; 32]> = nodes.iter().map(|id| *id.bytes()).collect();
+        let lacks = job.nodes.iter().find_map(|(id, refs)| {
+            let chunk =
+                refs.chunks.iter().map(|id| *id.bytes()).find(|id| chunks.contains(id) && !excused.contains(id));
+            let node = Some(*id.bytes()).filter(|id| nodes.contains(id) && !excused.contains(id));
+            chunk.map(|_| "a chunk").or(node.map(|_| "a node"))
+        });
+        if let Some(what) = lacks {
+            world.violated(format!("{what} lacks in a commit, and the session was told that it is there, or put it"));
+        }
+    }
+
     /// Puts records, some of them through a stripe.
     fn send(
         &mut self,
@@ -244,6 +282,7 @@ impl Client {
         session: &mut Session,
         job: &mut Job,
         records: Vec<Record>,
+        excused: &mut BTreeSet<[u8; 32]>,
     ) -> Result<Option<Step>> {
         let mut stripe = None;
         let mut stripes_process = None;
@@ -257,7 +296,10 @@ impl Client {
         for at in 0..records.len() {
             let record = &records[at];
             match (&mut stripe, self.dice.one_in(2)) {
-                (Some(stripe), true) => stripe.put(record)?,
+                (Some(stripe), true) => {
+                    excused.extend(ids(record)?);
+                    stripe.put(record)?;
+                }
                 _ => {
                     session.put(record)?;
                     sent.push(at);
@@ -306,8 +348,14 @@ impl Client {
             if link.link().sequence >= sequence || !link.link().kind.is_version() {
                 continue;
             }
-            let body = domain.body(account, link.link().body)?;
-            let body = body.ok_or_else(|| Error::damaged("body", "it is not there"))?;
+            let Some(body) = domain.body(account, link.link().body)? else {
+                // It was not kept; of the newest version that cannot be, unless it is so no more.
+                let is_newest = domain.head(account)?.map(|now| now.sequence) == head.map(|then| then.sequence);
+                if link.link().kind == LinkKind::Version && is_newest && !running.disk.is_dead() {
+                    world.violated("the body of the newest version is not there");
+                }
+                continue;
+            };
             for (source, root, introduced) in chain::clear_sources(&Record::decode(&body)?)? {
                 sources.insert(source, (root, introduced));
             }
@@ -352,6 +400,15 @@ fn lacking(domain: &Domain, job: &Job) -> Result<(Vec<ChunkId>, Nodes)> {
     let chunks: Vec<ChunkId> = chunks.into_iter().collect();
     let answers = domain.lacking_chunks(&chunks)?;
     Ok((chunks.into_iter().zip(answers).filter(|(_, lacks)| *lacks).map(|(id, _)| id).collect(), nodes))
+}
+
+/// The chunks or nodes of a record.
+fn ids(record: &Record) -> Result<Vec<[u8; 32]>> {
+    Ok(if record.header.kind == RecordKind::Box {
+        record.chunk_ids()?.iter().map(|id| *id.bytes()).collect()
+    } else {
+        record.nodes()?.iter().map(|(id, _)| *id.bytes()).collect()
+    })
 }
 
 /// Errors that may come of what befell the process; others must not be.

@@ -1,19 +1,23 @@
 //! What must always hold: read by others while clients are at work, and looked at closely when all is still.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use store::chain::{self, ReceivedLink, Verifier};
+use store::chain::{self, LinkKind, ReceivedLink, Verifier};
 use store::door::{Disk, PathKind};
 use store::id::{ChunkId, NodeId};
 use store::record::{Record, RecordKind};
-use store::vault::{Access, CheckEvent, CheckWhat, Severity, Summary};
+use store::vault::{Access, CheckEvent, CheckWhat, Domain, Finding, Severity, Summary};
 use store::{Error, Result};
 
 use crate::client::judge_error;
+use crate::house;
 use crate::tree::is_genuine;
 use crate::world::{KEYS, Running, World};
+
+/// How often what has moved is asked for again.
+const READS: usize = 30;
 
 /// Somebody restores the newest version, and another one, while others are at work.
 pub fn restore(world: &Arc<World>, access: Access) {
@@ -75,21 +79,26 @@ fn judge_all(world: &Arc<World>) -> Result<()> {
     // A catalog that is made from nothing says the same.
     if let Some(scratch) = world.serve(Access::Read, true)? {
         let (ours, anew) = (running.domain.dump()?, scratch.domain.dump()?);
+        let (ours, anew) = match world.story().kept_house {
+            true => comparable(&ours, &anew),
+            false => (ours.into_iter().collect(), anew.into_iter().collect()),
+        };
         if ours != anew {
-            let only = |a: &[String], b: &[String]| {
-                let b: BTreeSet<&String> = b.iter().collect();
-                a.iter().find(|row| !b.contains(row)).cloned().unwrap_or_default()
-            };
+            let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).next().cloned().unwrap_or_default();
             let (here, there) = (only(&ours, &anew), only(&anew, &ours));
             world.violated(format!("a catalog made anew says something else: {here:?} for {there:?}"));
         }
         let again = look(world, &scratch, true)?;
-        if again != found {
+        let same = |a: &Summary| (a.packs, a.records, a.links, a.bodies, a.versions, a.damages);
+        // Of chunks and nodes it has those that were freed, too.
+        let differs = if world.story().kept_house { same(&again) != same(&found) } else { again != found };
+        if differs {
             world.violated(format!("a recount gives {again:?} for {found:?}"));
         }
     }
     for named in world.disk.list(&world.domain_path().join("staging"))? {
-        if named.kind == PathKind::Dir {
+        // That of housekeeping stays; its lock is in it, and what a dead one had begun is cleared by the next.
+        if named.kind == PathKind::Dir && named.name != "housekeeping" {
             let folder = world.domain_path().join("staging").join(&named.name);
             let inside = world.disk.list(&folder)?;
             let inside: Vec<_> =
@@ -100,17 +109,50 @@ fn judge_all(world: &Arc<World>) -> Result<()> {
     Ok(())
 }
 
+/// Two catalogs, without what the second cannot know once somebody has kept house: what the first has condemned is good
+/// in it, what the first has freed is there again, and what is complete was so under versions that have gone.
+fn comparable(ours: &[String], anew: &[String]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let words = |row: &str, at: usize| row.split(' ').skip(at).take(2).collect::<Vec<_>>().join(" ");
+    let is_place = |row: &&String| row.starts_with("place ");
+    let of = |end: &str, rows: &[String]| -> BTreeSet<String> {
+        rows.iter().filter(is_place).filter(|row| row.ends_with(end)).map(|row| words(row, 1)).collect()
+    };
+    let (condemned, freed) = (of(" 1", ours), of(" 3", ours));
+    // Nothing but what is freed is in them: their files may be gone already.
+    let used: BTreeSet<&str> = ours
+        .iter()
+        .filter(is_place)
+        .filter(|row| !row.ends_with(" 3"))
+        .filter_map(|row| row.split(' ').nth(1))
+        .collect();
+    let as_anew = |rows: &[String]| -> BTreeSet<String> {
+        let kept = rows.iter().filter_map(|row| {
+            let (all_but_last, _) = row.rsplit_once(' ')?;
+            match row.split(' ').next()? {
+                "pack" => used.contains(row.split(' ').nth(1)?).then(|| row.clone()),
+                "place" if freed.contains(&words(row, 1)) => None,
+                "place" if condemned.contains(&words(row, 1)) => Some(all_but_last.to_owned()),
+                "chunk" | "node" if freed.contains(&words(row, 2)) => None,
+                "node" => Some(all_but_last.to_owned()),
+                _ => Some(row.clone()),
+            }
+        });
+        kept.collect()
+    };
+    (as_anew(ours), as_anew(anew))
+}
+
 /// The chain is continuous, all of it was sent by somebody, and what was acknowledged is in it.
 fn chain(world: &Arc<World>, running: &Running) -> Result<()> {
     let links = running.domain.links(&running.account, 1, 10_000)?;
+    let links = links.iter().map(|link| ReceivedLink::decode(link)).collect::<Result<Vec<_>>>()?;
+    what_went(world, running, &links)?;
     let mut verifier = Verifier::new(running.account.id, KEYS.0.identity_public());
     let mut there = BTreeSet::new();
     for link in &links {
-        let link = ReceivedLink::decode(link)?;
         let body = running.domain.body(&running.account, link.link().body)?;
-        let body = body.ok_or_else(|| Error::damaged("chain", "a body is not there"))?;
-        let body = Record::decode(&body)?;
-        verifier.push(&link, Some(&body))?;
+        let body = body.map(|body| Record::decode(&body)).transpose()?;
+        verifier.push(link, body.as_ref())?;
         let submitted = world.story().submitted.get(&link.link_id()).cloned();
         match submitted {
             None => world.violated("a link is there that nobody sent"),
@@ -118,9 +160,11 @@ fn chain(world: &Arc<World>, running: &Running) -> Result<()> {
                 if submitted.acknowledged.is_some_and(|told| told.encode() != link.encode()) {
                     world.violated("a link has another receipt than its client was given");
                 }
-                if link.link().kind.is_version() {
+                if link.link().kind.is_version()
+                    && let Some(body) = &body
+                {
                     let roots: Vec<_> =
-                        chain::clear_sources(&body)?.into_iter().map(|(source, root, _)| (source, root)).collect();
+                        chain::clear_sources(body)?.into_iter().map(|(source, root, _)| (source, root)).collect();
                     if roots != submitted.roots {
                         world.violated("a version has other roots than were sent");
                     }
@@ -128,7 +172,7 @@ fn chain(world: &Arc<World>, running: &Running) -> Result<()> {
             }
         }
         there.insert(link.link_id());
-        read_back(world, running, &link)?;
+        read_back(world, running, link)?;
     }
     let mut lost = Vec::new();
     for (id, submitted) in &world.story().submitted {
@@ -142,18 +186,72 @@ fn chain(world: &Arc<World>, running: &Running) -> Result<()> {
     Ok(())
 }
 
-/// Every node and every chunk of a version is there and genuine.
+/// Bodies that are not there are of versions that were allowed to go, at some time; of those that say what is kept, all
+/// are there, and so is that of the newest version.
+fn what_went(world: &World, running: &Running, links: &[ReceivedLink]) -> Result<()> {
+    let (mut missing, mut newest) = (Vec::new(), None);
+    for link in links {
+        let is_there = running.domain.body(&running.account, link.link().body)?.is_some();
+        if link.link().kind == LinkKind::Version {
+            newest = Some(is_there);
+        }
+        match (is_there, link.link().kind.is_version()) {
+            (true, _) => {}
+            (false, true) => missing.push(link.link().sequence),
+            (false, false) => world.violated(format!("the body of link {} is not there", link.link().sequence)),
+        }
+    }
+    if newest == Some(false) {
+        world.violated("the newest version is not there");
+    }
+    for version in chain::must_be_there(&house::moments(world, links)?, &missing) {
+        world.violated(format!("version {version} went and was to be kept"));
+    }
+    Ok(())
+}
+
+/// Every node and every chunk of a version is there and genuine, as long as its body is, and for a day after. What moves
+/// meanwhile is asked for again, as clients do.
 fn read_back(world: &World, running: &Running, link: &ReceivedLink) -> Result<()> {
     if !link.link().kind.is_version() {
         return Ok(());
     }
-    let (domain, sequence) = (&running.domain, link.link().sequence);
-    let body = domain.body(&running.account, link.link().body)?;
-    let body = body.ok_or_else(|| Error::damaged("version", "its body is not there"))?;
+    let domain = &running.domain;
+    let Some(body) = domain.body(&running.account, link.link().body)? else { return Ok(()) };
+    let (body, began) = (Record::decode(&body)?, world.now());
+    for _ in 0..READS {
+        let generation = domain.generation()?;
+        let lacks = match read_once(world, domain, link, &body) {
+            Ok(None) => {
+                world.story().tally.read_back += 1;
+                return Ok(());
+            }
+            Ok(Some(lacks)) => lacks.to_owned(),
+            Err(e) if e.is_damage() || matches!(e, Error::NotFound { .. }) => e.to_string(),
+            Err(e) => return Err(e),
+        };
+        if domain.generation()? != generation {
+            continue;
+        }
+        // Groups that a dead process cannot read are passed over.
+        let went = || -> Result<bool> {
+            let day_passed = world.now() - began >= 24 * 3_600 * 1_000;
+            Ok(day_passed && domain.body(&running.account, link.link().body)?.is_none())
+        };
+        if !running.disk.is_dead() && !world.reads_fail() && !went()? {
+            world.violated(format!("version {} cannot be read: {lacks}", link.link().sequence));
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// What of a version lacks.
+fn read_once(world: &World, domain: &Domain, link: &ReceivedLink, body: &Record) -> Result<Option<&'static str>> {
     let (mut needed, mut nodes) = (BTreeSet::new(), BTreeSet::new());
     let mut chunks: BTreeSet<ChunkId> = BTreeSet::new();
     let mut genuine = true;
-    for (_, root, _) in chain::clear_sources(&Record::decode(&body)?)? {
+    for (_, root, _) in chain::clear_sources(body)? {
         needed.insert(root);
         domain.groups_under(root, &|_| false, &mut |record| {
             genuine &= is_genuine(&record);
@@ -166,12 +264,9 @@ fn read_back(world: &World, running: &Running, link: &ReceivedLink) -> Result<()
     }
     // Groups hold other nodes too: only what the roots lead to is needed.
     let mut stack: Vec<NodeId> = needed.iter().copied().collect();
-    let by_id: std::collections::BTreeMap<_, _> =
-        nodes.iter().map(|(id, chunks, below)| (id, (chunks, below))).collect();
+    let by_id: BTreeMap<_, _> = nodes.iter().map(|(id, chunks, below)| (id, (chunks, below))).collect();
     while let Some(id) = stack.pop() {
-        let Some((of, below)) = by_id.get(&id) else {
-            return unreadable(world, running, sequence, "a node");
-        };
+        let Some((of, below)) = by_id.get(&id) else { return Ok(Some("a node lacks")) };
         chunks.extend(of.iter().copied());
         stack.extend(below.iter().filter(|id| needed.insert(**id)));
     }
@@ -184,21 +279,69 @@ fn read_back(world: &World, running: &Running, link: &ReceivedLink) -> Result<()
         found.extend(record.chunk_ids()?);
     }
     if !genuine {
-        world.violated(format!("version {sequence} reads as something else than was sent"));
+        world.violated(format!("version {} reads as something else than was sent", link.link().sequence));
     }
-    if chunks.iter().any(|id| !found.contains(id)) {
-        return unreadable(world, running, sequence, "a chunk");
-    }
-    world.story().tally.read_back += 1;
-    Ok(())
+    Ok(chunks.iter().any(|id| !found.contains(id)).then_some("a chunk lacks"))
 }
 
-fn unreadable(world: &World, running: &Running, sequence: u64, what: &str) -> Result<()> {
-    // Groups that a dead process cannot read are passed over.
-    if !running.disk.is_dead() && !world.reads_fail() {
-        world.violated(format!("version {sequence} cannot be read: {what} lacks"));
+/// After housekeeping has come to its end, all that is stored is needed, but for what is freed in packs that are not
+/// thin; and the needed nodes and chunks are each there once.
+pub fn nothing_else_stays(world: &Arc<World>) {
+    let done = || -> Result<()> {
+        let Some(running) = world.serve(Access::Write, false)? else { return Ok(()) };
+        let rows = running.domain.dump()?;
+        let states = |state: &str| rows.iter().filter(|row| row.starts_with("place ") && row.ends_with(state)).count();
+        if states(" 1") + states(" 2") > 0 {
+            world.violated("something stays condemned or damaged");
+        }
+        let needed = needed(world, &running)?;
+        let extra = |table: &str, needed: &BTreeSet<String>| {
+            let good = |row: &&String| row.starts_with(table);
+            let mut of_place: BTreeMap<String, bool> = BTreeMap::new();
+            for row in rows.iter().filter(good) {
+                let words: Vec<&str> = row.split(' ').collect();
+                *of_place.entry(words[2..4].join(" ")).or_default() |= needed.contains(words[1]);
+            }
+            of_place.into_iter().find(|(_, needed)| !needed).map(|(place, _)| place)
+        };
+        if let Some(place) = extra("chunk ", &needed).or_else(|| extra("node ", &needed)) {
+            world.violated(format!("nothing needs what is in pack {place}, and it stays"));
+        }
+        Ok(())
+    }();
+    if let Err(e) = done {
+        world.violated(format!("looking at what stays: {e}"));
     }
-    Ok(())
+}
+
+/// Ids of all nodes and chunks that the versions need whose bodies are there, by what was sent.
+fn needed(world: &World, running: &Running) -> Result<BTreeSet<String>> {
+    let mut out = BTreeSet::new();
+    for link in running.domain.links(&running.account, 1, 10_000)? {
+        let link = ReceivedLink::decode(&link)?;
+        if !link.link().kind.is_version() || running.domain.body(&running.account, link.link().body)?.is_none() {
+            continue;
+        }
+        let body = world.story().submitted.get(&link.link_id()).map(|submitted| submitted.body.clone());
+        let Some(body) = body else { continue };
+        for (_, root, _) in chain::clear_sources(&body)? {
+            let mut stack = vec![root];
+            let mut refs = BTreeMap::new();
+            running.domain.groups_under(root, &|_| false, &mut |record| {
+                refs.extend(record.nodes()?);
+                Ok(())
+            })?;
+            while let Some(id) = stack.pop() {
+                if out.insert(id.hex())
+                    && let Some(refs) = refs.get(&id)
+                {
+                    out.extend(refs.chunks.iter().map(ChunkId::hex));
+                    stack.extend(&refs.nodes);
+                }
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// Looks at every stored byte. While others are at work, a pack may have its name and not yet its rows.
@@ -206,6 +349,7 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
     let read_data = CheckWhat { read_data: true };
     let mut summary = running.domain.check(&read_data, &mut |event| {
         if let CheckEvent::Finding(finding) = event
+            && !is_old_catalog(world, &finding)
             && (still || (finding.severity != Severity::Note && !running.disk.is_dead() && !world.reads_fail()))
         {
             world.violated(format!("check finds: {} ({})", finding.what, finding.place));
@@ -221,6 +365,14 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
     }
     summary.notes = 0;
     Ok(summary)
+}
+
+/// A crash left the catalog as it was before housekeeping took a pack away: then it is noted that the pack is not there,
+/// and nothing more.
+fn is_old_catalog(world: &World, finding: &Finding) -> bool {
+    let story = world.story();
+    let is_noted = finding.severity == Severity::Note && finding.what == "the pack is not there";
+    is_noted && story.kept_house && story.tally.power_cuts > 0
 }
 
 fn packs(disk: &dyn Disk, domain: &Path) -> Result<u64> {

@@ -5,6 +5,7 @@
 //! * [`baton`]: whose turn it is; [`world`]: machine, processes, what befalls them
 //! * [`catalogs`]: SQLite under simulation
 //! * [`tree`]: what is backed up; [`client`]: who backs it up
+//! * [`house`]: housekeeping, and what it goes by
 //! * [`judge`]: what must hold
 //! * [`mutant`]: ways to break the order, each of which the judge must see
 //!
@@ -14,6 +15,7 @@
 pub mod baton;
 pub mod catalogs;
 pub mod client;
+pub mod house;
 pub mod judge;
 pub mod mutant;
 pub mod tree;
@@ -110,7 +112,19 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
             back.lock().unwrap().push(client);
         });
     }
-    world.set_calm(faults == 0 && backups <= 1);
+    let keepers = if dice.one_in(2) { 1 + dice.below(2) } else { 0 };
+    for _ in 0..keepers {
+        let dice = dice.split();
+        world.act(|world| house::keep(world, dice));
+    }
+    if dice.one_in(3) {
+        let dice = dice.split();
+        world.act(|world| house::decide(world, dice));
+    }
+    if dice.one_in(3) {
+        house::leap(world, dice);
+    }
+    world.set_calm(faults == 0 && backups <= 1 && keepers == 0);
     match dice.below(6) {
         0 => world.act(|world| judge::restore(world, Access::Read)),
         1 => world.act(|world| judge::restore(world, Access::Write)),
@@ -142,4 +156,12 @@ fn last(world: &Arc<World>, clients: Vec<Client>) {
     world.run();
     world.begin_epoch(Weather::default());
     judge::judge(world);
+    if !world.story().violations.is_empty() || !world.story().kept_house {
+        return;
+    }
+    if let Err(e) = house::to_the_end(world) {
+        world.violated(format!("housekeeping with nothing in its way: {e}"));
+    }
+    judge::judge(world);
+    judge::nothing_else_stays(world);
 }

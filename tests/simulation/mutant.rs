@@ -2,7 +2,7 @@
 //! simulation that does not find each of them proves nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use store::Result;
 use store::door::sim::SimDisk;
@@ -27,6 +27,10 @@ pub enum Mutant {
     LinkBeforeBody,
     /// A lock keeps nobody out.
     NoLocks,
+    /// Housekeeping frees at once what it has condemned, as if a day had gone by.
+    NoWindow,
+    /// Housekeeping does not see which sessions live.
+    SessionsUnseen,
 }
 
 /// Those that many worlds show, with a name each.
@@ -39,10 +43,12 @@ pub const PLAIN: [(&str, Mutant); 5] = [
 ];
 
 /// Those that few worlds show: something must befall at the one moment.
-pub const RARE: [(&str, Mutant); 3] = [
+pub const RARE: [(&str, Mutant); 5] = [
     ("packs are synced after their names", Mutant::PackNamedFirst),
     ("the link is named before its body", Mutant::LinkBeforeBody),
     ("locks keep nobody out", Mutant::NoLocks),
+    ("housekeeping waits for no day", Mutant::NoWindow),
+    ("housekeeping sees no sessions", Mutant::SessionsUnseen),
 ];
 
 /// A disk so broken.
@@ -174,5 +180,59 @@ impl Disk for Mutated {
     }
     fn user(&self) -> u32 {
         self.disk.user()
+    }
+}
+
+/// The disk of a housekeeper to whom no session shows itself.
+pub struct SessionsUnseen(pub Arc<dyn Disk>);
+
+impl Disk for SessionsUnseen {
+    fn create_new(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        self.0.create_new(path)
+    }
+    fn open(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        self.0.open(path)
+    }
+    fn open_append(&self, path: &Path) -> Result<Box<dyn DiskFile>> {
+        self.0.open_append(path)
+    }
+    fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>> {
+        self.0.read(path, most)
+    }
+    fn list(&self, dir: &Path) -> Result<Vec<Named>> {
+        if dir.ends_with("staging") { Ok(Vec::new()) } else { self.0.list(dir) }
+    }
+    fn make_dir(&self, path: &Path) -> Result<()> {
+        self.0.make_dir(path)
+    }
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.0.sync_dir(path)
+    }
+    fn link_new(&self, from: &Path, to: &Path) -> Result<()> {
+        self.0.link_new(from, to)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove_file(&self, path: &Path) -> Result<()> {
+        self.0.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        self.0.remove_dir(path)
+    }
+    fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        self.0.lock(path)
+    }
+    fn exists(&self, path: &Path) -> Result<Option<Found>> {
+        self.0.exists(path)
+    }
+    fn free_bytes(&self, path: &Path) -> Result<u64> {
+        self.0.free_bytes(path)
+    }
+    fn is_local(&self, path: &Path) -> Result<bool> {
+        self.0.is_local(path)
+    }
+    fn user(&self) -> u32 {
+        self.0.user()
     }
 }

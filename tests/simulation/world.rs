@@ -9,15 +9,15 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use store::Result;
 use store::chain::{Link, LinkKind, ReceivedLink, SignedLink, body_hash};
 use store::door::sim::{Asked, Dice, Fate, Process, SimDisk};
-use store::door::{ConstantChance, Disk, FixedClock};
+use store::door::{Clock, ConstantChance, Disk, FixedClock, Millis};
 use store::id::{ChainHash, LinkId, NodeId, SourceId};
 use store::record::{Record, RecordKind};
 use store::seal::{AccountKeys, DeviceKey, RootSecret};
-use store::vault::{Access, AccountInfo, AccountSelector, Domain, Outcome, Vault};
+use store::vault::{Access, AccountInfo, AccountSelector, Domain, Housekept, Outcome, Vault};
 
 use crate::baton::Baton;
 use crate::catalogs::{Files, SimCatalogs};
-use crate::mutant::{Mutant, Mutated};
+use crate::mutant::{Mutant, Mutated, SessionsUnseen};
 use crate::tree::Maker;
 
 /// Where the vault is on the simulated disk.
@@ -57,6 +57,8 @@ pub struct Weather {
 /// A link that a client has sent.
 #[derive(Clone, Debug)]
 pub struct Submitted {
+    /// Its body, whether the vault still has it or not.
+    pub body: Record,
     /// The roots that its body names.
     pub roots: Vec<(SourceId, NodeId)>,
     /// The link with its receipt, if a client was told that it is committed.
@@ -84,6 +86,8 @@ pub struct Story {
     trace: u64,
     /// One client alone backs up, and no call fails.
     calm: bool,
+    /// Somebody has kept house in this world.
+    pub kept_house: bool,
     /// How much happened.
     pub tally: Tally,
 }
@@ -117,11 +121,36 @@ pub struct Tally {
     pub ghosts: u64,
     /// Versions read back to the last chunk.
     pub read_back: u64,
+    /// Passes of housekeeping that came to their end.
+    pub passes: u64,
+    /// Versions whose bodies went.
+    pub expired: u64,
+    /// Places that were condemned.
+    pub condemned: u64,
+    /// Condemned places that were needed again, as a pass saw it.
+    pub revived: u64,
+    /// Places that were freed.
+    pub freed: u64,
+    /// Packs that were folded or compacted.
+    pub rewritten: u64,
+    /// Packs that were unlinked.
+    pub unlinked: u64,
     /// Calls to the disk.
     pub calls: u64,
 }
 
 impl Tally {
+    /// Adds what a pass did.
+    pub fn keep(&mut self, done: &Housekept) {
+        self.passes += 1;
+        self.expired += done.expired + done.forgotten + done.superseded;
+        self.condemned += done.condemned;
+        self.revived += done.revived;
+        self.freed += done.freed;
+        self.rewritten += done.rewritten;
+        self.unlinked += done.unlinked;
+    }
+
     /// Adds another's.
     pub fn add(&mut self, other: &Self) {
         self.acknowledged += other.acknowledged;
@@ -133,6 +162,13 @@ impl Tally {
         self.lacking += other.lacking;
         self.ghosts += other.ghosts;
         self.read_back += other.read_back;
+        self.passes += other.passes;
+        self.expired += other.expired;
+        self.condemned += other.condemned;
+        self.revived += other.revived;
+        self.freed += other.freed;
+        self.rewritten += other.rewritten;
+        self.unlinked += other.unlinked;
         self.calls += other.calls;
     }
 }
@@ -195,6 +231,11 @@ impl World {
         })
     }
 
+    /// What time it is, in milliseconds since 1970.
+    pub fn now(&self) -> Millis {
+        self.clock.now_ms()
+    }
+
     /// What has come to pass.
     pub fn story(&self) -> MutexGuard<'_, Story> {
         self.story.lock().unwrap_or_else(PoisonError::into_inner)
@@ -227,6 +268,12 @@ impl World {
     /// Whether reading may fail in this epoch.
     pub fn reads_fail(&self) -> bool {
         self.story().weather.read_faults > 0
+    }
+
+    /// Whether any call may fail in this epoch.
+    pub fn calls_fail(&self) -> bool {
+        let story = self.story();
+        story.weather.faults > 0 || story.weather.read_faults > 0
     }
 
     // ---- actors
@@ -323,12 +370,39 @@ impl World {
     /// A process that has the vault open. `Ok(None)` without power.
     pub fn serve(self: &Arc<Self>, access: Access, none: bool) -> Result<Option<Running>> {
         let Some((number, disk, seen)) = self.process() else { return Ok(None) };
+        self.open(number, disk, seen, self.clock.clone(), access, none).map(Some)
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        number: Process,
+        disk: SimDisk,
+        seen: Arc<dyn Disk>,
+        clock: Arc<FixedClock>,
+        access: Access,
+        none: bool,
+    ) -> Result<Running> {
         let chance = Arc::new(ConstantChance::new(self.seed.wrapping_mul(1_000_003).wrapping_add(number.into())));
         let catalogs = self.catalogs(number, &disk, none);
-        let vault = Vault::open_with(seen, self.clock.clone(), chance, catalogs, Path::new(VAULT), access)?;
+        let vault = Vault::open_with(seen, clock, chance, catalogs, Path::new(VAULT), access)?;
         let account = vault.account(&AccountSelector::Only)?;
         let domain = vault.domain(&account)?;
-        Ok(Some(Running { number, disk, vault, account, domain }))
+        Ok(Running { number, disk, vault, account, domain })
+    }
+
+    /// A process that keeps house.
+    pub fn housekeeper(self: &Arc<Self>) -> Result<Option<Running>> {
+        let Some((number, disk, seen)) = self.process() else { return Ok(None) };
+        self.story().kept_house = true;
+        let (seen, clock): (Arc<dyn Disk>, Arc<FixedClock>) = match self.mutant {
+            Some(Mutant::SessionsUnseen) => (Arc::new(SessionsUnseen(seen)), self.clock.clone()),
+            // Each one is a day ahead of the one before.
+            Some(Mutant::NoWindow) => {
+                (seen, Arc::new(FixedClock::at(self.now() + i64::from(number) * 25 * 3_600 * 1_000)))
+            }
+            _ => (seen, self.clock.clone()),
+        };
+        self.open(number, disk, seen, clock, Access::Write, false).map(Some)
     }
 
     /// Makes vault and account and the first two links.
@@ -352,7 +426,7 @@ impl World {
         {
             let body = maker.record(&mut dice, body, 0, clear, 100);
             let link = self.sign(&account, domain.head(&account)?, kind, &body, false);
-            self.submit(&link, Vec::new());
+            self.submit(&link, &body, Vec::new());
             match session.commit(&link, Some(&body))? {
                 Outcome::Committed(link) => self.acknowledge(&link),
                 other => self.violated(format!("the chain cannot begin: {other:?}")),
@@ -379,15 +453,16 @@ impl World {
             body: body_hash(body),
             device: device.id(),
             marker: head.map_or(0, |head| head.marker) + u64::from(changed),
-            taken_at: BEGIN_MS,
+            taken_at: self.now(),
         };
         link.sign(device)
     }
 
     /// A client sends this link.
-    pub fn submit(&self, link: &SignedLink, roots: Vec<(SourceId, NodeId)>) {
+    pub fn submit(&self, link: &SignedLink, body: &Record, roots: Vec<(SourceId, NodeId)>) {
         let mut story = self.story();
-        story.submitted.entry(link.link_id()).or_insert(Submitted { roots, acknowledged: None });
+        let submitted = Submitted { body: body.clone(), roots, acknowledged: None };
+        story.submitted.entry(link.link_id()).or_insert(submitted);
     }
 
     /// A client was told that this link is committed.
@@ -449,6 +524,7 @@ impl World {
         if self.count(asked.process) {
             return Fate::Go;
         }
+        self.clock.advance(1);
         self.baton.stop(false);
         let one_in = {
             let weather = &self.story().weather;

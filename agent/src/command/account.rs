@@ -19,7 +19,7 @@ use crate::units::{count, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "account",
-    about: "Look after the accounts of a vault: make, list, limit, freeze, delete, let SSH keys in",
+    about: "Look after accounts: make, list, limit, freeze, delete, let SSH keys in",
     examples: &[
         "account list",
         "account create laptop-ana",

@@ -11,7 +11,7 @@ use crate::units::counted;
 
 pub(super) const VERB: Verb = Verb {
     name: "repair",
-    about: "Tell what is damaged in the vault and can be set right; with --yes, do it",
+    about: "Tell what damage can be set right; with --yes, do it",
     examples: &["repair", "repair --yes"],
     build,
     run,

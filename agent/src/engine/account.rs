@@ -1,6 +1,5 @@
 //! An account, open: connected, unlocked, its chain verified.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use store::chain::{
@@ -9,10 +8,8 @@ use store::chain::{
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
-use transport::message::{
-    AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Under, Up, UpReply, encode, join_ids,
-};
-use transport::{Call, Class, Client};
+use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Up, UpReply, encode};
+use transport::{Class, Client};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::{Connector, address};
@@ -22,10 +19,11 @@ use super::keys::{Unlocked, key_checks, unlock};
 use super::patience::Again;
 use super::pin::{Pin, PinFile};
 use super::queue::lock;
-use super::remote::{Incoming, Next, Remote};
+use super::remote::Remote;
 use super::retention::Fates;
 use super::state::{AccountState, StateDir};
 use super::trouble::protocol;
+use super::under::fetch;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile;
@@ -85,11 +83,11 @@ pub struct Account {
     pub sealer: Sealer,
     /// The way to the root secret, for verbs that change keys.
     pub unlocked: Unlocked,
-    history: Arc<Mutex<History>>,
-    state: Arc<Mutex<AccountState>>,
-    state_dir: StateDir,
+    pub(super) history: Arc<Mutex<History>>,
+    pub(super) state: Arc<Mutex<AccountState>>,
+    pub(super) state_dir: StateDir,
     /// Where the pin is kept besides.
-    pin_file: Option<PinFile>,
+    pub(super) pin_file: Option<PinFile>,
     /// The vault shows less or something else than it once showed.
     pub suspicion: Option<Fault>,
 }
@@ -123,30 +121,6 @@ impl Account {
         let account = Self::open_over(run, connector, remote.borrowed(), kept.unlocked(&run.place))?;
         kept.hold(&account, remote);
         Ok(account)
-    }
-
-    /// The same account for another run, as it was when it was opened.
-    #[must_use]
-    pub fn for_run(&self, run: &Run) -> Self {
-        let remote = self.remote.borrowed();
-        let open = opener(run, &self.connector, self.vault, &self.row);
-        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), self.connector.patience));
-        Self {
-            run: run.clone(),
-            connector: Arc::clone(&self.connector),
-            remote,
-            row: self.row.clone(),
-            keys: Arc::clone(&self.keys),
-            keyring: Arc::clone(&self.keyring),
-            sealer: self.sealer.clone(),
-            unlocked: self.unlocked.clone(),
-            history: Arc::clone(&self.history),
-            state: Arc::clone(&self.state),
-            state_dir: self.state_dir.clone(),
-            suspicion: self.suspicion.clone(),
-            pin_file: self.pin_file.clone(),
-            ..*self
-        }
     }
 
     /// The same over a connection that is up; with a key that was unlocked before, when it fits.
@@ -549,7 +523,7 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
 /// Makes connections on which an account is open.
 pub type Opener = Box<dyn Fn() -> Result<Client> + Send + Sync>;
 
-fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
+pub(super) fn opener(run: &Run, connector: &Arc<Connector>, vault: VaultId, row: &AccountRow) -> Opener {
     let (connector, inner, account, name) = (Arc::clone(connector), run.apart(), row.id, row.name.clone());
     Box::new(move || {
         let remote = connector.connect()?;
@@ -577,37 +551,4 @@ fn open_keyring(history: &mut History, remote: &Remote, row: &AccountRow, root: 
         .ok_or_else(|| Fault::new(Code::HistoryLoss, "the keyring is missing in the vault").hint("tuckbox check"))?;
     let (domain, account): (DomainId, AccountId) = (row.domain, row.id);
     Ok(root.kek().open_keyring(domain, account, &body)?)
-}
-
-/// Gets groups from the server. After a loss some come twice.
-fn fetch(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-    remote.persist(|remote| fetch_once(remote, wish, visit))
-}
-
-fn fetch_once(remote: &Remote, wish: &Wish<'_>, visit: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
-    let under = match wish {
-        Wish::One(id) => Under { roots: id.bytes().to_vec(), known: Vec::new(), depth: Some(0) },
-        Wish::Some(ids) => {
-            Under { roots: join_ids(ids.iter().map(store::id::NodeId::bytes)), known: Vec::new(), depth: Some(0) }
-        }
-        Wish::Under(root, known) => {
-            let known = known.iter().take(transport::message::IDS_MAX).map(store::id::NodeId::bytes);
-            Under { roots: root.bytes().to_vec(), known: join_ids(known), depth: None }
-        }
-    };
-    let call: Call = remote.call(Class::Interactive, &Request::Under(under)).map_err(|error| remote.explain(&error))?;
-    remote.end(&call)?;
-    let mut incoming = Incoming::new(&call);
-    let mut seen = HashSet::new();
-    loop {
-        match incoming.next_part().map_err(|error| error.fault(remote))? {
-            // Each comes once, so that what opens comes to an end.
-            Next::Record(record) if !seen.insert(record.header.nonce) => {
-                return Err(protocol("a group comes twice"));
-            }
-            Next::Record(record) => visit(*record)?,
-            Next::Message(message) => super::remote::take_reply::<()>(&message)?,
-            Next::End => return Ok(()),
-        }
-    }
 }

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use store::door::Millis;
 
-use super::account::Account;
+use super::account::{Account, opener};
 use super::cache::NodeCache;
 use super::connect::Connector;
 use super::job::{Run, Where};
 use super::keys::Unlocked;
+use super::patience::Again;
 use super::queue::lock;
 use super::remote::Remote;
 use super::view::Reading;
@@ -115,5 +116,31 @@ impl Kept {
         let old = (held.reading.take(), held.line.take());
         drop(held);
         drop(old);
+    }
+}
+
+impl Account {
+    /// The same account for another run, as it was when it was opened.
+    #[must_use]
+    pub fn for_run(&self, run: &Run) -> Self {
+        let remote = self.remote.borrowed();
+        let open = opener(run, &self.connector, self.vault, &self.row);
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), self.connector.patience));
+        Self {
+            run: run.clone(),
+            connector: Arc::clone(&self.connector),
+            remote,
+            row: self.row.clone(),
+            keys: Arc::clone(&self.keys),
+            keyring: Arc::clone(&self.keyring),
+            sealer: self.sealer.clone(),
+            unlocked: self.unlocked.clone(),
+            history: Arc::clone(&self.history),
+            state: Arc::clone(&self.state),
+            state_dir: self.state_dir.clone(),
+            suspicion: self.suspicion.clone(),
+            pin_file: self.pin_file.clone(),
+            ..*self
+        }
     }
 }

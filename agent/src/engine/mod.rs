@@ -52,6 +52,7 @@ mod tests;
 pub mod trail;
 pub mod trouble;
 pub mod undelete;
+pub mod under;
 pub mod undo;
 pub mod uplink;
 pub mod versions;

@@ -157,6 +157,10 @@ pub static RECORDS: &[Record] = &[
             files: Count, "Files in all.";
             dirs: Count, "Directories in all.";
             bytes: Bytes, "Size of all files.";
+            holes [if_known]: Switch, "Something that it needs is damaged or gone.";
+            pinned: Switch, "It is kept whatever the policy says.";
+            pinned_until [if_known]: Moment, "Until then.";
+            trash_until [if_known]: Moment, "It lies in the trash until then.";
             sources: Objects(SOURCE), "Its sources.";
         },
     },
@@ -375,6 +379,11 @@ pub static RECORDS: &[Record] = &[
             stored_bytes: Bytes, "Grown by, in the vault.";
             errors: Count, "Items left out or doubtful.";
             healed: Count, "Chunks and nodes that the vault had lost and got back.";
+            with_holes: Switch, "It takes over what the vault has lost of a version before.";
+            healed_chunks: Count, "Of these, chunks.";
+            healed_nodes: Count, "Of these, nodes.";
+            healed_versions: Count, "Versions that are whole again by it.";
+            healed_bodies: Count, "Bodies of versions that the vault had lost and got back.";
             sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
             sources_missing: Count, "Sources that were not there.";
             elapsed_ms: Millis, "It took so long.";
@@ -412,6 +421,7 @@ pub static RECORDS: &[Record] = &[
             files_skipped: Count, "Items that could not be restored, wholly or in part.";
             files_damaged: Count, "Of these, files whose data is missing or altered in the vault.";
             files_verified: Count, "Files read back and found equal.";
+            history_doubtful: Switch, "The vault shows less or something else than it once showed.";
             dirs_restored: Count, "Directories made or set right.";
             restored_bytes: Bytes, "Written to files.";
             kept_bytes: Bytes, "Of files left as they are.";
@@ -463,6 +473,7 @@ pub static RECORDS: &[Record] = &[
             opened_bytes: Bytes, "Opened and hashed again here.";
             damaged: Count, "Findings that are damage.";
             odd: Count, "Findings that are odd.";
+            pin [if_known]: Text, "The newest link, for keeping elsewhere.";
             history_accepted: Switch, "The history was taken as the true one.";
             elapsed_ms: Millis, "It took so long.";
         },

@@ -15,6 +15,9 @@ use crate::id::{BodyHash, NodeId, PackId};
 use crate::pack::Line;
 use crate::record::RecordKind;
 
+/// How often the catalog is compared again because it has changed meanwhile.
+const TRIES: usize = 5;
+
 /// How closely to look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckWhat {
@@ -176,7 +179,7 @@ impl Check<'_> {
             domain.remake()?;
             "it was damaged and was made anew"
         } else {
-            match self.catalog_agrees() {
+            match self.catalog_agrees_still() {
                 Ok(true) => return Ok(()),
                 Ok(false) => {
                     domain.rebuild()?;
@@ -190,6 +193,20 @@ impl Check<'_> {
             }
         };
         self.find(Severity::Note, what.to_owned(), "catalog".to_owned(), Vec::new())
+    }
+
+    /// Whether it agrees, asked again when housekeeping has changed it meanwhile.
+    fn catalog_agrees_still(&self) -> Result<bool> {
+        for _ in 0..TRIES {
+            let generation = self.domain.generation()?;
+            if self.catalog_agrees()? {
+                return Ok(true);
+            }
+            if self.domain.generation()? == generation {
+                break;
+            }
+        }
+        Ok(false)
     }
 
     fn catalog_agrees(&self) -> Result<bool> {
@@ -280,6 +297,13 @@ impl Check<'_> {
             return Ok(());
         }
         let write = self.domain.inner.catalog.write()?;
+        let path = self.domain.inner.paths.pack(id);
+        // Asked again now that housekeeping is not at work: it takes rows and file away together.
+        if self.domain.inner.shared.disk.exists(&path)?.is_none()
+            && (write.rows().is_emptied(id)? || !write.rows().has_pack(id)?)
+        {
+            return Ok(());
+        }
         if write.rows().remove_pack(id)? {
             write.rows().doubt_wanted()?;
         }
@@ -404,8 +428,8 @@ impl Check<'_> {
                 (false, Some(_)) => {}
                 // Kinds of links that have none name none.
                 (false, None) if link.link().body == BodyHash::ZERO => {}
-                // It was allowed to go.
-                (true, None) if gone.contains(&number) => {}
+                // It was allowed to go, or has just gone.
+                (true, None) if gone.contains(&number) || domain.gone_versions(account)?.contains(&number) => {}
                 (_, None) => {
                     self.doubt_wanted()?;
                     let what = "its body is not there".to_owned();

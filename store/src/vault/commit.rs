@@ -161,8 +161,12 @@ impl Session {
             && let Some(row) = write.rows().link(account.number, link.link().sequence)?
             && (row.body == link.link().body && chain::body_hash(body) == row.body)
         {
-            // The vault may have lost it, and may need it to judge links.
-            self.store_body(account.number, row.body, body)?;
+            // The vault may have lost it, and may need it to judge links. One that was allowed to go stays away: what it
+            // needs may have gone after it.
+            let there = domain.body_of(account.number, row.body).is_ok_and(|there| there.is_some());
+            if there || !domain.has_gone(write.rows(), account, row.sequence)? {
+                self.store_body(account.number, row.body, body)?;
+            }
         }
         let verifier = domain.verifier(write.rows(), account)?;
         let head = verifier.head();

@@ -55,12 +55,12 @@ Verbs:
   rollback     Append a version that is like an earlier one; history stays
   delete       Append a version without some paths; history stays
   check        Prove that everything the versions need is in the vault and unaltered
-  repair       Tell what is damaged in the vault and can be set right; with --yes, do it
+  repair       Tell what damage can be set right; with --yes, do it
   forget       Put versions into the trash, or take them out again
   pin          Keep versions whatever the policy says, or stop doing so
   housekeep    Free the space of what is not kept any more, or say what is kept
   key          Show, protect, copy, recover and renew the key
-  account      Look after the accounts of a vault: make, list, limit, freeze, delete, let SSH keys in
+  account      Look after accounts: make, list, limit, freeze, delete, let SSH keys in
   group        Look after groups of accounts: make, list, add and remove members
   config       Show and change settings; print systemd units
   doctor       Look at everything that a backup depends on

@@ -48,7 +48,7 @@ use super::overlay::{Overlay, Step, Walk, host_name};
 use super::view::{Reading, View};
 use crate::engine::crew::start;
 use crate::event::{Deaf, Event, Phase, Watcher};
-use crate::fault::Result;
+use crate::fault::{Code, Fault, Result};
 use crate::profile::{self, Profile, Stage};
 
 /// Writers: more than this share the same few directories.
@@ -91,7 +91,9 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
     let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
     summary.version_id = view.link.link_id().hex();
     summary.sequence = view.link.link().sequence;
-    summary.history_doubtful = account.suspicion.is_some();
+    // A vault that is behind a pin from elsewhere is whole as far as it goes, and that was said.
+    let doubtful = |fault: &Fault| fault.code != Code::HistoryBehind;
+    summary.history_doubtful = account.suspicion.as_ref().is_some_and(doubtful);
     Ok(summary)
 }
 

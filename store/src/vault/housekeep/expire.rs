@@ -83,6 +83,11 @@ impl Domain {
         Ok(self.judged(account, None)?.gone())
     }
 
+    /// Whether the body of this version is not here and was allowed to go, within a change.
+    pub(in crate::vault) fn has_gone(&self, rows: Rows<'_>, account: &AccountInfo, version: u64) -> Result<bool> {
+        Ok(self.judged(account, Some(rows))?.gone().contains(&version))
+    }
+
     fn judged(&self, account: &AccountInfo, rows: Option<Rows<'_>>) -> Result<Judged> {
         let mut judged = Judged { moments: Vec::new(), bodies: BTreeMap::new(), fates: Vec::new(), unclear: false };
         let mut from = 1;

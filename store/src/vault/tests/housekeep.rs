@@ -112,6 +112,29 @@ fn what_no_version_needs_is_condemned_then_freed_then_gone() {
 }
 
 #[test]
+fn a_check_beside_which_packs_go_tells_of_no_loss() {
+    let (world, _, account) = World::with_account();
+    world.back_up_now(&tree(&account, 1));
+    let (_, _, domain) = world.reopen();
+    (2..6).for_each(|seed| leave(&domain, &account, &tree(&account, seed)));
+    pass(&domain);
+    world.clock.advance(DAY);
+    assert_eq!(pass(&domain).freed, 16);
+    let (mut findings, mut unlinked) = (Vec::new(), 0);
+    let mut tell = |event| {
+        match event {
+            CheckEvent::Finding(finding) => findings.push(finding),
+            // After the first pack all that were seen to be there and are empty go.
+            CheckEvent::Progress(_) => unlinked += pass(&domain).unlinked,
+        }
+        Ok(())
+    };
+    domain.check(&CheckWhat { read_data: true }, &mut tell).unwrap();
+    assert_eq!((findings, unlinked), (Vec::new(), 4));
+    assert_eq!(domain.lost_packs_noted().unwrap(), []);
+}
+
+#[test]
 fn what_is_needed_again_in_time_is_revived_and_later_lacks() {
     for wait in [0, DAY] {
         let (world, _, account) = World::with_account();

@@ -183,6 +183,30 @@ fn a_body_that_was_not_allowed_to_go_is_told_of() {
 }
 
 #[test]
+fn a_commit_that_is_asked_for_again_after_its_version_went_brings_no_body_back() {
+    let (world, _, account) = World::with_account();
+    let (old, new) = (tree(&account, 1), tree(&account, 2));
+    let (_, account, domain) = world.reopen();
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    old.records.iter().for_each(|record| session.put(record).unwrap());
+    let (link, body) = world.version(&session, old.root);
+    committed(&session.commit(&link, Some(&body)).unwrap());
+    session.end().unwrap();
+    world.clock.advance(DAY);
+    committed(&world.back_up_now(&new));
+    act(&world, &domain, &account, LinkKind::Policy, policy([1, 0, 0, 0, 0, 0]));
+    assert_eq!(all(&domain, CONFIRMED).0.expired, 1);
+    keep_house(&world, &domain);
+
+    // The answer was lost, and the client asks again when nothing of the version is there any more.
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    assert_eq!(committed(&session.commit(&link, Some(&body)).unwrap()), 3);
+    session.end().unwrap();
+    assert!(!is_there(&domain, &account, 3));
+    assert_eq!(findings(&domain), []);
+}
+
+#[test]
 fn acts_that_cannot_be_read_are_not_taken() {
     let (world, account, domain, _) = daily(1);
     let mut session = domain.begin(&account, &[], None).unwrap();
