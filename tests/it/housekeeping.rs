@@ -192,3 +192,54 @@ fn who_may_only_append_says_nothing_about_what_is_kept() {
         on(&appends, 3, words.iter().copied()).run().fails("policy.role", 12);
     }
 }
+
+#[test]
+fn when_space_is_short_the_oldest_versions_go_and_every_machine_knows_why() {
+    let world = world().ready();
+    tree::small(world.path("docs"));
+    let versions = |by: &World| ids(&on(by, 12, ["versions", "--json"]).ok());
+    for day in 1..=12 {
+        fs::write(world.path("docs/film"), noise(u64::from(day), 1 << 20)).unwrap();
+        back_up(&world, day);
+    }
+    let all = versions(&world);
+    on(&world, 12, ["pin", "--reason", "the wedding", &all[1][..8]]).ok();
+    let name =
+        on(&world, 12, ["account", "list", "--json"]).ok().records("account")[0]["account"].as_str().unwrap().to_owned();
+    let set = |soft: &str| on(&world, 12, ["account", "set", &name, "--soft", soft]).ok();
+    set("10M").says("Settled");
+    on(&world, 12, ["account", "info", &name]).ok().says("soft limit");
+    on(&world, 12, ["account", "list", "--figures"]).ok().says("SOFT LIMIT");
+    let dry = on(&world, 12, ["housekeep", "--dry-run", "--json"]).ok();
+    let why: Vec<serde_json::Value> = dry.records("fate").iter().map(|row| row["why"].clone()).collect();
+    assert_eq!(why[0], serde_json::json!(["soft limit"]));
+    let gone = usize::try_from(dry.record("summary")["pressed"].as_u64().unwrap()).unwrap();
+    assert!((2..4).contains(&gone), "{gone}");
+    on(&world, 12, ["housekeep"]).ok().says("versions went");
+    let left = [&all[1..2], &all[gone + 1..]].concat();
+    assert_eq!(versions(&world), left);
+    on(&world, 12, ["housekeep", "log"]).ok().says("version 3 went: soft limit");
+    let log = on(&world, 12, ["housekeep", "log", "--json"]).ok().records("pass").pop().unwrap();
+    assert_eq!(log["gone"][0], serde_json::json!({"sequence": 3, "why": "soft limit"}));
+
+    // The newest alone is more than this.
+    set("1k");
+    on(&world, 12, ["housekeep"]).run().fails("policy.confirm", 12);
+    on(&world, 12, ["housekeep", "policy", "--preset", "everything"]).ok();
+    on(&world, 12, ["housekeep", "--yes"]).ok();
+    on(&world, 12, ["check", "--full"]).ok();
+    fs::write(world.path("words"), world.words()).unwrap();
+    let bob = world.machine("bob").with_vault(world.arg("vault"));
+    on(&bob, 12, ["key", "recover", "--words-file", &world.arg("words")]).ok();
+    assert_eq!(on(&bob, 12, ["check", "--full", "--json"]).ok().records("finding"), Vec::<serde_json::Value>::new());
+    assert_eq!(versions(&bob), left);
+
+    // No disk has so much, and nothing here is a month old.
+    on(&world, 12, ["housekeep", "policy", "--keep-daily", "90", "--min-free", "4000000G"]).ok().says("free.");
+    set("none");
+    on(&world, 12, ["housekeep", "--yes"]).ok();
+    assert_eq!(versions(&world), left);
+    fs::write(world.path("docs/film"), "later").unwrap();
+    on(&world, 31, ["backup", &world.arg("docs")]).ok();
+    assert_eq!(on(&world, 31, ["housekeep", "--yes", "--json"]).ok().record("summary")["pressed"], 0);
+}

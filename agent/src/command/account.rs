@@ -70,7 +70,7 @@ fn build(command: Command) -> Command {
                 .arg(Arg::new("name").value_name("NAME").required(true).help("1 to 255 characters"))
                 .arg(number),
         )
-        .subcommand(terms::args(below("set", "Settle limits").arg(name())))
+        .subcommand(terms::args(terms::soft_arg(below("set", "Settle limits").arg(name()))))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(name())
@@ -231,7 +231,8 @@ fn table(rows: &[AccountFacts], figures: bool, desk: &Desk<'_>) -> Table {
     let mut columns =
         vec![("NUMBER", Side::Right), ("ACCOUNT", Side::Left), ("STATE", Side::Left), ("NEWEST VERSION", Side::Left)];
     if figures {
-        columns.extend([("VERSIONS", Side::Right), ("STORED", Side::Right), ("HARD LIMIT", Side::Right)]);
+        columns.extend([("VERSIONS", Side::Right), ("STORED", Side::Right)]);
+        columns.extend([("SOFT LIMIT", Side::Right), ("HARD LIMIT", Side::Right)]);
     }
     let mut table = Table::new(&columns);
     for facts in rows {
@@ -244,6 +245,7 @@ fn table(rows: &[AccountFacts], figures: bool, desk: &Desk<'_>) -> Table {
         if figures {
             cells.push(facts.versions.map(count).unwrap_or_default());
             cells.push(facts.stored_bytes.map(size).unwrap_or_default());
+            cells.push(facts.terms.soft_bytes.map(size).unwrap_or_default());
             cells.push(facts.terms.hard_bytes.map(size).unwrap_or_default());
         }
         table.row(cells);

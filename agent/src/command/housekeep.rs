@@ -1,4 +1,4 @@
-//! `housekeep`: frees what is not kept any more; `housekeep policy`: what is kept.
+//! `housekeep`: frees what is not kept any more; `housekeep policy`: what is kept; `housekeep log`: what it did.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use store::chain::{Period, Policy};
 use super::{Changes, Verb, many, switch, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::{Desk, Face};
-use crate::engine::job::{HousekeepJob, HousekeepSummary, KeptRow, PolicyJob, PolicyRow};
+use crate::engine::job::{HousekeepJob, HousekeepSummary, KeptRow, LoggedPass, PolicyJob, PolicyRow};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::harmless_line;
 use crate::time::show;
@@ -25,6 +25,8 @@ pub(super) const VERB: Verb = Verb {
         "housekeep policy",
         "housekeep policy --keep-daily 60 --keep-monthly all --keep-tag release",
         "housekeep policy --preset time-machine",
+        "housekeep policy --keep-daily 60 --min-free 20G",
+        "housekeep log",
     ],
     build,
     run,
@@ -49,7 +51,14 @@ fn build(command: Command) -> Command {
                 .value_parser(parse_duration)
                 .help("Everything of this age"),
         )
-        .arg(many("keep-tag", "TAG", "Everything with this tag"));
+        .arg(many("keep-tag", "TAG", "Everything with this tag"))
+        .arg(
+            Arg::new("min-free")
+                .long("min-free")
+                .value_name("SIZE")
+                .value_parser(parse_size)
+                .help("While the vault's disk has less free, the oldest versions of 30 days and more go, but for those with a tag, a pin or an age that is kept"),
+        );
     for (period, what) in Period::ALL.into_iter().zip([
         "All versions of the newest N days that have one",
         "The newest version of each of N hours that have one",
@@ -85,6 +94,7 @@ fn build(command: Command) -> Command {
         )
         .disable_help_subcommand(true)
         .subcommand(policy)
+        .subcommand(Command::new("log").about("Show what housekeeping did: when, what went, and why"))
         .subcommand_value_name("WHAT")
         .subcommand_help_heading("What")
 }
@@ -150,6 +160,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     if let Some(("policy", below)) = matches.subcommand() {
         return policy(below, desk);
     }
+    if matches.subcommand_name() == Some("log") {
+        return log(desk);
+    }
     let job = HousekeepJob {
         dry_run: matches.get_flag("dry-run"),
         confirmed: desk.settings.yes,
@@ -177,7 +190,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         let these = counted(summary.waiting, "version", "versions");
         return Err(Fault::new(
             Code::PolicyConfirm,
-            format!("{these} would go at once under the new policy, more than 30 %: none went"),
+            format!(
+                "{these} would go at once, more than 30 % under a new policy or limit, or too few to make room: none went"
+            ),
         )
         .hint("look with `tuckbox housekeep --dry-run`; if it is meant: tuckbox housekeep --yes"));
     }
@@ -202,7 +217,7 @@ fn told(s: &HousekeepSummary) -> Vec<String> {
     }
     let mut lines = Vec::new();
     let would = |did: &str, would: &str| if s.dry_run { would.to_owned() } else { did.to_owned() };
-    let going = s.expired + s.forgotten;
+    let going = s.expired + s.forgotten + s.pressed;
     if going + s.superseded > 0 {
         let checkpoints = match s.superseded {
             0 => String::new(),
@@ -228,7 +243,7 @@ fn told(s: &HousekeepSummary) -> Vec<String> {
     ));
     lines.push(match (s.holes, s.unfinished) {
         (0, false) if s.waiting > 0 => format!(
-            "{} wait to be confirmed: so many at once, under a new policy.",
+            "{} wait to be confirmed: so many at once under a new policy or limit, or too few to make room.",
             counted(s.waiting, "version", "versions")
         ),
         (0, false) => "All is in order.".to_owned(),
@@ -256,12 +271,14 @@ fn wanted(matches: &ArgMatches) -> Result<Option<PolicyRow>> {
     let counts = Period::ALL.map(|period| matches.get_one::<u32>(keep_name(period)).copied());
     let within = matches.get_one::<u64>("keep-within").copied();
     let tags = texts(matches, "keep-tag");
-    let bare = counts.iter().all(Option::is_none) && within.is_none() && tags.is_empty();
+    let min_free = matches.get_one::<u64>("min-free").copied();
+    let bare = counts.iter().all(Option::is_none) && within.is_none() && tags.is_empty() && min_free.is_none();
     if preset.is_none() && bare {
         return Ok(None);
     }
-    let start = preset.and_then(|name| Policy::preset(name)).map_or([0; 6], |policy| policy.counts);
-    let mut keep = start;
+    let start = preset.and_then(|name| Policy::preset(name));
+    let start = start.unwrap_or_else(|| Policy { counts: [0; 6], ..Policy::default() });
+    let mut keep = start.counts;
     for (keep, count) in keep.iter_mut().zip(counts) {
         *keep = count.unwrap_or(*keep);
     }
@@ -275,7 +292,8 @@ fn wanted(matches: &ArgMatches) -> Result<Option<PolicyRow>> {
     }
     let keep = keep.map(|count| Some(count).filter(|count| *count != Policy::ALL));
     let preset = preset.filter(|_| bare).cloned().unwrap_or_default();
-    Ok(Some(PolicyRow { preset, keep, within_ms, tags, sequence: 0 }))
+    let min_free_bytes = min_free.unwrap_or(start.min_free_bytes);
+    Ok(Some(PolicyRow { preset, keep, within_ms, tags, soft_limit: start.soft_limit, min_free_bytes, sequence: 0 }))
 }
 
 fn policy_lines(row: &PolicyRow) -> Vec<String> {
@@ -293,7 +311,109 @@ fn policy_lines(row: &PolicyRow) -> Vec<String> {
     }
     lines.extend(row.tags.iter().map(|tag| format!("  {:<8} {}", "tag", harmless_line(tag))));
     lines.push("  and what is pinned.".to_owned());
+    if row.soft_limit {
+        lines.push(
+            "Of what is kept by its count alone, the oldest goes while the account is above its soft limit.".to_owned(),
+        );
+    }
+    if row.min_free_bytes > 0 {
+        let bytes = size(row.min_free_bytes);
+        lines.push(format!("Likewise from 30 days on, while the vault's disk has less than {bytes} free."));
+    }
     lines
+}
+
+#[derive(Serialize)]
+struct GoneRecord {
+    sequence: u64,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct PassRecord {
+    at: String,
+    took_ms: u64,
+    failed: bool,
+    unfinished: bool,
+    holes: u64,
+    waiting: u64,
+    gone: Vec<GoneRecord>,
+    more: u64,
+    condemned_bytes: u64,
+    freed_bytes: u64,
+    copied_bytes: u64,
+    unlinked_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    passes: u64,
+}
+
+fn log(desk: &Desk<'_>) -> Result<Exit> {
+    let mut passes = 0;
+    desk.engine().housekeep_log(&desk.run()?, &mut |pass| {
+        passes += 1;
+        match &desk.face {
+            Face::Json(stream) => stream.row("pass", &pass_record(pass)),
+            Face::Plain(plain) => plain.line(&pass_line(&pass, desk)),
+        }
+    })?;
+    if passes == 0 {
+        desk.face.say("Nothing was done yet.")?;
+    }
+    desk.face.summary("housekeep", &Counted { passes })?;
+    Ok(Exit::Ok)
+}
+
+fn pass_record(pass: LoggedPass) -> PassRecord {
+    PassRecord {
+        at: rfc3339(pass.at_ms),
+        took_ms: pass.took_ms,
+        failed: pass.failed,
+        unfinished: pass.unfinished,
+        holes: pass.holes,
+        waiting: pass.waiting,
+        gone: pass.gone.into_iter().map(|(sequence, why)| GoneRecord { sequence, why }).collect(),
+        more: pass.more,
+        condemned_bytes: pass.condemned_bytes,
+        freed_bytes: pass.freed_bytes,
+        copied_bytes: pass.copied_bytes,
+        unlinked_bytes: pass.unlinked_bytes,
+    }
+}
+
+fn pass_line(pass: &LoggedPass, desk: &Desk<'_>) -> String {
+    let mut parts: Vec<String> =
+        pass.gone.iter().map(|(version, why)| format!("version {version} went: {}", harmless_line(why))).collect();
+    if pass.more > 0 {
+        parts.push(format!("{} more went", counted(pass.more, "version", "versions")));
+    }
+    for (bytes, what) in [
+        (pass.condemned_bytes, "condemned"),
+        (pass.freed_bytes, "freed"),
+        (pass.copied_bytes, "copied"),
+        (pass.unlinked_bytes, "back on the disk"),
+    ] {
+        if bytes > 0 {
+            parts.push(format!("{} {what}", size(bytes)));
+        }
+    }
+    if pass.waiting > 0 {
+        parts.push(format!("{} waited to be confirmed", counted(pass.waiting, "version", "versions")));
+    }
+    if pass.holes > 0 {
+        parts.push("something needed could not be read".to_owned());
+    }
+    for (so, what) in [(pass.failed, "ended with an error"), (pass.unfinished, "not finished")] {
+        if so {
+            parts.push(what.to_owned());
+        }
+    }
+    if parts.is_empty() {
+        parts.push("nothing to do".to_owned());
+    }
+    format!("{}  {}  {}", show(pass.at_ms, &desk.zone()), duration(pass.took_ms), parts.join(", "))
 }
 
 #[cfg(test)]

@@ -7,6 +7,16 @@ use crate::engine::job::{Settle, Terms, To};
 use crate::fault::{Code, Fault, Result};
 use crate::units::{duration, parse_duration, parse_size, size};
 
+/// Adds the option of accounts alone: what they keep has a soft limit, a group keeps nothing.
+pub(super) fn soft_arg(command: Command) -> Command {
+    command.arg(
+        Arg::new("soft")
+            .long("soft")
+            .value_name("SIZE")
+            .help("Above this its oldest versions go first (`none` takes it away); as in 150G"),
+    )
+}
+
 /// Adds the options.
 pub(super) fn args(command: Command) -> Command {
     command
@@ -28,6 +38,7 @@ pub(super) fn args(command: Command) -> Command {
 pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
     let settle = Settle {
         which,
+        soft_bytes: value(matches, "soft", parse_size)?,
         hard_bytes: value(matches, "hard", parse_size)?,
         late_after_ms: value(matches, "late-after", parse_duration)?,
         ..Settle::default()
@@ -43,7 +54,8 @@ fn value(
     name: &str,
     parse: impl Fn(&str) -> std::result::Result<u64, String>,
 ) -> Result<Option<To<u64>>> {
-    match matches.get_one::<String>(name).map(String::as_str) {
+    // Not every verb has every option.
+    match matches.try_get_one::<String>(name).ok().flatten().map(String::as_str) {
         None => Ok(None),
         Some("none") => Ok(Some(To::None)),
         Some(text) => parse(text).map(|value| Some(To::Set(value))).map_err(|why| Fault::new(Code::Usage, why)),
@@ -54,6 +66,8 @@ fn value(
 #[derive(Serialize)]
 pub(super) struct TermsRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
+    soft_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     hard_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     late_after_ms: Option<u64>,
@@ -61,12 +75,13 @@ pub(super) struct TermsRecord {
 
 /// The record of terms.
 pub(super) fn record(terms: &Terms) -> TermsRecord {
-    TermsRecord { hard_bytes: terms.hard_bytes, late_after_ms: terms.late_after_ms }
+    TermsRecord { soft_bytes: terms.soft_bytes, hard_bytes: terms.hard_bytes, late_after_ms: terms.late_after_ms }
 }
 
 /// The lines of terms.
 pub(super) fn lines(terms: &Terms) -> Vec<(&'static str, String)> {
+    let soft = terms.soft_bytes.map(|bytes| ("soft limit", size(bytes)));
     let hard = terms.hard_bytes.map(|bytes| ("hard limit", size(bytes)));
     let late = terms.late_after_ms.map(|ms| ("late after", duration(ms)));
-    hard.into_iter().chain(late).collect()
+    soft.into_iter().chain(hard).chain(late).collect()
 }

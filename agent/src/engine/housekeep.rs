@@ -1,12 +1,13 @@
 //! `housekeep`: asks the server to do what is due. No key is needed for it.
 
 use transport::Class;
-use transport::message::{Housekeep, Kept, Opened, Request};
+use transport::message::{Housekeep, HousekeepLog, Kept, Logged, Opened, Request};
 
 use super::account::open_request;
 use super::connect::Connector;
-use super::job::{HousekeepJob, HousekeepSummary, KeptRow, Run};
+use super::job::{HousekeepJob, HousekeepSummary, KeptRow, LoggedPass, Run};
 use super::keys::key_checks;
+use super::remote::Remote;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 
@@ -18,10 +19,7 @@ pub fn housekeep(
 ) -> Result<HousekeepSummary> {
     let started = run.clock.monotonic_ms();
     run.watcher.event(&Event::Phase(Phase::Connect));
-    let remote = Connector::new(run)?.connect()?;
-    // Keys only help to say which account is meant; a machine without any may keep house too.
-    let files = key_checks(run).unwrap_or_default();
-    let _: Opened = remote.ask(&Request::Open(open_request(run, &files, u64::MAX)))?;
+    let remote = opened(run)?;
     let request = Request::Housekeep(Housekeep {
         dry_run: job.dry_run,
         confirmed: job.confirmed,
@@ -53,6 +51,7 @@ pub fn housekeep(
         expired: done.expired,
         forgotten: done.forgotten,
         superseded: done.superseded,
+        pressed: done.pressed.unwrap_or(0),
         kept_bytes: done.kept_bytes,
         condemned_bytes: done.condemned_bytes,
         freed_bytes: done.freed_bytes,
@@ -62,4 +61,38 @@ pub fn housekeep(
         copied_bytes: done.copied_bytes,
         elapsed_ms: u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0),
     })
+}
+
+/// What passes have done, oldest first.
+pub fn log(run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()> {
+    run.watcher.event(&Event::Phase(Phase::Connect));
+    let remote = opened(run)?;
+    let request = Request::HousekeepLog(HousekeepLog {});
+    let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
+    remote.end(&call)?;
+    while let Logged::Pass(pass) = remote.reply(&call)? {
+        row(LoggedPass {
+            at_ms: pass.at,
+            took_ms: pass.took_ms,
+            failed: pass.failed,
+            unfinished: pass.unfinished,
+            holes: pass.holes,
+            waiting: pass.waiting,
+            gone: pass.gone.into_iter().map(|gone| (gone.version, gone.why)).collect(),
+            more: pass.more,
+            condemned_bytes: pass.condemned_bytes,
+            freed_bytes: pass.freed_bytes,
+            copied_bytes: pass.copied_bytes,
+            unlinked_bytes: pass.unlinked_bytes,
+        })?;
+    }
+    remote.close()
+}
+
+/// A vault with the account opened. Keys only help to say which one is meant; a machine without any may ask too.
+fn opened(run: &Run) -> Result<Remote> {
+    let remote = Connector::new(run)?.connect()?;
+    let files = key_checks(run).unwrap_or_default();
+    let _: Opened = remote.ask(&Request::Open(open_request(run, &files, u64::MAX)))?;
+    Ok(remote)
 }

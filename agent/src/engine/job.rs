@@ -101,6 +101,8 @@ pub trait Engine: Send + Sync {
         job: HousekeepJob,
         row: &mut dyn FnMut(KeptRow) -> Result<()>,
     ) -> Result<HousekeepSummary>;
+    /// What housekeeping has done in the vault; each pass, oldest first, is handed to `row`.
+    fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.

@@ -174,6 +174,10 @@ impl Engine for RealEngine {
         housekeep::housekeep(run, &job, row)
     }
 
+    fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()> {
+        housekeep::log(run, row)
+    }
+
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         retention::name_versions(run, &job)
     }

@@ -8,7 +8,7 @@ use store::chain::{
     seal_policy,
 };
 use store::id::BodyHash;
-use store::record::RecordKind;
+use store::record::{Record, RecordKind};
 
 use super::account::Account;
 use super::job::{At, Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
@@ -33,26 +33,24 @@ pub struct Fates {
 impl Fates {
     /// Looks at the chain, and asks the server for the bodies that may have gone.
     pub fn of(account: &Account) -> Result<Self> {
-        let (moments, links, clear) = {
+        let (mut moments, links, clear) = {
             let mut history = account.history();
             let acts = history.links().iter().filter(|link| link.link().kind.is_act());
             let hashes: Vec<_> = acts.map(|link| link.link().body).collect();
             history.load_bodies(&account.remote, &hashes)?;
             history.moments()?
         };
-        let mut fates: BTreeMap<u64, Fate> = judge(&moments).into_iter().collect();
         let mut may_be_missing = BTreeSet::new();
         let mut gone = BTreeSet::new();
         // When it is not known what is to be kept, nothing was allowed to go.
         if clear {
-            may_be_missing.extend(fates.keys());
-            let all: Vec<u64> = fates.keys().copied().collect();
-            for version in must_be_there(&moments, &all) {
-                may_be_missing.remove(&version);
-            }
+            let all: Vec<u64> =
+                links.iter().filter(|link| link.link().kind.is_version()).map(|link| link.link().sequence).collect();
+            // As if all were missing: whatever may be.
+            let must: BTreeSet<u64> = must_be_there(&moments, &all, &all).into_iter().collect();
             // What has gone never comes back, so it is asked about once.
             let mut bodies = account.history().known_gone();
-            let may_go = |link: &&ReceivedLink| may_be_missing.contains(&link.link().sequence);
+            let may_go = |link: &&ReceivedLink| link.link().kind.is_version() && !must.contains(&link.link().sequence);
             let ask: Vec<BodyHash> = links
                 .iter()
                 .filter(may_go)
@@ -60,13 +58,29 @@ impl Fates {
                 .filter(|body| !bodies.contains(body))
                 .collect();
             let there = account.remote.bodies(&ask)?;
-            let new: Vec<BodyHash> =
-                ask.iter().zip(there).filter(|(_, body)| body.is_none()).map(|(hash, _)| *hash).collect();
+            let mut new = Vec::new();
+            for (hash, body) in ask.into_iter().zip(there) {
+                match body.map(|body| Record::decode(&body)) {
+                    // Its tags count.
+                    Some(Ok(body)) => account.history().add_body(body),
+                    // It is there; who wants to read it is told.
+                    Some(Err(_)) => {}
+                    None => new.push(hash),
+                }
+            }
+            bodies.extend(&new);
+            moments = account.history().moments()?.0;
+            let is_missing = |link: &&ReceivedLink| link.link().kind.is_version() && bodies.contains(&link.link().body);
+            let missing: Vec<u64> = links.iter().filter(is_missing).map(|link| link.link().sequence).collect();
+            let must: BTreeSet<u64> = must_be_there(&moments, &all, &missing).into_iter().collect();
+            may_be_missing.extend(all.iter().filter(|version| !must.contains(version)));
+            gone.extend(missing.iter().filter(|version| !must.contains(version)));
+            let allowed: BTreeSet<BodyHash> =
+                links.iter().filter(|link| gone.contains(&link.link().sequence)).map(|link| link.link().body).collect();
+            new.retain(|body| allowed.contains(body));
             account.history().add_gone(&new);
-            bodies.extend(new);
-            let is_gone = |link: &&ReceivedLink| link.link().kind.is_version() && bodies.contains(&link.link().body);
-            gone.extend(links.iter().filter(is_gone).map(|link| link.link().sequence));
         }
+        let mut fates: BTreeMap<u64, Fate> = judge(&moments).into_iter().collect();
         fates.retain(|version, _| !gone.contains(version));
         let mut out = Self { pins: BTreeMap::new(), fates, may_be_missing, gone };
         out.pins = out.pins_in_force();
@@ -191,7 +205,13 @@ pub fn policy(run: &Run, job: &PolicyJob) -> Result<PolicyRow> {
         account.may_write()?;
         let counts = row.keep.map(|count| count.unwrap_or(Policy::ALL));
         let tags = row.tags.iter().map(|tag| account.keys.tag_id(tag)).collect();
-        let policy = Policy { counts, within_ms: row.within_ms, tags };
+        let policy = Policy {
+            counts,
+            within_ms: row.within_ms,
+            tags,
+            soft_limit: row.soft_limit,
+            min_free_bytes: row.min_free_bytes,
+        };
         let body = seal_policy(&account.sealer, &policy, &row.preset, &row.tags)?;
         account.append(&account.device()?, LinkKind::Policy, &body)?;
     } else {
@@ -216,5 +236,13 @@ fn shown(account: &Account) -> Result<PolicyRow> {
         }
     };
     let keep = policy.counts.map(|count| Some(count).filter(|count| *count != Policy::ALL));
-    Ok(PolicyRow { preset, keep, within_ms: policy.within_ms, tags, sequence })
+    Ok(PolicyRow {
+        preset,
+        keep,
+        within_ms: policy.within_ms,
+        tags,
+        soft_limit: policy.soft_limit,
+        min_free_bytes: policy.min_free_bytes,
+        sequence,
+    })
 }

@@ -1,9 +1,9 @@
 //! Housekeeping, asked for by a client, or due after a commit.
 
-use store::chain::{Cause, Fate, Reason};
+use store::chain::{Fate, Reason};
 use store::vault::{Access, Domain, Housekeep, HousekeepEvent};
 use transport::Call;
-use transport::message::{self, Housekept, Kept};
+use transport::message::{self, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 
 use super::refuse::Refused;
 use super::{Server, reply};
@@ -51,8 +51,38 @@ impl Server {
                 unlinked: done.unlinked,
                 rewritten: done.rewritten,
                 copied_bytes: done.copied_bytes,
+                pressed: Some(done.pressed),
             }),
         )
+    }
+
+    /// What was done so far in the chunk space of the opened account; it names that account's versions.
+    pub fn housekeep_log(&self, call: &Call) -> Result<(), Refused> {
+        let (_, account, domain) = self.account(Access::Read)?;
+        for pass in domain.housekeeping_log()? {
+            let all = pass.gone.len() as u64;
+            let own = pass.gone.into_iter().filter(|gone| gone.account == account.name);
+            let gone: Vec<LoggedVersion> =
+                own.map(|gone| LoggedVersion { version: gone.version, why: gone.why }).collect();
+            reply(
+                call,
+                Logged::Pass(LoggedPass {
+                    at: pass.at,
+                    took_ms: pass.took_ms,
+                    failed: pass.failed,
+                    unfinished: pass.unfinished,
+                    holes: pass.holes,
+                    waiting: pass.waiting,
+                    more: pass.more.saturating_add(all - gone.len() as u64),
+                    gone,
+                    condemned_bytes: pass.condemned_bytes,
+                    freed_bytes: pass.freed_bytes,
+                    copied_bytes: pass.copied_bytes,
+                    unlinked_bytes: pass.unlinked_bytes,
+                }),
+            )?;
+        }
+        reply(call, Logged::Done)
     }
 
     /// What is due after a commit. Nobody waits for it, and nothing depends on it.
@@ -104,14 +134,7 @@ fn words(fate: &Fate) -> (&'static str, Vec<String>) {
     match fate {
         Fate::Kept(reasons) => ("kept", reasons.iter().map(|reason| reason_word(*reason).to_owned()).collect()),
         Fate::Trash { .. } => ("trash", vec!["forgotten".to_owned()]),
-        Fate::Going(cause) => {
-            let word = match cause {
-                Cause::Expired => "expired",
-                Cause::Forgotten => "forgotten",
-                Cause::Superseded => "superseded",
-            };
-            ("going", vec![word.to_owned()])
-        }
+        Fate::Going(cause) => ("going", vec![cause.words().to_owned()]),
     }
 }
 

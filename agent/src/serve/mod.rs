@@ -202,6 +202,7 @@ impl Server {
             Request::Fetch(first) => self.fetch(call, first),
             Request::Check(what) => self.check(call, &what),
             Request::Housekeep(what) => self.housekeep(call, &what),
+            Request::HousekeepLog(_) => self.housekeep_log(call),
             Request::Wanted(ask) => self.wanted(call, ask),
             Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),

@@ -72,6 +72,11 @@ impl Rows<'_> {
         Ok(self.conn.query_row("SELECT ifnull(max(no), 0) FROM place", [], |row| row.get(0))?)
     }
 
+    /// Bytes of all records, of whatever state, whose packs are there.
+    pub fn place_bytes(&self) -> Result<u64> {
+        unsigned(self.conn.query_row("SELECT ifnull(sum(length), 0) FROM place", [], |row| row.get(0))?)
+    }
+
     /// At most `most` places with numbers above `after`, in order.
     pub fn places_after(&self, after: i64, most: usize) -> Result<Vec<PlaceRow>> {
         let mut ask = self.conn.prepare_cached(

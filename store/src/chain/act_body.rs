@@ -15,6 +15,10 @@ use super::policy::{Policy, RULES};
 pub const NAMED_MAX: usize = 65_536;
 /// Most tags that a policy keeps.
 const TAGS_MAX: usize = 256;
+/// Length of what a policy says about short space; absent in a policy that allows nothing then.
+const PRESSURE_BYTES: usize = 12;
+/// The only flag that is known.
+const SOFT_LIMIT: u32 = 1;
 /// Longest words for people, in bytes.
 const WORDS_BYTES_MAX: usize = 4_096;
 
@@ -87,6 +91,11 @@ pub fn seal_policy(sealer: &Sealer, policy: &Policy, preset: &str, tags: &[Strin
     for tag in &policy.tags {
         clear.extend_from_slice(tag.bytes());
     }
+    if policy.soft_limit || policy.min_free_bytes > 0 {
+        let flags = if policy.soft_limit { SOFT_LIMIT } else { 0 };
+        clear.extend_from_slice(&flags.to_le_bytes());
+        clear.extend_from_slice(&policy.min_free_bytes.to_le_bytes());
+    }
     if policy.tags.len() > TAGS_MAX {
         return Err(Error::Limit { what: "tags of a policy", found: policy.tags.len() as u64, most: TAGS_MAX as u64 });
     }
@@ -116,12 +125,17 @@ pub fn clear_policy(record: &Record) -> Result<Policy> {
     }
     let within_ms = r.i64()?;
     let tags = r.u32()? as usize;
-    if tags > TAGS_MAX || tags * TagId::BYTES != r.remaining() || within_ms < 0 {
+    let rest = if tags > TAGS_MAX { None } else { r.remaining().checked_sub(tags * TagId::BYTES) };
+    if !matches!(rest, Some(0 | PRESSURE_BYTES)) || within_ms < 0 {
         return Err(r.damaged("a number is out of its range"));
     }
     let tags = (0..tags).map(|_| Ok(TagId::new(r.array()?))).collect::<Result<Vec<_>>>()?;
+    let (flags, min_free_bytes) = if rest == Some(0) { (0, 0) } else { (r.u32()?, r.u64()?) };
+    if flags & !SOFT_LIMIT != 0 {
+        return Err(r.damaged("it has a flag that is not known"));
+    }
     r.end()?;
-    Ok(Policy { counts, within_ms, tags })
+    Ok(Policy { counts, within_ms, tags, soft_limit: flags & SOFT_LIMIT != 0, min_free_bytes })
 }
 
 /// Whether a body that the server has to carry out can be read.

@@ -82,6 +82,10 @@ pub struct Policy {
     pub within_ms: Millis,
     /// Versions with one of these tags are kept.
     pub tags: Vec<TagId>,
+    /// What only a count keeps may go, oldest first, while the account is above its soft limit.
+    pub soft_limit: bool,
+    /// The same, from an age of 30 days, while the vault's disk has less than so many bytes free; 0 for never.
+    pub min_free_bytes: u64,
 }
 
 impl Policy {
@@ -91,31 +95,50 @@ impl Policy {
     /// Keeps everything.
     #[must_use]
     pub fn everything() -> Self {
-        Self { counts: [Self::ALL, 0, 0, 0, 0, 0], within_ms: 0, tags: Vec::new() }
+        Self {
+            counts: [Self::ALL, 0, 0, 0, 0, 0],
+            within_ms: 0,
+            tags: Vec::new(),
+            soft_limit: false,
+            min_free_bytes: 0,
+        }
     }
 
     /// One of the presets by name; `None` when there is none.
     #[must_use]
     pub fn preset(name: &str) -> Option<Self> {
-        let counts = match name {
-            "default" => [0, 0, 30, Self::ALL, 0, 0],
+        match name {
+            "default" => Some(Self::default()),
             // Hourly for a day, daily for a month, weekly until space runs short.
-            "time-machine" => [0, 24, 30, Self::ALL, 0, 0],
-            "everything" => return Some(Self::everything()),
-            _ => return None,
-        };
-        Some(Self { counts, within_ms: 0, tags: Vec::new() })
+            "time-machine" => Some(Self {
+                counts: [0, 24, 30, Self::ALL, 0, 0],
+                min_free_bytes: Self::TIME_MACHINE_FREE,
+                ..Self::default()
+            }),
+            "everything" => Some(Self::everything()),
+            _ => None,
+        }
     }
+
+    /// What the preset `time-machine` wants free: room for some days of a person's changes, and little of any disk that
+    /// keeps backups.
+    pub const TIME_MACHINE_FREE: u64 = 10 << 30;
 
     /// The names of the presets.
     pub const PRESETS: [&'static str; 3] = ["default", "time-machine", "everything"];
 }
 
 /// In force until a link says otherwise: all for 24 hours (which is so under every policy), daily for 30 days, weekly for
-/// ever.
+/// ever or until the soft limit.
 impl Default for Policy {
     fn default() -> Self {
-        Self { counts: [0, 0, 30, Self::ALL, 0, 0], within_ms: 0, tags: Vec::new() }
+        Self {
+            counts: [0, 0, 30, Self::ALL, 0, 0],
+            within_ms: 0,
+            tags: Vec::new(),
+            soft_limit: true,
+            min_free_bytes: 0,
+        }
     }
 }
 

@@ -124,6 +124,24 @@ pub enum Cause {
     Forgotten,
     /// A partial version whose sources have a later version, or one that is too old.
     Superseded,
+    /// The account was above its soft limit.
+    SoftLimit,
+    /// The disk had less free than the policy wants.
+    Space,
+}
+
+impl Cause {
+    /// In a few words, for records and people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Forgotten => "forgotten",
+            Self::Superseded => "superseded",
+            Self::SoftLimit => "soft limit",
+            Self::Space => "free space",
+        }
+    }
 }
 
 /// What becomes of a version.
@@ -165,15 +183,21 @@ pub fn policy_of(moments: &[Moment]) -> (Policy, u64) {
     newest.unwrap_or_default()
 }
 
-/// Which of these versions was never allowed to go, at any time since it came: their bodies must be there.
+/// Which of these versions was never allowed to go, at any time since it came: their bodies must be there. `missing` are
+/// all versions whose bodies are not there: what goes because space is short goes in order, so it matters what else is.
 #[must_use]
-pub fn must_be_there(moments: &[Moment], versions: &[u64]) -> Vec<u64> {
+pub fn must_be_there(moments: &[Moment], versions: &[u64], missing: &[u64]) -> Vec<u64> {
     let mut left: HashSet<u64> = versions.iter().copied().collect();
+    let missing: HashSet<u64> = missing.iter().copied().collect();
     let strike = |left: &mut HashSet<u64>, upto: &[Moment]| {
-        for (sequence, fate) in judge(upto) {
-            if fate.is_going() {
-                left.remove(&sequence);
-            }
+        let doubtful = in_doubt(upto);
+        let judge = Judge::new(upto, &doubtful);
+        let fates = judge.fates();
+        for (sequence, _) in fates.iter().filter(|(_, fate)| fate.is_going()) {
+            left.remove(sequence);
+        }
+        for sequence in judge.gave_way(&fates, &missing) {
+            left.remove(&sequence);
         }
     };
     strike(&mut left, moments);
@@ -376,6 +400,9 @@ impl<'a> Judge<'a> {
 }
 
 const _: () = assert!(RECENT_MS >= HOUR_MS && TRASH_MS > RECENT_MS);
+
+mod pressure;
+pub use pressure::{Pressure, thinnable};
 
 #[cfg(test)]
 mod tests;

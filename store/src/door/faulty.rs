@@ -13,6 +13,7 @@ pub(crate) struct Faulty<D> {
     inner: D,
     state: Arc<Mutex<State>>,
     user: Option<u32>,
+    free: Option<u64>,
 }
 
 #[derive(Default)]
@@ -35,12 +36,17 @@ impl<D: Disk> Faulty<D> {
     /// A disk whose changing call number `at` (from 0) fails; without a number none does.
     pub(crate) fn new(inner: D, at: Option<usize>) -> Self {
         let state = State { fail_at: at, ..State::default() };
-        Self { inner, state: Arc::new(Mutex::new(state)), user: None }
+        Self { inner, state: Arc::new(Mutex::new(state)), user: None, free: None }
     }
 
     /// The same disk, used by this user.
     pub(crate) fn used_by(self, user: u32) -> Self {
         Self { user: Some(user), ..self }
+    }
+
+    /// The same disk, with so many bytes free.
+    pub(crate) fn with_free(self, bytes: u64) -> Self {
+        Self { free: Some(bytes), ..self }
     }
 
     /// Every changing call so far.
@@ -125,7 +131,7 @@ impl<D: Disk> Disk for Faulty<D> {
     }
 
     fn free_bytes(&self, path: &Path) -> Result<u64> {
-        self.inner.free_bytes(path)
+        self.free.map_or_else(|| self.inner.free_bytes(path), Ok)
     }
 
     fn is_local(&self, path: &Path) -> Result<bool> {

@@ -118,6 +118,11 @@ impl DomainPaths {
         self.staging().join("housekeeping")
     }
 
+    /// What housekeeping did.
+    pub(super) fn housekeeping_log(&self) -> PathBuf {
+        self.root.join("housekeeping.log")
+    }
+
     pub(super) fn source_lock(&self, id: SourceId) -> PathBuf {
         self.staging().join(format!("source-{}", id.hex()))
     }

@@ -52,7 +52,7 @@ pub use commit::Outcome;
 pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
-pub use housekeep::{Housekeep, HousekeepEvent, Housekept};
+pub use housekeep::{Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;

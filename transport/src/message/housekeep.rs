@@ -104,4 +104,74 @@ pub struct Housekept {
     /// Bytes that were copied for it.
     #[n(14)]
     pub copied_bytes: u64,
+    /// Versions that went because space is short; absent from a server that does no such thing.
+    #[n(15)]
+    pub pressed: Option<u64>,
+}
+
+/// Asks what housekeeping did. Replies are [`Logged`] messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct HousekeepLog {}
+
+/// What housekeeping did.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Logged {
+    /// A pass, oldest first.
+    #[n(1)]
+    Pass(#[n(0)] LoggedPass),
+    /// The end of it.
+    #[n(2)]
+    Done,
+}
+
+/// A pass that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LoggedPass {
+    /// When it began, ms since 1970.
+    #[n(0)]
+    pub at: i64,
+    /// How long it took, in milliseconds.
+    #[n(1)]
+    pub took_ms: u64,
+    /// It ended with an error.
+    #[n(2)]
+    pub failed: bool,
+    /// The next one went on.
+    #[n(3)]
+    pub unfinished: bool,
+    /// Nodes and bodies that are needed and could not be read.
+    #[n(4)]
+    pub holes: u64,
+    /// Versions that waited to be confirmed.
+    #[n(5)]
+    pub waiting: u64,
+    /// Versions of the opened account that went.
+    #[n(6)]
+    pub gone: Vec<LoggedVersion>,
+    /// How many more went.
+    #[n(7)]
+    pub more: u64,
+    /// Bytes of records that were condemned.
+    #[n(8)]
+    pub condemned_bytes: u64,
+    /// Bytes of records that were freed.
+    #[n(9)]
+    pub freed_bytes: u64,
+    /// Bytes that were copied.
+    #[n(10)]
+    pub copied_bytes: u64,
+    /// Bytes that came back to the disk.
+    #[n(11)]
+    pub unlinked_bytes: u64,
+}
+
+/// A version that went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LoggedVersion {
+    /// Its number.
+    #[n(0)]
+    pub version: u64,
+    /// Why: `expired`, `forgotten`, `superseded`, `soft limit`, `free space`.
+    #[n(1)]
+    pub why: String,
 }

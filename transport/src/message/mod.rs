@@ -20,7 +20,7 @@ pub use ask::{Answered, AskBatch};
 pub use chain::{Bodies, BodyReply, Links, LinksReply};
 pub use check::{Check, Checked, Finding, Told};
 pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
-pub use housekeep::{Housekeep, Housekept, Kept};
+pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
@@ -75,6 +75,9 @@ pub enum Request {
     /// Do what is due. Replies are [`Kept`] messages.
     #[n(13)]
     Housekeep(#[n(0)] Housekeep),
+    /// What housekeeping did; read-only. Replies are [`Logged`] messages.
+    #[n(14)]
+    HousekeepLog(#[n(0)] HousekeepLog),
     /// What has been lost and would be taken back; read-only. Replies are [`WantedTold`] messages.
     #[n(15)]
     Wanted(#[n(0)] WantedAsk),

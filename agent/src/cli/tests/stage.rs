@@ -300,6 +300,10 @@ impl Engine for Fake {
             ..Default::default()
         })
     }
+    fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()> {
+        self.see(run, "log")?;
+        row(LoggedPass { at_ms: NOW_MS, gone: vec![(2, "soft limit".into())], ..Default::default() })
+    }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })
     }

@@ -63,6 +63,8 @@ pub struct HousekeepSummary {
     pub forgotten: u64,
     /// Partial versions that went.
     pub superseded: u64,
+    /// Versions that went because space is short.
+    pub pressed: u64,
     /// Bytes of records that are kept.
     pub kept_bytes: u64,
     /// Bytes of records that were condemned.
@@ -79,6 +81,35 @@ pub struct HousekeepSummary {
     pub copied_bytes: u64,
     /// It took so long.
     pub elapsed_ms: u64,
+}
+
+/// A pass that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoggedPass {
+    /// When it began, by the server's clock, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// How long it took.
+    pub took_ms: u64,
+    /// It ended with an error.
+    pub failed: bool,
+    /// The next one went on.
+    pub unfinished: bool,
+    /// Needed and could not be read: nothing was freed.
+    pub holes: u64,
+    /// Versions that waited to be confirmed.
+    pub waiting: u64,
+    /// Versions that went, with the reason in words of the server.
+    pub gone: Vec<(u64, String)>,
+    /// How many more went, of this account or another.
+    pub more: u64,
+    /// Bytes of records that were condemned.
+    pub condemned_bytes: u64,
+    /// Bytes of records that were freed.
+    pub freed_bytes: u64,
+    /// Bytes that were copied into fuller packs.
+    pub copied_bytes: u64,
+    /// Bytes that came back to the disk.
+    pub unlinked_bytes: u64,
 }
 
 /// What is done with versions that are named.
@@ -140,6 +171,10 @@ pub struct PolicyRow {
     pub within_ms: i64,
     /// With these tags.
     pub tags: Vec<String>,
+    /// What only a count keeps may go while the account is above its soft limit.
+    pub soft_limit: bool,
+    /// The same, from 30 days on, while the vault's disk has less free than this; 0 for never.
+    pub min_free_bytes: u64,
     /// Number of the link that set it; 0 when nobody has.
     pub sequence: u64,
 }

@@ -14,7 +14,7 @@ fn version(sequence: u64, received_at: Millis) -> Moment {
 }
 
 fn policy(counts: [u32; 6]) -> Act {
-    Act::Policy(Policy { counts, within_ms: 0, tags: Vec::new() })
+    Act::Policy(Policy { counts, soft_limit: false, ..Policy::default() })
 }
 
 /// A version every so often, from number 1 on.
@@ -85,7 +85,7 @@ fn tags_and_ages_keep_too() {
     let tag = TagId::new([7; 16]);
     let mut moments = every(DAY, 10);
     moments[2].act = Act::Version { tags: vec![tag], sources: Vec::new() };
-    let act = Act::Policy(Policy { counts: [0; 6], within_ms: 2 * DAY, tags: vec![tag] });
+    let act = Act::Policy(Policy { counts: [0; 6], within_ms: 2 * DAY, tags: vec![tag], ..Policy::default() });
     moments.push(at(11, START + 9 * DAY, act));
     assert_eq!(kept(&moments), [3, 8, 9, 10]);
     assert_eq!(fate(&moments, 3), Fate::Kept(vec![Reason::Tag]));
@@ -174,17 +174,106 @@ fn a_body_that_was_ever_allowed_to_go_may_be_gone() {
     let mut moments = every(HOUR, 72);
     let all: Vec<u64> = (1..=72).collect();
     let gone: Vec<u64> = all.iter().copied().filter(|n| !kept(&moments).contains(n)).collect();
-    assert_eq!(must_be_there(&moments, &all), kept(&moments));
+    assert_eq!(must_be_there(&moments, &all, &[]), kept(&moments));
     // Afterwards everything is to be kept: what has gone was allowed to.
     moments.push(at(73, START + 72 * HOUR, Act::Policy(Policy::everything())));
     assert_eq!(kept(&moments).len(), 72);
-    assert_eq!(must_be_there(&moments, &gone), [0; 0]);
-    assert_eq!(must_be_there(&moments, &all).len(), 72 - gone.len());
+    assert_eq!(must_be_there(&moments, &gone, &[]), [0; 0]);
+    assert_eq!(must_be_there(&moments, &all, &[]).len(), 72 - gone.len());
     // And the one that stood for its day is forgotten: those that went before stay allowed.
     let mut moments = every(HOUR, 72);
     moments.push(at(73, START + 72 * HOUR, Act::Forget(vec![24])));
     assert!(kept(&moments).contains(&23));
-    assert_eq!(must_be_there(&moments, &[22, 23, 24, 48]), [24, 48]);
+    assert_eq!(must_be_there(&moments, &[22, 23, 24, 48], &[]), [24, 48]);
+}
+
+/// What the default keeps of 40 days, hourly; and the policy, allowing this when space is short.
+fn forty_days(soft_limit: bool, min_free_bytes: u64) -> Vec<Moment> {
+    let mut moments = vec![at(1, START, Act::Policy(Policy { soft_limit, min_free_bytes, ..Policy::default() }))];
+    moments.extend((0..40).map(|day| version(u64::try_from(day).unwrap() + 2, START + day * DAY)));
+    moments
+}
+
+#[test]
+fn under_pressure_the_oldest_that_only_a_count_keeps_may_go() {
+    let daily: Vec<u64> = (12..=40).collect();
+    // Weeks end on Sundays: days 3 and 10 of 40; the newest 30 days stand for themselves.
+    let moments = forty_days(true, 1);
+    assert_eq!(thinnable(&moments, Pressure::SoftLimit), [&[5][..], &daily].concat());
+    assert_eq!(thinnable(&moments, Pressure::Space), [5]);
+    let moments = forty_days(false, 1);
+    assert_eq!(thinnable(&moments, Pressure::SoftLimit), [0; 0]);
+    assert_eq!(thinnable(&forty_days(true, 0), Pressure::Space), [0; 0]);
+
+    let mut moments = forty_days(true, 0);
+    moments.push(at(42, START + 39 * DAY, Act::Pin(vec![12], 0)));
+    moments.push(at(43, START + 39 * DAY, Act::Forget(vec![13])));
+    // Another day stands for the forgotten one.
+    assert_eq!(thinnable(&moments, Pressure::SoftLimit)[..4], [5, 11, 14, 15]);
+    let within = Policy { within_ms: 20 * DAY, ..Policy::default() };
+    moments.push(at(44, START + 39 * DAY, Act::Policy(within)));
+    assert_eq!(thinnable(&moments, Pressure::SoftLimit).last(), Some(&20));
+    assert!(thinnable(&[], Pressure::SoftLimit).is_empty());
+}
+
+#[test]
+fn who_says_that_space_was_short_hides_nothing_young_and_leaves_no_gaps() {
+    let lost = |moments: &[Moment], missing: &[u64]| must_be_there(moments, missing, missing);
+    let soft = forty_days(true, 0);
+    assert_eq!(lost(&soft, &[5, 12, 13]), [0; 0]);
+    // Older ones are there.
+    assert_eq!(lost(&soft, &[13]), [13]);
+    assert_eq!(lost(&soft, &[5, 13, 14]), [13, 14]);
+    // The newest.
+    assert_eq!(lost(&soft, &(2..=41).collect::<Vec<u64>>()), [41]);
+    // Of 30 days nothing.
+    let space = forty_days(false, 1);
+    assert_eq!(lost(&space, &[5, 12, 13]), [12, 13]);
+    // Nothing at all without a policy that allows it.
+    assert_eq!(lost(&forty_days(false, 0), &[5]), [5]);
+    // A pin from before counts; one that came after does not bring back what has gone.
+    let mut pinned = forty_days(true, 0);
+    pinned.push(at(42, START + 39 * DAY, Act::Pin(vec![12], 0)));
+    assert_eq!(lost(&pinned, &[5, 12]), [0; 0]);
+    pinned.insert(14, at(14, START + 12 * DAY, Act::Pin(vec![5], 0)));
+    assert_eq!(lost(&pinned[..39], &[5]), [5]);
+}
+
+proptest::proptest! {
+    /// What an honest server has taken, whenever it looked and whatever came between, was allowed to go.
+    #[test]
+    fn what_went_under_pressure_was_allowed(
+        steps in proptest::collection::vec((0i64..40, 0u8..16, 0usize..8), 1..60),
+        counts: [u8; 6],
+    ) {
+        let counts = counts.map(|count| u32::from(count % 12));
+        let first = Policy { counts, soft_limit: true, min_free_bytes: 1, ..Policy::default() };
+        let mut moments = vec![at(1, START, Act::Policy(first.clone()))];
+        let (mut time, mut gone): (Millis, Vec<u64>) = (START, Vec::new());
+        for ((step, kind, number), n) in steps.iter().zip(2..) {
+            time += match step { 39 => 45 * DAY, step => step * 2 * HOUR };
+            let named = |n: u64| vec![n.saturating_sub(u64::try_from(*number).unwrap() * 2 + 2).max(1)];
+            moments.push(match kind {
+                0 => at(n, time, Act::Pin(named(n), time + i64::try_from(*number).unwrap() * DAY)),
+                1 => at(n, time, Act::Unpin(named(n))),
+                2 => at(n, time, Act::Forget(named(n))),
+                3 => at(n, time, Act::Unforget(named(n))),
+                4 => at(n, time, Act::Policy(Policy { soft_limit: number % 2 == 0, ..first.clone() })),
+                // A clock that goes back.
+                5 => version(n, time - DAY / 2),
+                _ => version(n, time),
+            });
+            let pressure = if number % 2 == 0 { Pressure::SoftLimit } else { Pressure::Space };
+            // Now and then the server keeps house, and takes so many.
+            if step % 3 == 0 {
+                let going = judge(&moments).into_iter().filter(|(_, fate)| fate.is_going()).map(|(n, _)| n);
+                gone.extend(going.collect::<Vec<u64>>());
+                let list = thinnable(&moments, pressure).into_iter().filter(|n| !gone.contains(n));
+                gone.extend(list.take(*number).collect::<Vec<u64>>());
+            }
+            proptest::prop_assert_eq!(must_be_there(&moments, &gone, &gone), Vec::<u64>::new());
+        }
+    }
 }
 
 proptest::proptest! {
@@ -202,7 +291,7 @@ proptest::proptest! {
                 proptest::prop_assert!(now.iter().any(|(n, fate)| n == old && fate.is_going()));
             }
             gone = now.iter().filter(|(_, fate)| fate.is_going()).map(|(n, _)| *n).collect();
-            proptest::prop_assert_eq!(must_be_there(&moments, &gone), Vec::<u64>::new());
+            proptest::prop_assert_eq!(must_be_there(&moments, &gone, &[]), Vec::<u64>::new());
         }
     }
 }

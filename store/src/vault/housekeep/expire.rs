@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{HousekeepEvent, Pass};
+use super::{Goes, HousekeepEvent, Pass};
 use crate::catalog::{LinkRow, Rows};
-use crate::chain::{self, Cause, Fate, LinkKind, Moment, ReceivedLink};
+use crate::chain::{self, Cause, Fate, LinkKind, Moment, Pressure, ReceivedLink};
 use crate::error::Result;
 use crate::id::BodyHash;
 use crate::vault::{AccountInfo, AccountState, Domain};
@@ -16,15 +16,17 @@ use crate::vault::{AccountInfo, AccountState, Domain};
 const LINKS: usize = 1_024;
 /// Bodies that are removed in one change.
 const REMOVED_AT_ONCE: usize = 256;
+/// The same, when each is synced before the next.
+const IN_ORDER_AT_ONCE: usize = 32;
 /// A first pass under a policy that would expire a larger share of the versions, in hundredths, waits to be confirmed.
-const SHARE_PERCENT: u64 = 30;
+pub(super) const SHARE_PERCENT: u64 = 30;
 
 /// The chain of an account, as far as it says what is kept.
-struct Judged {
-    moments: Vec<Moment>,
+pub(super) struct Judged {
+    pub(super) moments: Vec<Moment>,
     /// Of each version the name of its body, and whether that is here.
-    bodies: BTreeMap<u64, (BodyHash, bool)>,
-    fates: Vec<(u64, Fate)>,
+    pub(super) bodies: BTreeMap<u64, (BodyHash, bool)>,
+    pub(super) fates: Vec<(u64, Fate)>,
     /// A body that says what is kept cannot be read: then nothing may go.
     unclear: bool,
 }
@@ -38,7 +40,25 @@ impl Judged {
         })
     }
 
-    fn is_here(&self, version: u64) -> bool {
+    /// How many versions are here, without partial ones.
+    pub(super) fn versions_here(&self) -> u64 {
+        let whole = self.moments.iter().filter(|moment| matches!(moment.act, chain::Act::Version { .. }));
+        whole.filter(|moment| self.is_here(moment.sequence)).count() as u64
+    }
+
+    /// Of these the ones that may go under their pressures, by the chain as it is here.
+    fn thinnable_of(&self, some: &[(u64, Cause)]) -> BTreeMap<u64, Cause> {
+        let list = |pressure| -> HashSet<u64> { chain::thinnable(&self.moments, pressure).into_iter().collect() };
+        let (soft, space) = (list(Pressure::SoftLimit), list(Pressure::Space));
+        let may = |(version, cause): &&(u64, Cause)| match cause {
+            Cause::SoftLimit => soft.contains(version),
+            Cause::Space => space.contains(version),
+            _ => false,
+        };
+        some.iter().filter(may).copied().collect()
+    }
+
+    pub(super) fn is_here(&self, version: u64) -> bool {
         self.bodies.get(&version).is_some_and(|(_, here)| *here)
     }
 
@@ -50,7 +70,7 @@ impl Judged {
             return BTreeSet::new();
         }
         let list: Vec<u64> = missing.iter().copied().collect();
-        for version in chain::must_be_there(&self.moments, &list) {
+        for version in chain::must_be_there(&self.moments, &list, &list) {
             missing.remove(&version);
         }
         missing
@@ -136,17 +156,31 @@ impl Pass<'_> {
             self.done.waiting += versions;
             self.tell(HousekeepEvent::Waiting { account: account.name.clone(), versions })?;
         }
+        // Who waits for a word about the policy gives nothing up for space meanwhile.
+        let pressed = if waits { Vec::new() } else { self.pressed(account, &judged)? };
         if self.how.dry_run {
             self.gone.left_out = true;
-            self.tell_fates(account, &judged)?;
-            for (version, cause) in going {
+            self.tell_fates(account, &judged, &pressed)?;
+            for (version, cause) in going.into_iter().chain(pressed) {
                 self.count_expired(account, version, cause)?;
             }
             return Ok(());
         }
         for some in going.chunks(REMOVED_AT_ONCE) {
-            for (version, cause) in self.remove_bodies(account, &judged, some)? {
+            let goes = |now: &Judged| now.going().collect();
+            for (version, cause) in self.remove_bodies(account, &judged, some, false, &goes)? {
                 self.count_expired(account, version, cause)?;
+            }
+        }
+        for some in pressed.chunks(IN_ORDER_AT_ONCE) {
+            let goes = |now: &Judged| now.thinnable_of(some);
+            let gone = self.remove_bodies(account, &judged, some, true, &goes)?;
+            let stopped = gone.len() < some.len();
+            for (version, cause) in gone {
+                self.count_expired(account, version, cause)?;
+            }
+            if stopped {
+                break;
             }
         }
         if !waits {
@@ -155,7 +189,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn tell_fates(&mut self, account: &AccountInfo, judged: &Judged) -> Result<()> {
+    fn tell_fates(&mut self, account: &AccountInfo, judged: &Judged, pressed: &[(u64, Cause)]) -> Result<()> {
+        let pressed: BTreeMap<u64, Cause> = pressed.iter().copied().collect();
         let received: BTreeMap<u64, i64> =
             judged.moments.iter().map(|moment| (moment.sequence, moment.received_at)).collect();
         for (version, fate) in judged.fates.iter().filter(|(version, _)| judged.is_here(*version)) {
@@ -163,7 +198,7 @@ impl Pass<'_> {
                 account: account.number,
                 version: *version,
                 received_at: received.get(version).copied().unwrap_or(0),
-                fate: fate.clone(),
+                fate: pressed.get(version).map_or_else(|| fate.clone(), |cause| Fate::Going(*cause)),
             })?;
         }
         Ok(())
@@ -175,16 +210,21 @@ impl Pass<'_> {
             Cause::Expired => self.done.expired += 1,
             Cause::Forgotten => self.done.forgotten += 1,
             Cause::Superseded => self.done.superseded += 1,
+            Cause::SoftLimit | Cause::Space => self.done.pressed += 1,
         }
+        self.log.goes(&account.name, version, cause);
         self.tell(HousekeepEvent::Expired { account: account.name.clone(), version, cause })
     }
 
-    /// Removes bodies that still may go when nobody can commit. Gives those that went.
+    /// Removes bodies that still may go when nobody can commit: `goes` says it of the chain as it then is. Gives those that
+    /// went. `in_order`: each is gone for good before the next one goes, and the first that may not go ends it.
     fn remove_bodies(
         &mut self,
         account: &AccountInfo,
         before: &Judged,
         some: &[(u64, Cause)],
+        in_order: bool,
+        goes: Goes<'_>,
     ) -> Result<Vec<(u64, Cause)>> {
         let inner = &self.domain.inner;
         let write = inner.catalog.write()?;
@@ -200,7 +240,7 @@ impl Pass<'_> {
         if judged.unclear {
             return Ok(Vec::new());
         }
-        let going: BTreeMap<u64, Cause> = judged.going().collect();
+        let going: BTreeMap<u64, Cause> = goes(judged);
         let stay: HashSet<BodyHash> = judged
             .bodies
             .iter()
@@ -208,10 +248,18 @@ impl Pass<'_> {
             .map(|(_, (body, _))| *body)
             .collect();
         let mut done = Vec::new();
-        for (version, cause) in some.iter().filter(|(version, cause)| going.get(version) == Some(cause)) {
-            if let Some((body, _)) = judged.bodies.get(version).filter(|(body, _)| !stay.contains(body)) {
-                self.domain.remove(&inner.paths.body(account.number, *body))?;
-                done.push((*version, *cause));
+        for (version, cause) in some {
+            let body = judged.bodies.get(version).map(|(body, _)| *body).filter(|body| !stay.contains(body));
+            match body.filter(|_| going.get(version) == Some(cause)) {
+                Some(body) => {
+                    self.domain.remove(&inner.paths.body(account.number, body))?;
+                    if in_order {
+                        inner.shared.disk.sync_dir(&inner.paths.bodies(account.number))?;
+                    }
+                    done.push((*version, *cause));
+                }
+                None if in_order => break,
+                None => {}
             }
         }
         inner.shared.disk.sync_dir(&inner.paths.bodies(account.number))?;
@@ -226,15 +274,7 @@ impl Pass<'_> {
             return Ok(false);
         }
         let expired = judged.going().filter(|(_, cause)| *cause == Cause::Expired).count() as u64;
-        let partial: HashSet<u64> = judged
-            .moments
-            .iter()
-            .filter(|moment| matches!(moment.act, chain::Act::Partial(_)))
-            .map(|moment| moment.sequence)
-            .collect();
-        let here =
-            judged.bodies.iter().filter(|(version, (_, here))| *here && !partial.contains(version)).count() as u64;
-        Ok(expired * 100 > here * SHARE_PERCENT)
+        Ok(expired * 100 > judged.versions_here() * SHARE_PERCENT)
     }
 
     fn set_policy_seen(&self, account: &AccountInfo, judged: &Judged) -> Result<()> {
@@ -254,6 +294,6 @@ fn policy_key(account: &AccountInfo) -> String {
 }
 
 /// The number of the policy's link and one: 0 means that none was carried out.
-fn policy_number(judged: &Judged) -> i64 {
+pub(super) fn policy_number(judged: &Judged) -> i64 {
     i64::try_from(chain::policy_of(&judged.moments).1).unwrap_or(i64::MAX - 1) + 1
 }

@@ -11,8 +11,8 @@ use super::{Budget, Gone};
 use crate::catalog::{LinkRow, NodeAt, Place, Rows, State};
 use crate::chain::{self, LinkKind};
 use crate::error::Result;
-use crate::id::{ChunkId, NodeId};
-use crate::record::{RecordKind, Refs};
+use crate::id::{BodyHash, ChunkId, NodeId};
+use crate::record::{Record, RecordKind, Refs};
 use crate::vault::closure::{GroupCache, is_gone};
 use crate::vault::{AccountInfo, Domain};
 
@@ -38,6 +38,8 @@ pub(super) struct Marks {
     pub(super) unreadable: Vec<Place>,
     /// Versions, partial ones included, that were walked.
     pub(super) versions: u64,
+    /// Bytes of the marked places.
+    pub(super) bytes: u64,
 }
 
 /// How a walk asks the catalog.
@@ -135,9 +137,31 @@ impl Marks {
                 return Ok(true);
             }
         };
+        self.roots(domain, view, &body, budget)
+    }
+
+    /// Marks what one version needs. False when the budget ended. A body that cannot be read is a hole.
+    pub(super) fn one(&mut self, domain: &Domain, account: u32, body: BodyHash, budget: &Budget<'_>) -> Result<bool> {
+        match domain.body_record(account, body) {
+            Ok(Some(body)) => self.roots(domain, &View::Reading, &body, budget),
+            Err(e) if !e.is_damage() => Err(e),
+            Ok(None) | Err(_) => {
+                self.holes += 1;
+                Ok(true)
+            }
+        }
+    }
+
+    fn roots(&mut self, domain: &Domain, view: &View<'_>, body: &Record, budget: &Budget<'_>) -> Result<bool> {
         self.versions += 1;
-        let roots = chain::clear_sources(&body)?.into_iter().map(|(_, root, _)| root).collect();
+        let roots = chain::clear_sources(body)?.into_iter().map(|(_, root, _)| root).collect();
         self.below(domain, view, roots, budget)
+    }
+
+    fn place(&mut self, place: &Place) {
+        if self.places.insert(place.no) {
+            self.bytes += u64::from(place.length);
+        }
     }
 
     /// Marks these nodes and all below them.
@@ -181,7 +205,7 @@ impl Marks {
                 Ok(group) => {
                     if let Some((_, refs)) = group.get(at.slot as usize).filter(|(found, _)| *found == id) {
                         self.nodes.insert(at.place.no, at.slot);
-                        self.places.insert(at.place.no);
+                        self.place(&at.place);
                         return Ok(Some(refs.clone()));
                     }
                 }
@@ -195,7 +219,7 @@ impl Marks {
         // It may come back: its damaged places are wanted, and nothing may be taken for rubbish meanwhile.
         self.holes += 1;
         for at in &places {
-            self.places.insert(at.place.no);
+            self.place(&at.place);
         }
         Ok(None)
     }
@@ -208,7 +232,7 @@ impl Marks {
                 let usable = places.iter().filter(|(_, state)| *state < State::Damaged);
                 let best = usable.min_by_key(|(place, state)| (*state, place.preference()));
                 for (place, _) in best.map_or(&places[..], std::slice::from_ref) {
-                    self.places.insert(place.no);
+                    self.place(place);
                 }
             }
         }

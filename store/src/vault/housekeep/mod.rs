@@ -2,7 +2,7 @@
 //!
 //! A pass is:
 //!
-//! * `expire`: bodies of versions that are not kept any more
+//! * `expire`: bodies of versions that are not kept any more; `pressure`: of more when space is short
 //! * `bodies`: bodies that no link names
 //! * `mark`: what the versions need, over clear references, with a bit for each place and node (`bits`)
 //! * `sweep`: places are condemned, revived, freed
@@ -12,25 +12,29 @@
 //! One housekeeper works in a domain at a time, by a lock; and if that lock should fail, two are harmless: every change
 //! is made under the catalog's write lock, only while the generation is the one that the marks were made in, and only to
 //! rows that still say what was read. Uploads, commits and restores never wait for more than one such change. `live`
-//! says which sessions live and what they may have been told.
+//! says which sessions live and what they may have been told. `log` remembers what was done.
 
 mod bits;
 mod bodies;
 mod expire;
 mod live;
+mod log;
 mod mark;
+mod pressure;
 mod rewrite;
 mod sweep;
 mod unlink;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountInfo, Domain, account};
 use crate::catalog::Rows;
 use crate::chain::{Cause, Fate, ReceivedLink};
 use crate::door::{Clock, Millis};
 use crate::error::{Error, Result};
+use expire::Judged;
 use live::Live;
+pub use log::{LoggedPass, LoggedVersion};
 use mark::Marks;
 
 /// A condemned place is freed after this time, and an orphaned body removed.
@@ -94,8 +98,11 @@ pub struct Housekept {
     pub forgotten: u64,
     /// Partial versions that went.
     pub superseded: u64,
-    /// Versions that no rule keeps and that wait to be confirmed: too many at once, under a new policy.
+    /// Versions that would go and wait to be confirmed: too many at once under a new policy or limit, or all that may go
+    /// for a limit that would not be reached.
     pub waiting: u64,
+    /// Versions that went because space is short: the soft limit, or the free space that the policy wants.
+    pub pressed: u64,
 }
 
 /// What a pass tells while it works.
@@ -121,7 +128,8 @@ pub enum HousekeepEvent {
         /// Why.
         cause: Cause,
     },
-    /// The first pass under a policy would take more than 30 % of the versions: it takes none until it is confirmed.
+    /// The first pass under a policy or a limit would take more than 30 % of the versions, or a limit would not be reached
+    /// by all that may go: it takes none until it is confirmed.
     Waiting {
         /// Name of the account.
         account: String,
@@ -237,7 +245,11 @@ struct Pass<'a> {
     /// The generation that the marks were made in, raised only by this pass.
     generation: u64,
     done: Housekept,
+    log: LoggedPass,
 }
+
+/// Which versions may go, and why, by a chain.
+type Goes<'a> = &'a dyn Fn(&Judged) -> BTreeMap<u64, Cause>;
 
 impl Domain {
     /// Does what is due. `Busy` when another housekeeper is at work here. An error means that the pass ended early; what
@@ -249,7 +261,10 @@ impl Domain {
         }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
-        if !how.dry_run && !how.confirmed && self.inner.catalog.read(|rows| rests(rows, &accounts, now))? {
+        if !how.dry_run
+            && !how.confirmed
+            && self.inner.catalog.read(|rows| rests(rows, &accounts, now, self.free_bytes()))?
+        {
             return Ok(Housekept { unchanged: true, ..Housekept::default() });
         }
         let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
@@ -271,9 +286,19 @@ impl Domain {
             began,
             generation: began,
             done: Housekept::default(),
+            log: LoggedPass { at: now, ..LoggedPass::default() },
         };
-        pass.run()?;
-        Ok(pass.done)
+        let started = shared.clock.monotonic_ms();
+        let ran = pass.run();
+        let (done, mut log) = (pass.done, pass.log);
+        if !how.dry_run {
+            log.failed = ran.is_err();
+            log.took_ms = u64::try_from(shared.clock.monotonic_ms().saturating_sub(started)).unwrap_or(0);
+            log.figures(&done);
+            // Nothing is decided by it.
+            drop(self.log_pass(log));
+        }
+        ran.map(|()| done)
     }
 
     /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
@@ -291,7 +316,7 @@ impl Domain {
             }
             let Some(first) = first else { return Ok(false) };
             let last = rows.housekept("at")?.max(first);
-            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now) && !rests(rows, &accounts, now)?)
+            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now) && !rests(rows, &accounts, now, self.free_bytes())?)
         })
     }
 
@@ -408,15 +433,15 @@ impl Pass<'_> {
         let rows = write.rows();
         let due = if rest && !rows.any_emptied()? { next_due(rows, &self.accounts)? } else { 0 };
         rows.set_housekept("due", due)?;
-        rows.set_housekept("shape", shape(rows, &self.accounts)?)?;
+        rows.set_housekept("shape", shape(rows, &self.accounts, self.domain.free_bytes())?)?;
         rows.set_housekept("at", self.now)?;
         write.commit()
     }
 }
 
 /// Whether nothing has changed since the last pass, and nothing has become due.
-fn rests(rows: Rows<'_>, accounts: &[AccountInfo], now: Millis) -> Result<bool> {
-    Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts)?)
+fn rests(rows: Rows<'_>, accounts: &[AccountInfo], now: Millis, free: u64) -> Result<bool> {
+    Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts, free)?)
 }
 
 /// When something that waits has waited long enough.
@@ -429,7 +454,7 @@ fn next_due(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<Millis> {
 }
 
 /// A number that is another one when anything has changed that a pass looks at.
-fn shape(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<i64> {
+fn shape(rows: Rows<'_>, accounts: &[AccountInfo], free: u64) -> Result<i64> {
     let mut hasher = blake3::Hasher::new();
     for number in rows.shape()? {
         hasher.update(&number.to_le_bytes());
@@ -438,6 +463,8 @@ fn shape(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<i64> {
         hasher.update(&account.number.to_le_bytes());
         let newest = rows.newest_link(account.number)?.map_or(0, |link| link.sequence);
         hasher.update(&newest.to_le_bytes());
+        hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(&pressure::lack(rows, account.number, free)?.to_le_bytes());
     }
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h]))

@@ -7,6 +7,7 @@ mod damages;
 mod faults;
 mod histories;
 mod housekeep;
+mod pressure;
 mod retention;
 mod sessions;
 

@@ -14,13 +14,13 @@ pub(super) fn naming(versions: &[u64], until: i64) -> Vec<u8> {
     clear
 }
 
-fn policy(counts: [u32; 6]) -> Vec<u8> {
+pub(super) fn policy(counts: [u32; 6]) -> Vec<u8> {
     let mut clear: Vec<u8> = counts.iter().flat_map(|count| count.to_le_bytes()).collect();
     clear.extend_from_slice(&[0; 12]);
     clear
 }
 
-fn act(world: &World, domain: &Domain, account: &AccountInfo, kind: LinkKind, clear: Vec<u8>) -> u64 {
+pub(super) fn act(world: &World, domain: &Domain, account: &AccountInfo, kind: LinkKind, clear: Vec<u8>) -> u64 {
     let mut session = domain.begin(account, &[], None).unwrap();
     let done = committed(&world.act(&mut session, kind, clear));
     session.end().unwrap();
@@ -33,7 +33,7 @@ pub(super) fn is_there(domain: &Domain, account: &AccountInfo, version: u64) -> 
     domain.body(account, link.link().body).unwrap().is_some()
 }
 
-fn all(domain: &Domain, how: Housekeep) -> (Housekept, Vec<HousekeepEvent>) {
+pub(super) fn all(domain: &Domain, how: Housekeep) -> (Housekept, Vec<HousekeepEvent>) {
     let mut events = Vec::new();
     let done = domain
         .housekeep(&how, &mut |event| {
@@ -44,10 +44,10 @@ fn all(domain: &Domain, how: Housekeep) -> (Housekept, Vec<HousekeepEvent>) {
     (done, events)
 }
 
-const CONFIRMED: Housekeep = Housekeep { dry_run: false, confirmed: true, most_ms: None, most_bytes: None };
+pub(super) const CONFIRMED: Housekeep = Housekeep { dry_run: false, confirmed: true, most_ms: None, most_bytes: None };
 
 /// Versions 3 and on, a day apart.
-fn daily(count: u64) -> (World, AccountInfo, Domain, Vec<Tree>) {
+pub(super) fn daily(count: u64) -> (World, AccountInfo, Domain, Vec<Tree>) {
     let (world, _, account) = World::with_account();
     let mut trees = Vec::new();
     for seed in 0..count {

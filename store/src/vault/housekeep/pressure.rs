@@ -1,0 +1,172 @@
+//! When space is short: the oldest versions that only a count keeps go before their time, until an account is at its
+//! soft limit, or the disk has as much free as the policy wants (FORMAT.md, chapter 11).
+//!
+//! Space comes back days later, when what they needed was condemned and freed. So it is decided by an estimate: the
+//! versions that stay are marked first, then the others from the newest to the oldest. What each adds to the marks is
+//! what is needed only by it and by older ones, and so what its end will bring once those have gone.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::expire::{Judged, SHARE_PERCENT, policy_number};
+use super::mark::Marks;
+use super::{HousekeepEvent, Pass};
+use crate::catalog::Rows;
+use crate::chain::{self, Cause, Pressure};
+use crate::error::Result;
+use crate::vault::{AccountInfo, Domain};
+
+/// A disk that lacks this much more is looked at again, though nothing else has changed.
+const STEP_BYTES: u64 = 64 << 20;
+
+/// What presses on an account.
+struct Presses {
+    soft_bytes: Option<u64>,
+    /// Bytes that versions may need so that the disk will have what the policy wants free.
+    space_bytes: Option<u64>,
+}
+
+/// An estimate of what versions need.
+struct Weights {
+    /// Bytes that all versions need together.
+    all: u64,
+    /// Of each thinnable version, oldest first, the bytes that only it and older ones need.
+    each: Vec<(u64, u64)>,
+}
+
+impl Pass<'_> {
+    /// Versions that go because space is short, oldest first. None, and a word about it, when that waits to be confirmed:
+    /// because so many would go at once under a limit that was not carried out before, or because even all of them
+    /// would not be enough, so that history would be given for nothing.
+    pub(super) fn pressed(&mut self, account: &AccountInfo, judged: &Judged) -> Result<Vec<(u64, Cause)>> {
+        let (policy, _) = chain::policy_of(&judged.moments);
+        self.note_number(&free_key(account.number), policy.min_free_bytes)?;
+        let presses = self.presses(account, policy.soft_limit, policy.min_free_bytes)?;
+        let key = format!("limit {}", account.number);
+        let limit = limit_number(account, judged);
+        if presses.soft_bytes.is_none() && presses.space_bytes.is_none() {
+            self.note_number(&key, u64::from(limit))?;
+            return Ok(Vec::new());
+        }
+        let space: HashSet<u64> = match presses.space_bytes {
+            Some(_) => chain::thinnable(&judged.moments, Pressure::Space).into_iter().collect(),
+            None => HashSet::new(),
+        };
+        let list = match presses.soft_bytes {
+            Some(_) => chain::thinnable(&judged.moments, Pressure::SoftLimit),
+            None => space.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect(),
+        };
+        let list: Vec<u64> = list.into_iter().filter(|version| judged.is_here(*version)).collect();
+        let Some(weights) = self.weigh(account, judged, &list)? else { return Ok(Vec::new()) };
+        let mut left = weights.all;
+        let mut going = Vec::new();
+        for (version, bytes) in weights.each {
+            let cause = if presses.soft_bytes.is_some_and(|most| left > most) {
+                Cause::SoftLimit
+            } else if presses.space_bytes.is_some_and(|most| left > most) && space.contains(&version) {
+                Cause::Space
+            } else {
+                break;
+            };
+            left = left.saturating_sub(bytes);
+            going.push((version, cause));
+        }
+        let enough = [presses.soft_bytes, presses.space_bytes].into_iter().flatten().all(|most| left <= most);
+        let new = self.domain.inner.catalog.read(|rows| rows.housekept(&key))? != i64::from(limit);
+        let many = going.len() as u64 * 100 > judged.versions_here() * SHARE_PERCENT;
+        if !going.is_empty() && !self.how.confirmed && (!enough || (new && many)) {
+            let versions = going.len() as u64;
+            self.done.waiting += versions;
+            self.tell(HousekeepEvent::Waiting { account: account.name.clone(), versions })?;
+            return Ok(Vec::new());
+        }
+        self.note_number(&key, u64::from(limit))?;
+        Ok(going)
+    }
+
+    fn presses(&self, account: &AccountInfo, soft_limit: bool, min_free: u64) -> Result<Presses> {
+        let inner = &self.domain.inner;
+        let packs = inner.catalog.read(|rows| rows.pack_totals())?.1;
+        // What the packs have in all is never less than what versions need.
+        let soft_bytes = account.terms.soft_bytes.filter(|soft| soft_limit && packs > *soft);
+        let free = self.domain.free_bytes();
+        let space_bytes = match min_free.checked_sub(free).filter(|lack| *lack > 0) {
+            // All that versions do not need will come back, and is not asked for again meanwhile.
+            Some(lack) => Some(inner.catalog.read(|rows| rows.place_bytes())?.saturating_sub(lack)),
+            None => None,
+        };
+        Ok(Presses { soft_bytes, space_bytes })
+    }
+
+    /// Nothing without a list, when the budget ended, and when something that is needed is not there or cannot be read: then
+    /// it is not known what a version needs.
+    fn weigh(&self, account: &AccountInfo, judged: &Judged, list: &[u64]) -> Result<Option<Weights>> {
+        let lost =
+            |version: &u64| !judged.is_here(*version) && !self.gone.versions.contains(&(account.number, *version));
+        if list.is_empty() || judged.bodies.keys().any(lost) {
+            return Ok(None);
+        }
+        let mut marks = Marks::default();
+        let thin: HashSet<u64> = list.iter().copied().collect();
+        let stays = judged.fates.iter().filter(|(version, fate)| !fate.is_going() && !thin.contains(version));
+        let stays = stays.map(|(version, _)| *version).filter(|version| judged.is_here(*version));
+        for version in stays {
+            if !self.mark_one(&mut marks, account, judged, version)? {
+                return Ok(None);
+            }
+        }
+        let mut each = Vec::with_capacity(list.len());
+        for version in list.iter().rev() {
+            let before = marks.bytes;
+            if !self.mark_one(&mut marks, account, judged, *version)? {
+                return Ok(None);
+            }
+            each.push((*version, marks.bytes.saturating_sub(before)));
+        }
+        each.reverse();
+        let known = marks.holes == 0 && marks.unreadable.is_empty();
+        Ok(known.then_some(Weights { all: marks.bytes, each }))
+    }
+
+    fn mark_one(&self, marks: &mut Marks, account: &AccountInfo, judged: &Judged, version: u64) -> Result<bool> {
+        let Some((body, _)) = judged.bodies.get(&version) else { return Ok(true) };
+        marks.one(self.domain, account.number, *body, &self.budget)
+    }
+
+    fn note_number(&self, key: &str, number: u64) -> Result<()> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let catalog = &self.domain.inner.catalog;
+        if self.how.dry_run || catalog.read(|rows| rows.housekept(key))? == number {
+            return Ok(());
+        }
+        let write = catalog.write()?;
+        write.rows().set_housekept(key, number)?;
+        write.commit()
+    }
+}
+
+impl Domain {
+    /// What the disk has free; without bound when it does not say.
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.inner.shared.disk.free_bytes(self.inner.paths.root()).unwrap_or(u64::MAX)
+    }
+}
+
+/// How much lacks of what an account's policy, as the last pass found it, wants free, in steps; 0 when nothing does.
+pub(super) fn lack(rows: Rows<'_>, account: u32, free: u64) -> Result<u64> {
+    let wanted = u64::try_from(rows.housekept(&free_key(account))?).unwrap_or(0);
+    Ok(wanted.saturating_sub(free).div_ceil(STEP_BYTES))
+}
+
+/// Under which stands what the policy of an account wants free.
+fn free_key(account: u32) -> String {
+    format!("free {account}")
+}
+
+/// A number that is another one under another limit or policy; never 0.
+fn limit_number(account: &AccountInfo, judged: &Judged) -> u32 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
+    hasher.update(&policy_number(judged).to_le_bytes());
+    let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
+    u32::from_le_bytes([a, b, c, d]) | 1
+}

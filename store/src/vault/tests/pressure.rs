@@ -1,0 +1,103 @@
+//! What goes when space is short: carried out by a vault. What may go is tested in `chain/retain`.
+
+use super::housekeep::{DAY, assert_readable, findings, keep_house, pass};
+use super::retention::{CONFIRMED, act, all, daily, is_there, policy};
+use super::*;
+use crate::chain::{Cause, Fate, Policy};
+use crate::door::Faulty;
+use crate::vault::{Housekeep, HousekeepEvent};
+
+fn set_soft(world: &World, soft: u64) -> Domain {
+    let (vault, account, _) = world.reopen();
+    vault.settle(&account, |terms| terms.soft_bytes = Some(soft)).unwrap();
+    world.reopen().2
+}
+
+fn there(domain: &Domain, account: &AccountInfo, versions: std::ops::Range<u64>) -> Vec<u64> {
+    versions.filter(|version| is_there(domain, account, *version)).collect()
+}
+
+#[test]
+fn above_the_soft_limit_the_oldest_versions_go_down_to_it() {
+    let (world, account, domain, trees) = daily(10);
+    let tenth = pass(&domain).kept_bytes / 10;
+    let domain_of = |soft| set_soft(&world, soft);
+    let domain = domain_of(tenth * 8 + 1);
+    let (dry, events) = all(&domain, Housekeep { dry_run: true, ..Housekeep::default() });
+    assert_eq!((dry.pressed, dry.condemned), (2, 8));
+    let fate = Fate::Going(Cause::SoftLimit);
+    assert!(matches!(&events[0], HousekeepEvent::Judged { version: 3, fate: told, .. } if *told == fate));
+    assert_eq!(there(&domain, &account, 3..13).len(), 10);
+    // That the limit was set is change enough.
+    let (done, events) = all(&domain, Housekeep::default());
+    assert_eq!((done.pressed, done.expired, done.waiting, done.condemned), (2, 0, 0, 8));
+    let told = HousekeepEvent::Expired { account: "ada".to_owned(), version: 3, cause: Cause::SoftLimit };
+    assert_eq!(events[0], told);
+    assert_eq!(there(&domain, &account, 3..13), (5..13).collect::<Vec<u64>>());
+    assert_eq!(keep_house(&world, &domain).freed, 8);
+    trees[2..].iter().for_each(|tree| assert_readable(&domain, tree));
+    // One more than is allowed, one goes.
+    world.back_up_now(&tree(&account, 99));
+    assert_eq!(pass(&domain).pressed, 1);
+    assert_eq!(findings(&domain), []);
+    domain.rebuild().unwrap();
+    assert_eq!(findings(&domain), []);
+    let log = domain.housekeeping_log().unwrap();
+    let gone: Vec<(u64, String)> =
+        log.iter().flat_map(|pass| &pass.gone).map(|gone| (gone.version, gone.why.clone())).collect();
+    assert_eq!(gone, [3, 4, 5].map(|version| (version, "soft limit".to_owned())));
+    assert!(log.iter().any(|pass| pass.freed_bytes > 0) && log.iter().any(|pass| pass.unlinked_bytes > 0));
+}
+
+#[test]
+fn a_limit_that_takes_much_or_too_little_waits() {
+    let (world, account, domain, _) = daily(10);
+    let tenth = pass(&domain).kept_bytes / 10;
+    act(&world, &domain, &account, LinkKind::Pin, super::retention::naming(&[4], 0));
+    let domain = set_soft(&world, tenth * 5);
+    let (done, events) = all(&domain, Housekeep::default());
+    assert_eq!((done.pressed, done.waiting, done.condemned), (0, 5, 0));
+    assert_eq!(events[0], HousekeepEvent::Waiting { account: "ada".to_owned(), versions: 5 });
+    assert_eq!(all(&domain, CONFIRMED).0.pressed, 5);
+    assert_eq!(there(&domain, &account, 3..13), [4, 9, 10, 11, 12]);
+    // The newest and what is pinned are more than this, whatever goes.
+    let domain = set_soft(&world, tenth);
+    for _ in 0..2 {
+        let done = all(&domain, Housekeep::default()).0;
+        assert_eq!((done.pressed, done.waiting), (0, if done.unchanged { 0 } else { 3 }));
+    }
+    assert_eq!(all(&domain, CONFIRMED).0.pressed, 3);
+    assert_eq!(there(&domain, &account, 3..13), [4, 12]);
+    assert_eq!(findings(&domain), []);
+    // A policy that allows nothing of it.
+    act(&world, &domain, &account, LinkKind::Policy, policy([9, 0, 0, 0, 0, 0]));
+    act(&world, &domain, &account, LinkKind::Unpin, super::retention::naming(&[4], 0));
+    assert_eq!(all(&domain, CONFIRMED).0.pressed, 0);
+}
+
+#[test]
+fn on_a_full_disk_versions_of_a_month_and_more_make_room() {
+    let (world, account, _, _) = daily(36);
+    let free = 1 << 30;
+    let mut clear = policy([Policy::ALL, 0, 0, 0, 0, 0]);
+    clear.extend_from_slice(&0u32.to_le_bytes());
+    clear.extend_from_slice(&(free + 1u64).to_le_bytes());
+    let on = |bytes: u64| {
+        let vault = world.open_on(Arc::new(Faulty::new(RealDisk, None).with_free(bytes)), Access::Write).unwrap();
+        vault.domain(&account).unwrap()
+    };
+    act(&world, &on(free + 1), &account, LinkKind::Policy, clear);
+    // Packs are folded, and what they leave behind is gone.
+    keep_house(&world, &on(free + 1));
+    // A byte lacks: one version makes room. Until its space is back it counts as if it were.
+    let (done, events) = all(&on(free), Housekeep::default());
+    assert_eq!((done.pressed, done.condemned), (1, 4), "{events:?}");
+    world.clock.advance(DAY);
+    assert_eq!(all(&on(free), CONFIRMED).0.pressed, 0);
+    // More lacks than all that are old enough can give: nothing goes for nothing.
+    let (done, _) = all(&on(0), Housekeep::default());
+    assert_eq!((done.pressed, done.waiting), (0, 6));
+    assert_eq!(all(&on(0), CONFIRMED).0.pressed, 6);
+    assert_eq!(there(&on(0), &account, 3..39), (10..39).collect::<Vec<u64>>());
+    assert_eq!(findings(&on(free)), []);
+}
