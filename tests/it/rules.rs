@@ -93,6 +93,18 @@ fn what_is_missing_for_two_weeks_is_removed() {
 }
 
 #[test]
+fn a_clock_that_jumped_ahead_ends_nothing() {
+    let world = emptied();
+    backup(&world, 2).exits(12);
+    // The server's stands still on the third.
+    let serve = format!("{} serve --stdio --vault {}", world.path("bin/tuckbox").display(), world.vault().display());
+    let far = world.with_vault(format!("cmd:TUCKBOX_CLOCK=2026-12-03T12:00:00Z exec {serve}"));
+    backup(&far, 30).exits(12);
+    assert_eq!(marks(&world, "docs"), missing(&["a", "sub"]));
+    backup(&world, 30).ok();
+}
+
+#[test]
 fn the_time_for_what_is_missing_is_set_for_all_and_for_one() {
     let world = emptied();
     let config = |top: &str, own: &str| configure(&world, &format!("{top}\n{}", source(&world, "docs", own)));
