@@ -204,8 +204,10 @@ fn when_space_is_short_the_oldest_versions_go_and_every_machine_knows_why() {
     }
     let all = versions(&world);
     on(&world, 12, ["pin", "--reason", "the wedding", &all[1][..8]]).ok();
-    let name =
-        on(&world, 12, ["account", "list", "--json"]).ok().records("account")[0]["account"].as_str().unwrap().to_owned();
+    let name = on(&world, 12, ["account", "list", "--json"]).ok().records("account")[0]["account"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let set = |soft: &str| on(&world, 12, ["account", "set", &name, "--soft", soft]).ok();
     set("10M").says("Settled");
     on(&world, 12, ["account", "info", &name]).ok().says("soft limit");

@@ -204,7 +204,7 @@ fn what_went(world: &World, running: &Running, links: &[ReceivedLink]) -> Result
     if newest == Some(false) {
         world.violated("the newest version is not there");
     }
-    for version in chain::must_be_there(&house::moments(world, links)?, &missing) {
+    for version in chain::must_be_there(&house::moments(world, links)?, &missing, &missing) {
         world.violated(format!("version {version} went and was to be kept"));
     }
     Ok(())

@@ -336,7 +336,6 @@ pub fn moment<S: Serializer>(ms: &i64, to: S) -> std::result::Result<S::Ok, S::E
 }
 
 /// The same for one that may be unknown; such a field is left out.
-#[expect(clippy::ref_option, reason = "serde hands a reference")]
 pub fn moment_if_known<S: Serializer>(ms: &Option<i64>, to: S) -> std::result::Result<S::Ok, S::Error> {
     ms.map(rfc3339).serialize(to)
 }
