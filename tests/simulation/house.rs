@@ -47,6 +47,8 @@ pub fn keep(world: &Arc<World>, mut dice: Dice) {
 /// One pass, which is interrupted after so many events.
 fn pass(world: &Arc<World>, how: &Housekeep, ends_after: usize) -> Result<()> {
     let Some(running) = world.housekeeper()? else { return Ok(()) };
+    let began = world.now();
+    let first = *world.story().first_pass.get_or_insert(began);
     let mut events = 0;
     let done = running.domain.housekeep(how, &mut |event| {
         events += 1;
@@ -63,6 +65,10 @@ fn pass(world: &Arc<World>, how: &Housekeep, ends_after: usize) -> Result<()> {
         Ok(())
     })?;
     world.tell(|| format!("{done:?}"));
+    // What is damaged needs no day.
+    if !how.dry_run && done.freed > 0 && world.now() - first < DAY_MS && !world.calls_fail() {
+        world.violated("something was freed within a day of the first pass");
+    }
     if !how.dry_run {
         world.story().tally.keep(&done);
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use store::chain::{self, LinkKind, ReceivedLink, Verifier};
+use store::door::sim::Dice;
 use store::door::{Disk, PathKind};
 use store::id::{ChunkId, NodeId};
 use store::record::{Record, RecordKind};
@@ -19,17 +20,19 @@ use crate::world::{KEYS, Running, World};
 /// How often what has moved is asked for again.
 const READS: usize = 30;
 
-/// Somebody restores the newest version, and another one, while others are at work.
-pub fn restore(world: &Arc<World>, access: Access) {
-    let done = || -> Result<()> {
+/// Somebody restores the newest version, and any other, while others are at work; now and then slowly.
+pub fn restore(world: &Arc<World>, access: Access, mut dice: Dice) {
+    let mut done = || -> Result<()> {
         let Some(running) = world.serve(access, false)? else { return Ok(()) };
         let links = running.domain.links(&running.account, 1, 1_000)?;
-        for link in links.iter().rev().take(2) {
-            read_back(world, &running, &ReceivedLink::decode(link)?)?;
+        let any = dice.below(links.len().max(1));
+        for link in links.last().into_iter().chain(links.get(any)) {
+            let pauses = if dice.one_in(3) { dice.below(1_500) } else { 0 };
+            read_back(world, &running, &ReceivedLink::decode(link)?, pauses)?;
         }
         Ok(())
-    }();
-    if let Err(e) = done {
+    };
+    if let Err(e) = done() {
         judge_reading(world, "restoring", &e);
     }
 }
@@ -172,7 +175,7 @@ fn chain(world: &Arc<World>, running: &Running) -> Result<()> {
             }
         }
         there.insert(link.link_id());
-        read_back(world, running, link)?;
+        read_back(world, running, link, 0)?;
     }
     let mut lost = Vec::new();
     for (id, submitted) in &world.story().submitted {
@@ -212,13 +215,16 @@ fn what_went(world: &World, running: &Running, links: &[ReceivedLink]) -> Result
 
 /// Every node and every chunk of a version is there and genuine, as long as its body is, and for a day after. What moves
 /// meanwhile is asked for again, as clients do.
-fn read_back(world: &World, running: &Running, link: &ReceivedLink) -> Result<()> {
+fn read_back(world: &World, running: &Running, link: &ReceivedLink, pauses: usize) -> Result<()> {
     if !link.link().kind.is_version() {
         return Ok(());
     }
     let domain = &running.domain;
     let Some(body) = domain.body(&running.account, link.link().body)? else { return Ok(()) };
     let (body, began) = (Record::decode(&body)?, world.now());
+    for _ in 0..pauses {
+        world.baton.stop(true);
+    }
     for _ in 0..READS {
         let generation = domain.generation()?;
         let lacks = match read_once(world, domain, link, &body) {

@@ -126,8 +126,10 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
     }
     world.set_calm(faults == 0 && backups <= 1 && keepers == 0);
     match dice.below(6) {
-        0 => world.act(|world| judge::restore(world, Access::Read)),
-        1 => world.act(|world| judge::restore(world, Access::Write)),
+        which @ (0 | 1) => {
+            let (access, dice) = (if which == 0 { Access::Read } else { Access::Write }, dice.split());
+            world.act(move |world| judge::restore(world, access, dice));
+        }
         2 => world.act(judge::check),
         3 => world.act(judge::rebuild),
         _ => {}

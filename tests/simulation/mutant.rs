@@ -44,11 +44,11 @@ pub const PLAIN: [(&str, Mutant); 5] = [
 
 /// Those that few worlds show: something must befall at the one moment.
 pub const RARE: [(&str, Mutant); 5] = [
+    ("housekeeping waits for no day", Mutant::NoWindow),
+    ("housekeeping sees no sessions", Mutant::SessionsUnseen),
     ("packs are synced after their names", Mutant::PackNamedFirst),
     ("the link is named before its body", Mutant::LinkBeforeBody),
     ("locks keep nobody out", Mutant::NoLocks),
-    ("housekeeping waits for no day", Mutant::NoWindow),
-    ("housekeeping sees no sessions", Mutant::SessionsUnseen),
 ];
 
 /// A disk so broken.

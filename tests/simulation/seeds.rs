@@ -4,7 +4,7 @@ use simulation::mutant::PLAIN;
 use simulation::{folder, run};
 
 /// How many worlds; `tests/simulate COUNT` runs more.
-const WORLDS: u64 = 300;
+const WORLDS: u64 = 120;
 
 fn told(seed: u64, mutant: Option<simulation::mutant::Mutant>) -> simulation::Told {
     let folder = folder();

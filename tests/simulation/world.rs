@@ -88,6 +88,8 @@ pub struct Story {
     calm: bool,
     /// Somebody has kept house in this world.
     pub kept_house: bool,
+    /// When the first pass began.
+    pub first_pass: Option<Millis>,
     /// How much happened.
     pub tally: Tally,
 }
