@@ -209,14 +209,17 @@ fn when_space_is_short_the_oldest_versions_go_and_every_machine_knows_why() {
         .unwrap()
         .to_owned();
     let set = |soft: &str| on(&world, 12, ["account", "set", &name, "--soft", soft]).ok();
-    set("10M").says("Settled");
+    // One and a half of the films too much; the first one shares a box with what stays.
+    let kept =
+        on(&world, 12, ["housekeep", "--dry-run", "--json"]).ok().record("summary")["kept_bytes"].as_u64().unwrap();
+    set(&(kept - 3 * MIB / 2).to_string()).says("Settled");
     on(&world, 12, ["account", "info", &name]).ok().says("soft limit");
     on(&world, 12, ["account", "list", "--figures"]).ok().says("SOFT LIMIT");
     let dry = on(&world, 12, ["housekeep", "--dry-run", "--json"]).ok();
     let why: Vec<serde_json::Value> = dry.records("fate").iter().map(|row| row["why"].clone()).collect();
-    assert_eq!(why[0], serde_json::json!(["soft limit"]));
+    assert_eq!(why[0], serde_json::json!(["soft limit"]), "{dry}");
     let gone = usize::try_from(dry.record("summary")["pressed"].as_u64().unwrap()).unwrap();
-    assert!((2..4).contains(&gone), "{gone}");
+    assert!((2..=3).contains(&gone), "{dry}");
     on(&world, 12, ["housekeep"]).ok().says("versions went");
     let left = [&all[1..2], &all[gone + 1..]].concat();
     assert_eq!(versions(&world), left);
