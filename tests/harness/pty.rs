@@ -84,6 +84,21 @@ impl Terminal {
         self
     }
 
+    /// Waits until a thread of this name runs in the program.
+    ///
+    /// # Panics
+    /// When none does in time.
+    pub fn runs(&self, thread: &str) -> &Self {
+        let tasks = format!("/proc/{}/task", self.child.process_id().unwrap());
+        self.until(thread, |_| {
+            let names = std::fs::read_dir(&tasks).into_iter().flatten().flatten();
+            // One that ends meanwhile has no name any more.
+            names
+                .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
+                .any(|name| name.trim() == thread)
+        })
+    }
+
     /// Makes the window another size.
     ///
     /// # Panics

@@ -105,6 +105,7 @@ pub(super) const APPENDED: &[Field] = fields! {
     bytes: Bytes, "Their size.";
     before_files: Count, "Files in the version before.";
     before_bytes: Bytes, "Their size.";
+    holes: Switch, "It has holes: the vault has lost something of it.";
     bring_along [if_known]: Text, "What to run so that the disk follows.";
     sent_bytes: Bytes, "Sent on the wire.";
     received_bytes: Bytes, "Received on the wire.";

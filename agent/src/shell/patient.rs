@@ -5,13 +5,16 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use crate::cli::inside::Inside;
-use crate::cli::tell_inside;
+use crate::cli::{inside_face, tell_inside};
 use crate::engine::job::Stop;
 use crate::fault::{Code, Fault};
 use crate::world::World;
 
 /// How soon an interrupt is passed on.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// Glances after which somebody who interrupted is told what a second interrupt does: a second. What ends well ends sooner.
+const GLANCES_TO_END: u32 = 20;
 
 /// Status of what was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -31,6 +34,7 @@ pub fn wait(world: &World, inside: &Inside, work: impl FnOnce(&World, &Inside) -
         let fault = Fault::new(Code::System, "cannot start a thread").because(error);
         return tell_inside(world, &fault, inside).unwrap_or(1);
     }
+    let mut glances = 0;
     loop {
         match hears.recv_timeout(GLANCE) {
             Ok(status) => return status,
@@ -49,6 +53,11 @@ pub fn wait(world: &World, inside: &Inside, work: impl FnOnce(&World, &Inside) -
         }
         if !stop.asked() {
             stop.ask(signal);
+        }
+        glances += 1;
+        if glances == GLANCES_TO_END {
+            let text = "It has not ended yet; one more interrupt leaves it.";
+            inside_face(world, inside).say(text).unwrap_or_default();
         }
     }
 }
