@@ -42,13 +42,17 @@ pub fn restored(world: &World, source: &str, id: &str) -> Listing {
     listing
 }
 
-/// Every stored byte is what it was, and every version whole; nothing odd either.
+/// Every stored byte is what it was, and every version whole; nothing odd either, but for packs that are known to be gone.
 ///
 /// # Panics
 /// When it is not so.
 pub fn clean(world: &World) {
     let run = world.tuckbox(["check", "--read-data", "--json"]).ok();
-    assert_eq!((run.count("damaged"), run.count("odd")), (0, 0), "{run}");
+    assert_eq!(run.count("damaged"), 0, "{run}");
+    // A pack that was set aside or is back under another name stays noted, and is told as odd.
+    let known = |row: &serde_json::Value| row["message"].as_str().is_some_and(|m| m.ends_with("the pack is not there"));
+    let odd: Vec<_> = run.records("finding").into_iter().filter(|row| !known(row)).collect();
+    assert_eq!(odd, Vec::<serde_json::Value>::new(), "{run}");
 }
 
 /// The catalogs say what a new count of packs and records says.
@@ -67,7 +71,12 @@ pub fn counted(world: &World) {
         if !again.is_file() {
             continue;
         }
-        let (ours, theirs) = (rows(&catalog), rows(&again));
+        // What nobody needs is condemned and then freed; a new count finds it as it lies, until it is gone.
+        let freed = freed(&catalog);
+        let (ours, mut theirs) = (rows(&catalog), rows(&again));
+        theirs.retain(|row| {
+            !((row.starts_with("chunk") || row.starts_with("node")) && freed.iter().any(|at| row.contains(at)))
+        });
         let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).take(5).cloned().collect::<Vec<_>>();
         let (left, right) = (only(&ours, &theirs), only(&theirs, &ours));
         assert!(left.is_empty() && right.is_empty(), "catalog: only in it {left:#?}\nonly in a new count {right:#?}");
@@ -115,6 +124,14 @@ fn catalogs(vault: &Path) -> Vec<PathBuf> {
     domains.map(|domain| domain.path().join("catalog.db")).filter(|path| path.is_file()).collect()
 }
 
+/// Pack and offset of the places that were freed.
+fn freed(catalog: &Path) -> Vec<String> {
+    let conn = Connection::open(catalog).unwrap();
+    let sql = "SELECT hex(p.id) || ' ' || offset FROM place q JOIN pack p ON p.no = q.pack WHERE state = 3";
+    let mut ask = conn.prepare(sql).unwrap();
+    ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
 /// What a catalog says of packs and links, by what lies in the packs. The numbers of rows differ from count to count,
 /// and which nodes are known as complete depends on what was asked.
 fn rows(catalog: &Path) -> BTreeSet<String> {
@@ -122,7 +139,8 @@ fn rows(catalog: &Path) -> BTreeSet<String> {
     let mut out = BTreeSet::new();
     for query in [
         "SELECT 'pack', hex(id), kind, session, bytes FROM pack",
-        "SELECT 'place', hex(p.id), offset, length, q.kind, items, hex(hash), state FROM place q JOIN pack p ON p.no = q.pack",
+        "SELECT 'place', hex(p.id), offset, length, q.kind, items, hex(hash), \
+             CASE state WHEN 2 THEN 'damaged' ELSE 'there' END FROM place q JOIN pack p ON p.no = q.pack",
         "SELECT 'place of no pack', count(*) FROM place WHERE pack NOT IN (SELECT no FROM pack)",
         "SELECT 'chunk', hex(c.id), hex(p.id), offset FROM chunk c JOIN place q ON q.no = c.place JOIN pack p ON p.no = q.pack",
         "SELECT 'chunk of no place', count(*) FROM chunk WHERE place NOT IN (SELECT no FROM place)",

@@ -106,10 +106,14 @@ const FILM: u64 = 4 << 20;
 /// A version whose time in the trash is over, with [`FILM`] in it; then the house was kept on these days of that month.
 fn trash(world: &World, kept_on: &[&str]) {
     let on = |day: &str| world.with_env("TUCKBOX_CLOCK", LONG_AGO.replace("-01T", &format!("-{day}T")));
-    fs::create_dir(world.path("extra")).unwrap();
-    fs::write(world.path("extra/film"), Seeded::new(13).bytes(usize::try_from(FILM).unwrap())).unwrap();
-    on("02").tuckbox(["backup", &world.arg("docs"), &world.arg("extra")]).ok();
+    let docs = fs::File::open(world.path("docs")).unwrap();
+    let mtime = docs.metadata().unwrap().modified().unwrap();
+    // In the same source: a version takes over the other sources of the one before.
+    fs::write(world.path("docs/film"), Seeded::new(13).bytes(usize::try_from(FILM).unwrap())).unwrap();
+    on("02").tuckbox(["backup", &world.arg("docs")]).ok();
     let film = oath::versions(world).pop().unwrap();
+    fs::remove_file(world.path("docs/film")).unwrap();
+    docs.set_modified(mtime).unwrap();
     on("03").tuckbox(["backup", &world.arg("docs")]).ok();
     on("03").tuckbox(["forget", &film]).ok();
     // The age of what is in a chain is counted to the newest of its receipts.
@@ -259,10 +263,10 @@ static RECIPES: &[Recipe] = &[
     },
     Recipe {
         verb: "housekeep",
-        name: "what begins to wait",
+        name: "what was condemned",
+        // The pin has made the server keep house: what nobody needs is condemned already, long ago.
         prepare: |world| trash(world, &[]),
         words: |_| words(["housekeep"]),
-        proof: |stage| assert!(film_is_there(stage), "it did not wait"),
         ..PLAIN
     },
     Recipe {

@@ -65,7 +65,7 @@ fn what_was_staged_is_kept() {
         return;
     }
     let world = world().ready();
-    tree::seeded(world.path("docs"), 5, 300, 60_000_000);
+    tree::seeded(world.path("docs"), 5, 300, 180_000_000);
     let words = |at: u64, action| {
         let mut words = tripwire::words(&world, action, at, false);
         words.extend(["backup".into(), world.arg("docs"), "--json".into()]);

@@ -183,9 +183,11 @@ impl Session {
         if !wanted || self.timers.bye_sent.is_some() || self.agreed.is_none() {
             return;
         }
-        // Our END goes before it, and so does the end of what the peer still waits for.
+        // Our END goes before it, and so does the end of what the peer still waits for. Where the peer was faster and has
+        // ended everything, ours is never sent.
+        let is_client = self.is_client;
         let before = |stream: &Stream| match stream.stopped {
-            None => stream.out == Out::Ending,
+            None => stream.out == Out::Ending && !stream.is_over(is_client),
             Some(_) => stream.awaited && !stream.released,
         };
         if self.streams.values().any(before) {

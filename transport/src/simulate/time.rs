@@ -135,6 +135,29 @@ fn what_was_ended_is_finished_before_the_goodbye() {
     }
 }
 
+#[test]
+fn an_answer_that_came_before_our_end_was_sent_does_not_hold_up_the_goodbye() {
+    let World { mut client, mut server, now, .. } = greeted();
+    let carry = |from: &mut Session, to: &mut Session| {
+        let mut bytes = Vec::new();
+        from.transmit(now, &mut bytes, usize::MAX);
+        from.taken(now, bytes.len());
+        to.receive(now, &bytes);
+    };
+    let id = client.open(now, Class::Interactive, vec![1]).unwrap();
+    carry(&mut client, &mut server);
+    assert!(matches!(server.read(id), Ok(Read::Part(_))));
+    server.end_stream(id).unwrap();
+    server.release(id);
+    // Our end waits to be sent, when the server's arrives; the stream is still held here.
+    client.end_stream(id).unwrap();
+    carry(&mut server, &mut client);
+    client.leave();
+    carry(&mut client, &mut server);
+    carry(&mut server, &mut client);
+    assert_eq!((client.over(), server.over()), (Some(&Ok(())), Some(&Ok(()))));
+}
+
 fn throttled(rates: Rates) -> World {
     let mut world = greeted();
     world.client.set_rates(world.now, rates);
