@@ -142,6 +142,8 @@ struct PolicyRecord<'a> {
     keep: BTreeMap<&'static str, u32>,
     within_ms: u64,
     tags: &'a [String],
+    soft_limit: bool,
+    min_free_bytes: u64,
     sequence: u64,
 }
 
@@ -152,6 +154,8 @@ fn policy_record(row: &PolicyRow) -> PolicyRecord<'_> {
         keep: counts.filter_map(|(period, keep)| keep.map(|keep| (period.word(), keep))).collect(),
         within_ms: u64::try_from(row.within_ms).unwrap_or(0),
         tags: &row.tags,
+        soft_limit: row.soft_limit,
+        min_free_bytes: row.min_free_bytes,
         sequence: row.sequence,
     }
 }
@@ -345,11 +349,6 @@ struct PassRecord {
     unlinked_bytes: u64,
 }
 
-#[derive(Serialize)]
-struct Counted {
-    passes: u64,
-}
-
 fn log(desk: &Desk<'_>) -> Result<Exit> {
     let mut passes = 0;
     desk.engine().housekeep_log(&desk.run()?, &mut |pass| {
@@ -362,7 +361,6 @@ fn log(desk: &Desk<'_>) -> Result<Exit> {
     if passes == 0 {
         desk.face.say("Nothing was done yet.")?;
     }
-    desk.face.summary("housekeep", &Counted { passes })?;
     Ok(Exit::Ok)
 }
 

@@ -191,6 +191,7 @@ pub(super) const HOUSEKEPT: &[Field] = fields! {
     expired: Count, "Versions that no rule keeps and that went.";
     forgotten: Count, "Versions that went from the trash.";
     superseded: Count, "Checkpoints that went.";
+    pressed: Count, "Versions that went because space was short.";
     kept_bytes: Bytes, "Of records that are kept.";
     condemned_bytes: Bytes, "Of records that nothing needs any more and that wait a day.";
     freed_bytes: Bytes, "Of records that were freed.";
@@ -199,6 +200,27 @@ pub(super) const HOUSEKEPT: &[Field] = fields! {
     rewritten_packs: Count, "Packs whose content was copied into fuller ones.";
     copied_bytes: Bytes, "Copied for that.";
     elapsed_ms: Millis, "It took so long.";
+};
+
+/// A version that went in a pass.
+pub(super) const GONE: &[Field] = fields! {
+    sequence: Count, "Its place in the chain.";
+    why: Text, "Why it went.";
+};
+
+pub(super) const PASS: &[Field] = fields! {
+    at: Moment, "When it began.";
+    took_ms: Millis, "It took so long.";
+    failed: Switch, "It ended with an error.";
+    unfinished: Switch, "The next pass goes on.";
+    holes: Count, "Needed nodes and bodies that cannot be read.";
+    waiting: Count, "Versions that wait to be confirmed.";
+    gone: Objects(GONE), "Versions of the account that went.";
+    more: Count, "How many more went: of other accounts, or too many to be named.";
+    condemned_bytes: Bytes, "Of records that nothing needs any more.";
+    freed_bytes: Bytes, "Of records that were freed.";
+    copied_bytes: Bytes, "Copied into fuller packs.";
+    unlinked_bytes: Bytes, "Came back to the disk.";
 };
 
 /// How many are kept of each period.
@@ -220,6 +242,7 @@ pub(super) const ACCOUNT: &[Field] = fields! {
     key_bound: Switch, "A client has bound its key to it.";
     created_at: Moment, "When it was made.";
     goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
+    soft_bytes [if_known]: Bytes, "Above this the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this nothing is added.";
     late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
     newest_at [if_known]: Moment, "When its newest version was received.";
@@ -243,4 +266,20 @@ pub(super) const GROUP: &[Field] = fields! {
 pub(super) const SSH_KEY: &[Field] = fields! {
     line: Text, "The line of `authorized_keys`.";
     file [if_known]: Text, "The file in which it stands, or stood.";
+};
+
+pub(super) const POLICY: &[Field] = fields! {
+    preset: Text, "Name of the preset; empty for none.";
+    keep: Counts(KEPT_COUNTS), "How many of each period; absent = without bound.";
+    within_ms: Millis, "All of this age; 0 = no such rule.";
+    tags: Texts, "All with one of these tags.";
+    soft_limit: Switch, "The soft limit of the account may take versions.";
+    min_free_bytes: Bytes, "So much of the vault's disk is to stay free; 0 = no such rule.";
+    sequence: Count, "Place in the chain of the link that set it; 0 when nobody has.";
+};
+
+pub(super) const REPAIRED: &[Field] = fields! {
+    place: Text, "What of the vault.";
+    what: Text, "What is wrong with it, and what is done about it.";
+    lost: Count, "Records that are lost by the damage.";
 };

@@ -1,10 +1,10 @@
 //! The table. A verb that tells something new adds its record here.
 
-use super::Kind::{Base64, Bytes, Count, Counts, Id, Millis, Moment, Path, Switch, Text, Texts, Word};
+use super::Kind::{Base64, Bytes, Count, Id, Millis, Moment, Path, Switch, Text, Texts, Word};
 use super::Record;
 use super::fields::{
-    ACCOUNT, APPENDED, BACKED_UP, CHANGES, COMPARED, ENTRY, FAULT, GROUP, HOUSEKEPT, KEPT_COUNTS, KINDS, MADE, NAMED,
-    SSH_KEY, STATE, VERSION,
+    ACCOUNT, APPENDED, BACKED_UP, CHANGES, COMPARED, ENTRY, FAULT, GROUP, HOUSEKEPT, KINDS, MADE, NAMED, PASS, POLICY,
+    REPAIRED, SSH_KEY, STATE, VERSION,
 };
 
 const PHASES: &[&str] = &["connect", "send", "commit", "plan", "restore", "verify"];
@@ -253,11 +253,7 @@ pub static RECORDS: &[Record] = &[
         verbs: &["repair"],
         row: true,
         about: "One step of a repair, planned or done.",
-        fields: fields! {
-            place: Text, "What of the vault.";
-            what: Text, "What is wrong with it, and what is done about it.";
-            lost: Count, "Records that are lost by the damage.";
-        },
+        fields: REPAIRED,
     },
     Record {
         kind: "fate",
@@ -287,14 +283,9 @@ pub static RECORDS: &[Record] = &[
         verbs: &["housekeep"],
         row: false,
         about: "What is kept, of `housekeep policy`, beside the newest version and the last 24 hours.",
-        fields: fields! {
-            preset: Text, "Name of the preset; empty for none.";
-            keep: Counts(KEPT_COUNTS), "How many of each period; absent = without bound.";
-            within_ms: Millis, "All of this age; 0 = no such rule.";
-            tags: Texts, "All with one of these tags.";
-            sequence: Count, "Place in the chain of the link that set it; 0 when nobody has.";
-        },
+        fields: POLICY,
     },
+    Record { kind: "pass", verbs: &["housekeep"], row: true, about: "One pass, of `housekeep log`.", fields: PASS },
     Record { kind: "account", verbs: &["account"], row: true, about: "One account.", fields: ACCOUNT },
     Record {
         kind: "authorized_key",

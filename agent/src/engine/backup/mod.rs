@@ -21,6 +21,7 @@ pub mod frame;
 pub mod heal;
 pub mod known;
 pub mod pass;
+pub mod path_node;
 pub mod prepare;
 pub mod publish;
 pub mod read;

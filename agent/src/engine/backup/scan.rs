@@ -18,6 +18,7 @@ use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
 
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
+use super::path_node::PathNode;
 use super::read::{BATCH_BYTES, FileTask, Parcel};
 use super::source_run::SourceRun;
 use crate::engine::queue::{lock, wait};
@@ -33,37 +34,6 @@ const SLICE: usize = 4_096;
 const PARCEL_BYTES_MOST: u64 = BATCH_BYTES as u64;
 /// … or at this number of files, so that tiny files spread over all readers.
 const PARCEL_FILES_MOST: usize = 512;
-
-/// A path as a chain of names: cheap to share, and longer than any system call takes.
-pub struct PathNode {
-    above: Option<Arc<PathNode>>,
-    name: Box<[u8]>,
-}
-
-impl PathNode {
-    /// A source's own path.
-    pub fn top(path: &[u8]) -> Arc<Self> {
-        let trimmed = path.strip_suffix(b"/").unwrap_or(path);
-        Arc::new(Self { above: None, name: trimmed.into() })
-    }
-
-    /// The path of a name in it.
-    pub fn join(&self, name: &[u8]) -> Vec<u8> {
-        let mut names = vec![name, &self.name];
-        let mut at = self.above.as_deref();
-        while let Some(node) = at {
-            names.push(&node.name);
-            at = node.above.as_deref();
-        }
-        names.reverse();
-        names.join(&b'/')
-    }
-
-    /// The node of a name in it.
-    pub fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
-        Arc::new(Self { above: Some(Arc::clone(self)), name: name.into() })
-    }
-}
 
 /// Something to scan.
 enum Task<'a> {

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use store::tree::Kind;
 
 use super::flow::Flow;
+use super::path_node::PathNode;
 use super::prepare::{Start, start};
-use super::scan::PathNode;
 use super::source_run::SourceRun;
 use crate::engine::queue::lock;
 use crate::source::Dir;
