@@ -1,5 +1,5 @@
 //! The configuration file: `$XDG_CONFIG_HOME/tuckbox/config.toml`. One table of keys ([`keys`]) is the parser's, the
-//! template's and `config show`'s. [`load`] reads it and what it includes, [`variables`] fills in `${name}`, [`edit`] changes
+//! template's and `config show`'s. `load` reads it and what it includes, `variables` fills in `${name}`, `edit` changes
 //! it and leaves comments alone.
 
 pub mod edit;

@@ -1,4 +1,4 @@
-//! The records of the batch contract as one table ([`table`]): the JSON Schema that `tuckbox schema` prints and the fields
+//! The records of the batch contract as one table (`table`): the JSON Schema that `tuckbox schema` prints and the fields
 //! of `--format` come from it, and a test holds the output of every verb against it.
 
 /// `name: Kind, "what it means";`; `[if_known]` after the name = only when it is known.
