@@ -198,7 +198,7 @@ pub const fn page(code: Code) -> Page {
         ),
         Code::QuotaHard => (
             "ask for more room, or forget versions",
-            "The account, or a group that it is in, would exceed its hard quota. The version was not committed.",
+            "The account would exceed its hard limit. The version was not committed.",
         ),
         Code::DataDamaged => (
             "`tuckbox check`, then a backup: it stores again what is missing",

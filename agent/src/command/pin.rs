@@ -48,7 +48,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let done = desk.engine().name_versions(&desk.run()?, job)?;
     if let Face::Plain(plain) = &desk.face {
         let text = match (done.versions.is_empty(), undo) {
-            (true, _) => "None of them is pinned.".to_owned(),
+            (true, true) => "None of them is pinned.".to_owned(),
+            (true, false) => "They are pinned so already.".to_owned(),
             (false, true) => format!("Not pinned any more: {}.", numbers(&done)),
             (false, false) => {
                 let until = done.until_ms.map(|ms| format!(" until {}", show(ms, &desk.zone()))).unwrap_or_default();
