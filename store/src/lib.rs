@@ -12,8 +12,10 @@
 //! * [`chain`]: links, bodies, certificates
 //! * [`pack`]: immutable files of records
 //! * [`catalog`]: SQLite, an index that can always be rebuilt
+//! * [`archive`]: one account as one portable file
 //! * [`vault`]: the server's whole truth, and the durable order in which it changes
 
+pub mod archive;
 pub mod catalog;
 pub mod chain;
 pub mod chunk;

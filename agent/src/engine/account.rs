@@ -186,7 +186,13 @@ impl Account {
             history.catch_up(&remote)?;
         }
         let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, opened.vault, row.id));
-        let suspicion = history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history));
+        let first = || match pin {
+            Some(_) => None,
+            None => Pin::of(state_dir.seen_elsewhere(opened.vault, row.id)?)
+                .against(history.links(), "what this machine saw in another vault"),
+        };
+        let suspicion =
+            history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(first);
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
         let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
