@@ -79,9 +79,9 @@ pub(super) fn check(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 
 fn word(checked: &CheckedAccount) -> (&'static str, &'static str) {
     match (checked.damages, checked.notes) {
-        (0, 0) => ("ok", "OK  "),
+        (0, 0) => ("ok", "OK"),
         (0, _) => ("odd", "WARN"),
-        _ => ("damaged", "ERR "),
+        _ => ("damaged", "ERR"),
     }
 }
 

@@ -52,7 +52,7 @@ struct Known {
 impl Known {
     fn read(run: &Run, state_dir: &StateDir, vault: VaultId, account: AccountId) -> Result<Self> {
         let state = state_dir.account(vault, account)?;
-        let cached = Cached::read(links_dir(run, vault, account), vault, state.head());
+        let cached = Cached::read(links_dir(run, vault, account), state.head());
         Ok(Self { vault, account, state, cached })
     }
 }
@@ -178,7 +178,7 @@ impl Account {
             Some(Err(fault)) if fault.code != Code::HistoryGap => return Err(fault),
             // Shorter than what is known here, or another history: read all of it, then say which.
             _ => {
-                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), opened.vault, None);
+                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), None);
                 History::join(nothing, &remote, row.id, identity, None, Vec::new(), Vec::new())?
             }
         };

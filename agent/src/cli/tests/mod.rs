@@ -413,7 +413,7 @@ fn answers_are_exit_codes() {
     let all = run_line("account check --all");
     assert_eq!(all.status, 10);
     assert!(
-        all.out.starts_with("OK   account=ana check=stored versions=3 packs=2\nERR  account=bob check=stored "),
+        all.out.starts_with("OK account=ana check=stored versions=3 packs=2\nERR account=bob check=stored "),
         "{}",
         all.out
     );
