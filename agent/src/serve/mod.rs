@@ -19,6 +19,7 @@ pub mod refuse;
 pub mod repair;
 mod slow;
 pub mod upload;
+pub mod usage;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -227,6 +228,7 @@ impl Server {
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Dump(ask) => self.dump_account(call, &ask),
             Request::Load(ask) => self.load_account(call, ask),
+            Request::Usage(ask) => reply(call, self.usage(&ask)?),
         }
     }
 }

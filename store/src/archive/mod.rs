@@ -1,4 +1,4 @@
-//! One account in one portable file (FORMAT.md, chapter 12): a header, parts with their lengths and checksums, an end.
+//! One account in one portable file (FORMAT.md, chapter 13): a header, parts with their lengths and checksums, an end.
 //! It is written and read as a stream, needs no key, and is everything that another vault needs.
 //!
 //! * `head`: the header, and the head of a part

@@ -10,15 +10,17 @@
 //!   `losable`: databases that may be lost, who was refused
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
+//! * `figures`, `usage`: what can be said of an account without a key; `remove`: the end of a deleted one
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
 //! * `dump`, `load`: an account as one portable file, and back
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
+//! * `activity`: what happened, for people; may be lost
 
 mod account;
 mod accounts;
+mod activity;
 mod adopt;
 mod check;
 mod closure;
@@ -46,6 +48,7 @@ mod take_in;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wanted;
 
 use std::collections::HashMap;
@@ -59,13 +62,14 @@ pub use domain::Domain;
 pub use dump::Dumped;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
-pub use housekeep::{Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
 pub use load::{Load, Loaded};
 pub use losable::{refusals, refusals_if_any};
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;
+pub use usage::Usage;
 
 pub use crate::catalog::{Chosen as Boxes, Place, Refusal, Refusals, Wanted};
 pub use crate::chain::Head;

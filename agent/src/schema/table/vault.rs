@@ -1,8 +1,8 @@
-//! Accounts and groups.
+//! Accounts and groups, and what they take.
 
 use crate::schema::Kind::Count;
 use crate::schema::Record;
-use crate::schema::fields::{ACCOUNT, ACCOUNT_CHECK, ACCOUNT_DUMP, ACCOUNT_LOAD, GROUP, REFUSAL, SSH_KEY};
+use crate::schema::fields::{ACCOUNT, ACCOUNT_CHECK, ACCOUNT_DUMP, ACCOUNT_LOAD, GROUP, REFUSAL, SSH_KEY, USAGE};
 
 pub(super) const RECORDS: &[Record] = &[
     Record { kind: "account", verbs: &["account"], row: true, about: "One account.", fields: ACCOUNT },
@@ -37,6 +37,7 @@ pub(super) const RECORDS: &[Record] = &[
         fields: ACCOUNT_LOAD,
     },
     Record { kind: "group", verbs: &["group"], row: true, about: "One group.", fields: GROUP },
+    Record { kind: "usage", verbs: &["usage"], row: true, about: "What an account takes in the vault.", fields: USAGE },
     Record {
         kind: "summary",
         verbs: &["account"],

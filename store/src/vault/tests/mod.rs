@@ -2,6 +2,7 @@
 //! the server never looks.
 
 mod accounts;
+mod activity;
 mod archives;
 mod commits;
 mod damages;
@@ -11,6 +12,7 @@ mod housekeep;
 mod pressure;
 mod retention;
 mod sessions;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
