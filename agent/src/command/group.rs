@@ -3,6 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
+use super::terms::{self, TermsRecord};
 use super::{Changes, Verb, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
@@ -15,7 +16,7 @@ use crate::units::{count, counted, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "group",
-    about: "Look after groups of accounts: make, list, add and remove members",
+    about: "Look after groups of accounts: make, list, limit, add and remove members",
     examples: &["group create office", "group add office laptop-ana laptop-bob", "group info office"],
     build,
     run,
@@ -45,6 +46,7 @@ fn build(command: Command) -> Command {
         .subcommand(below("list", "List groups"))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
+        .subcommand(terms::args(below("set", "Settle limits that its members share").arg(group())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())
@@ -61,6 +63,8 @@ struct GroupRecord<'a> {
     number: String,
     created_at: String,
     member_count: u64,
+    #[serde(flatten)]
+    terms: TermsRecord,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     members: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +90,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         "list" => return list(desk),
         "info" => return info(which(), desk),
         "delete" => return delete(which(), desk),
+        "set" => (GroupAsk::Settle(terms::settle(below, which())?), "Settled"),
         "create" => (GroupAsk::Create(CreateGroup { name: which() }), "Made"),
         "rename" => {
             let name = below.get_one::<String>("new").cloned().unwrap_or_default();
@@ -141,7 +146,7 @@ fn info(group: String, desk: &Desk<'_>) -> Result<Exit> {
 
 fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
     let time = |at: i64| show(at, &desk.zone());
-    let rows = [
+    let mut rows = vec![
         ("group", for_terminal(facts.name.as_bytes())),
         ("made", time(facts.created_at)),
         ("members", members(facts).join(", ")),
@@ -149,6 +154,7 @@ fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
         ("versions made", facts.versions.map(count).unwrap_or_default()),
         ("stored", facts.stored_bytes.map(size).unwrap_or_default()),
     ];
+    rows.extend(terms::lines(&facts.terms));
     rows.iter().map(|(name, text)| format!("{name:<15}  {text}")).collect()
 }
 
@@ -163,6 +169,7 @@ fn record(facts: &GroupFacts) -> GroupRecord<'_> {
         number: format!("{:#x}", facts.number),
         created_at: rfc3339(facts.created_at),
         member_count: facts.member_count,
+        terms: terms::record(&facts.terms),
         members: members(facts),
         stored_bytes: facts.stored_bytes,
         versions: facts.versions,

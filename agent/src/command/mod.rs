@@ -30,6 +30,7 @@ mod schema;
 mod serve;
 mod shell;
 mod terms;
+mod traffic;
 mod undelete;
 mod version;
 mod versions;
@@ -115,6 +116,7 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    traffic::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,

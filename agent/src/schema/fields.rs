@@ -244,6 +244,7 @@ pub(super) const ACCOUNT: &[Field] = fields! {
     goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
     soft_bytes [if_known]: Bytes, "Above this the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this nothing is added.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
     late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
     newest_at [if_known]: Moment, "When its newest version was received.";
     groups [if_known]: Texts, "Groups that it is in; absent for none.";
@@ -257,6 +258,9 @@ pub(super) const GROUP: &[Field] = fields! {
     number: Text, "Its number, as in 0x2.";
     created_at: Moment, "When it was made.";
     member_count: Count, "Accounts in it.";
+    hard_bytes [if_known]: Bytes, "Above this nothing is added to any of them.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
+    late_after_ms [if_known]: Millis, "Members are late when their newest version is older.";
     members [if_known]: Texts, "Their numbers (`info`); absent for none.";
     stored_bytes [if_known]: Bytes, "What its members take in packs (`info`).";
     versions [if_known]: Count, "Versions that its members ever made (`info`).";

@@ -12,10 +12,12 @@ pub mod check;
 pub mod fetch;
 pub mod groups;
 pub mod housekeep;
+pub mod keeper;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
+pub mod traffic;
 pub mod upload;
 pub mod wanted;
 
@@ -33,6 +35,7 @@ use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::profile::{Profile, Stage, Wait, waiting};
+use keeper::Keeper;
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -49,6 +52,8 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     profile: Profile,
+    /// Counts, and keeps the pace.
+    keeper: Arc<Keeper>,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
@@ -67,6 +72,7 @@ impl Server {
             only: job.account.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
+            keeper: Arc::new(Keeper::new(Arc::clone(&clock), Arc::clone(&chance), job.zone.clone(), job.role.name())),
             clock,
             chance,
             profile: Profile::default(),
@@ -91,8 +97,20 @@ impl Server {
     /// Serves one pipe until the client goes.
     pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
-        transport::serve(pipe, config, Arc::new(self))
+        let keeper = Arc::clone(&self.keeper);
+        let config = ServerConfig {
+            pace: Some(Arc::<Keeper>::clone(&keeper)),
+            meter: keeper.meter(),
+            ..ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock))
+        };
+        std::thread::scope(|scope| {
+            // Without this thread nothing is written before the end.
+            let watch = std::thread::Builder::new().name("tuckbox-keeper".into());
+            drop(watch.spawn_scoped(scope, || keeper.watch()));
+            let served = transport::serve(pipe, config, Arc::new(self));
+            keeper.end(served.is_ok());
+            served
+        })
     }
 
     /// The vault, opened as far as `access` needs.
@@ -121,7 +139,8 @@ impl Server {
         *lock(&self.vault) = Some(vault.clone());
     }
 
-    fn set_account(&self, account: &AccountInfo) {
+    fn set_account(&self, vault: &Vault, account: &AccountInfo, program: &str) {
+        self.keeper.opened(vault, account, program);
         *lock(&self.account) = Some(account.clone());
     }
 
@@ -207,6 +226,8 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Traffic(ask) => self.traffic(call, &ask),
+            Request::Sessions(ask) => self.sessions(call, &ask),
         }
     }
 }

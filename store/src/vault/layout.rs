@@ -28,6 +28,11 @@ pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
     groups(vault).join(format!("{number:08x}"))
 }
 
+/// Files that are locked by those who are at work now.
+pub(super) fn live(vault: &Path) -> PathBuf {
+    vault.join("live")
+}
+
 /// Name of the folder of what was set aside.
 pub(super) const ASIDE: &str = "aside";
 

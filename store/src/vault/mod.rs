@@ -14,7 +14,7 @@
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
-//! * `activity`: what happened, for people; may be lost
+//! * `activity`: what happened, for people; may be lost; `live`: how many share a rate now
 
 mod account;
 mod accounts;
@@ -29,6 +29,7 @@ mod figures;
 mod group;
 mod housekeep;
 mod layout;
+mod live;
 mod manifest;
 mod mend;
 mod note;
@@ -55,6 +56,7 @@ pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
 pub use housekeep::{Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use live::{Common, Live};
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;

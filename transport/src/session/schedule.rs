@@ -40,6 +40,10 @@ impl Session {
             self.write_bye(now, out);
         }
         self.forget_streams();
+        // What waits for a rate has a moment at which it goes; what waits for something else has none.
+        let limited = self.over.is_none() && (self.up.is_limited() || self.down.is_limited());
+        let waits = limited && (now.saturating_add(1)..Millis::MAX).contains(&self.throttle_deadline());
+        self.throttled.look(now, waits);
         let bytes = out.len() - before;
         self.traffic.sent_bytes += bytes as u64;
         if bytes > 0 {

@@ -80,6 +80,24 @@ impl Bucket {
     }
 }
 
+/// How long something has waited for a bucket.
+#[derive(Debug, Default)]
+pub(super) struct Throttled {
+    pub(super) ms: u64,
+    /// Since when it waits.
+    since: Option<Millis>,
+}
+
+impl Throttled {
+    /// Counts the wait up to now, and says whether there is one from now on.
+    pub(super) fn look(&mut self, now: Millis, waits: bool) {
+        if let Some(since) = self.since {
+            self.ms = self.ms.saturating_add(u64::try_from(now.saturating_sub(since)).unwrap_or(0));
+        }
+        self.since = waits.then_some(now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -61,7 +61,8 @@ Verbs:
   housekeep    Free the space of what is not kept any more, or say what is kept
   key          Show, protect, copy, recover and renew the key
   account      Look after accounts: make, list, limit, freeze, delete, let SSH keys in
-  group        Look after groups of accounts: make, list, add and remove members
+  group        Look after groups of accounts: make, list, limit, add and remove members
+  traffic      Show the bytes that went over the wire: by hour, day or month, or by connection
   config       Show and change settings; print systemd units
   doctor       Look at everything that a backup depends on
   explain      Explain an error code
