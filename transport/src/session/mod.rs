@@ -75,7 +75,8 @@ pub struct Traffic {
     pub received_bytes: u64,
 }
 
-/// Bytes a second, each way; `None` is no limit. Only bulk waits for them; everything is counted.
+/// Bytes a second, each way; `None` is no limit. Everything is counted. Bulk waits for them; what is for a person goes ahead of
+/// them, up to [`URGENT_DEBT_BYTES`](crate::limits::URGENT_DEBT_BYTES).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// What we send.

@@ -303,6 +303,26 @@ fn persons_do_not_wait_for_the_throttle_but_are_counted() {
 }
 
 #[test]
+fn what_is_for_a_person_goes_ahead_of_a_rate_and_not_past_it() {
+    // Either end keeps the rate, either way.
+    for (server, up) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut world = greeted();
+        (world.up.delay, world.down.delay) = (20, 20);
+        let rate = Some(200_000);
+        let rates = if server == up { Rates { up: None, down: rate } } else { Rates { up: rate, down: None } };
+        if server { world.server.set_rates(world.now, rates) } else { world.client.set_rates(world.now, rates) }
+        let start = world.now;
+        let mut sink = sink(6_000_000);
+        sink.class = Class::Interactive;
+        world.call(if up { sink } else { ask(Class::Interactive, Verb::Give, 6_000_000) });
+        world.run(10_000_000);
+        let took = world.now - start;
+        // Thirty seconds, less what may be owed and what a stream may send at its start.
+        assert!((17_000..=31_000).contains(&took), "server {server}, up {up}: {took}");
+    }
+}
+
+#[test]
 fn a_round_trip_is_measured_by_asking() {
     let mut world = greeted();
     (world.up.delay, world.down.delay) = (40, 60);
