@@ -41,6 +41,7 @@ mod ssh;
 mod tidy;
 mod traffic;
 mod undo;
+mod usage;
 
 use tests::world::World;
 

@@ -19,6 +19,7 @@ pub mod refuse;
 pub mod repair;
 pub mod traffic;
 pub mod upload;
+pub mod usage;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -226,6 +227,7 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Usage(ask) => reply(call, self.usage(&ask)?),
             Request::Traffic(ask) => self.traffic(call, &ask),
             Request::Sessions(ask) => self.sessions(call, &ask),
         }

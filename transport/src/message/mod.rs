@@ -14,6 +14,7 @@ mod housekeep;
 mod repair;
 pub mod traffic;
 mod upload;
+mod usage;
 mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
@@ -24,6 +25,7 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use usage::{UsageAsk, UsageTold};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -91,6 +93,9 @@ pub enum Request {
     /// Look after groups; about the vault.
     #[n(21)]
     Group(#[n(0)] admin::Group),
+    /// What the opened account takes; read-only. The reply is a [`UsageTold`].
+    #[n(40)]
+    Usage(#[n(0)] UsageAsk),
     /// Bytes by hour, day or month; read-only. Replies are lists of [`traffic::TrafficRow`].
     #[n(41)]
     Traffic(#[n(0)] traffic::TrafficAsk),

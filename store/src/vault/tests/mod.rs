@@ -12,6 +12,7 @@ mod live;
 mod pressure;
 mod retention;
 mod sessions;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
