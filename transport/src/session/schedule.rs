@@ -12,8 +12,8 @@ use super::streams::{Class, Out, Part, Stream};
 use super::{Event, Session};
 use crate::frame::{HEADER_BYTES, Header, Kind, flag};
 use crate::limits::{
-    DATA_BYTES_MAX, FRAME_COST, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES, URGENT_RUN_BYTES,
-    URGENT_DEBT_BYTES, WORKING_MS,
+    DATA_BYTES_MAX, FRAME_COST, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES, URGENT_DEBT_BYTES,
+    URGENT_RUN_BYTES, WORKING_MS,
 };
 
 /// Whose turn it is.
@@ -228,8 +228,7 @@ impl Session {
     /// When something for a person may go that has run up too much of a debt.
     fn urgent_deadline(&self) -> Millis {
         let mut deadline = Millis::MAX;
-        let urgent =
-            || self.streams.values().filter(|s| s.class == Class::Interactive && !s.is_over(self.is_client));
+        let urgent = || self.streams.values().filter(|s| s.class == Class::Interactive && !s.is_over(self.is_client));
         if !self.up.bears(URGENT_DEBT_BYTES) && urgent().any(|s| !s.queue.is_empty() || s.out == Out::Ending) {
             deadline = deadline.min(self.up.when_bears(URGENT_DEBT_BYTES));
         }

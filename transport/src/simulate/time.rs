@@ -310,7 +310,11 @@ fn what_is_for_a_person_goes_ahead_of_a_rate_and_not_past_it() {
         (world.up.delay, world.down.delay) = (20, 20);
         let rate = Some(200_000);
         let rates = if server == up { Rates { up: None, down: rate } } else { Rates { up: rate, down: None } };
-        if server { world.server.set_rates(world.now, rates) } else { world.client.set_rates(world.now, rates) }
+        if server {
+            world.server.set_rates(world.now, rates)
+        } else {
+            world.client.set_rates(world.now, rates)
+        }
         let start = world.now;
         let mut sink = sink(6_000_000);
         sink.class = Class::Interactive;
