@@ -39,6 +39,7 @@ mod shell;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod traffic;
 mod undo;
 mod usage;
 mod vaults;

@@ -24,6 +24,7 @@ pub(super) const VERB: Verb = Verb {
         "account list",
         "account create laptop-ana",
         "account set laptop-ana --hard 200G",
+        "account set laptop-ana --rate 'limit mon-fri 08:00-18:00 = 50k'",
         "account freeze laptop-ana --reason 'audit until Friday'",
         "account authorize laptop-ana --ssh-key ana.pub --role append --install",
         "account check --all",

@@ -51,7 +51,7 @@ fn build(command: Command) -> Command {
         .subcommand(below("list", "List groups").arg(switch("figures", "With sums over the members of each")))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
-        .subcommand(terms::args(below("set", "Settle limits: its members together stay below them").arg(group())))
+        .subcommand(terms::args(below("set", "Settle limits and rates that its members share").arg(group())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())

@@ -32,6 +32,7 @@ mod schema;
 mod serve;
 mod shell;
 mod terms;
+mod traffic;
 mod undelete;
 mod usage;
 mod version;
@@ -119,6 +120,7 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    traffic::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,

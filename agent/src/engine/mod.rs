@@ -1,14 +1,15 @@
 //! Does the work of every verb. Never prints, never reads the environment, never asks but through [`job::Person`].
 //!
 //! * [`job`]: what a verb asks for and what comes back
-//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
+//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses; [`pacer`]: how
+//!   fast
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
-//! * [`admin`]: accounts and groups, which needs no key
+//! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise
 //! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
@@ -38,6 +39,7 @@ pub mod kept;
 pub mod keys;
 pub mod list;
 pub mod overlay;
+pub mod pacer;
 pub mod past;
 pub mod patience;
 pub mod pax;
@@ -51,6 +53,7 @@ pub mod rewrite;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 pub mod trail;
 pub mod trouble;
 pub mod undelete;
@@ -267,6 +270,14 @@ impl Engine for RealEngine {
 
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         admin::group(run, ask, row)
+    }
+
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        traffic::traffic(run, job, row)
+    }
+
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        traffic::sessions(run, job, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {

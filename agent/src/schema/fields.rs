@@ -244,6 +244,7 @@ pub(super) const ACCOUNT: &[Field] = fields! {
     goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
     soft_bytes [if_known]: Bytes, "Above this the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this nothing is added.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
     late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
     newest_at [if_known]: Moment, "When its newest version was received.";
     groups [if_known]: Texts, "Groups that it is in; absent for none.";
@@ -259,6 +260,7 @@ pub(super) const GROUP: &[Field] = fields! {
     member_count: Count, "Accounts in it.";
     soft_bytes [if_known]: Bytes, "Above this, by all members together, the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this, by all members together, nothing is added.";
+    rate [if_known]: Text, "Timetable of rates that its members share, as it was set.";
     late_after_ms [if_known]: Millis, "A member is late when its newest version is older.";
     members [if_known]: Texts, "Their numbers (`info`); absent for none.";
     stored_bytes [if_known]: Bytes, "What its members take in packs (`info`, or `list --figures`).";

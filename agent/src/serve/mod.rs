@@ -13,11 +13,13 @@ pub mod check;
 pub mod fetch;
 pub mod groups;
 pub mod housekeep;
+pub mod keeper;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
 mod slow;
+pub mod traffic;
 pub mod upload;
 pub mod usage;
 pub mod wanted;
@@ -36,6 +38,7 @@ use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::profile::{Profile, Stage, Wait, waiting};
+use keeper::Keeper;
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -54,6 +57,8 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     profile: Profile,
+    /// Counts, and keeps the pace.
+    keeper: Arc<Keeper>,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
@@ -73,6 +78,7 @@ impl Server {
             client: job.client.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
+            keeper: Arc::new(Keeper::new(Arc::clone(&clock), Arc::clone(&chance), job.zone.clone(), job.role.name())),
             clock,
             chance,
             profile: Profile::default(),
@@ -97,8 +103,20 @@ impl Server {
     /// Serves one pipe until the client goes.
     pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
-        transport::serve(pipe, config, Arc::new(self))
+        let keeper = Arc::clone(&self.keeper);
+        let config = ServerConfig {
+            pace: Some(Arc::<Keeper>::clone(&keeper)),
+            meter: keeper.meter(),
+            ..ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock))
+        };
+        std::thread::scope(|scope| {
+            // Without this thread nothing is written before the end.
+            let watch = std::thread::Builder::new().name("tuckbox-keeper".into());
+            drop(watch.spawn_scoped(scope, || keeper.watch()));
+            let served = transport::serve(pipe, config, Arc::new(self));
+            keeper.end(served.is_ok());
+            served
+        })
     }
 
     /// The vault, opened as far as `access` needs.
@@ -127,7 +145,8 @@ impl Server {
         *lock(&self.vault) = Some(vault.clone());
     }
 
-    fn set_account(&self, account: &AccountInfo) {
+    fn set_account(&self, vault: &Vault, account: &AccountInfo, program: &str) {
+        self.keeper.opened(vault, account, program);
         *lock(&self.account) = Some(account.clone());
     }
 
@@ -229,6 +248,8 @@ impl Server {
             Request::Dump(ask) => self.dump_account(call, &ask),
             Request::Load(ask) => self.load_account(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
+            Request::Traffic(ask) => self.traffic(call, &ask),
+            Request::Sessions(ask) => self.sessions(call, &ask),
         }
     }
 }

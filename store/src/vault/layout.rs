@@ -38,6 +38,11 @@ pub(super) fn group_ledger(vault: &Path, number: u32) -> PathBuf {
     group(vault, number).join("ledger.db")
 }
 
+/// Files that are locked by those who are at work now.
+pub(super) fn live(vault: &Path) -> PathBuf {
+    vault.join("live")
+}
+
 /// Name of the folder of what was set aside.
 pub(super) const ASIDE: &str = "aside";
 

@@ -16,7 +16,7 @@
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
-//! * `activity`: what happened, for people; may be lost
+//! * `activity`: what happened, for people; may be lost; `live`: how many share a rate now
 
 mod account;
 mod accounts;
@@ -33,6 +33,7 @@ mod group;
 mod housekeep;
 mod layout;
 mod ledger;
+mod live;
 mod load;
 mod losable;
 mod manifest;
@@ -63,6 +64,7 @@ pub use dump::Dumped;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
 pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use live::{Common, Live};
 pub use load::{Load, Loaded};
 pub use losable::{refusals, refusals_if_any};
 pub use repair::{Step, aside_folder};

@@ -13,6 +13,7 @@ mod check;
 mod fetch;
 mod housekeep;
 mod repair;
+pub mod traffic;
 mod upload;
 mod usage;
 mod wanted;
@@ -35,7 +36,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump` and `Load` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Traffic` and `Sessions` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -102,6 +103,12 @@ pub enum Request {
     /// What the opened account takes; read-only. The reply is a [`UsageTold`].
     #[n(40)]
     Usage(#[n(0)] UsageAsk),
+    /// Bytes by hour, day or month; read-only. Replies are lists of [`traffic::TrafficRow`].
+    #[n(41)]
+    Traffic(#[n(0)] traffic::TrafficAsk),
+    /// Single connections; read-only. Replies are lists of [`traffic::SessionRow`].
+    #[n(42)]
+    Sessions(#[n(0)] traffic::SessionsAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

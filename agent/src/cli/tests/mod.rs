@@ -63,6 +63,7 @@ Verbs:
   key          Show, protect, copy, recover and renew the key
   account      Look after accounts: make, list, limit, freeze, check, move, delete, let SSH keys in
   group        Look after groups of accounts: make, list, limit, add and remove members
+  traffic      Show the bytes that went over the wire: by hour, day or month, or by connection
   config       Show and change settings; print systemd units
   doctor       Look at everything that a backup depends on
   explain      Explain an error code

@@ -8,6 +8,7 @@ mod run;
 mod shell;
 mod stream;
 mod tool;
+mod traffic;
 mod upkeep;
 mod vault;
 
@@ -18,6 +19,7 @@ const FAMILIES: &[&[Record]] = &[
     past::RECORDS,
     upkeep::RECORDS,
     vault::RECORDS,
+    traffic::RECORDS,
     key::RECORDS,
     tool::RECORDS,
     shell::RECORDS,

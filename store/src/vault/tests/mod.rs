@@ -9,6 +9,7 @@ mod damages;
 mod faults;
 mod histories;
 mod housekeep;
+mod live;
 mod pressure;
 mod retention;
 mod sessions;
