@@ -114,7 +114,7 @@ impl Domain {
         for group in groups {
             let hard = group.terms.hard_bytes.unwrap_or(u64::MAX);
             let held = Held::new(&self.inner.shared, group)?;
-            let others = self.others(&held, &account, hard, need)?;
+            let others = self.others_of(&held, &account, hard, need)?;
             limits.push((hard, others));
             ledgers.push(held);
         }
@@ -155,7 +155,7 @@ impl Domain {
     }
 
     /// What the other members of a group take: by its ledger, and, when that leaves no room, counted anew.
-    fn others(&self, held: &Held, account: &AccountInfo, hard: u64, need: u64) -> Result<u64> {
+    fn others_of(&self, held: &Held, account: &AccountInfo, hard: u64, need: u64) -> Result<u64> {
         let own = self.inner.catalog.read(taken)?;
         let others = held.others(account.id)?;
         if others.saturating_add(own).saturating_add(need) <= hard {
