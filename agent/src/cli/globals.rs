@@ -30,7 +30,7 @@ pub fn add(command: Command) -> Command {
         .arg(value(
             "limit",
             "TIMETABLE",
-            "How fast bytes may go: 200k, or lines as in 'up mon-fri 08:00-18:00 = 50k; 1M'",
+            "Rates as in 200k, or 'up mon-fri 08:00-18:00 = 50k; 1M'",
         ))
         .arg(switch("json", "Print JSON lines; implies --no-input"))
         .arg(
