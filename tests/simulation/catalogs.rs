@@ -40,12 +40,14 @@ impl Files {
         self.folder.join(format!("{identity}.{end}"))
     }
 
-    /// What a crash leaves of a catalog, while nobody has it open.
-    pub fn crash(&self, disk: &SimDisk, path: &Path) {
-        let Some(identity) = disk.identity(path) else { return };
+    /// What a crash leaves of a catalog, while nobody has it open. Whether it was cut: what that is noticed by depends on
+    /// where, and the next check makes it anew.
+    pub fn crash(&self, disk: &SimDisk, path: &Path) -> bool {
+        let Some(identity) = disk.identity(path) else { return false };
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let [db, wal, shm] = ["db", "db-wal", "db-shm"].map(|end| self.path(identity, end));
-        match dice.below(8) {
+        let how = dice.below(8);
+        match how {
             0..4 => {}
             4 | 5 => {
                 let [old, old_wal] = ["old", "old-wal"].map(|end| self.path(identity, end));
@@ -63,6 +65,7 @@ impl Files {
             }
             _ => disk.lose(path),
         }
+        how == 6
     }
 
     /// Keeps a catalog as it is now, before a change, for a crash to come.

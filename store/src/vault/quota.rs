@@ -2,8 +2,9 @@
 //! one transaction with what is stored and what all other sessions have reserved. So the packs of an account never
 //! grow above its limit, however many sessions there are.
 //!
-//! Counted are the bytes of its packs. Links, bodies and notes are not (a few hundred bytes a version), so that a full
-//! account can still record that something is to go; nor is the catalog, which can be made again.
+//! Counted are the bytes of its packs. Links and notes are not, and bodies only when they are many (a few hundred bytes a
+//! version are nothing, but a client can make them large), so that a full account can still record that something is to
+//! go; nor is the catalog, which can be made again.
 
 use super::{AccountInfo, Domain};
 use crate::error::{Error, Result};
@@ -18,6 +19,9 @@ const SCARCE: u64 = 16 * STEP;
 const PACK_BYTES: u64 = 1 << 10;
 /// What a record has in the footer beside its ids.
 const LINE_BYTES: u64 = 256;
+
+/// Bodies of versions that are not counted: those of some ten thousand.
+const FREE_BODIES: u64 = 16 << 20;
 
 /// What a session may still stage.
 #[derive(Debug)]
@@ -51,6 +55,24 @@ impl Domain {
         let Some(hard) = account.terms.hard_bytes else { return Ok(None) };
         let used = self.inner.catalog.read(|rows| Ok(rows.pack_totals()?.1.saturating_add(rows.reserved()?)))?;
         Ok(Some(hard.saturating_sub(used)))
+    }
+
+    /// Whether an account may have one more body of this length; `Full` when its packs and bodies are above its limit
+    /// with it. What is no version has twice the room before it is counted: to say that something is to go is what a
+    /// full account needs.
+    pub(super) fn check_body(&self, account: &AccountInfo, is_version: bool, bytes: u64, packs: u64) -> Result<()> {
+        let Some(hard) = account.terms.hard_bytes else { return Ok(()) };
+        let named = match self.inner.shared.disk.list(&self.inner.paths.bodies(account.number)) {
+            Err(Error::NotFound { .. }) => Vec::new(),
+            other => other?,
+        };
+        let bodies = named.iter().fold(bytes, |sum, named| sum.saturating_add(named.len));
+        let free = if is_version { FREE_BODIES } else { 2 * FREE_BODIES };
+        let used = packs.saturating_add(bodies);
+        if bodies > free && used > hard {
+            return Err(Error::Full { account: account.name.clone(), limit: hard, used });
+        }
+        Ok(())
     }
 
     /// Reserves at least `need` bytes and says how many.
