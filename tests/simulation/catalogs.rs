@@ -40,10 +40,9 @@ impl Files {
         self.folder.join(format!("{identity}.{end}"))
     }
 
-    /// What a crash leaves of a catalog, while nobody has it open. Whether it was cut: what that is noticed by depends on
-    /// where, and the next check makes it anew.
-    pub fn crash(&self, disk: &SimDisk, path: &Path) -> bool {
-        let Some(identity) = disk.identity(path) else { return false };
+    /// What a crash leaves of a catalog, while nobody has it open; which of them, in a word.
+    pub fn crash(&self, disk: &SimDisk, path: &Path) -> &'static str {
+        let Some(identity) = disk.identity(path) else { return "none" };
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let [db, wal, shm] = ["db", "db-wal", "db-shm"].map(|end| self.path(identity, end));
         let how = dice.below(8);
@@ -65,7 +64,7 @@ impl Files {
             }
             _ => disk.lose(path),
         }
-        how == 6
+        ["", "", "", "", "older", "older", "cut", "lost"][how]
     }
 
     /// Keeps a catalog as it is now, before a change, for a crash to come.

@@ -105,6 +105,8 @@ pub struct Story {
     pub rot: Rot,
     /// The last crash has left a part of the catalog.
     pub cut_catalog: bool,
+    /// One of them has.
+    was_cut: bool,
     /// Somebody has kept house in this world.
     pub kept_house: bool,
     /// When the first pass began.
@@ -369,8 +371,13 @@ impl World {
             let seed = self.fate.lock().unwrap().number();
             self.disk.crash(seed);
             if let Some(catalog) = self.catalog_path() {
-                let cut = self.files.crash(&self.disk, &catalog);
-                self.story().cut_catalog = cut;
+                let left = self.files.crash(&self.disk, &catalog);
+                self.tell(|| format!("what is left of the catalog: {left}"));
+                // What a cut is noticed by depends on where it is; the next check makes it anew.
+                let mut story = self.story();
+                story.was_cut |= left == "cut";
+                // An older state may be one from before that check.
+                story.cut_catalog = story.was_cut && ["cut", "older"].contains(&left);
             }
         }
         off
