@@ -29,6 +29,7 @@ mod keys;
 mod kill;
 mod odd_files;
 mod profile;
+mod promises;
 mod query;
 mod race;
 mod round_trip;
