@@ -38,6 +38,7 @@ mod selection;
 mod shell;
 mod slow_line;
 mod ssh;
+mod suspicion;
 mod tidy;
 mod undo;
 

@@ -246,6 +246,16 @@ pub const fn page(code: Code) -> Page {
              that is new, and the missing parts were kept and marked. The mark goes when they are there again; when they \
              have been missing for `protect_missing` (14 days), they are recorded as removed.",
         ),
+        Code::ContentSuspicious => (
+            "look at `tuckbox diff previous latest`; restore with `--at previous`",
+            "Since the version before, more than `suspicious_share` (50 %) of a source's files were rewritten or renamed, or \
+             more than `suspicious_encrypted` (10 %) and they look encrypted now: what malice does that asks for ransom. \
+             Of up to `suspicious_min` (50) files nothing is said. The backup was made all the same; every version \
+             before is untouched, and the last of them is pinned for `suspicious_pin` (90 days), so that no rule of \
+             retention takes it. A key with the role append cannot pin: then the vault's rules alone keep it (by default \
+             one version a day for 30 days). If it was you (another release of a large program, files converted or \
+             renamed by a tool), do nothing, or `tuckbox pin --undo` it. `on_suspicion` names a command to be told by.",
+        ),
         Code::PolicyRole => (
             "use a key with the role that is needed",
             "The role of this connection or key does not allow the request: a forced command limits what a client may \

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Spot, Table, keys};
-use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob};
+use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob, Suspicions};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::source::{Given, SelectionOptions, read_list};
@@ -112,7 +112,9 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
             before: desk.config.top.text(&keys::BEFORE).map(str::to_owned),
             after: desk.config.top.text(&keys::AFTER).map(str::to_owned),
             on_failure: desk.config.top.text(&keys::ON_FAILURE).map(str::to_owned),
+            on_suspicion: desk.config.top.text(&keys::ON_SUSPICION).map(str::to_owned),
         },
+        suspicions: suspicions(&desk.config.top),
         hook_timeout_ms: millis(&desk.config.top, &keys::HOOK_TIMEOUT).unwrap_or(HOOK_TIMEOUT_MS),
         list_items: desk.settings.verbose > 0,
         ..BackupJob::default()
@@ -169,7 +171,22 @@ fn millis(table: &Table, key: &Key) -> Option<u64> {
 }
 
 fn guard_share(top: &Table) -> u32 {
-    top.number(&keys::GUARD_SHARE).and_then(|share| u32::try_from(share).ok()).unwrap_or(500)
+    permille(top, &keys::GUARD_SHARE).unwrap_or(500)
+}
+
+/// A share of the configuration, in thousandths.
+fn permille(top: &Table, key: &Key) -> Option<u32> {
+    top.number(key).and_then(|share| u32::try_from(share).ok())
+}
+
+fn suspicions(top: &Table) -> Suspicions {
+    let default = Suspicions::default();
+    Suspicions {
+        files_min: top.number(&keys::SUSPICIOUS_MIN).unwrap_or(default.files_min),
+        share_permille: permille(top, &keys::SUSPICIOUS_SHARE).unwrap_or(default.share_permille),
+        encrypted_permille: permille(top, &keys::SUSPICIOUS_ENCRYPTED).unwrap_or(default.encrypted_permille),
+        pin_ms: millis(top, &keys::SUSPICIOUS_PIN).unwrap_or(default.pin_ms),
+    }
 }
 
 /// The sources of the configuration, or these instead, each with the options of the command line and with rules that say
@@ -236,6 +253,7 @@ fn source_of(table: &Table, host: &str) -> SourceJob {
             before: table.text(&keys::SOURCE_BEFORE).map(str::to_owned),
             after: table.text(&keys::SOURCE_AFTER).map(str::to_owned),
             on_failure: table.text(&keys::SOURCE_ON_FAILURE).map(str::to_owned),
+            on_suspicion: None,
         },
         ages: Vec::new(),
         skip: false,
@@ -331,6 +349,11 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");
         lines.push(format!("  kept {sources} of which much is gone; `--accept-deletions` records it as removed"));
+    }
+    if s.sources_suspicious > 0 {
+        let sources = counted(s.sources_suspicious, "source", "sources");
+        let pinned = s.pinned_sequence.map(|version| format!("; version {version} is pinned")).unwrap_or_default();
+        lines.push(format!("  {sources} changed as if by malice, see the warnings{pinned}"));
     }
     if s.errors > 0 {
         lines.push(format!(

@@ -147,6 +147,23 @@ keys! {
         "A [[source]] that is removed from this file stays in new versions for so long, as it was: a slip of the pen drops \
          nothing. With 0 it stays for ever. Earlier versions keep it in any case.",
         "2d", "\"7d\"";
+    SUSPICIOUS_SHARE = Top "suspicious_share" Kind::Share,
+        "When more than this share of a source's files were rewritten or renamed since the version before, the run warns, \
+         pins that version and runs `on_suspicion`. The source is backed up all the same. With 100% it never does. In \
+         percent. Half is what a person hardly ever does in one go, and what is done by a machine (a new release of \
+         a program, a file converted) may well be looked at once.",
+        "50%", "\"80%\"";
+    SUSPICIOUS_ENCRYPTED = Top "suspicious_encrypted" Kind::Share,
+        "The same above this share when those files look encrypted now and what was seen of the source before did not: so \
+         little because nothing else does that, and because malice works its way from file to file while backups go on. \
+         In percent.",
+        "10%", "\"100%\"";
+    SUSPICIOUS_MIN = Top "suspicious_min" Kind::Count,
+        "Up to this number of files the shares do not matter: small trees often change as a whole. In files.",
+        "50", "1000";
+    SUSPICIOUS_PIN = Top "suspicious_pin" Kind::Duration,
+        "How long the version before is pinned then: as long as it may take until somebody looks. With 0 it is not.",
+        "90d", "\"365d\"";
     BEFORE = Top "before" Kind::Text,
         "A command that every backup runs first, directly and not by a shell. When it fails, the backup does. In its \
          environment: TUCKBOX_HOOK (before, after or on_failure). What it prints is shown as warnings.",
@@ -158,6 +175,10 @@ keys! {
     ON_FAILURE = Top "on_failure" Kind::Text,
         "A command that a backup runs before `after` when its exit status is another than 0. The environment is the same.",
         "none", "\"sh -c 'echo $TUCKBOX_EXIT_CODE | mail -s backup ana'\"";
+    ON_SUSPICION = Top "on_suspicion" Kind::Text,
+        "A command that a backup runs before those when a source changed suspiciously (see `suspicious_share`), also when all \
+         else is well. The environment is the same, with TUCKBOX_PINNED: the number of the version that was pinned.",
+        "none", "\"sh -c 'echo look at $TUCKBOX_VERSION_ID | mail -s backup ana'\"";
     HOOK_TIMEOUT = Top "hook_timeout" Kind::Duration,
         "How long each of these commands, and each of a source, may run before it is ended and counts as failed.",
         "1h", "\"10min\"";

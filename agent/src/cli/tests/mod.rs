@@ -226,8 +226,9 @@ fn options_of_backup_reach_the_engine() {
         "host: \"other\", exclude: [\"*.o\"], iexclude: [\"*.JPG\"], exclude_file: [\"/home/ana/ex\"], exclude_caches: true, \
          if_present: [\".no\"], larger_than: Some(4194304), one_file_system: true",
         "dry_run: true, accept_deletions: true, guard_share_permille: 500, guard_min: 100, \
+         suspicions: Suspicions { files_min: 50, share_permille: 500, encrypted_permille: 100, pin_ms: 7776000000 }, \
          protect_missing_ms: 1209600000, configured: false, delete_redundant_after_ms: 172800000, \
-         hooks: Hooks { before: None, after: None, on_failure: None }, hook_timeout_ms: 3600000, list_items: false",
+         hooks: Hooks { before: None, after: None, on_failure: None, on_suspicion: None }, hook_timeout_ms: 3600000, list_items: false",
     ] {
         assert!(shown.seen.contains(&part.replace("         ", "")), "{part}\n{}", shown.seen);
     }

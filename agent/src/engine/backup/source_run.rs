@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use store::id::{ContentId, NodeId, SourceId};
 use store::tree::{Built, Child, Entry, Totals};
 
+use super::suspicion::Tally;
 use crate::engine::job::SourceJob;
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
@@ -73,6 +74,8 @@ pub struct SourceRun {
     pub expired_files: AtomicU64,
     /// Files of the version before that are there and have become too old.
     pub aged_files: AtomicU64,
+    /// What happened to its files, to be judged.
+    pub tally: Tally,
     /// The last component of its path was followed.
     pub follow: bool,
     done: Mutex<Progress>,
@@ -112,6 +115,7 @@ impl SourceRun {
             kept_files: AtomicU64::new(0),
             expired_files: AtomicU64::new(0),
             aged_files: AtomicU64::new(0),
+            tally: Tally::default(),
             follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -132,6 +136,7 @@ impl SourceRun {
             kept_files: AtomicU64::new(0),
             expired_files: AtomicU64::new(0),
             aged_files: AtomicU64::new(0),
+            tally: Tally::default(),
             follow: self.follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),

@@ -56,6 +56,8 @@ pub struct BackupJob {
     pub guard_share_permille: u32,
     /// Number of files that may always go (config `guard_min`).
     pub guard_min: u64,
+    /// What of a change is suspicious.
+    pub suspicions: Suspicions,
     /// So long what is missing is kept, milliseconds; 0 for ever (config `protect_missing`).
     pub protect_missing_ms: u64,
     /// The sources are all those of the configuration, under their own names.
@@ -69,6 +71,25 @@ pub struct BackupJob {
     pub hook_timeout_ms: u64,
     /// Tell each file that is added, changed, removed or excluded as [`Event::Item`](crate::event::Event::Item).
     pub list_items: bool,
+}
+
+/// What of a change is suspicious (config `suspicious_…`, where the reasons stand).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicions {
+    /// Up to so many of a source's files nothing is.
+    pub files_min: u64,
+    /// Above this share of them it is suspicious, in thousandths …
+    pub share_permille: u32,
+    /// … and above this one when they look encrypted now and did not before.
+    pub encrypted_permille: u32,
+    /// So long the version before is pinned then, milliseconds; 0: not.
+    pub pin_ms: u64,
+}
+
+impl Default for Suspicions {
+    fn default() -> Self {
+        Self { files_min: 50, share_permille: 500, encrypted_permille: 100, pin_ms: 90 * 86_400_000 }
+    }
 }
 
 /// One source and its rules.
@@ -111,6 +132,8 @@ pub struct Hooks {
     pub after: Option<String>,
     /// Before `after`, when the exit status is another than 0.
     pub on_failure: Option<String>,
+    /// Before both, when something changed suspiciously; of a run only.
+    pub on_suspicion: Option<String>,
 }
 
 impl Hooks {
@@ -210,6 +233,11 @@ pub struct BackupSummary {
     pub with_holes: bool,
     /// Sources kept by the guard although much of them is gone; exit 12 when there are any.
     pub sources_guarded: u64,
+    /// Sources that changed as if by malice.
+    pub sources_suspicious: u64,
+    /// The version that was pinned because of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_sequence: Option<u64>,
     /// Sources that were not there; exit 3 when there are any.
     pub sources_missing: u64,
     /// It took so long.
