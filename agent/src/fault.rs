@@ -127,6 +127,8 @@ codes! {
     HookFailed = "hook.failed", Failed;
     /// A command of the configuration printed something.
     HookOutput = "hook.output", Ok;
+    /// The command that decides what a source takes failed.
+    FilterFailed = "filter.failed", Partial;
     /// Another session backs up this source.
     SourceBusy = "source.busy", Busy;
     /// Something of an entry could not be restored.

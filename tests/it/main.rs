@@ -28,6 +28,7 @@ mod json;
 mod keys;
 mod kill;
 mod odd_files;
+mod order;
 mod profile;
 mod query;
 mod race;

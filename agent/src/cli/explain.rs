@@ -239,6 +239,12 @@ pub const fn page(code: Code) -> Page {
             "nothing to do; send its output elsewhere to silence it",
             "A command of the configuration (`before`, `after`, `on_failure`) printed this. It changes no exit status.",
         ),
+        Code::FilterFailed => (
+            "run the command by hand: a path and a zero byte in, a line with + or - out",
+            "The command `filter` of a source, which decides file by file, could not be started, ended, answered something \
+             else or did not answer for a minute. It was asked no more, and everything that it had not decided was taken: \
+             rather too much in a version than too little. Exit 3.",
+        ),
         Code::GuardMassDeletion => (
             "look at the source; if it is right, run again with `--accept-deletions`",
             "Much of a source is gone: its directory is missing or empty, it is no longer a mount point, or more than \

@@ -15,6 +15,7 @@
 
 pub mod ask;
 pub mod counts;
+pub mod early;
 pub mod epoch;
 pub mod flow;
 pub mod frame;
@@ -174,6 +175,7 @@ impl<'a> Backup<'a> {
             heal.bodies(self.account, link)?;
             pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
         }
+        let early = if device.is_some() { self.early(&mut pass, &sources)? } else { Counts::default() };
         let ended = pass.run(&sources, starts)?;
         let mut counts = match ended {
             PassEnd::Whole(counts) => counts,
@@ -190,6 +192,7 @@ impl<'a> Backup<'a> {
         if !guarded.is_empty() {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
+        counts.add_read(&early);
         let mut summary = counts.summary();
         summary.files_removed += dropped.iter().map(|root| root.files).sum::<u64>();
         summary.dirs_removed += dropped.iter().map(|root| root.dirs).sum::<u64>();

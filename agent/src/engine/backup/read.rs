@@ -307,6 +307,9 @@ impl<'f, 'a> Reader<'f, 'a> {
         }
         let action = self.flow.counts.file(previous.as_deref(), &draft);
         source.tally.file(action, encrypted);
+        if source.early_step.is_some() {
+            source.taken.add(&path, &draft, encrypted);
+        }
         self.flow.item(action, || path, stat.size, None);
         let same = previous.is_some_and(|previous| previous == draft);
         self.place(parent, Some(draft), same)

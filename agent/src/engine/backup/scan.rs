@@ -10,12 +10,15 @@
 //! is listed in slices; between two slices the directories found so far are scanned, so that its frame can let
 //! go of what is done. Nothing is opened for content here, and an unchanged file costs one `statx`.
 
+mod choose;
+
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
 
+use self::choose::Chosen;
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
 use super::path_node::PathNode;
@@ -220,6 +223,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     fn go_on(&mut self, mut listing: Box<Listing<'a>>) -> Result<()> {
         let end = (listing.at + SLICE).min(listing.names.len());
         let mut below = Vec::new();
+        let mut chosen = self.choose(&listing, end);
         let mut old = listing.old.take();
         while let Some(name) = listing.names.get_mut(listing.at).filter(|_| listing.at < end) {
             let name = std::mem::take(name);
@@ -235,7 +239,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
                     }
                 }
             }
-            self.name(&mut listing, name, matching, &mut below)?;
+            self.name(&mut listing, name, matching, chosen.pop_front(), &mut below)?;
             if self.flow.has_failed() {
                 return Ok(());
             }
@@ -281,6 +285,10 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// A name of the version before that is not there any more.
     fn gone(&mut self, listing: &mut Listing<'_>, mut entry: Entry) -> Result<()> {
+        if listing.source.early_step.is_some() {
+            // The last pass decides.
+            return listing.frame.push_same(self.flow, entry);
+        }
         let totals = entry.totals();
         if let Some(Mark::Missing(since)) = entry.mark {
             let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
@@ -331,13 +339,16 @@ impl<'f, 'a> Scanner<'f, 'a> {
         listing: &mut Listing<'_>,
         name: Box<[u8]>,
         old: Option<Entry>,
+        chosen: Option<Chosen>,
         below: &mut Vec<Enter>,
     ) -> Result<()> {
-        let stat = match listing.dir.stat(&name) {
+        let (stat, filtered) = chosen.unwrap_or_else(|| (listing.dir.stat(&name), false));
+        let stat = match stat {
             Ok(stat) => stat,
             Err(error) => return self.unreadable_name(listing, &name, old, &error),
         };
-        if let Some(rule) = self.left_out(listing, &name, &stat) {
+        let filter = listing.source.filter.as_ref().filter(|_| filtered).map(|filter| filter.told());
+        if let Some(rule) = filter.or_else(|| self.left_out(listing, &name, &stat)) {
             self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule));
             return match old {
@@ -349,6 +360,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.flow.counts.files_excluded.add(1);
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule.told()));
             return self.aged(listing, old, rule.age);
+        }
+        if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(&name)) {
+            return old.map_or(Ok(()), |old| listing.frame.push_same(self.flow, old));
         }
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
@@ -376,6 +390,15 @@ impl<'f, 'a> Scanner<'f, 'a> {
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
         listing.turnover.1 += u64::from(old.is_none());
+        let source = &listing.source;
+        let taken = source.taken.get(|| listing.path.join(&name), &stat, stable, source.early_step.is_none());
+        if let Some((entry, encrypted)) = taken {
+            let action = self.flow.counts.file(old.as_ref(), &entry);
+            source.tally.file(action, encrypted);
+            self.flow.item(action, || listing.path.join(&name), stat.size, None);
+            let same = old.is_some_and(|old| old == *entry);
+            return listing.frame.push_ready(self.flow, entry, same);
+        }
         let previous = old.map(Box::new);
         let slot = listing.frame.push_pending(&name, previous.clone());
         let task = FileTask {

@@ -1,12 +1,12 @@
 //! `init` and `backup`.
 
 use std::io::Read;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::engine::filter_command::FilterJob;
 use crate::fault::Exit;
-use crate::source::AgeRule;
+use crate::source::{Given, SelectionOptions};
 
 /// Make what is missing. The account's name is that of [`Where::account`](super::Where::account), else
 /// [`Run::host`](super::Run::host).
@@ -99,22 +99,14 @@ pub struct SourceJob {
     pub path: Vec<u8>,
     /// Host label.
     pub host: String,
-    /// Patterns that leave out.
-    pub exclude: Vec<String>,
-    /// The same, ignoring case.
-    pub iexclude: Vec<String>,
-    /// Files of patterns.
-    pub exclude_file: Vec<PathBuf>,
-    /// Leave out the content of directories marked by CACHEDIR.TAG.
-    pub exclude_caches: bool,
-    /// Leave out the content of directories that hold a file of this name (`NAME[:CONTENT]`).
-    pub if_present: Vec<String>,
-    /// Leave out larger files.
-    pub larger_than: Option<u64>,
-    /// Stay on the file system of the source.
-    pub one_file_system: bool,
-    /// Leave out by age.
-    pub ages: Vec<AgeRule>,
+    /// What is left out.
+    pub rules: SelectionOptions,
+    /// Decides of what the rules take, file by file.
+    pub filter: Option<FilterJob>,
+    /// What is sent before the rest, step by step.
+    pub first: Vec<Given>,
+    /// What is sent after the rest.
+    pub last: Vec<Given>,
     /// What counts for this source instead of [`BackupJob::protect_missing_ms`].
     pub protect_missing_ms: Option<u64>,
     /// Commands around this source.
