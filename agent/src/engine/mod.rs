@@ -28,6 +28,7 @@ pub mod crew;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
+pub mod filter_command;
 pub mod find;
 pub mod glob;
 pub mod history;
