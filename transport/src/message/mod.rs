@@ -10,6 +10,7 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+pub mod health;
 mod housekeep;
 mod repair;
 mod upload;
@@ -90,6 +91,12 @@ pub enum Request {
     /// Look after groups; about the vault.
     #[n(21)]
     Group(#[n(0)] admin::Group),
+    /// What became of runs on the client.
+    #[n(44)]
+    Report(#[n(0)] health::Report),
+    /// How accounts are; read-only. Replies are [`health::StatusTold`] messages.
+    #[n(45)]
+    Status(#[n(0)] health::StatusAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are
