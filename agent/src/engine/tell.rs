@@ -41,7 +41,13 @@ pub struct Teller {
 /// A listener that counts warnings and passes everything on.
 struct Ears {
     to: Arc<dyn Watcher>,
-    heard: Mutex<BTreeMap<(EventLevel, &'static str), (Code, u64)>>,
+    /// By level and name of the code.
+    heard: Mutex<BTreeMap<(EventLevel, &'static str), Heard>>,
+}
+
+struct Heard {
+    code: Code,
+    count: u64,
 }
 
 impl Watcher for Ears {
@@ -60,17 +66,17 @@ impl Watcher for Ears {
 impl Ears {
     fn hear(&self, level: EventLevel, code: Code) {
         // As many entries as there are codes, twice.
-        lock(&self.heard).entry((level, code.name())).or_insert((code, 0)).1 += 1;
+        lock(&self.heard).entry((level, code.name())).or_insert(Heard { code, count: 0 }).count += 1;
     }
 
     /// What was heard, errors first, and how many kinds found no room.
     fn events(&self) -> (Vec<LogEvent>, u64) {
         let heard = lock(&self.heard);
-        let event = |(level, _): &(EventLevel, &str), (code, count): &(Code, u64)| LogEvent {
+        let event = |(level, code): &(EventLevel, &str), heard: &Heard| LogEvent {
             level: *level,
-            code: code.name().to_owned(),
-            text: explain::meaning(*code).to_owned(),
-            count: *count,
+            code: (*code).to_owned(),
+            text: explain::meaning(heard.code).to_owned(),
+            count: heard.count,
         };
         let events: Vec<LogEvent> = heard.iter().rev().take(EVENTS_MAX).map(|(at, what)| event(at, what)).collect();
         let more = heard.len() - events.len();
@@ -209,7 +215,8 @@ impl Teller {
             began_at: self.began_at,
             took_ms: u64::try_from(took).unwrap_or(0),
             exit: exit as u8,
-            code: code.or_else(|| done.is_ok_and(|s| s.sources_guarded > 0).then(|| Code::GuardMassDeletion.name().into())),
+            code: code
+                .or_else(|| done.is_ok_and(|s| s.sources_guarded > 0).then(|| Code::GuardMassDeletion.name().into())),
             sequence: done.ok().and_then(|summary| summary.sequence),
             figures: done.map_or_else(|_| Figures::default(), figures),
             events,
@@ -284,10 +291,7 @@ mod tests {
         ears.hear(EventLevel::Error, Code::QuotaHard);
         let (events, more) = ears.events();
         let told: Vec<_> = events.iter().map(|event| (event.level, event.code.as_str(), event.count)).collect();
-        assert_eq!(
-            told,
-            [(EventLevel::Error, "quota.hard", 1), (EventLevel::Warning, "source.unreadable", 2)]
-        );
+        assert_eq!(told, [(EventLevel::Error, "quota.hard", 1), (EventLevel::Warning, "source.unreadable", 2)]);
         assert_eq!(more, 0);
         assert!(!format!("{events:?}").contains("ana"), "{events:?}");
     }

@@ -209,7 +209,10 @@ fn late(facts: &HealthFacts, expected_at: Option<i64>, now: i64) -> Option<Reaso
     let text = match facts.newest_at {
         Some(newest) => format!("no version for {}; one was expected within {within}", age(newest, now)),
         None => {
-            format!("no version yet, {} after it was made; one was expected within {within}", age(facts.created_at, now))
+            format!(
+                "no version yet, {} after it was made; one was expected within {within}",
+                age(facts.created_at, now)
+            )
         }
     };
     Some(Reason { level, check: Standing::Late, text, code: None })
@@ -273,7 +276,8 @@ pub(crate) mod tests {
 
     pub(crate) fn ran(told_at: i64, exit: Exit, code: Option<Code>) -> RunFacts {
         let code = code.map(|code| code.name().to_owned());
-        let run = RunReport { verb: "backup".to_owned(), exit: exit as u8, code, took_ms: 41_000, ..Default::default() };
+        let run =
+            RunReport { verb: "backup".to_owned(), exit: exit as u8, code, took_ms: 41_000, ..Default::default() };
         RunFacts { told_at, run }
     }
 
@@ -301,21 +305,77 @@ pub(crate) mod tests {
             ("no time at all", |f| f.terms.late_after_ms = Some(u64::MAX), 9_000, Ok, Good, &[Ok]),
             ("none yet", |f| f.newest_at = None, 1, Never, Warn, &[Never]),
             ("none yet, and none in time", |f| f.newest_at = None, 27, Late, Warn, &[Late, Never]),
-            ("a failed run", |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Failed, Some(Code::System))), 26, Failing, Err, &[Failing]),
-            ("a failed run, and late", |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Failed, None)), 51, Failing, Err, &[Failing, Late]),
+            (
+                "a failed run",
+                |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Failed, Some(Code::System))),
+                26,
+                Failing,
+                Err,
+                &[Failing],
+            ),
+            (
+                "a failed run, and late",
+                |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Failed, None)),
+                51,
+                Failing,
+                Err,
+                &[Failing, Late],
+            ),
             ("a partial run", |f| f.last_run = Some(ran(MADE + 24 * HOUR, Exit::Partial, None)), 26, Ok, Good, &[Ok]),
-            ("a version after the failure", |f| f.last_run = Some(ran(MADE + 23 * HOUR, Exit::Failed, None)), 26, Ok, Good, &[Ok]),
-            ("the guard, with a version", |f| f.last_run = Some(ran(MADE + 24 * HOUR, Exit::Refused, Some(Code::GuardMassDeletion))), 26, Failing, Err, &[Failing]),
-            ("refused by a limit", |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Full, Some(Code::QuotaHard))), 26, OverQuota, Err, &[OverQuota]),
-            ("the disk is full", |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Full, Some(Code::DiskFull))), 26, Failing, Err, &[Failing]),
+            (
+                "a version after the failure",
+                |f| f.last_run = Some(ran(MADE + 23 * HOUR, Exit::Failed, None)),
+                26,
+                Ok,
+                Good,
+                &[Ok],
+            ),
+            (
+                "the guard, with a version",
+                |f| f.last_run = Some(ran(MADE + 24 * HOUR, Exit::Refused, Some(Code::GuardMassDeletion))),
+                26,
+                Failing,
+                Err,
+                &[Failing],
+            ),
+            (
+                "refused by a limit",
+                |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Full, Some(Code::QuotaHard))),
+                26,
+                OverQuota,
+                Err,
+                &[OverQuota],
+            ),
+            (
+                "the disk is full",
+                |f| f.last_run = Some(ran(MADE + 25 * HOUR, Exit::Full, Some(Code::DiskFull))),
+                26,
+                Failing,
+                Err,
+                &[Failing],
+            ),
             ("at the hard limit", |f| f.terms.hard_bytes = Some(1 << 30), 26, OverQuota, Err, &[OverQuota]),
             ("below the hard limit", |f| f.terms.hard_bytes = Some((1 << 30) + 1), 26, Ok, Good, &[Ok]),
             ("above the soft limit", |f| f.terms.soft_bytes = Some((1 << 30) - 1), 26, OverQuota, Warn, &[OverQuota]),
             ("at the soft limit", |f| f.terms.soft_bytes = Some(1 << 30), 26, Ok, Good, &[Ok]),
-            ("above the soft limit, and very late", |f| f.terms.soft_bytes = Some(1), 90, Late, Err, &[Late, OverQuota]),
+            (
+                "above the soft limit, and very late",
+                |f| f.terms.soft_bytes = Some(1),
+                90,
+                Late,
+                Err,
+                &[Late, OverQuota],
+            ),
             ("how much is not known", |f| (f.terms.hard_bytes, f.stored_bytes) = (Some(0), None), 26, Ok, Good, &[Ok]),
             ("frozen", |f| f.state = State::Frozen, 26, Frozen, Warn, &[Frozen]),
-            ("frozen, late, failing", |f| (f.state, f.last_run) = (State::Frozen, Some(ran(MADE + 30 * HOUR, Exit::Refused, None))), 90, Frozen, Warn, &[Frozen]),
+            (
+                "frozen, late, failing",
+                |f| (f.state, f.last_run) = (State::Frozen, Some(ran(MADE + 30 * HOUR, Exit::Refused, None))),
+                90,
+                Frozen,
+                Warn,
+                &[Frozen],
+            ),
             ("disabled", |f| f.state = State::Disabled, 900, Disabled, Good, &[Disabled]),
             ("deleted", |f| (f.state, f.goes_at) = (State::Disabled, Some(MADE)), 900, Disabled, Good, &[Disabled]),
         ];

@@ -46,8 +46,8 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::tests::{MINUTE, facts, ran};
     use super::super::judge;
+    use super::super::judge::tests::{MINUTE, facts, ran};
     use super::*;
     use crate::fault::Exit;
 
@@ -66,6 +66,10 @@ mod tests {
         facts.newest_at = None;
         let told = lines(&judge(facts, newest));
         assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("WARN account=\"an\\na \\\"x\\\"\\x1b[2J\" check=never last=never "), "{}", told[0]);
+        assert!(
+            told[0].starts_with("WARN account=\"an\\na \\\"x\\\"\\x1b[2J\" check=never last=never "),
+            "{}",
+            told[0]
+        );
     }
 }

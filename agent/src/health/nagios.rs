@@ -143,8 +143,11 @@ mod tests {
         assert!(told.starts_with("TUCKBOX CRITICAL: 8 of 8 accounts need somebody: mail failing, "), "{told}");
         assert!(told.contains(" and 3 more | accounts=8;;;0; ok=0;;;0; late=0;;;0; failing=1;;;0; "), "{told}");
         assert_eq!(exit(level) as u8, 2);
-        assert_eq!(line(&[], now).0, "TUCKBOX OK: 0 accounts, none needs anybody | accounts=0;;;0; ok=0;;;0; late=0;;;0; \
-             failing=0;;;0; over_quota=0;;;0; frozen=0;;;0; never=0;;;0; disabled=0;;;0; stored=0B;;;0;");
+        assert_eq!(
+            line(&[], now).0,
+            "TUCKBOX OK: 0 accounts, none needs anybody | accounts=0;;;0; ok=0;;;0; late=0;;;0; \
+             failing=0;;;0; over_quota=0;;;0; frozen=0;;;0; never=0;;;0; disabled=0;;;0; stored=0B;;;0;"
+        );
         assert_eq!((unknown("no\nroute | here").as_str(), UNKNOWN as u8), ("TUCKBOX UNKNOWN: no\\nroute / here", 3));
     }
 }

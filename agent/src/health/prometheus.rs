@@ -128,7 +128,11 @@ fn block(out: &mut String, name: &str, help: &str) -> std::fmt::Result {
 fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     let ms = ms.unsigned_abs();
-    if ms.is_multiple_of(1000) { format!("{sign}{}", ms / 1000) } else { format!("{sign}{}.{:03}", ms / 1000, ms % 1000) }
+    if ms.is_multiple_of(1000) {
+        format!("{sign}{}", ms / 1000)
+    } else {
+        format!("{sign}{}.{:03}", ms / 1000, ms % 1000)
+    }
 }
 
 fn labels(status: &AccountStatus) -> String {
@@ -183,7 +187,9 @@ mod tests {
         let told = text(&[judge(odd, now), judge(facts(), now)]);
         assert_eq!(check(&told), 7 + 2 * 7 + 2 * 5 + 4, "{told}");
         assert!(told.contains("account=\"a\\\\b\\\"c\\nd} 7\",number=\"0x3a\""), "{told}");
-        assert!(told.contains("tuckbox_last_version_duration_seconds{account=\"a\\\\b\\\"c\\nd} 7\",number=\"0x3a\"} 41\n"));
+        assert!(
+            told.contains("tuckbox_last_version_duration_seconds{account=\"a\\\\b\\\"c\\nd} 7\",number=\"0x3a\"} 41\n")
+        );
         assert!(told.contains("tuckbox_account_status{account=\"laptop-ana\",number=\"0x3a\",status=\"ok\"} 1\n"));
         assert_eq!(check(&text(&[])), 7);
         assert_eq!((seconds(-1500).as_str(), seconds(2000).as_str()), ("-1.500", "2"));

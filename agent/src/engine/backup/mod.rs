@@ -183,7 +183,8 @@ impl<'a> Backup<'a> {
     /// what is told of the run, at once, and all are listened for together.
     fn part(&self, link: &Uplink, summary: &BackupSummary) {
         let all = link.traffic();
-        let summary = BackupSummary { sent_bytes: all.sent_bytes, received_bytes: all.received_bytes, ..summary.clone() };
+        let summary =
+            BackupSummary { sent_bytes: all.sent_bytes, received_bytes: all.received_bytes, ..summary.clone() };
         let told = self.teller.and_then(|teller| Some((teller, teller.send(link.remote(), &summary)?)));
         link.finish();
         match told {
