@@ -3,6 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
+use super::terms::{self, TermsRecord};
 use super::{Changes, Verb, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
@@ -16,7 +17,12 @@ use crate::units::{count, counted, size};
 pub(super) const VERB: Verb = Verb {
     name: "group",
     about: "Look after groups of accounts: make, list, add and remove members",
-    examples: &["group create office", "group add office laptop-ana laptop-bob", "group info office"],
+    examples: &[
+        "group create office",
+        "group add office laptop-ana laptop-bob",
+        "group set office --contact ana@example.org",
+        "group info office",
+    ],
     build,
     run,
     needs_config: true,
@@ -45,6 +51,7 @@ fn build(command: Command) -> Command {
         .subcommand(below("list", "List groups"))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
+        .subcommand(terms::args(below("set", "Settle when its members are late, and who is told").arg(group())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())
@@ -69,6 +76,8 @@ struct GroupRecord<'a> {
     versions: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_at: Option<String>,
+    #[serde(flatten)]
+    terms: TermsRecord,
 }
 
 #[derive(Serialize)]
@@ -86,6 +95,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         "list" => return list(desk),
         "info" => return info(which(), desk),
         "delete" => return delete(which(), desk),
+        "set" => (GroupAsk::Settle(terms::settle(below, which())?), "Settled"),
         "create" => (GroupAsk::Create(CreateGroup { name: which() }), "Made"),
         "rename" => {
             let name = below.get_one::<String>("new").cloned().unwrap_or_default();
@@ -141,7 +151,7 @@ fn info(group: String, desk: &Desk<'_>) -> Result<Exit> {
 
 fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
     let time = |at: i64| show(at, &desk.zone());
-    let rows = [
+    let mut rows = vec![
         ("group", for_terminal(facts.name.as_bytes())),
         ("made", time(facts.created_at)),
         ("members", members(facts).join(", ")),
@@ -149,6 +159,7 @@ fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
         ("versions made", facts.versions.map(count).unwrap_or_default()),
         ("stored", facts.stored_bytes.map(size).unwrap_or_default()),
     ];
+    rows.extend(terms::lines(&facts.terms));
     rows.iter().map(|(name, text)| format!("{name:<15}  {text}")).collect()
 }
 
@@ -167,5 +178,6 @@ fn record(facts: &GroupFacts) -> GroupRecord<'_> {
         stored_bytes: facts.stored_bytes,
         versions: facts.versions,
         newest_at: facts.newest_at.map(rfc3339),
+        terms: terms::record(&facts.terms),
     }
 }

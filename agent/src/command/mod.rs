@@ -24,6 +24,7 @@ mod man;
 mod pin;
 mod query;
 mod repair;
+mod report;
 mod restore;
 mod rollback;
 mod schema;
@@ -116,6 +117,7 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    report::VERB,
     config::VERB,
     status::VERB,
     doctor::VERB,

@@ -3,8 +3,10 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
+use super::{many, texts};
 use crate::engine::job::{Settle, Terms, To};
 use crate::fault::{Code, Fault, Result};
+use crate::name::for_terminal;
 use crate::units::{duration, parse_duration, parse_size, size};
 
 /// Adds the option of accounts alone: what they keep has a soft limit, a group keeps nothing.
@@ -17,21 +19,30 @@ pub(super) fn soft_arg(command: Command) -> Command {
     )
 }
 
-/// Adds the options.
+/// Adds the hard limit.
+pub(super) fn hard_arg(command: Command) -> Command {
+    command.arg(
+        Arg::new("hard")
+            .long("hard")
+            .value_name("SIZE")
+            .help("Above this nothing is added (`none` takes it away); as in 200G"),
+    )
+}
+
+/// Adds the options that accounts and groups have.
 pub(super) fn args(command: Command) -> Command {
     command
-        .arg(
-            Arg::new("hard")
-                .long("hard")
-                .value_name("SIZE")
-                .help("Above this nothing is added (`none` takes it away); as in 200G"),
-        )
         .arg(
             Arg::new("late-after")
                 .long("late-after")
                 .value_name("DURATION")
                 .help("It is late when its newest version is older (`none` takes it away); as in 26h"),
         )
+        .arg(many(
+            "contact",
+            "WHO",
+            "Who is told when something is wrong, in place of who was told before (`none` for nobody); may come several times",
+        ))
 }
 
 /// What the options say.
@@ -41,12 +52,25 @@ pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
         soft_bytes: value(matches, "soft", parse_size)?,
         hard_bytes: value(matches, "hard", parse_size)?,
         late_after_ms: value(matches, "late-after", parse_duration)?,
+        contacts: contacts(matches)?,
         ..Settle::default()
     };
     if settle == (Settle { which: settle.which.clone(), ..Settle::default() }) {
         return Err(Fault::new(Code::Usage, "say what to settle").hint("as in --hard 200G --late-after 26h"));
     }
     Ok(settle)
+}
+
+fn contacts(matches: &ArgMatches) -> Result<Option<To<Vec<String>>>> {
+    let named = texts(matches, "contact");
+    match named.as_slice() {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(To::None)),
+        all if all.iter().any(|name| name == "none") => {
+            Err(Fault::new(Code::Usage, "`none` is nobody, and stands alone").hint("as in --contact none"))
+        }
+        _ => Ok(Some(To::Set(named))),
+    }
 }
 
 fn value(
@@ -71,11 +95,18 @@ pub(super) struct TermsRecord {
     hard_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     late_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    contacts: Vec<String>,
 }
 
 /// The record of terms.
 pub(super) fn record(terms: &Terms) -> TermsRecord {
-    TermsRecord { soft_bytes: terms.soft_bytes, hard_bytes: terms.hard_bytes, late_after_ms: terms.late_after_ms }
+    TermsRecord {
+        soft_bytes: terms.soft_bytes,
+        hard_bytes: terms.hard_bytes,
+        late_after_ms: terms.late_after_ms,
+        contacts: terms.contacts.clone(),
+    }
 }
 
 /// The lines of terms.
@@ -83,5 +114,7 @@ pub(super) fn lines(terms: &Terms) -> Vec<(&'static str, String)> {
     let soft = terms.soft_bytes.map(|bytes| ("soft limit", size(bytes)));
     let hard = terms.hard_bytes.map(|bytes| ("hard limit", size(bytes)));
     let late = terms.late_after_ms.map(|ms| ("late after", duration(ms)));
-    soft.into_iter().chain(hard).chain(late).collect()
+    let contacts: Vec<String> = terms.contacts.iter().map(|name| for_terminal(name.as_bytes())).collect();
+    let contacts = (!contacts.is_empty()).then(|| ("contacts", contacts.join(", ")));
+    soft.into_iter().chain(hard).chain(late).chain(contacts).collect()
 }

@@ -147,6 +147,15 @@ keys! {
         "A [[source]] that is removed from this file stays in new versions for so long, as it was: a slip of the pen drops \
          nothing. With 0 it stays for ever. Earlier versions keep it in any case.",
         "2d", "\"7d\"";
+    ON_EVENT = Top "on_event" Kind::Text,
+        "A command that hears when an account changes how it is (ok, late, failing, …): `tuckbox status --all --notify` runs \
+         it once for each change, with the change as one line of JSON on its standard input. Run directly, not by a shell, \
+         for at most 60 seconds.",
+        "none", "\"/usr/local/bin/tell-us\"";
+    CONTACTS = Top "contacts" Kind::Texts,
+        "Who is told of every change, beside the contacts of the account and of its groups. It stands in the JSON; what is \
+         done with it is up to the command.",
+        "none", "[\"ops@example.org\"]";
     BEFORE = Top "before" Kind::Text,
         "A command that every backup runs first, directly and not by a shell. When it fails, the backup does. In its \
          environment: TUCKBOX_HOOK (before, after or on_failure). What it prints is shown as warnings.",

@@ -8,6 +8,7 @@ mod admin;
 mod backup;
 mod care;
 mod reading;
+mod report;
 mod status;
 mod travel;
 mod undo;
@@ -30,6 +31,7 @@ pub use admin::*;
 pub use backup::*;
 pub use care::*;
 pub use reading::*;
+pub use report::*;
 pub use status::*;
 pub use travel::*;
 pub use undo::*;
@@ -135,6 +137,17 @@ pub trait Engine: Send + Sync {
     fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// What clients of an account told of their runs, oldest first, each line handed to `row`.
+    fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()>;
+    /// A report over a period, for who looks after the vault.
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet>;
+    /// How all accounts are; each change since the last call is handed to the command that hears of it, then to `row`.
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        row: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)>;
     /// How accounts are, by the vault's clock. Nothing is printed and nobody is asked.
     fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses>;
     /// Answers requests on stdin and stdout until the other side goes.

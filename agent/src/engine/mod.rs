@@ -8,7 +8,8 @@
 //! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
-//! * [`admin`]: accounts and groups, which needs no key; [`status`]: how accounts are
+//! * [`admin`]: accounts and groups, which needs no key; [`status`]: how accounts are;
+//!   [`notify`]: who is told when that changes; [`reports`]: what a time came to
 //! * [`retention`], [`housekeep`]: what is kept, and what goes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
@@ -36,6 +37,7 @@ pub mod job;
 pub mod kept;
 pub mod keys;
 pub mod list;
+pub mod notify;
 pub mod overlay;
 pub mod past;
 pub mod patience;
@@ -44,6 +46,7 @@ pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod repair;
+pub mod reports;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
@@ -242,6 +245,23 @@ impl Engine for RealEngine {
 
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         admin::group(run, ask, row)
+    }
+
+    fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+        admin::log(run, ask, row)
+    }
+
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet> {
+        reports::report(run, ask)
+    }
+
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        row: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)> {
+        notify::notify(run, &job, row)
     }
 
     fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {

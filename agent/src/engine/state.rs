@@ -113,6 +113,21 @@ pub struct VaultState {
     pub address: String,
 }
 
+/// What was told of how accounts are. Other processes wait while this value lives.
+pub struct Told {
+    path: PathBuf,
+    /// By id of the account, the word of its standing.
+    pub accounts: BTreeMap<String, String>,
+    _lock: std::fs::File,
+}
+
+impl Told {
+    /// Keeps it, durably.
+    pub fn keep(&self) -> Result<()> {
+        write_json(&self.path, &self.accounts)
+    }
+}
+
 /// The state directory.
 #[derive(Clone, Debug)]
 pub struct StateDir {
@@ -174,6 +189,16 @@ impl StateDir {
         let mut waiting = self.waiting()?;
         change(&mut waiting);
         write_json(&self.waiting_file(), &waiting)
+    }
+
+    /// What was told last of how the accounts of a vault are, held against other processes.
+    pub fn told(&self, vault: &str) -> Result<Told> {
+        let path = self.dir.join("told").join(format!("{vault}.json"));
+        private_dir(&self.dir.join("told"))?;
+        let lock = locked(&path.with_extension("lock"))?;
+        // What cannot be read is told once more.
+        let accounts = read_json(&path).ok().flatten().unwrap_or_default();
+        Ok(Told { path, accounts, _lock: lock })
     }
 
     fn waiting_file(&self) -> PathBuf {

@@ -17,16 +17,18 @@ pub mod permit;
 pub mod refuse;
 pub mod repair;
 pub mod report;
+pub mod reports;
 pub mod status;
 pub mod upload;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use minicbor::Encode;
-use store::door::{Chance, Clock, Disk, RealDisk};
+use store::activity::SessionKey;
+use store::door::{Chance, Clock, Disk, RealDisk, random};
 use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Domain, Vault};
 use transport::message::{self, Reply, Request};
 use transport::{Call, Hello, Pipe, ServerConfig, Service};
@@ -55,6 +57,8 @@ pub struct Server {
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
+    /// Names this connection in what is remembered of it.
+    key: OnceLock<SessionKey>,
     /// Something was committed, and what may be due has not been looked at since.
     committed: AtomicBool,
 }
@@ -74,6 +78,7 @@ impl Server {
             profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
+            key: OnceLock::new(),
             committed: AtomicBool::new(false),
         }
     }
@@ -125,6 +130,11 @@ impl Server {
 
     fn set_account(&self, account: &AccountInfo) {
         *lock(&self.account) = Some(account.clone());
+    }
+
+    /// Names this connection in what is remembered of it.
+    fn key(&self) -> SessionKey {
+        *self.key.get_or_init(|| random(&*self.chance))
     }
 
     /// The account that was opened, as it is now, and its chunk space.
@@ -209,6 +219,8 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Report(report) => reply(call, self.report(report)?),
             Request::Status(ask) => self.status(call, &ask),
+            Request::Reports(ask) => self.reports(call, &ask),
+            Request::Log(ask) => self.log(call, &ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
         }
@@ -228,9 +240,9 @@ impl Service for Server {
         // Likewise.
         drop(call.end());
         if self.committed.swap(false, Ordering::SeqCst)
-            && let Ok((_, _, domain)) = self.account(Access::Write)
+            && let Ok((vault, account, domain)) = self.account(Access::Write)
         {
-            self.after_commit(&domain);
+            self.after_commit(&vault, &account, &domain);
         }
     }
 }

@@ -29,6 +29,10 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         // Whoever may open an account may say what became of it, and hear how it is.
         Request::Report(_) => ("", true),
         Request::Status(ask) => ("asking how accounts are", ask.own || role == Role::Admin),
+        Request::Reports(_) => ("making reports", role == Role::Admin),
+        Request::Log(ask) => {
+            ("reading the log", if ask.account.is_some() { role == Role::Admin } else { role != Role::Append })
+        }
         Request::Account(_) => ("looking after accounts", role == Role::Admin),
         Request::Group(_) => ("looking after groups", role == Role::Admin),
     };

@@ -97,6 +97,12 @@ pub enum Request {
     /// How accounts are; read-only. Replies are [`health::StatusTold`] messages.
     #[n(45)]
     Status(#[n(0)] health::StatusAsk),
+    /// A report over a period; read-only. Replies are [`health::ReportTold`] messages.
+    #[n(46)]
+    Reports(#[n(0)] health::ReportAsk),
+    /// What clients of an account logged; read-only. Replies are lists of [`health::LogTold`], an empty one at the end.
+    #[n(47)]
+    Log(#[n(0)] health::LogAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

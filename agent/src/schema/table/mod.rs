@@ -2,6 +2,7 @@
 
 use super::Record;
 
+mod health;
 mod key;
 mod past;
 mod run;
@@ -18,6 +19,7 @@ const FAMILIES: &[&[Record]] = &[
     past::RECORDS,
     upkeep::RECORDS,
     vault::RECORDS,
+    health::RECORDS,
     key::RECORDS,
     tool::RECORDS,
     shell::RECORDS,
