@@ -40,7 +40,9 @@ mod shell;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod traffic;
 mod undo;
+mod usage;
 
 use tests::world::World;
 

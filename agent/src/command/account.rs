@@ -74,9 +74,9 @@ fn build(command: Command) -> Command {
                 .arg(Arg::new("name").value_name("NAME").required(true).help("1 to 255 characters"))
                 .arg(number),
         )
-        .subcommand(terms::args(terms::hard_arg(terms::soft_arg(
+        .subcommand(terms::args(terms::soft_arg(
             below("set", "Settle limits, when it is late, who is told").arg(name()),
-        ))))
+        )))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(name())

@@ -16,7 +16,7 @@ use crate::units::{count, counted, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "group",
-    about: "Look after groups of accounts: make, list, add and remove members",
+    about: "Look after groups of accounts: make, list, limit, add and remove members",
     examples: &[
         "group create office",
         "group add office laptop-ana laptop-bob",
@@ -51,7 +51,7 @@ fn build(command: Command) -> Command {
         .subcommand(below("list", "List groups"))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
-        .subcommand(terms::args(below("set", "Settle when its members are late, and who is told").arg(group())))
+        .subcommand(terms::args(below("set", "Settle limits that its members share, and who is told").arg(group())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())
@@ -68,6 +68,8 @@ struct GroupRecord<'a> {
     number: String,
     created_at: String,
     member_count: u64,
+    #[serde(flatten)]
+    terms: TermsRecord,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     members: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +176,7 @@ fn record(facts: &GroupFacts) -> GroupRecord<'_> {
         number: format!("{:#x}", facts.number),
         created_at: rfc3339(facts.created_at),
         member_count: facts.member_count,
+        terms: terms::record(&facts.terms),
         members: members(facts),
         stored_bytes: facts.stored_bytes,
         versions: facts.versions,

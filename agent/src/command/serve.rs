@@ -65,6 +65,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         account: said.account,
         role: said.role.unwrap_or(Role::Backup),
         home: desk.world.home.clone(),
+        zone: desk.world.zone.clone(),
         refusal,
     };
     desk.engine().serve(&desk.run()?, job)?;

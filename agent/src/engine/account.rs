@@ -9,7 +9,7 @@ use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
 use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Up, UpReply, encode};
-use transport::{Class, Client};
+use transport::{Class, Client, Rates};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::{Connector, address};
@@ -27,6 +27,7 @@ use super::under::fetch;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile;
+use crate::timetable::words as rates_in_words;
 
 /// Questions until the right account's state was read first: one for the guess, one for the answer, one to spare.
 const GUESSES_MAX: usize = 3;
@@ -161,6 +162,9 @@ impl Account {
     ) -> Result<Self> {
         let Known { state, cached, .. } = known;
         let row = opened.account;
+        if let Some(rates) = rates_in_words(Rates { up: opened.up_rate, down: opened.down_rate }) {
+            run.watcher.event(&Event::Detail(&format!("the server keeps this account to {rates}")));
+        }
         let identity = unlocked.root.identity_public();
         let given = opened.bodies.iter().map(|body| Record::decode(body)).collect::<store::Result<Vec<_>>>()?;
         let new = decode_links(opened.links.iter().map(|link| link.as_slice()))?;

@@ -9,7 +9,9 @@ mod backup;
 mod care;
 mod reading;
 mod report;
+mod space;
 mod status;
+mod traffic;
 mod travel;
 mod undo;
 mod upkeep;
@@ -26,13 +28,17 @@ use super::kept::Kept;
 use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
+use crate::timetable::Limit;
 
 pub use admin::*;
 pub use backup::*;
 pub use care::*;
+pub use jiff::tz::TimeZone;
 pub use reading::*;
 pub use report::*;
+pub use space::*;
 pub use status::*;
+pub use traffic::*;
 pub use travel::*;
 pub use undo::*;
 pub use upkeep::*;
@@ -107,6 +113,8 @@ pub trait Engine: Send + Sync {
     ) -> Result<HousekeepSummary>;
     /// What housekeeping has done in the vault; each pass, oldest first, is handed to `row`.
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
+    /// What the account takes in the vault.
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.
@@ -150,6 +158,10 @@ pub trait Engine: Send + Sync {
     ) -> Result<(Statuses, NotifySummary)>;
     /// How accounts are, by the vault's clock. Nothing is printed and nobody is asked.
     fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses>;
+    /// Bytes on the wire by hour, day or month, each period handed to `row`: oldest first, within a period by account.
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()>;
+    /// Connections to accounts, each handed to `row`, oldest first within an account.
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()>;
     /// Answers requests on stdin and stdout until the other side goes.
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()>;
     /// Looks at everything a backup depends on, changes nothing. Each row is handed over as soon as it is known.
@@ -179,6 +191,8 @@ pub struct Run {
     pub kept: Option<Arc<Kept>>,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
+    /// The local time zone, by whose clocks timetables go.
+    pub zone: TimeZone,
 }
 
 impl Run {
@@ -211,6 +225,8 @@ pub struct Where {
     pub retry_ms: Option<u64>,
     /// A second place for the pin: a file, see [`pin`](super::pin).
     pub pin_file: Option<PathBuf>,
+    /// How fast bytes may come and go, as far as this end decides; as fast as they can when absent.
+    pub limit: Option<Arc<Limit>>,
 }
 
 /// How to reach a vault over SSH.

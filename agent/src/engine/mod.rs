@@ -1,16 +1,17 @@
 //! Does the work of every verb. Never prints, never reads the environment, never asks but through [`job::Person`].
 //!
 //! * [`job`]: what a verb asks for and what comes back
-//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
+//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses; [`pacer`]: how
+//!   fast
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
 //! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
-//! * [`admin`]: accounts and groups, which needs no key; [`status`]: how accounts are;
-//!   [`notify`]: who is told when that changes; [`reports`]: what a time came to
-//! * [`retention`], [`housekeep`]: what is kept, and what goes
+//! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
+//!   are; [`notify`]: who is told when that changes; [`reports`]: what a time came to
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
@@ -39,6 +40,7 @@ pub mod keys;
 pub mod list;
 pub mod notify;
 pub mod overlay;
+pub mod pacer;
 pub mod past;
 pub mod patience;
 pub mod pax;
@@ -55,12 +57,14 @@ pub mod status;
 pub mod tell;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 pub mod trail;
 pub mod trouble;
 pub mod undelete;
 pub mod under;
 pub mod undo;
 pub mod uplink;
+pub mod usage;
 pub mod versions;
 pub mod view;
 pub mod wanted;
@@ -183,6 +187,10 @@ impl Engine for RealEngine {
         housekeep::log(run, row)
     }
 
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
+        usage::usage(run, job)
+    }
+
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         retention::name_versions(run, &job)
     }
@@ -266,6 +274,14 @@ impl Engine for RealEngine {
 
     fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
         status::status(run, &job)
+    }
+
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        traffic::traffic(run, job, row)
+    }
+
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        traffic::sessions(run, job, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {

@@ -269,6 +269,7 @@ pub(super) const ACCOUNT: &[Field] = fields! {
     goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
     soft_bytes [if_known]: Bytes, "Above this the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this nothing is added.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
     late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
     contacts [if_known]: Texts, "Who is told when something is wrong; absent for nobody.";
     newest_at [if_known]: Moment, "When its newest version was received.";
@@ -287,6 +288,9 @@ pub(super) const GROUP: &[Field] = fields! {
     number: Text, "Its number, as in 0x2.";
     created_at: Moment, "When it was made.";
     member_count: Count, "Accounts in it.";
+    hard_bytes [if_known]: Bytes, "Above this nothing is added to any of them.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
+    late_after_ms [if_known]: Millis, "Members are late when their newest version is older.";
     members [if_known]: Texts, "Their numbers (`info`); absent for none.";
     stored_bytes [if_known]: Bytes, "What its members take in packs (`info`).";
     versions [if_known]: Count, "Versions that its members ever made (`info`).";
@@ -316,4 +320,26 @@ pub(super) const REPAIRED: &[Field] = fields! {
     place: Text, "What of the vault.";
     what: Text, "What is wrong with it, and what is done about it.";
     lost: Count, "Records that are lost by the damage.";
+};
+
+pub(super) const USAGE: &[Field] = fields! {
+    account: Text, "Its name.";
+    measured_at: Moment, "When the classes and the counts of versions were so, by the server's clock.";
+    current_bytes: Bytes, "What the newest version needs.";
+    history_bytes: Bytes, "What only older versions need.";
+    trash_bytes: Bytes, "On its way out: forgotten, kept by no rule, or waiting to be freed.";
+    metadata_bytes: Bytes, "Directories, version records, catalog, and what packs have beside their records.";
+    unreferenced_bytes: Bytes, "Needed by nothing: goes with housekeeping; and what running uploads have stored.";
+    total_bytes: Bytes, "The five classes together: all files of the account.";
+    now_bytes: Bytes, "All its files now; other than the total when the classes are of earlier.";
+    pack_bytes: Bytes, "Of this the packs: what counts against limits.";
+    catalog_bytes: Bytes, "Of the metadata the catalog, which can be made again.";
+    packs: Count, "Packs.";
+    versions: Count, "Versions that are kept.";
+    oldest_at [if_known]: Moment, "When the vault received the oldest.";
+    newest_at [if_known]: Moment, "When the vault received the newest.";
+    holes: Count, "Needed nodes and bodies that cannot be read: what only they need counts as unreferenced.";
+    soft_bytes [if_known]: Bytes, "Soft limit.";
+    hard_bytes [if_known]: Bytes, "Hard limit.";
+    free_bytes [if_known]: Bytes, "Free on the vault's disk.";
 };

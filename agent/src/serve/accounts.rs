@@ -12,6 +12,7 @@ use super::refuse::Refused;
 use super::{Server, reply};
 use crate::cli::nearest;
 use crate::fault::{Code, Fault};
+use crate::timetable::Timetable;
 
 impl Server {
     /// One request about accounts.
@@ -54,6 +55,7 @@ impl Server {
     }
 
     fn settle_account(&self, settle: Settle) -> Result<AccountFacts, Refused> {
+        check_rate(&settle)?;
         let vault = self.vault(Access::Write)?;
         let account = self.meant(&vault, &settle.which)?;
         let account = vault.settle(&account, |terms| apply(&settle, terms)).map_err(wrong)?;
@@ -179,6 +181,14 @@ pub(super) fn told(terms: &store::vault::Terms) -> admin::Terms {
         rate: terms.rate.clone(),
         late_after_ms: terms.late_after_ms,
         contacts: terms.contacts.clone().unwrap_or_default(),
+    }
+}
+
+/// A timetable that nobody could read later is refused now, whichever program sent it.
+pub(super) fn check_rate(settle: &Settle) -> Result<(), Refused> {
+    match &settle.rate {
+        Some(To::Set(text)) => Timetable::parse(text).map(drop).map_err(usage),
+        _ => Ok(()),
     }
 }
 

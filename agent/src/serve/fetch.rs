@@ -48,8 +48,8 @@ impl Server {
         let (vault, account, domain) = self.account(Access::Read)?;
         let mut read = Read::default();
         let done = fetch_all(call, &domain, first, &mut read);
-        if read.boxes > 0 && vault.access() == Access::Write {
-            let (now, key) = (self.clock.now_ms(), self.key());
+        if let Some(key) = self.keeper.session().filter(|_| read.boxes > 0 && vault.access() == Access::Write) {
+            let now = self.clock.now_ms();
             // For people: nobody is refused what is theirs because it cannot be written down.
             let noted = |activity: &Activity| activity.add_fetched(account.number, &key, now, read.boxes, read.bytes);
             vault.activity(&account, noted).unwrap_or(());

@@ -12,6 +12,7 @@ pub mod check;
 pub mod fetch;
 pub mod groups;
 pub mod housekeep;
+pub mod keeper;
 pub mod open;
 pub mod permit;
 pub mod refuse;
@@ -19,16 +20,17 @@ pub mod repair;
 pub mod report;
 pub mod reports;
 pub mod status;
+pub mod traffic;
 pub mod upload;
+pub mod usage;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use minicbor::Encode;
-use store::activity::SessionKey;
-use store::door::{Chance, Clock, Disk, RealDisk, random};
+use store::door::{Chance, Clock, Disk, RealDisk};
 use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Domain, Vault};
 use transport::message::{self, Reply, Request};
 use transport::{Call, Hello, Pipe, ServerConfig, Service};
@@ -37,6 +39,7 @@ use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::profile::{Profile, Stage, Wait, waiting};
+use keeper::Keeper;
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -53,12 +56,12 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     profile: Profile,
+    /// Counts, and keeps the pace.
+    keeper: Arc<Keeper>,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
-    /// Names this connection in what is remembered of it.
-    key: OnceLock<SessionKey>,
     /// Something was committed, and what may be due has not been looked at since.
     committed: AtomicBool,
 }
@@ -73,12 +76,12 @@ impl Server {
             only: job.account.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
+            keeper: Arc::new(Keeper::new(Arc::clone(&clock), Arc::clone(&chance), job.zone.clone(), job.role.name())),
             clock,
             chance,
             profile: Profile::default(),
             vault: Mutex::default(),
             account: Mutex::default(),
-            key: OnceLock::new(),
             committed: AtomicBool::new(false),
         }
     }
@@ -98,8 +101,20 @@ impl Server {
     /// Serves one pipe until the client goes.
     pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
-        transport::serve(pipe, config, Arc::new(self))
+        let keeper = Arc::clone(&self.keeper);
+        let config = ServerConfig {
+            pace: Some(Arc::<Keeper>::clone(&keeper)),
+            meter: keeper.meter(),
+            ..ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock))
+        };
+        std::thread::scope(|scope| {
+            // Without this thread nothing is written before the end.
+            let watch = std::thread::Builder::new().name("tuckbox-keeper".into());
+            drop(watch.spawn_scoped(scope, || keeper.watch()));
+            let served = transport::serve(pipe, config, Arc::new(self));
+            keeper.end(served.is_ok());
+            served
+        })
     }
 
     /// The vault, opened as far as `access` needs.
@@ -128,13 +143,9 @@ impl Server {
         *lock(&self.vault) = Some(vault.clone());
     }
 
-    fn set_account(&self, account: &AccountInfo) {
+    fn set_account(&self, vault: &Vault, account: &AccountInfo, program: &str) {
+        self.keeper.opened(vault, account, program);
         *lock(&self.account) = Some(account.clone());
-    }
-
-    /// Names this connection in what is remembered of it.
-    fn key(&self) -> SessionKey {
-        *self.key.get_or_init(|| random(&*self.chance))
     }
 
     /// The account that was opened, as it is now, and its chunk space.
@@ -223,6 +234,9 @@ impl Server {
             Request::Log(ask) => self.log(call, &ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Usage(ask) => reply(call, self.usage(&ask)?),
+            Request::Traffic(ask) => self.traffic(call, &ask),
+            Request::Sessions(ask) => self.sessions(call, &ask),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which role may ask what. The server's own word line decides the role; the client cannot widen it.
 
 use store::chain::LinkKind;
-use transport::message::Request;
+use transport::message::{Request, traffic};
 
 use crate::engine::job::Role;
 use crate::fault::{Code, Fault, Result};
@@ -22,6 +22,7 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::Check(_) => ("checking", role != Role::Append),
         Request::Housekeep(_) => ("housekeeping", may_change(role)),
         Request::HousekeepLog(_) => ("reading what housekeeping did", role != Role::Append),
+        Request::Usage(_) => ("reading figures", role != Role::Append),
         Request::Repair(repair) => ("repairing", may_change(role) || (role == Role::Read && !repair.act)),
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),
@@ -32,6 +33,11 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::Reports(_) => ("making reports", role == Role::Admin),
         Request::Log(ask) => {
             ("reading the log", if ask.account.is_some() { role == Role::Admin } else { role != Role::Append })
+        }
+        // Figures of an account are open to whoever may use it; figures of others to who looks after the vault.
+        Request::Traffic(traffic::TrafficAsk { of, .. }) | Request::Sessions(traffic::SessionsAsk { of, .. }) => {
+            let several = matches!(of, traffic::Of::All | traffic::Of::Group(_));
+            ("looking at other accounts", !several || role == Role::Admin)
         }
         Request::Account(_) => ("looking after accounts", role == Role::Admin),
         Request::Group(_) => ("looking after groups", role == Role::Admin),

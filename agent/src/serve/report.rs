@@ -24,13 +24,13 @@ impl Server {
     pub(super) fn report(&self, report: Report) -> Result<(), Refused> {
         let (vault, account, domain) = self.account(Access::Write)?;
         let now = self.clock.now_ms();
-        let stored_bytes = domain.stored()?.pack_bytes;
+        let (stored_bytes, session) = (domain.stored()?.pack_bytes, self.keeper.session());
         for run in report.runs.iter().take(RUNS_MAX) {
             let (mut told, lines) = taken(run, now);
             told.stored_bytes = stored_bytes;
             vault.activity(&account, |activity| {
                 activity.add_run(account.number, &told)?;
-                activity.add_log(account.number, now, None, &lines).map(|_| ())
+                activity.add_log(account.number, now, session.as_ref(), &lines).map(|_| ())
             })?;
         }
         renew_pulse(&vault, &account);

@@ -48,6 +48,7 @@ impl Server {
             return Err(store::Error::Full { account: account.name, limit, used }.into());
         }
         if begin.stripe {
+            self.keeper.is_stripe();
             return self.stripe(call, begin, &domain, &account);
         }
         let mut session = domain.begin(&account, &begin.sources, begin.session)?;

@@ -28,6 +28,11 @@ pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
     groups(vault).join(format!("{number:08x}"))
 }
 
+/// Files that are locked by those who are at work now.
+pub(super) fn live(vault: &Path) -> PathBuf {
+    vault.join("live")
+}
+
 /// Name of the folder of what was set aside.
 pub(super) const ASIDE: &str = "aside";
 
@@ -174,6 +179,11 @@ pub(super) fn stripe_name(number: [u8; 8]) -> String {
 
 pub(super) fn is_stripe(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("stripe-"))
+}
+
+/// Whether a file of a domain is its catalog, or belongs to it: `catalog.db`, `catalog.db-wal`, …
+pub(super) fn is_catalog(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("catalog.db"))
 }
 
 pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {

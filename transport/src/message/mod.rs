@@ -13,7 +13,9 @@ mod fetch;
 pub mod health;
 mod housekeep;
 mod repair;
+pub mod traffic;
 mod upload;
+mod usage;
 mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
@@ -24,6 +26,7 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use usage::{UsageAsk, UsageTold};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -33,7 +36,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account` and `Group` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Traffic` and `Sessions` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -91,6 +94,15 @@ pub enum Request {
     /// Look after groups; about the vault.
     #[n(21)]
     Group(#[n(0)] admin::Group),
+    /// What the opened account takes; read-only. The reply is a [`UsageTold`].
+    #[n(40)]
+    Usage(#[n(0)] UsageAsk),
+    /// Bytes by hour, day or month; read-only. Replies are lists of [`traffic::TrafficRow`].
+    #[n(41)]
+    Traffic(#[n(0)] traffic::TrafficAsk),
+    /// Single connections; read-only. Replies are lists of [`traffic::SessionRow`].
+    #[n(42)]
+    Sessions(#[n(0)] traffic::SessionsAsk),
     /// What became of runs on the client.
     #[n(44)]
     Report(#[n(0)] health::Report),

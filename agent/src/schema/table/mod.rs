@@ -9,6 +9,7 @@ mod run;
 mod shell;
 mod stream;
 mod tool;
+mod traffic;
 mod upkeep;
 mod vault;
 
@@ -20,6 +21,7 @@ const FAMILIES: &[&[Record]] = &[
     upkeep::RECORDS,
     vault::RECORDS,
     health::RECORDS,
+    traffic::RECORDS,
     key::RECORDS,
     tool::RECORDS,
     shell::RECORDS,

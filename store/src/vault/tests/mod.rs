@@ -8,10 +8,12 @@ mod damages;
 mod faults;
 mod histories;
 mod housekeep;
+mod live;
 mod pressure;
 mod pulse;
 mod retention;
 mod sessions;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
