@@ -43,6 +43,7 @@ mod tidy;
 mod traffic;
 mod undo;
 mod usage;
+mod vaults;
 
 use tests::world::World;
 

@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::terms::{self, TermsRecord};
-use super::{Changes, Verb, texts};
+use super::{Changes, Verb, switch, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -20,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
     examples: &[
         "group create office",
         "group add office laptop-ana laptop-bob",
+        "group set office --soft 800G --hard 1T",
         "group set office --contact ana@example.org",
         "group info office",
     ],
@@ -48,10 +49,12 @@ fn build(command: Command) -> Command {
         .subcommand_value_name("WHAT")
         .subcommand_help_heading("What")
         .disable_help_subcommand(true)
-        .subcommand(below("list", "List groups"))
+        .subcommand(below("list", "List groups").arg(switch("figures", "With sums over the members of each")))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
-        .subcommand(terms::args(below("set", "Settle limits that its members share, and who is told").arg(group())))
+        .subcommand(terms::args(
+            below("set", "Settle limits and rates that its members share, and who is told").arg(group()),
+        ))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())
@@ -94,15 +97,15 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let which = || below.get_one::<String>("group").cloned().unwrap_or_default();
     let members = || Members { group: which(), accounts: texts(below, "accounts") };
     let (ask, done) = match what {
-        "list" => return list(desk),
+        "list" => return list(below.get_flag("figures"), desk),
         "info" => return info(which(), desk),
         "delete" => return delete(which(), desk),
-        "set" => (GroupAsk::Settle(terms::settle(below, which())?), "Settled"),
         "create" => (GroupAsk::Create(CreateGroup { name: which() }), "Made"),
         "rename" => {
             let name = below.get_one::<String>("new").cloned().unwrap_or_default();
             (GroupAsk::Rename(Rename { which: which(), name }), "Renamed")
         }
+        "set" => (GroupAsk::Settle(terms::settle(below, which())?), "Settled"),
         "add" => (GroupAsk::Add(members()), "Added to"),
         _ => (GroupAsk::Remove(members()), "Removed from"),
     };
@@ -121,12 +124,25 @@ fn delete(group: String, desk: &Desk<'_>) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn list(desk: &Desk<'_>) -> Result<Exit> {
-    let mut table = Table::new(&[("GROUP", Side::Left), ("MEMBERS", Side::Right)]);
+fn list(figures: bool, desk: &Desk<'_>) -> Result<Exit> {
+    let mut columns = vec![("GROUP", Side::Left), ("MEMBERS", Side::Right)];
+    if figures {
+        columns.extend([("VERSIONS", Side::Right), ("STORED", Side::Right)]);
+    }
+    columns.extend([("SOFT LIMIT", Side::Right), ("HARD LIMIT", Side::Right)]);
+    let mut table = Table::new(&columns);
     let mut groups = 0;
-    desk.engine().group(&desk.run()?, GroupAsk::List(ListGroups::default()), &mut |facts| {
+    let ask = GroupAsk::List(ListGroups { group: None, figures: Some(figures) });
+    desk.engine().group(&desk.run()?, ask, &mut |facts| {
         groups += 1;
-        table.row(vec![for_terminal(facts.name.as_bytes()), count(facts.member_count)]);
+        let mut cells = vec![for_terminal(facts.name.as_bytes()), count(facts.member_count)];
+        if figures {
+            cells.push(facts.versions.map(count).unwrap_or_default());
+            cells.push(facts.stored_bytes.map(size).unwrap_or_default());
+        }
+        cells.push(facts.terms.soft_bytes.map(size).unwrap_or_default());
+        cells.push(facts.terms.hard_bytes.map(size).unwrap_or_default());
+        table.row(cells);
         desk.face.row("group", &record(&facts))
     })?;
     match &desk.face {
@@ -142,7 +158,7 @@ fn list(desk: &Desk<'_>) -> Result<Exit> {
 fn info(group: String, desk: &Desk<'_>) -> Result<Exit> {
     desk.engine().group(
         &desk.run()?,
-        GroupAsk::List(ListGroups { group: Some(group) }),
+        GroupAsk::List(ListGroups { group: Some(group), figures: None }),
         &mut |facts| match &desk.face {
             Face::Json(stream) => stream.record("group", &record(&facts)),
             Face::Plain(plain) => info_lines(&facts, desk).iter().try_for_each(|line| plain.line(line)),

@@ -40,7 +40,11 @@ pub fn one<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request) -> Result<T>
 }
 
 /// A request whose replies are lists, an empty one at the end.
-fn many<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request, row: &mut dyn FnMut(T) -> Result<()>) -> Result<()> {
+pub fn many<T: for<'b> Decode<'b, ()>>(
+    run: &Run,
+    request: &Request,
+    row: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
     let remote = connect(run)?;
     listed(run, &remote, request, row)?;
     remote.close()
@@ -68,7 +72,7 @@ pub(super) fn listed<T: for<'b> Decode<'b, ()>>(
 }
 
 /// Only frozen requests may ride with the greeting, and these are not.
-fn connect(run: &Run) -> Result<Remote> {
+pub fn connect(run: &Run) -> Result<Remote> {
     let remote = Connector::admin(run)?.connect()?;
     remote.peer()?;
     Ok(remote)

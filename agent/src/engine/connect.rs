@@ -154,6 +154,7 @@ impl Carrier for InProcess {
             account: None,
             role: Role::Admin,
             home: self.run.folders.home.clone(),
+            client: None,
             zone: self.run.zone.clone(),
             refusal: None,
         };
