@@ -18,6 +18,7 @@ mod first_run;
 mod forged;
 mod golden;
 mod guard;
+mod health;
 mod hexdump;
 mod history;
 mod hooks;

@@ -26,11 +26,13 @@ mod man;
 mod pin;
 mod query;
 mod repair;
+mod report;
 mod restore;
 mod rollback;
 mod schema;
 mod serve;
 mod shell;
+pub(crate) mod status;
 mod terms;
 mod traffic;
 mod undelete;
@@ -120,8 +122,10 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    report::VERB,
     traffic::VERB,
     config::VERB,
+    status::VERB,
     doctor::VERB,
     explain::VERB,
     which::VERB,

@@ -3,10 +3,10 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
-use super::texts;
+use super::{many, texts};
 use crate::engine::job::{Settle, Terms, To};
 use crate::fault::{Code, Fault, Result};
-use crate::name::harmless_line;
+use crate::name::{for_terminal, harmless_line};
 use crate::timetable::Timetable;
 use crate::units::{duration, parse_duration, parse_size, size};
 
@@ -36,6 +36,11 @@ pub(super) fn args(command: Command) -> Command {
                 .value_name("DURATION")
                 .help("It is late when its newest version is older (`none` takes it away); as in 26h"),
         )
+        .arg(many(
+            "contact",
+            "WHO",
+            "Who is told when something is wrong, in place of who was told before (`none` for nobody); may come several times",
+        ))
 }
 
 /// What the options say.
@@ -46,12 +51,25 @@ pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
         hard_bytes: value(matches, "hard", parse_size)?,
         rate: rate(matches)?,
         late_after_ms: value(matches, "late-after", parse_duration)?,
+        contacts: contacts(matches)?,
         ..Settle::default()
     };
     if settle == (Settle { which: settle.which.clone(), ..Settle::default() }) {
         return Err(Fault::new(Code::Usage, "say what to settle").hint("as in --hard 200G --late-after 26h"));
     }
     Ok(settle)
+}
+
+fn contacts(matches: &ArgMatches) -> Result<Option<To<Vec<String>>>> {
+    let named = texts(matches, "contact");
+    match named.as_slice() {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(To::None)),
+        all if all.iter().any(|name| name == "none") => {
+            Err(Fault::new(Code::Usage, "`none` is nobody, and stands alone").hint("as in --contact none"))
+        }
+        _ => Ok(Some(To::Set(named))),
+    }
 }
 
 /// The timetable, its lines in one text. A single `none` takes it away.
@@ -91,6 +109,8 @@ pub(super) struct TermsRecord {
     rate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     late_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    contacts: Vec<String>,
 }
 
 /// The record of terms.
@@ -100,6 +120,7 @@ pub(super) fn record(terms: &Terms) -> TermsRecord {
         hard_bytes: terms.hard_bytes,
         rate: terms.rate.clone(),
         late_after_ms: terms.late_after_ms,
+        contacts: terms.contacts.clone(),
     }
 }
 
@@ -109,5 +130,7 @@ pub(super) fn lines(terms: &Terms) -> Vec<(&'static str, String)> {
     let hard = terms.hard_bytes.map(|bytes| ("hard limit", size(bytes)));
     let rate = terms.rate.as_ref().map(|rate| ("rate", harmless_line(rate)));
     let late = terms.late_after_ms.map(|ms| ("late after", duration(ms)));
-    soft.into_iter().chain(hard).chain(rate).chain(late).collect()
+    let contacts: Vec<String> = terms.contacts.iter().map(|name| for_terminal(name.as_bytes())).collect();
+    let contacts = (!contacts.is_empty()).then(|| ("contacts", contacts.join(", ")));
+    soft.into_iter().chain(hard).chain(rate).chain(late).chain(contacts).collect()
 }

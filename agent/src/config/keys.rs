@@ -172,6 +172,15 @@ keys! {
     SUSPICIOUS_PIN = Top "suspicious_pin" Kind::Duration,
         "How long the version before is pinned then: as long as it may take until somebody looks. With 0 it is not.",
         "90d", "\"365d\"";
+    ON_EVENT = Top "on_event" Kind::Text,
+        "A command that hears when an account changes how it is (ok, late, failing, …): `tuckbox status --all --notify` runs \
+         it once for each change, with the change as one line of JSON on its standard input. Run directly, not by a shell, \
+         for at most 60 seconds.",
+        "none", "\"/usr/local/bin/tell-us\"";
+    CONTACTS = Top "contacts" Kind::Texts,
+        "Who is told of every change, beside the contacts of the account and of its groups. It stands in the JSON; what is \
+         done with it is up to the command.",
+        "none", "[\"ops@example.org\"]";
     BEFORE = Top "before" Kind::Text,
         "A command that every backup runs first, directly and not by a shell. When it fails, the backup does. In its \
          environment: TUCKBOX_HOOK (before, after or on_failure). What it prints is shown as warnings.",

@@ -5,7 +5,7 @@ use transport::Class;
 use transport::message::Request;
 
 use super::connect::Connector;
-use super::job::{AccountAsk, AccountFacts, GroupAsk, GroupFacts, Run};
+use super::job::{AccountAsk, AccountFacts, GroupAsk, GroupFacts, LogAsk, LogTold, Run};
 use super::remote::Remote;
 use crate::fault::{Code, Fault, Result};
 
@@ -24,6 +24,11 @@ pub fn group(run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result
         GroupAsk::Delete(_) => one(run, &Request::Group(ask)),
         other => row(one(run, &Request::Group(other))?),
     }
+}
+
+/// What clients of an account logged, line by line.
+pub fn log(run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+    many(run, &Request::Log(ask), row)
 }
 
 /// A request with one reply.

@@ -8,7 +8,9 @@ mod admin;
 mod backup;
 mod care;
 mod reading;
+mod report;
 mod space;
+mod status;
 mod traffic;
 mod travel;
 mod undo;
@@ -33,7 +35,9 @@ pub use backup::*;
 pub use care::*;
 pub use jiff::tz::TimeZone;
 pub use reading::*;
+pub use report::*;
 pub use space::*;
+pub use status::*;
 pub use traffic::*;
 pub use travel::*;
 pub use undo::*;
@@ -154,6 +158,19 @@ pub trait Engine: Send + Sync {
     fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// What clients of an account told of their runs, oldest first, each line handed to `row`.
+    fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()>;
+    /// A report over a period, for who looks after the vault.
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet>;
+    /// How all accounts are; each change since the last call is handed to the command that hears of it, then to `row`.
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        row: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)>;
+    /// How accounts are, by the vault's clock. Nothing is printed and nobody is asked.
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses>;
     /// Bytes on the wire by hour, day or month, each period handed to `row`: oldest first, within a period by account.
     fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()>;
     /// Connections to accounts, each handed to `row`, oldest first within an account.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use store::activity::{Added, Outcome, SessionRow};
+use store::activity::{Added, Outcome, SessionKey, SessionRow};
 use store::door::{Chance, Clock, Millis, random};
 use store::vault::{AccountInfo, Common, Live, Vault};
 use transport::{Meter, Pace, Rates, Traffic};
@@ -151,6 +151,11 @@ impl Keeper {
         self.set_rates(&mut opened, now);
         *open = Some(opened);
         self.ended.notify_all();
+    }
+
+    /// What names this connection in what is remembered of it; `None` before an account is open.
+    pub fn session(&self) -> Option<SessionKey> {
+        lock(&self.open).as_ref().map(|open| open.row.id)
     }
 
     /// The connection carries bulk for another one.

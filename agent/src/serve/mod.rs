@@ -18,7 +18,10 @@ pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
+pub mod report;
+pub mod reports;
 mod slow;
+pub mod status;
 pub mod traffic;
 pub mod upload;
 pub mod usage;
@@ -246,6 +249,10 @@ impl Server {
             Request::HousekeepLog(_) => self.housekeep_log(call),
             Request::Wanted(ask) => self.wanted(call, ask),
             Request::Repair(repair) => self.repair(call, repair),
+            Request::Report(report) => reply(call, self.report(report)?),
+            Request::Status(ask) => self.status(call, &ask),
+            Request::Reports(ask) => self.reports(call, &ask),
+            Request::Log(ask) => self.log(call, &ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Dump(ask) => self.dump_account(call, &ask),
@@ -270,9 +277,9 @@ impl Service for Server {
         // Likewise.
         drop(call.end());
         if self.committed.swap(false, Ordering::SeqCst)
-            && let Ok((_, _, domain)) = self.account(Access::Write)
+            && let Ok((vault, account, domain)) = self.account(Access::Write)
         {
-            self.after_commit(&domain);
+            self.after_commit(&vault, &account, &domain);
         }
     }
 }

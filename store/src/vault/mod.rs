@@ -39,6 +39,7 @@ mod losable;
 mod manifest;
 mod mend;
 mod note;
+mod pulse;
 mod quota;
 mod read;
 mod remove;
@@ -67,6 +68,7 @@ pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, L
 pub use live::{Common, Live};
 pub use load::{Load, Loaded};
 pub use losable::{refusals, refusals_if_any};
+pub use pulse::Pulse;
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;

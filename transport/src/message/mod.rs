@@ -11,6 +11,7 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+pub mod health;
 mod housekeep;
 mod repair;
 pub mod traffic;
@@ -109,6 +110,18 @@ pub enum Request {
     /// Single connections; read-only. Replies are lists of [`traffic::SessionRow`].
     #[n(42)]
     Sessions(#[n(0)] traffic::SessionsAsk),
+    /// What became of runs on the client.
+    #[n(44)]
+    Report(#[n(0)] health::Report),
+    /// How accounts are; read-only. Replies are [`health::StatusTold`] messages.
+    #[n(45)]
+    Status(#[n(0)] health::StatusAsk),
+    /// A report over a period; read-only. Replies are [`health::ReportTold`] messages.
+    #[n(46)]
+    Reports(#[n(0)] health::ReportAsk),
+    /// What clients of an account logged; read-only. Replies are lists of [`health::LogTold`], an empty one at the end.
+    #[n(47)]
+    Log(#[n(0)] health::LogAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

@@ -63,8 +63,10 @@ Verbs:
   key          Show, protect, copy, recover and renew the key
   account      Look after accounts: make, list, limit, freeze, check, move, delete, let SSH keys in
   group        Look after groups of accounts: make, list, limit, add and remove members
+  report       Tell how a vault is doing: what is taken, and how it grows
   traffic      Show the bytes that went over the wire: by hour, day or month, or by connection
   config       Show and change settings; print systemd units
+  status       Tell how accounts are: ok, late, failing, over quota, frozen, never
   doctor       Look at everything that a backup depends on
   explain      Explain an error code
   which        Show what has an id: a version, a source, a node, a chunk

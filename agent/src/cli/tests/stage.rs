@@ -425,6 +425,26 @@ impl Engine for Fake {
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         self.see(run, "rotate").map(|()| Rotated::default())
     }
+    fn account_log(&self, run: &Run, ask: LogAsk, _: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet> {
+        self.see(run, ask)?;
+        Ok(ReportSheet::default())
+    }
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        _: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)> {
+        self.see(run, &job)?;
+        Ok((self.status(run, StatusJob::default())?, NotifySummary::default()))
+    }
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
+        self.see(run, job)?;
+        Ok(Statuses { vault: ID.into(), now_ms: NOW_MS, accounts: Vec::new(), words_never_shown: false })
+    }
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
         self.see(run, job)
     }

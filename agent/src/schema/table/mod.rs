@@ -2,6 +2,7 @@
 
 use super::Record;
 
+mod health;
 mod key;
 mod past;
 mod run;
@@ -19,6 +20,7 @@ const FAMILIES: &[&[Record]] = &[
     past::RECORDS,
     upkeep::RECORDS,
     vault::RECORDS,
+    health::RECORDS,
     traffic::RECORDS,
     key::RECORDS,
     tool::RECORDS,

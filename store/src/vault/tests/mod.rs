@@ -11,6 +11,7 @@ mod histories;
 mod housekeep;
 mod live;
 mod pressure;
+mod pulse;
 mod retention;
 mod sessions;
 mod usage;
