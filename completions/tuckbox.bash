@@ -35,6 +35,7 @@ _tuckbox() {
     key) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --in-vault --label --new-password-file --output --words-file' ;;
     account) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --figures --number --soft --hard --late-after --reason --finally --ssh-key --role --install' ;;
     group) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
+    report) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --exact' ;;
     config) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help --origin --remove' ;;
     doctor) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
     explain) options='--vault --account --key --password-file --password-command --ssh --remote-program --json --format --null --no-input --yes --quiet --verbose --color --utc --profile --help' ;;
@@ -53,7 +54,7 @@ _tuckbox() {
         return
     fi
     if [[ -z $verb && ${COMP_WORDS[COMP_CWORD - 1]} != @(--vault|--account|--key|--password-file|--password-command|--ssh|--remote-program|--format|--color|--profile|--exclude|--iexclude|--exclude-file|--exclude-if-present|--exclude-larger-than|--min-age|--max-age|--newer-than|--files-from|--stdin-filename|--tag|--host|--at|--kind|--size|--newer|--older|--to|--include|--overwrite|--deleted-since|--output|--with|--sample|--pin|--accept-history|--reason|--for|--budget|--budget-bytes|--source|--command|--role) && $cur != = ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'init backup versions ls find history restore dump diff compare undelete rollback delete check repair forget pin housekeep usage key account group config doctor explain which why shell query schema completions man serve version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'init backup versions ls find history restore dump diff compare undelete rollback delete check repair forget pin housekeep usage key account group report config doctor explain which why shell query schema completions man serve version' -- "$cur")
         return
     fi
     # Paths in versions, versions, accounts, words: what the program knows, in the quotes that are open.

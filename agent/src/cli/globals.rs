@@ -28,7 +28,7 @@ pub fn add(command: Command) -> Command {
         .arg(value("remote-program", "PATH", "The program to run on the server"))
         .arg(switch("json", "Print JSON lines; implies --no-input"))
         .arg(
-            value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0")
+            value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0; or csv: all fields, for spreadsheets")
                 .conflicts_with("json"),
         )
         .arg(

@@ -24,6 +24,7 @@ mod man;
 mod pin;
 mod query;
 mod repair;
+mod report;
 mod restore;
 mod rollback;
 mod schema;
@@ -117,6 +118,7 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    report::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,

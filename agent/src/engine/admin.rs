@@ -52,7 +52,7 @@ fn many<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request, row: &mut dyn F
 }
 
 /// Only frozen requests may ride with the greeting, and these are not.
-fn connect(run: &Run) -> Result<Remote> {
+pub(super) fn connect(run: &Run) -> Result<Remote> {
     let remote = Connector::admin(run)?.connect()?;
     remote.peer()?;
     Ok(remote)

@@ -9,7 +9,7 @@
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`admin`]: accounts and groups, which needs no key
-//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
@@ -47,6 +47,7 @@ pub mod repair;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
+pub mod space;
 pub mod state;
 #[cfg(test)]
 mod tests;
@@ -181,6 +182,10 @@ impl Engine for RealEngine {
 
     fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
         usage::usage(run, job)
+    }
+
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
+        space::space(run, job)
     }
 
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {

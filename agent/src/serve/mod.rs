@@ -209,6 +209,7 @@ impl Server {
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
+            Request::Space(ask) => self.space(call, &ask),
         }
     }
 }
@@ -226,9 +227,9 @@ impl Service for Server {
         // Likewise.
         drop(call.end());
         if self.committed.swap(false, Ordering::SeqCst)
-            && let Ok((_, _, domain)) = self.account(Access::Write)
+            && let Ok((vault, account, domain)) = self.account(Access::Write)
         {
-            self.after_commit(&domain);
+            self.after_commit(&vault, &account, &domain);
         }
     }
 }

@@ -213,6 +213,13 @@ impl Vault {
         Ok(domain)
     }
 
+    /// The same vault, that opens each domain for itself and closes it when the last handle of it goes: for who looks at
+    /// many, one after the other.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), domains: Arc::default() }
+    }
+
     fn disk(&self) -> &dyn Disk {
         &*self.shared.disk
     }

@@ -24,7 +24,7 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
-pub use usage::{UsageAsk, UsageTold};
+pub use usage::{SpaceAccount, SpaceAsk, SpaceDay, SpaceGroup, SpaceTold, SpaceVault, UsageAsk, UsageTold};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -34,7 +34,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account` and `Group` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group` and `Space` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -95,6 +95,9 @@ pub enum Request {
     /// What the opened account takes; read-only. The reply is a [`UsageTold`].
     #[n(40)]
     Usage(#[n(0)] UsageAsk),
+    /// What all accounts take; about the vault; read-only. Replies are [`SpaceTold`] messages.
+    #[n(48)]
+    Space(#[n(0)] SpaceAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

@@ -63,6 +63,7 @@ Verbs:
   key          Show, protect, copy, recover and renew the key
   account      Look after accounts: make, list, limit, freeze, delete, let SSH keys in
   group        Look after groups of accounts: make, list, add and remove members
+  report       Tell how a vault is doing: what is taken, and how it grows
   config       Show and change settings; print systemd units
   doctor       Look at everything that a backup depends on
   explain      Explain an error code

@@ -2,7 +2,7 @@
 
 use crate::schema::Kind::Count;
 use crate::schema::Record;
-use crate::schema::fields::{ACCOUNT, GROUP, SSH_KEY, USAGE};
+use crate::schema::fields::{ACCOUNT, GROUP, SPACE, SSH_KEY, USAGE};
 
 pub(super) const RECORDS: &[Record] = &[
     Record { kind: "account", verbs: &["account"], row: true, about: "One account.", fields: ACCOUNT },
@@ -16,6 +16,13 @@ pub(super) const RECORDS: &[Record] = &[
     Record { kind: "revoked_key", verbs: &["account"], row: false, about: "A key let in no more.", fields: SSH_KEY },
     Record { kind: "group", verbs: &["group"], row: true, about: "One group.", fields: GROUP },
     Record { kind: "usage", verbs: &["usage"], row: true, about: "What an account takes in the vault.", fields: USAGE },
+    Record {
+        kind: "space",
+        verbs: &["report"],
+        row: true,
+        about: "What an account, a group or the vault takes, of `report space`.",
+        fields: SPACE,
+    },
     Record {
         kind: "summary",
         verbs: &["account"],
