@@ -176,6 +176,7 @@ complete -c tuckbox -l for -x -a '(__tuckbox_values)' -d 'Only so long, as in 90
 complete -c tuckbox -l budget -x -a '(__tuckbox_values)' -d 'End after this time; the next run goes on'
 complete -c tuckbox -l budget-bytes -x -a '(__tuckbox_values)' -d 'Copy at most this much when packs are folded'
 complete -c tuckbox -l exact -d 'How it is now, however long the server has to look; otherwise figures of the last housekeeping may do'
+complete -c tuckbox -l classes -d 'Tell history apart: older states of what is still there, what is gone, or both; needs the key'
 complete -c tuckbox -l source -x -a '(__tuckbox_values)' -d 'As if this were backed up [default: every [[source]] of the configuration]'
 complete -c tuckbox -l vi -d 'Keys of vi and not of emacs'
 complete -c tuckbox -l command -s c -x -a '(__tuckbox_values)' -d 'Run this (commands stand apart by ; or new lines)'

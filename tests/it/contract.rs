@@ -62,6 +62,7 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["housekeep", "policy", "--keep-yearly", "all", "--keep-within", "1d", "--keep-tag", "release"],
         vec!["usage"],
         vec!["usage", "--exact"],
+        vec!["usage", "--classes"],
         vec!["report", "space"],
         vec!["account", "create", "bob"],
         vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h"],

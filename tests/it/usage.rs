@@ -203,5 +203,78 @@ fn a_report_is_for_administrators_and_tells_what_it_cannot() {
     let part = world.tuckbox(["report", "space", "--json"]).run().exits(11);
     let unknown: Vec<_> = part.records("space").iter().map(|row| row["unknown"].as_u64().unwrap()).collect();
     assert_eq!(unknown, [0, 1, 1]);
-    assert!(part.error().contains("what ana takes is in no sum"), "{}", part.error());
+    let told = world.tuckbox(["report", "space"]).run().exits(11).error();
+    assert!(told.contains("what ana takes is in no sum"), "{told}");
+}
+
+#[test]
+fn history_is_told_apart_by_who_holds_the_key() {
+    let world = world().ready();
+    let docs = world.dir("docs");
+    let noise = |seed: u32| -> Vec<u8> {
+        (0..25_000u32).flat_map(|at| (at ^ (seed << 16)).wrapping_mul(2_654_435_769).to_le_bytes()).collect()
+    };
+    let back_up = || drop(world.tuckbox(["backup", &world.arg("docs")]).ok());
+    let put = |name: &str, seed: u32| fs::write(docs.join(name), noise(seed)).unwrap();
+    fs::create_dir_all(docs.join("sub/deep")).unwrap();
+    // A box for each, so that each is counted for itself: one backup brings one file.
+    put("stays", 1);
+    back_up();
+    put("changes", 2);
+    back_up();
+    put("sub/deep/goes", 3);
+    back_up();
+    put("becomes", 4);
+    back_up();
+    // Old: one state of what is still there.
+    put("changes", 5);
+    back_up();
+    // Both: a state of what is still there that stood at a path that is gone, too.
+    put("changes", 6);
+    back_up();
+    put("copy", 6);
+    put("changes", 7);
+    back_up();
+    fs::remove_dir_all(docs.join("sub")).unwrap();
+    fs::remove_file(docs.join("copy")).unwrap();
+    fs::remove_file(docs.join("becomes")).unwrap();
+    fs::create_dir(docs.join("becomes")).unwrap();
+    back_up();
+    let seen = usage(&world, &["--classes"]);
+    let near = |field: &str, files: u64| {
+        let found = bytes(&seen, field);
+        assert!((files * 100_000..files * 103_000 + 1).contains(&found), "{field}: {files} files, {found} bytes");
+    };
+    near("current_bytes", 2);
+    // 2 and 5 in `changes`, 4 where a directory is now.
+    near("old_bytes", 3);
+    near("deleted_bytes", 1);
+    near("both_bytes", 1);
+    assert_eq!(bytes(&seen, "other_bytes"), 0);
+    let parts: u64 = ["old_bytes", "deleted_bytes", "both_bytes"].iter().map(|part| bytes(&seen, part)).sum();
+    assert_eq!(parts, bytes(&seen, "history_bytes"));
+    let plain = usage(&world, &["--exact"]);
+    for field in ["current_bytes", "history_bytes", "trash_bytes", "unreferenced_bytes", "versions"] {
+        assert_eq!(seen[field], plain[field], "{field}");
+    }
+    assert!(plain["old_bytes"].is_null());
+    let told = world.tuckbox(["usage", "--classes"]).ok();
+    assert!(
+        told.text().contains("\n  old ") && told.text().contains("\n  both ") && !told.text().contains("\n  other ")
+    );
+
+    // Whoever has no key cannot know it; whoever only adds may not ask.
+    world.machine("admin").tuckbox(["usage", "--classes", "--account", "ana"]).run().fails("key.none", 7);
+    let serve = format!("cmd:{} serve --stdio --vault {} --role append", world.arg("bin/tuckbox"), world.arg("vault"));
+    world.with_vault(serve).tuckbox(["usage", "--classes"]).run().exits(12);
+    // A second source, and nothing of the first: all of it is gone.
+    let other = world.dir("other");
+    fs::write(other.join("one"), noise(9)).unwrap();
+    world.tuckbox(["backup", &world.arg("other")]).ok();
+    let two = usage(&world, &["--classes"]);
+    assert_eq!(
+        (&two["old_bytes"], &two["deleted_bytes"], &two["both_bytes"]),
+        (&seen["old_bytes"], &seen["deleted_bytes"], &seen["both_bytes"])
+    );
+    assert_eq!(two["other_bytes"], 0);
 }

@@ -9,7 +9,7 @@
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`admin`]: accounts and groups, which needs no key
-//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`]: what all of it takes
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`], [`split`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
@@ -48,6 +48,7 @@ pub mod restore;
 pub mod retention;
 pub mod rewrite;
 pub mod space;
+pub mod split;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -289,6 +289,10 @@ pub(super) const USAGE: &[Field] = fields! {
     measured_at: Moment, "When the classes and the counts of versions were so, by the server's clock.";
     current_bytes: Bytes, "What the newest version needs.";
     history_bytes: Bytes, "What only older versions need.";
+    old_bytes [if_known]: Bytes, "Of `--classes`: of history, older states of paths that are still there.";
+    deleted_bytes [if_known]: Bytes, "Of history, what stood at paths that are gone.";
+    both_bytes [if_known]: Bytes, "Of history, what is both.";
+    other_bytes [if_known]: Bytes, "Of history, what could not be told apart.";
     trash_bytes: Bytes, "On its way out: forgotten, kept by no rule, or waiting to be freed.";
     metadata_bytes: Bytes, "Directories, version records, catalog, and what packs have beside their records.";
     unreferenced_bytes: Bytes, "Needed by nothing: goes with housekeeping; and what running uploads have stored.";

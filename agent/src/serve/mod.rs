@@ -210,6 +210,7 @@ impl Server {
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
             Request::Space(ask) => self.space(call, &ask),
+            Request::Split(first) => self.split(call, first),
         }
     }
 }

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use store::door::Millis;
-use store::id::AccountId;
-use store::vault::{Access, AccountInfo, Domain, Vault};
-use transport::Call;
-use transport::message::{SpaceAccount, SpaceAsk, SpaceDay, SpaceGroup, SpaceTold, SpaceVault, UsageAsk, UsageTold};
+use store::id::{AccountId, ChunkId};
+use store::vault::{Access, AccountInfo, Domain, Usage, Vault};
+use transport::message::{
+    SpaceAccount, SpaceAsk, SpaceDay, SpaceGroup, SpaceTold, SpaceVault, SplitBatch, SplitDone, SplitTold, UsageAsk,
+    UsageTold, decode, split_ids,
+};
+use transport::{Call, Part};
 
 use super::refuse::Refused;
 use super::{Server, reply};
+use crate::fault::{Code, Fault};
+use crate::profile::{Wait, waiting};
 
 /// A question that may be answered with older figures is answered within this time: somebody waits at a prompt.
 const WALK_MS: u64 = 2_000;
@@ -24,6 +29,38 @@ impl Server {
     pub(super) fn usage(&self, ask: &UsageAsk) -> Result<UsageTold, Refused> {
         let (_, account, domain) = self.account(Access::Read)?;
         Ok(figures(&account, &domain, if ask.exact { None } else { Some(WALK_MS) })?)
+    }
+
+    /// Adds up boxes of the opened account's history, by what the client says of chunks. It answers each message.
+    pub(super) fn split(&self, call: &Call, first: SplitBatch) -> Result<(), Refused> {
+        let (_, account, domain) = self.account(Access::Read)?;
+        let bad = || Fault::new(Code::NetProtocol, "a list of chunks cannot be read");
+        let mut split = domain.split()?;
+        let mut batch = first;
+        loop {
+            let old = split_ids(&batch.old, ChunkId::new).ok_or_else(bad)?;
+            let deleted = split_ids(&batch.deleted, ChunkId::new).ok_or_else(bad)?;
+            split.add(&old, &deleted)?;
+            if batch.last {
+                let (usage, history) = split.finish();
+                return reply(
+                    call,
+                    SplitTold::Done(Box::new(SplitDone {
+                        usage: told(&account, &usage),
+                        old_bytes: history.old_bytes,
+                        deleted_bytes: history.deleted_bytes,
+                        both_bytes: history.both_bytes,
+                        other_bytes: history.other_bytes,
+                    })),
+                );
+            }
+            reply(call, SplitTold::Taken)?;
+            batch = match waiting(Wait::Input, || call.recv())? {
+                Some(Part::Message(message)) => decode(&message).map_err(|_| bad())?,
+                Some(Part::Data(_)) => return Err(bad().into()),
+                None => return Ok(()),
+            };
+        }
     }
 
     /// The same of all accounts, with what they took on earlier days; groups; and what belongs to no account.
@@ -56,9 +93,12 @@ impl Server {
 }
 
 fn figures(account: &AccountInfo, domain: &Domain, most_ms: Option<u64>) -> store::Result<UsageTold> {
-    let usage = domain.usage(most_ms)?;
+    domain.usage(most_ms).map(|usage| told(account, &usage))
+}
+
+fn told(account: &AccountInfo, usage: &Usage) -> UsageTold {
     let classes = usage.classes;
-    Ok(UsageTold {
+    UsageTold {
         at: classes.at,
         current_bytes: classes.current_bytes,
         history_bytes: classes.history_bytes,
@@ -76,7 +116,7 @@ fn figures(account: &AccountInfo, domain: &Domain, most_ms: Option<u64>) -> stor
         soft_bytes: account.terms.soft_bytes,
         hard_bytes: account.terms.hard_bytes,
         free_bytes: usage.free_bytes,
-    })
+    }
 }
 
 /// Samples of an account, a sum for each day. Where there are none, or they cannot be read, there are none.

@@ -55,7 +55,7 @@ pub use commit::Outcome;
 pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
-pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion, Split, SplitHistory};
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;

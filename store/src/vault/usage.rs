@@ -64,7 +64,11 @@ impl Domain {
     /// looked at. `most_ms`: when things have changed since the last pass of housekeeping and a walk over the versions
     /// would take longer, the classes are those of that pass; without it the walk takes what it takes.
     pub fn usage(&self, most_ms: Option<u64>) -> Result<Usage> {
-        let mut classes = self.classes(most_ms)?;
+        self.with_files(self.classes(most_ms)?)
+    }
+
+    /// The same with classes of the packs that somebody has told apart.
+    pub(super) fn with_files(&self, mut classes: Classes) -> Result<Usage> {
         let others = self.others()?;
         let (packs, pack_bytes) = self.inner.catalog.read(|rows| rows.pack_totals())?;
         classes.metadata_bytes = classes.metadata_bytes.saturating_add(others.catalog).saturating_add(others.rest);

@@ -5,8 +5,8 @@ use transport::frame::{Assembler, Header, Kind, flag};
 use transport::magic::{CLIENT_MAGIC, SERVER_MAGIC, Scan, Scanner};
 use transport::message::{
     AccountRow, Answered, AskBatch, BodyReply, FETCH_IDS_MAX, FetchBatch, Fetched, LinksReply, Made, Open, Opened,
-    Refusal, Reply, Request, SpaceAccount, SpaceDay, SpaceTold, Told, Under, Up, UpReply, UsageAsk, UsageTold, decode,
-    encode, from_bits, split_ids,
+    Refusal, Reply, Request, SpaceAccount, SpaceDay, SpaceTold, SplitBatch, SplitTold, Told, Under, Up, UpReply,
+    UsageAsk, UsageTold, decode, encode, from_bits, split_ids,
 };
 use transport::session::{Class, Config, Event, Hello, Part, Session};
 
@@ -225,6 +225,8 @@ fn message(bytes: &[u8]) {
             drop(steady::<Reply<()>>(bytes));
             drop(steady::<Reply<UsageTold>>(bytes));
             drop(steady::<Reply<SpaceTold>>(bytes));
+            drop(steady::<SplitBatch>(bytes));
+            drop(steady::<Reply<SplitTold>>(bytes));
         }
     }
 }

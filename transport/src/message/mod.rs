@@ -24,7 +24,10 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
-pub use usage::{SpaceAccount, SpaceAsk, SpaceDay, SpaceGroup, SpaceTold, SpaceVault, UsageAsk, UsageTold};
+pub use usage::{
+    SpaceAccount, SpaceAsk, SpaceDay, SpaceGroup, SpaceTold, SpaceVault, SplitBatch, SplitDone, SplitTold, UsageAsk,
+    UsageTold,
+};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -98,6 +101,9 @@ pub enum Request {
     /// What all accounts take; about the vault; read-only. Replies are [`SpaceTold`] messages.
     #[n(48)]
     Space(#[n(0)] SpaceAsk),
+    /// Tell history apart; read-only. Every further message is another [`SplitBatch`]; a [`SplitTold`] each.
+    #[n(49)]
+    Split(#[n(0)] SplitBatch),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

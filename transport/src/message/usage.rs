@@ -152,3 +152,51 @@ pub struct SpaceVault {
     #[n(2)]
     pub free_bytes: Option<u64>,
 }
+
+/// Says of chunks that older versions need what they are for. The first is the request; each is answered by a
+/// [`SplitTold`]. At most [`IDS_MAX`](super::IDS_MAX) ids of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SplitBatch {
+    /// Chunks of older states of paths that the newest version has, too.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub old: Vec<u8>,
+    /// Chunks of paths that the newest version has not.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub deleted: Vec<u8>,
+    /// That was all.
+    #[n(2)]
+    pub last: bool,
+}
+
+/// Reply to a [`SplitBatch`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum SplitTold {
+    /// It was taken.
+    #[n(1)]
+    Taken,
+    /// It was the last.
+    #[n(2)]
+    Done(#[n(0)] Box<SplitDone>),
+}
+
+/// History told apart. The four are boxes, have nothing in common and add up to the history of `usage`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SplitDone {
+    /// All figures, exact.
+    #[n(0)]
+    pub usage: UsageTold,
+    /// With older states of paths that are still there.
+    #[n(1)]
+    pub old_bytes: u64,
+    /// With what stood at paths that are gone.
+    #[n(2)]
+    pub deleted_bytes: u64,
+    /// With both.
+    #[n(3)]
+    pub both_bytes: u64,
+    /// Of which nothing was said.
+    #[n(4)]
+    pub other_bytes: u64,
+}

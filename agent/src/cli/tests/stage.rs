@@ -322,7 +322,7 @@ impl Engine for Fake {
             free_bytes: Some(1 << 40),
             ..Default::default()
         };
-        Ok(UsageRow { account: "laptop".into(), told })
+        Ok(UsageRow { account: "laptop".into(), told, split: None })
     }
     fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
         self.see(run, job)?;

@@ -56,7 +56,7 @@ struct SpaceRecord<'a> {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    let rows = desk.engine().space(&desk.run()?, UsageJob { exact: matches.get_flag("exact") })?;
+    let rows = desk.engine().space(&desk.run()?, UsageJob { exact: matches.get_flag("exact"), classes: false })?;
     match &desk.face {
         Face::Json(stream) => rows.iter().try_for_each(|row| stream.row("space", &record(row)))?,
         Face::Plain(plain) => {

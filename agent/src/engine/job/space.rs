@@ -9,6 +9,8 @@ use crate::fault::Fault;
 pub struct UsageJob {
     /// How it is now, however long the server has to walk for it.
     pub exact: bool,
+    /// Tell history apart; needs the key.
+    pub classes: bool,
 }
 
 /// What an account takes in the vault. The five classes of `told` have nothing in common and add up to
@@ -19,6 +21,21 @@ pub struct UsageRow {
     pub account: String,
     /// The figures, as the server tells them.
     pub told: UsageTold,
+    /// History told apart, when that was asked for.
+    pub split: Option<SplitRow>,
+}
+
+/// History told apart. The four have nothing in common and add up to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SplitRow {
+    /// Older states of paths that are still there.
+    pub old_bytes: u64,
+    /// What stood at paths that are gone.
+    pub deleted_bytes: u64,
+    /// What is both, and boxes that hold some of both.
+    pub both_bytes: u64,
+    /// What could not be told apart: something came or went meanwhile, or cannot be read.
+    pub other_bytes: u64,
 }
 
 impl UsageRow {
