@@ -41,6 +41,7 @@ mod ssh;
 mod tidy;
 mod undo;
 mod usage;
+mod vaults;
 
 use tests::world::World;
 

@@ -1,6 +1,8 @@
 //! The verbs: one table, one file each. Parser, help, shell, completions and manual come from the table.
 
 mod account;
+mod account_archive;
+mod account_check;
 mod backup;
 mod check;
 mod compare;

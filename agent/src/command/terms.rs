@@ -7,19 +7,15 @@ use crate::engine::job::{Settle, Terms, To};
 use crate::fault::{Code, Fault, Result};
 use crate::units::{duration, parse_duration, parse_size, size};
 
-/// Adds the option of accounts alone: what they keep has a soft limit, a group keeps nothing.
-pub(super) fn soft_arg(command: Command) -> Command {
-    command.arg(
-        Arg::new("soft")
-            .long("soft")
-            .value_name("SIZE")
-            .help("Above this its oldest versions go first (`none` takes it away); as in 150G"),
-    )
-}
-
 /// Adds the options.
 pub(super) fn args(command: Command) -> Command {
     command
+        .arg(
+            Arg::new("soft")
+                .long("soft")
+                .value_name("SIZE")
+                .help("Above this the oldest versions go first (`none` takes it away); as in 150G"),
+        )
         .arg(
             Arg::new("hard")
                 .long("hard")

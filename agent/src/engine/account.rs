@@ -52,7 +52,7 @@ struct Known {
 impl Known {
     fn read(run: &Run, state_dir: &StateDir, vault: VaultId, account: AccountId) -> Result<Self> {
         let state = state_dir.account(vault, account)?;
-        let cached = Cached::read(links_dir(run, vault, account), vault, state.head());
+        let cached = Cached::read(links_dir(run, vault, account), state.head());
         Ok(Self { vault, account, state, cached })
     }
 }
@@ -178,7 +178,7 @@ impl Account {
             Some(Err(fault)) if fault.code != Code::HistoryGap => return Err(fault),
             // Shorter than what is known here, or another history: read all of it, then say which.
             _ => {
-                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), opened.vault, None);
+                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), None);
                 History::join(nothing, &remote, row.id, identity, None, Vec::new(), Vec::new())?
             }
         };
@@ -186,7 +186,13 @@ impl Account {
             history.catch_up(&remote)?;
         }
         let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, opened.vault, row.id));
-        let suspicion = history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history));
+        let first = || match pin {
+            Some(_) => None,
+            None => Pin::of(state_dir.seen_elsewhere(opened.vault, row.id)?)
+                .against(history.links(), "what this machine saw in another vault"),
+        };
+        let suspicion =
+            history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(first);
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
         let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));

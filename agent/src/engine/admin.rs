@@ -35,7 +35,11 @@ pub fn one<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request) -> Result<T>
 }
 
 /// A request whose replies are lists, an empty one at the end.
-fn many<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request, row: &mut dyn FnMut(T) -> Result<()>) -> Result<()> {
+pub fn many<T: for<'b> Decode<'b, ()>>(
+    run: &Run,
+    request: &Request,
+    row: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
     let remote = connect(run)?;
     let call = remote.call(Class::Interactive, request).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;
@@ -52,7 +56,7 @@ fn many<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request, row: &mut dyn F
 }
 
 /// Only frozen requests may ride with the greeting, and these are not.
-pub(super) fn connect(run: &Run) -> Result<Remote> {
+pub fn connect(run: &Run) -> Result<Remote> {
     let remote = Connector::admin(run)?.connect()?;
     remote.peer()?;
     Ok(remote)

@@ -149,6 +149,7 @@ impl Carrier for InProcess {
             account: None,
             role: Role::Admin,
             home: self.run.folders.home.clone(),
+            client: None,
             refusal: None,
         };
         let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance))

@@ -137,6 +137,19 @@ pub trait Engine: Send + Sync {
     fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized>;
     /// Takes SSH keys of an account out on the server.
     fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked>;
+    /// Proves what is stored of accounts, without their keys; each is handed over once it was checked. Damage is in the row.
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()>;
+    /// Who was refused, oldest first.
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()>;
+    /// Writes an account as one portable file. An error means that what was written is of no use.
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn std::io::Write) -> Result<Dumped>;
+    /// Makes an account of such a file. An error means that nothing of it is in the vault.
+    fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
     /// Answers requests on stdin and stdout until the other side goes.

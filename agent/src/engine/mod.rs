@@ -16,6 +16,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod archive;
 pub mod ask_once;
 pub mod backup;
 pub mod cache;
@@ -247,6 +248,27 @@ impl Engine for RealEngine {
 
     fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
         admin::one(run, &Request::Account(AccountAsk::Revoke(ask)))
+    }
+
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()> {
+        admin::many(run, &Request::Account(AccountAsk::Check(ask)), row)
+    }
+
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()> {
+        admin::many(run, &Request::Account(AccountAsk::Refused), row)
+    }
+
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn std::io::Write) -> Result<Dumped> {
+        archive::dump(run, which, out)
+    }
+
+    fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded> {
+        archive::load(run, ask, from)
     }
 
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {

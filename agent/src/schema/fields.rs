@@ -257,10 +257,54 @@ pub(super) const GROUP: &[Field] = fields! {
     number: Text, "Its number, as in 0x2.";
     created_at: Moment, "When it was made.";
     member_count: Count, "Accounts in it.";
+    soft_bytes [if_known]: Bytes, "Above this, by all members together, the oldest versions go first.";
+    hard_bytes [if_known]: Bytes, "Above this, by all members together, nothing is added.";
+    late_after_ms [if_known]: Millis, "A member is late when its newest version is older.";
     members [if_known]: Texts, "Their numbers (`info`); absent for none.";
-    stored_bytes [if_known]: Bytes, "What its members take in packs (`info`).";
-    versions [if_known]: Count, "Versions that its members ever made (`info`).";
-    newest_at [if_known]: Moment, "When the newest version of any member was received (`info`).";
+    stored_bytes [if_known]: Bytes, "What its members take in packs (`info`, or `list --figures`).";
+    versions [if_known]: Count, "Versions that its members ever made (the same).";
+    newest_at [if_known]: Moment, "When the newest version of any member was received (the same).";
+};
+
+pub(super) const ACCOUNT_CHECK: &[Field] = fields! {
+    account: Text, "Its name.";
+    number: Text, "Its number, as in 0x3af.";
+    result: Word(&["ok", "odd", "damaged"]), "`odd`: nothing is lost, but something should be looked at.";
+    damaged: Count, "Findings of damage.";
+    odd: Count, "Findings that are worth knowing.";
+    versions: Count, "Versions that were walked.";
+    packs: Count, "Packs looked at.";
+    links: Count, "Links.";
+    read_bytes: Bytes, "Stored bytes read and compared.";
+    code [if_known]: Text, "Of the worst finding.";
+    message [if_known]: Text, "The worst finding, or why it could not be checked.";
+};
+
+pub(super) const REFUSAL: &[Field] = fields! {
+    at: Moment, "When.";
+    address: Text, "Where the client came from.";
+    account: Text, "Which account was asked for; empty when none was named.";
+    code: Text, "Why.";
+    waited_ms: Millis, "How long the answer was held back.";
+};
+
+pub(super) const ACCOUNT_DUMP: &[Field] = fields! {
+    account: Text, "Its name.";
+    file: Text, "The file that was written, for showing.";
+    bytes: Bytes, "Its length.";
+    links: Count, "Links in it.";
+    packs: Count, "Packs in it.";
+    pack_bytes: Bytes, "Their bytes.";
+};
+
+pub(super) const ACCOUNT_LOAD: &[Field] = fields! {
+    account: Text, "Its name.";
+    number: Text, "Its number, as in 0x3af.";
+    links: Count, "Links in it.";
+    packs: Count, "Packs in it.";
+    pack_bytes: Bytes, "Their bytes.";
+    damaged: Count, "Findings of damage: it was damaged where it comes from.";
+    findings: Texts, "The first of them.";
 };
 
 pub(super) const SSH_KEY: &[Field] = fields! {

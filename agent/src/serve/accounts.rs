@@ -4,7 +4,8 @@ use minicbor::Encode;
 use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Vault};
 use transport::Call;
 use transport::message::admin::{
-    self, AccountFacts, CreateAccount, Delete, ListAccounts, ROWS_BYTES, Rename, SetState, Settle, To,
+    self, AccountFacts, CheckAccounts, CheckedAccount, CreateAccount, Delete, ListAccounts, ROWS_BYTES, RefusedRow,
+    Rename, SetState, Settle, To,
 };
 use transport::message::{State, encode};
 
@@ -26,6 +27,8 @@ impl Server {
             Ask::Delete(delete) => reply(call, self.delete_account(&delete)?),
             Ask::Authorize(authorize) => reply(call, self.authorize(&authorize)?),
             Ask::Revoke(revoke) => reply(call, self.revoke(&revoke)?),
+            Ask::Check(check) => self.check_accounts(call, &check),
+            Ask::Refused => self.list_refused(call),
         }
     }
 
@@ -41,6 +44,36 @@ impl Server {
         };
         let alone = list.account.is_some();
         rows(call, accounts.iter().map(|account| facts(&vault, account, list.figures, alone)))
+    }
+
+    /// Checks account after account; each is told once it was.
+    fn check_accounts(&self, call: &Call, ask: &CheckAccounts) -> Result<(), Refused> {
+        let vault = self.vault(Access::Read)?;
+        let accounts = match &ask.account {
+            Some(name) => vec![self.meant(&vault, name)?],
+            None => {
+                self.must_see_all()?;
+                vault.accounts()?
+            }
+        };
+        for account in accounts {
+            reply(call, vec![super::check::of_account(&vault, &account, ask.read_data)])?;
+        }
+        reply(call, Vec::<CheckedAccount>::new())
+    }
+
+    fn list_refused(&self, call: &Call) -> Result<(), Refused> {
+        self.must_see_all()?;
+        let vault = self.vault(Access::Read)?;
+        let log = store::vault::refusals_if_any(&*self.disk, vault.path())?;
+        let log = log.map_or(Ok(Vec::new()), |log| log.list())?;
+        rows(
+            call,
+            log.into_iter().map(|row| {
+                let store::vault::Refusal { at, address, account, code, waited_ms } = row;
+                Ok(RefusedRow { at, address, account, code, waited_ms })
+            }),
+        )
     }
 
     fn create_account(&self, create: &CreateAccount) -> Result<AccountFacts, Refused> {
@@ -139,7 +172,7 @@ pub(super) fn rows<T: Encode<()>>(call: &Call, rows: impl Iterator<Item = Result
 }
 
 /// What is told of an account. `alone`: its groups, too.
-fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: bool) -> Result<AccountFacts, Refused> {
+pub(super) fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: bool) -> Result<AccountFacts, Refused> {
     let newest = vault.newest_version(account)?;
     let groups =
         if alone { vault.groups_of(account)?.into_iter().map(|group| group.name).collect() } else { Vec::new() };

@@ -25,9 +25,10 @@ impl Server {
         let changed = match ask {
             Ask::List(list) => {
                 let alone = list.group.is_some();
+                let figures = alone || list.figures.unwrap_or(false);
                 let groups = list.group.map_or_else(|| Ok(vault.groups()?), |name| Ok(vec![group(&name)?]));
                 let groups = groups.map_err(|refused: Refused| refused)?;
-                return rows(call, groups.iter().map(|group| facts(&vault, group, alone)));
+                return rows(call, groups.iter().map(|group| facts(&vault, group, alone, figures)));
             }
             Ask::Create(create) => vault.create_group(&create.name).map_err(wrong)?,
             Ask::Settle(settle) => {
@@ -47,7 +48,7 @@ impl Server {
                 return reply(call, ());
             }
         };
-        reply(call, facts(&vault, &changed, true)?)
+        reply(call, facts(&vault, &changed, true, true)?)
     }
 
     /// The accounts that are named. A group in a group is refused, and said so.
@@ -78,8 +79,8 @@ fn group(vault: &Vault, name: &str) -> Result<GroupInfo, Refused> {
     })
 }
 
-/// What is told of a group. `alone`: its members, and sums over them.
-fn facts(vault: &Vault, group: &GroupInfo, alone: bool) -> Result<GroupFacts, Refused> {
+/// What is told of a group. `alone`: its members; `figures`: sums over them.
+fn facts(vault: &Vault, group: &GroupInfo, alone: bool, figures: bool) -> Result<GroupFacts, Refused> {
     let mut facts = GroupFacts {
         name: group.name.clone(),
         number: group.number,
@@ -91,7 +92,7 @@ fn facts(vault: &Vault, group: &GroupInfo, alone: bool) -> Result<GroupFacts, Re
         versions: None,
         newest_at: None,
     };
-    if !alone {
+    if !figures {
         return Ok(facts);
     }
     let all: HashMap<AccountId, AccountInfo> =
@@ -105,8 +106,10 @@ fn facts(vault: &Vault, group: &GroupInfo, alone: bool) -> Result<GroupFacts, Re
         facts.newest_at = facts.newest_at.max(vault.newest_version(account)?.map(|newest| newest.received_at));
     }
     facts.member_count = members.len() as u64;
-    facts.members = members.iter().map(|account| account.number).collect();
-    facts.members.sort_unstable();
+    if alone {
+        facts.members = members.iter().map(|account| account.number).collect();
+        facts.members.sort_unstable();
+    }
     (facts.stored_bytes, facts.versions) = (Some(stored), Some(versions));
     Ok(facts)
 }

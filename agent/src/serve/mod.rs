@@ -5,6 +5,7 @@
 //! anything else is looked at.
 
 pub mod accounts;
+mod archives;
 pub mod ask;
 pub mod authorize;
 pub mod chain;
@@ -16,6 +17,7 @@ pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
+mod slow;
 pub mod upload;
 pub mod usage;
 pub mod wanted;
@@ -44,6 +46,8 @@ pub struct Server {
     refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
+    /// The address that the client comes from, when SSH says so.
+    client: Option<String>,
     /// The home of the user who runs this.
     home: Option<PathBuf>,
     disk: Arc<dyn Disk>,
@@ -66,6 +70,7 @@ impl Server {
             role: job.role,
             refusal: job.refusal.clone(),
             only: job.account.clone(),
+            client: job.client.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
             clock,
@@ -181,10 +186,23 @@ impl Server {
         written
     }
 
+    /// Answers; who is refused too often hears of it later.
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
         })?;
+        let asked = slow::named(&request).map(str::to_owned);
+        let opens = matches!(request, Request::Open(_) | Request::Init(_));
+        let done = self.answer_to(call, request);
+        match &done {
+            Ok(()) if opens => self.welcome(asked.as_deref()),
+            Ok(()) => {}
+            Err(refused) => self.slow_down(refused, asked.as_deref()),
+        }
+        done
+    }
+
+    fn answer_to(&self, call: &Call, request: Request) -> Result<(), Refused> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone().into());
         }
@@ -208,6 +226,8 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Dump(ask) => self.dump_account(call, &ask),
+            Request::Load(ask) => self.load_account(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
             Request::Space(ask) => self.space(call, &ask),
             Request::Split(first) => self.split(call, first),

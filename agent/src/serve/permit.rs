@@ -30,6 +30,8 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
         Request::Account(_) => ("looking after accounts", role == Role::Admin),
         Request::Group(_) => ("looking after groups", role == Role::Admin),
+        Request::Dump(_) => ("dumping accounts", role == Role::Admin),
+        Request::Load(_) => ("loading accounts", role == Role::Admin),
     };
     if allowed { Ok(()) } else { Err(refusal(role, what)) }
 }

@@ -69,7 +69,7 @@ impl Domain {
 
     /// The same with classes of the packs that somebody has told apart.
     pub(super) fn with_files(&self, mut classes: Classes) -> Result<Usage> {
-        let others = self.others()?;
+        let others = self.other_files()?;
         let (packs, pack_bytes) = self.inner.catalog.read(|rows| rows.pack_totals())?;
         classes.metadata_bytes = classes.metadata_bytes.saturating_add(others.catalog).saturating_add(others.rest);
         classes.unreferenced_bytes = classes.unreferenced_bytes.saturating_add(others.staged);
@@ -85,12 +85,12 @@ impl Domain {
 
     /// Bytes of all its files now.
     pub fn now_bytes(&self) -> Result<u64> {
-        let others = self.others()?;
+        let others = self.other_files()?;
         let packs = self.inner.catalog.read(|rows| rows.pack_totals())?.1;
         Ok([others.catalog, others.staged, others.rest].into_iter().fold(packs, u64::saturating_add))
     }
 
-    fn others(&self) -> Result<Others> {
+    fn other_files(&self) -> Result<Others> {
         let (disk, paths) = (&*self.inner.shared.disk, &self.inner.paths);
         let mut others = Others::default();
         for named in disk.list(paths.root())? {

@@ -6,6 +6,7 @@
 
 mod account;
 pub mod admin;
+pub mod archive;
 mod ask;
 mod chain;
 mod check;
@@ -37,7 +38,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group` and `Space` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load` and `Space` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -95,6 +96,12 @@ pub enum Request {
     /// Look after groups; about the vault.
     #[n(21)]
     Group(#[n(0)] admin::Group),
+    /// Write an account as one portable file; about the vault. The reply is data, then an [`archive::Dumped`].
+    #[n(24)]
+    Dump(#[n(0)] archive::Dump),
+    /// Make an account of such a file; about the vault. The file follows as data; the reply is an [`archive::Loaded`].
+    #[n(25)]
+    Load(#[n(0)] archive::Load),
     /// What the opened account takes; read-only. The reply is a [`UsageTold`].
     #[n(40)]
     Usage(#[n(0)] UsageAsk),

@@ -155,6 +155,37 @@ impl Engine for Fake {
         self.see(run, ask)?;
         Ok(Revoked { file: "/home/vault/.ssh/authorized_keys".into(), lines: Vec::new() })
     }
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()> {
+        self.see(run, ask)?;
+        row(CheckedAccount { number: 1, name: "ana".into(), versions: 3, packs: 2, ..CheckedAccount::default() })?;
+        row(CheckedAccount {
+            number: 2,
+            name: "bob".into(),
+            damages: 1,
+            message: Some("pack 00: gone".into()),
+            code: Some("data.damaged".into()),
+            ..CheckedAccount::default()
+        })
+    }
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()> {
+        self.see(run, "refused")?;
+        let (address, account) = ("10.0.0.1".into(), "ana\n".into());
+        row(RefusedRow { at: NOW_MS, address, account, code: "account.none".into(), waited_ms: 2_000 })
+    }
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn Write) -> Result<Dumped> {
+        self.see(run, which)?;
+        out.write_all(b"archive").unwrap();
+        Ok(Dumped { bytes: 7, name: "ana".into(), ..Dumped::default() })
+    }
+    fn account_load(&self, run: &Run, ask: Load, _: &mut dyn std::io::Read) -> Result<Loaded> {
+        self.see(run, ask)?;
+        Err(Fault::new(Code::DataDamaged, "not here"))
+    }
     fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         self.see(run, ask)
     }

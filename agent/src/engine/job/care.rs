@@ -174,6 +174,8 @@ pub struct ServeJob {
     pub role: Role,
     /// The home of the user who serves, when known.
     pub home: Option<PathBuf>,
+    /// The address that the client comes from, when SSH says so.
+    pub client: Option<String>,
     /// Why nothing at all may be done: every request is answered with it.
     pub refusal: Option<crate::fault::Fault>,
 }

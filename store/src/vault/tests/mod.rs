@@ -3,6 +3,7 @@
 
 mod accounts;
 mod activity;
+mod archives;
 mod commits;
 mod damages;
 mod faults;
