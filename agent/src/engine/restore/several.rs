@@ -1,7 +1,9 @@
 //! A restore of what was marked in several versions, and its plan: one target, one progress, one result.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +11,9 @@ use super::filter::Filter;
 use super::roots::roots;
 use super::{restore_view, totals};
 use crate::engine::glob::clean;
-use crate::engine::job::{At, Layout, RestoreJob, RestoreSummary, Run, Take, TakeJob, TakePlan, TakeSummary};
+use crate::engine::job::{
+    At, Layout, Overwrite, RestoreJob, RestoreSummary, Run, Take, TakeJob, TakePlan, TakeSummary,
+};
 use crate::engine::overlay::components;
 use crate::engine::queue::lock;
 use crate::engine::view::{Reading, View};
@@ -55,6 +59,46 @@ pub fn jobs(job: &TakeJob) -> Vec<RestoreJob> {
         ..RestoreJob::default()
     };
     job.takes.iter().map(one).collect()
+}
+
+/// The same as command lines, each without the program's name: what would do the same from a script.
+#[must_use]
+pub fn words(job: &TakeJob) -> Vec<Vec<OsString>> {
+    let one = |job: RestoreJob| {
+        let At::Id { prefix } = &job.at else { return Vec::new() };
+        let id: String = prefix.chars().take(12).collect();
+        let mut words: Vec<OsString> = ["restore".into(), "--at".into(), format!("id:{id}").into()].into();
+        match &job.to {
+            Some(to) => words.extend(["--to".into(), to.clone().into_os_string()]),
+            None => words.push("--yes".into()),
+        }
+        let overwrite = match job.overwrite {
+            Overwrite::Always => Some("always"),
+            Overwrite::IfChanged => None,
+            Overwrite::IfNewer => Some("if-newer"),
+            Overwrite::Never => Some("never"),
+        };
+        words.extend(overwrite.into_iter().flat_map(|mode| ["--overwrite", mode]).map(OsString::from));
+        let switches = [(job.full_paths, "--full-paths"), (job.verify, "--verify"), (job.dry_run, "--dry-run")];
+        words.extend(switches.into_iter().filter(|(on, _)| *on).map(|(_, word)| OsString::from(word)));
+        words.push("--".into());
+        words.extend(job.paths.into_iter().map(OsString::from_vec));
+        words
+    };
+    jobs(job).into_iter().map(one).collect()
+}
+
+/// Where each path of a job with a target will stand.
+#[must_use]
+pub fn places(job: &TakeJob) -> Vec<PathBuf> {
+    let place = |job: &RestoreJob, path: &[u8]| {
+        let below = match (job.full_paths, components(path).last()) {
+            (false, Some(name)) => name.to_vec(),
+            _ => components(path).collect::<Vec<_>>().join(&b'/'),
+        };
+        job.to.as_ref().map(|to| to.join(OsStr::from_bytes(&below)))
+    };
+    jobs(job).iter().flat_map(|job| job.paths.iter().filter_map(|path| place(job, path)).collect::<Vec<_>>()).collect()
 }
 
 /// Restores what was marked.
@@ -228,5 +272,22 @@ mod tests {
         };
         let targets: Vec<_> = jobs(&job).into_iter().map(|job| (job.to.unwrap(), job.full_paths)).collect();
         assert_eq!(targets, [("/to/mon".into(), true), ("/to/tue".into(), true)]);
+        assert_eq!(places(&job), [PathBuf::from("/to/mon/a/x"), PathBuf::from("/to/tue/a/x")]);
+    }
+
+    #[test]
+    fn a_script_can_do_the_same() {
+        let job = TakeJob {
+            takes: taken(&[("mon", &["/a/x", "/b/-y"])]),
+            to: Some("/to".into()),
+            overwrite: Overwrite::Never,
+            verify: true,
+            ..TakeJob::default()
+        };
+        let line = |job: &TakeJob| words(job)[0].join(OsStr::new(" ")).into_string().unwrap();
+        assert_eq!(line(&job), "restore --at id:monmon --to /to --overwrite never --verify -- /a/x /b/-y");
+        assert_eq!(places(&job), [PathBuf::from("/to/x"), PathBuf::from("/to/-y")]);
+        let in_place = TakeJob { to: None, overwrite: Overwrite::IfChanged, verify: false, ..job };
+        assert_eq!(line(&in_place), "restore --at id:monmon --yes -- /a/x /b/-y");
     }
 }
