@@ -26,6 +26,8 @@ use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
 
+pub use store::tree::{Kind, Mark, Time};
+
 pub use admin::*;
 pub use backup::*;
 pub use care::*;

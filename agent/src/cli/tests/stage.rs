@@ -468,6 +468,7 @@ impl Stage {
             zone: TimeZone::UTC,
             host: "laptop".into(),
             stop: Stop::default(),
+            console: None,
         };
         let words = shell_words::split(line).unwrap();
         let arguments = std::iter::once("tuckbox".to_owned()).chain(words).map(OsString::from).collect();
