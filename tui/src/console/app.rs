@@ -1,5 +1,6 @@
 //! The state of the console, and the one function that changes it. What is to be done outside comes back as effects.
 
+use agent::engine::restore::several;
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 
@@ -12,7 +13,7 @@ use super::looping::Msg;
 use super::overlay::{Held, Overlay};
 use super::shared::Shared;
 use super::theme::Health;
-use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, palette};
+use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, palette, review};
 use crate::widgets::dialog::Confirm;
 
 /// Screens that are gone back through, at most.
@@ -88,7 +89,8 @@ impl App {
         let message = self.shared.message().and_then(|message| message.until_ms);
         let gone = message.map(|until| until.saturating_sub(self.shared.mono_ms).max(0));
         let minute = MINUTE_MS - self.shared.now_ms.rem_euclid(MINUTE_MS);
-        [moves.then_some(STEP_MS), gone, Some(minute)].into_iter().flatten().min()
+        let due = screens::due_in_ms(self.screen, &self.screens, &self.shared);
+        [moves.then_some(STEP_MS), gone, due, Some(minute)].into_iter().flatten().min()
     }
 
     /// Takes in what came; what is to be done outside.
@@ -110,7 +112,8 @@ impl App {
                 }
             }
             Msg::Question(question) => self.overlays.push(Overlay::question(question)),
-            Msg::Tick | Msg::Gone => {}
+            Msg::Tick => drop(self.event(&Event::Tick)),
+            Msg::Gone => {}
         }
         self.settle()
     }
@@ -212,6 +215,23 @@ impl App {
         }
     }
 
+    /// A job is remembered; its number, when one more may run.
+    fn begin_job(&mut self, shown: String) -> Option<u64> {
+        let begun = self.shared.jobs.begin(shown.clone(), self.shared.account.clone(), self.shared.now_ms);
+        match begun {
+            Some(_) => self.shared.say(Health::Good, format!("started: tuckbox {shown}")),
+            None => self.shared.say(Health::Warn, format!("{RUNNING_MAX} jobs run already; w shows them")),
+        }
+        begun
+    }
+
+    /// The review looks at the plan as it is now.
+    fn review(&mut self) {
+        if let Some(Overlay::Review(state)) = self.overlays.last_mut() {
+            state.look(&self.shared, &mut self.out);
+        }
+    }
+
     /// Does what is within the console; the rest goes on.
     fn settle(&mut self) -> Vec<Effect> {
         let mut outside = Vec::new();
@@ -289,15 +309,37 @@ impl App {
                 self.shared.versions = versions;
             }
             Effect::Start(words) => {
-                let shown = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
-                let shown = shown.collect::<Vec<_>>().join(" ");
-                match self.shared.jobs.begin(shown.clone(), self.shared.account.clone(), self.shared.now_ms) {
-                    Some(number) => {
-                        self.shared.say(Health::Good, format!("started: tuckbox {shown}"));
-                        outside.push(Effect::Run { number, words });
-                        self.event(&Event::JobBegan(number));
-                    }
-                    None => self.shared.say(Health::Warn, format!("{RUNNING_MAX} jobs run already; w shows them")),
+                if let Some(number) = self.begin_job(shown(&words)) {
+                    outside.push(Effect::Run { number, words });
+                    self.event(&Event::JobBegan(number));
+                }
+            }
+            Effect::Take(job) => {
+                let words: Vec<String> = several::words(&job).iter().map(|words| shown(words)).collect();
+                if let Some(number) = self.begin_job(words.join("; ")) {
+                    outside.push(Effect::RunTake { number, job });
+                    self.event(&Event::JobBegan(number));
+                }
+            }
+            Effect::Plan(step) => {
+                self.shared.say(Health::Good, format!("planned: {}. Nothing is done yet; x p reviews.", step.about));
+                self.shared.plan.push(step);
+                self.overlays.push(Overlay::Review(review::State::default()));
+                self.review();
+            }
+            Effect::Review => {
+                self.overlays.push(Overlay::Review(review::State::default()));
+                self.review();
+            }
+            Effect::Unplan(place) => {
+                if place < self.shared.plan.len() {
+                    self.shared.plan.remove(place);
+                }
+                self.review();
+            }
+            Effect::Apply => {
+                for step in std::mem::take(&mut self.shared.plan) {
+                    self.out.push(Effect::Start(step.applied()));
                 }
             }
             Effect::Cancel(number) => {
@@ -322,6 +364,12 @@ impl App {
             effect => outside.push(effect),
         }
     }
+}
+
+/// Words of a command line as they are shown.
+fn shown(words: &[std::ffi::OsString]) -> String {
+    let words = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

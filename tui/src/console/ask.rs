@@ -1,5 +1,6 @@
 //! What the engine is asked, as data, and what comes back. A question is answered on a thread of the runner.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use agent::engine::job::{AccountAsk, AccountFacts, At, EntryRow, ListJob, Run, V
 use agent::fault::{Code, Fault, Result};
 
 use super::effect::Lane;
+use super::look::{Look, Looked, look};
 use crate::widgets::arrange::{Order, Rows, arrange};
 
 /// A question.
@@ -25,6 +27,10 @@ pub enum Ask {
     },
     /// Which rows fit, in which order.
     Arrange(Arc<dyn Rows>, Order),
+    /// What the browser and the diff ask.
+    Look(Look),
+    /// What a verb says; its words as in a shell, without the program's name. Only for dry runs.
+    Say(Vec<OsString>),
 }
 
 impl fmt::Debug for Ask {
@@ -34,6 +40,8 @@ impl fmt::Debug for Ask {
             Self::Versions => write!(f, "Versions"),
             Self::Names { at, dir } => write!(f, "Names {{ {at:?}, {} }}", agent::name::for_terminal(dir)),
             Self::Arrange(rows, order) => write!(f, "Arrange({}, {order:?})", rows.count()),
+            Self::Look(look) => write!(f, "{look:?}"),
+            Self::Say(words) => write!(f, "Say({words:?})"),
         }
     }
 }
@@ -49,6 +57,10 @@ pub enum Answer {
     Names(Arc<Vec<EntryRow>>),
     /// Rows, by their numbers.
     Arranged(Arc<Vec<u32>>),
+    /// For the browser and the diff.
+    Looked(Looked),
+    /// What a verb said, safe to show, and its exit status.
+    Said(Arc<Vec<String>>, u8),
 }
 
 /// What was heard of a question.
@@ -65,7 +77,7 @@ pub struct Heard {
 }
 
 /// Answers. `tell` hands over parts of what comes bit by bit; what is returned comes last.
-pub fn answer(desk: &Desk<'_>, run: &Run, ask: Ask, _tell: &dyn Fn(Answer)) -> Result<Answer> {
+pub fn answer(desk: &Desk<'_>, run: &Run, ask: Ask, tell: &dyn Fn(Answer)) -> Result<Answer> {
     let engine = desk.engine();
     match ask {
         Ask::Accounts => {
@@ -93,5 +105,8 @@ pub fn answer(desk: &Desk<'_>, run: &Run, ask: Ask, _tell: &dyn Fn(Answer)) -> R
             Some(shown) => Ok(Answer::Arranged(Arc::new(shown))),
             None => Err(Fault::new(Code::Interrupted, "it is no longer wanted")),
         },
+        Ask::Look(what) => look(engine, run, what, tell).map(Answer::Looked),
+        // The runner does it: a verb brings a desk of its own.
+        Ask::Say(_) => Err(Fault::new(Code::System, "a verb cannot be answered here")),
     }
 }

@@ -31,6 +31,8 @@ pub enum Overlay {
     Menu(Menu),
     /// Something must be confirmed.
     Confirm(Confirm),
+    /// The plan is reviewed.
+    Review(review::State),
     /// A verb must know something.
     Question(Asked),
 }
@@ -67,7 +69,11 @@ impl Overlay {
     /// Whether something in it is on its way.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        matches!(self, Self::Palette(palette) if palette.is_waiting())
+        match self {
+            Self::Palette(palette) => palette.is_waiting(),
+            Self::Review(review) => review.is_waiting(),
+            _ => false,
+        }
     }
 
     /// A key.
@@ -91,6 +97,7 @@ impl Overlay {
                 Confirmed::No => Held::Closes,
                 Confirmed::Yes(effects) => close_with(effects, out),
             },
+            Self::Review(state) => state.key(shared, key, out),
             Self::Question(asked) => asked.key(key),
         }
     }
@@ -101,7 +108,7 @@ impl Overlay {
             Self::Palette(state) => state.paste(shared, text, out),
             Self::AsAt(state) => state.paste(text),
             Self::Question(asked) => asked.field.insert(text),
-            Self::Help(_) | Self::Messages(_) | Self::Menu(_) | Self::Confirm(_) => {}
+            Self::Help(_) | Self::Messages(_) | Self::Menu(_) | Self::Confirm(_) | Self::Review(_) => {}
         }
     }
 
@@ -109,6 +116,7 @@ impl Overlay {
     pub fn hear(&mut self, heard: &Heard) -> bool {
         match self {
             Self::Palette(state) => state.hear(heard),
+            Self::Review(state) => state.hear(heard),
             _ => false,
         }
     }
@@ -122,6 +130,7 @@ impl Overlay {
             Self::Messages(state) => state.draw(buf, area, shared),
             Self::Menu(menu) => menu.draw(buf, area, shared),
             Self::Confirm(confirm) => confirm.draw(buf, area, shared),
+            Self::Review(state) => state.draw(buf, area, shared),
             Self::Question(asked) => asked.draw(buf, area, shared),
         }
     }

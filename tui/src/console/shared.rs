@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::effect::Lane;
 use super::jobs::Jobs;
 use super::pane::Pane;
+use super::plan::Step;
 use super::theme::{Health, Theme};
 use crate::screens::ScreenId;
 
@@ -33,6 +34,8 @@ pub struct Shared {
     pub versions: Pane<Arc<Vec<VersionRow>>>,
     /// What runs and what ran.
     pub jobs: Jobs,
+    /// What was gathered and is done when it was reviewed.
+    pub plan: Vec<Step>,
     /// What was said, newest last.
     pub messages: VecDeque<Message>,
     /// Now, ms since 1970.
@@ -74,6 +77,7 @@ impl Shared {
             at,
             versions: Pane::new(Lane(ScreenId::Versions, u8::MAX)),
             jobs: Jobs::default(),
+            plan: Vec::new(),
             messages: VecDeque::new(),
             now_ms: 0,
             mono_ms: 0,

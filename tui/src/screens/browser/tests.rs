@@ -1,0 +1,1 @@
+//! The browser by keys, answers and pictures.
