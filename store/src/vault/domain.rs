@@ -178,7 +178,7 @@ pub(super) fn head_of(link: &[u8]) -> Result<Head> {
     Ok(Head { sequence: link.link().sequence, chain: link.chain_hash(), marker: link.link().marker })
 }
 
-fn journal(shared: &Shared) -> Journal {
+pub(super) fn journal(shared: &Shared) -> Journal {
     if shared.local { Journal::Ahead } else { Journal::Rollback }
 }
 

@@ -64,6 +64,16 @@ impl DomainPaths {
         self.root.join("catalog.lock")
     }
 
+    /// What happened, for people.
+    pub(super) fn activity(&self) -> PathBuf {
+        self.root.join("activity.db")
+    }
+
+    /// Held while an activity database that cannot be used is put aside.
+    pub(super) fn activity_lock(&self) -> PathBuf {
+        self.root.join("activity.lock")
+    }
+
     pub(super) fn packs(&self) -> PathBuf {
         self.root.join("packs")
     }

@@ -14,9 +14,11 @@
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
+//! * `activity`: what happened, for people; may be lost
 
 mod account;
 mod accounts;
+mod activity;
 mod adopt;
 mod check;
 mod closure;

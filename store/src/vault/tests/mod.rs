@@ -2,6 +2,7 @@
 //! the server never looks.
 
 mod accounts;
+mod activity;
 mod commits;
 mod damages;
 mod faults;
