@@ -8,6 +8,7 @@ mod admin;
 mod backup;
 mod care;
 mod reading;
+mod space;
 mod travel;
 mod undo;
 mod upkeep;
@@ -31,6 +32,7 @@ pub use admin::*;
 pub use backup::*;
 pub use care::*;
 pub use reading::*;
+pub use space::*;
 pub use travel::*;
 pub use undo::*;
 pub use upkeep::*;
@@ -105,6 +107,8 @@ pub trait Engine: Send + Sync {
     ) -> Result<HousekeepSummary>;
     /// What housekeeping has done in the vault; each pass, oldest first, is handed to `row`.
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
+    /// What the account takes in the vault.
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.

@@ -11,6 +11,7 @@ mod housekeep;
 mod pressure;
 mod retention;
 mod sessions;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
