@@ -12,8 +12,10 @@
 //! * [`chain`]: links, bodies, certificates
 //! * [`pack`]: immutable files of records
 //! * [`catalog`]: SQLite, an index that can always be rebuilt
+//! * [`activity`]: SQLite, what happened, for people; nothing depends on it
 //! * [`vault`]: the server's whole truth, and the durable order in which it changes
 
+pub mod activity;
 pub mod catalog;
 pub mod chain;
 pub mod chunk;

@@ -60,6 +60,8 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["housekeep", "log"],
         vec!["housekeep", "policy"],
         vec!["housekeep", "policy", "--keep-yearly", "all", "--keep-within", "1d", "--keep-tag", "release"],
+        vec!["usage"],
+        vec!["usage", "--exact"],
         vec!["account", "create", "bob"],
         vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h"],
         vec!["account", "freeze", "bob", "--reason", "audit"],

@@ -40,6 +40,7 @@ mod slow_line;
 mod ssh;
 mod tidy;
 mod undo;
+mod usage;
 
 use tests::world::World;
 

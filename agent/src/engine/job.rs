@@ -9,6 +9,7 @@ mod backup;
 mod care;
 mod look;
 mod reading;
+mod space;
 mod travel;
 mod undo;
 mod upkeep;
@@ -33,6 +34,7 @@ pub use backup::*;
 pub use care::*;
 pub use look::*;
 pub use reading::*;
+pub use space::*;
 pub use travel::*;
 pub use undo::*;
 pub use upkeep::*;
@@ -117,6 +119,8 @@ pub trait Engine: Send + Sync {
     ) -> Result<HousekeepSummary>;
     /// What housekeeping has done in the vault; each pass, oldest first, is handed to `row`.
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
+    /// What the account takes in the vault.
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.

@@ -10,7 +10,7 @@
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`look`]: directories, their past and files, for who looks around
 //! * [`admin`]: accounts and groups, which needs no key
-//! * [`retention`], [`housekeep`]: what is kept, and what goes
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
@@ -58,6 +58,7 @@ pub mod undelete;
 pub mod under;
 pub mod undo;
 pub mod uplink;
+pub mod usage;
 pub mod versions;
 pub mod view;
 pub mod wanted;
@@ -198,6 +199,10 @@ impl Engine for RealEngine {
 
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()> {
         housekeep::log(run, row)
+    }
+
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
+        usage::usage(run, job)
     }
 
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {

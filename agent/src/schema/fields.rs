@@ -283,3 +283,25 @@ pub(super) const REPAIRED: &[Field] = fields! {
     what: Text, "What is wrong with it, and what is done about it.";
     lost: Count, "Records that are lost by the damage.";
 };
+
+pub(super) const USAGE: &[Field] = fields! {
+    account: Text, "Its name.";
+    measured_at: Moment, "When the classes and the counts of versions were so, by the server's clock.";
+    current_bytes: Bytes, "What the newest version needs.";
+    history_bytes: Bytes, "What only older versions need.";
+    trash_bytes: Bytes, "On its way out: forgotten, kept by no rule, or waiting to be freed.";
+    metadata_bytes: Bytes, "Directories, version records, catalog, and what packs have beside their records.";
+    unreferenced_bytes: Bytes, "Needed by nothing: goes with housekeeping; and what running uploads have stored.";
+    total_bytes: Bytes, "The five classes together: all files of the account.";
+    now_bytes: Bytes, "All its files now; other than the total when the classes are of earlier.";
+    pack_bytes: Bytes, "Of this the packs: what counts against limits.";
+    catalog_bytes: Bytes, "Of the metadata the catalog, which can be made again.";
+    packs: Count, "Packs.";
+    versions: Count, "Versions that are kept.";
+    oldest_at [if_known]: Moment, "When the vault received the oldest.";
+    newest_at [if_known]: Moment, "When the vault received the newest.";
+    holes: Count, "Needed nodes and bodies that cannot be read: what only they need counts as unreferenced.";
+    soft_bytes [if_known]: Bytes, "Soft limit.";
+    hard_bytes [if_known]: Bytes, "Hard limit.";
+    free_bytes [if_known]: Bytes, "Free on the vault's disk.";
+};

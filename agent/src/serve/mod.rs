@@ -17,6 +17,7 @@ pub mod permit;
 pub mod refuse;
 pub mod repair;
 pub mod upload;
+pub mod usage;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -207,6 +208,7 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Usage(ask) => reply(call, self.usage(&ask)?),
         }
     }
 }

@@ -22,6 +22,7 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::Check(_) => ("checking", role != Role::Append),
         Request::Housekeep(_) => ("housekeeping", may_change(role)),
         Request::HousekeepLog(_) => ("reading what housekeeping did", role != Role::Append),
+        Request::Usage(_) => ("reading figures", role != Role::Append),
         Request::Repair(repair) => ("repairing", may_change(role) || (role == Role::Read && !repair.act)),
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),

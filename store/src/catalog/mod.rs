@@ -192,7 +192,7 @@ fn connect(path: &Path, journal: Journal, tune: &dyn Fn(&mut Connection) -> Resu
 }
 
 /// What every connection has, so that a hostile or damaged file can do as little as possible.
-fn harden(conn: &Connection) -> Result<()> {
+pub(crate) fn harden(conn: &Connection) -> Result<()> {
     let found = rusqlite::version_number();
     if found < SQLITE_LEAST {
         return Err(Error::Refused { why: format!("SQLite {found} is too old: {SQLITE_LEAST} or newer is needed") });

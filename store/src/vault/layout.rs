@@ -64,6 +64,16 @@ impl DomainPaths {
         self.root.join("catalog.lock")
     }
 
+    /// What happened, for people.
+    pub(super) fn activity(&self) -> PathBuf {
+        self.root.join("activity.db")
+    }
+
+    /// Held while an activity database that cannot be used is put aside.
+    pub(super) fn activity_lock(&self) -> PathBuf {
+        self.root.join("activity.lock")
+    }
+
     pub(super) fn packs(&self) -> PathBuf {
         self.root.join("packs")
     }
@@ -159,6 +169,11 @@ pub(super) fn stripe_name(number: [u8; 8]) -> String {
 
 pub(super) fn is_stripe(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("stripe-"))
+}
+
+/// Whether a file of a domain is its catalog, or belongs to it: `catalog.db`, `catalog.db-wal`, …
+pub(super) fn is_catalog(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("catalog.db"))
 }
 
 pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {

@@ -9,14 +9,16 @@
 //! * `quota`: that an account stays below its limit
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
+//! * `figures`, `usage`: what can be said of an account without a key; `remove`: the end of a deleted one
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
+//! * `activity`: what happened, for people; may be lost
 
 mod account;
 mod accounts;
+mod activity;
 mod adopt;
 mod check;
 mod closure;
@@ -40,6 +42,7 @@ mod take_in;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wanted;
 
 use std::collections::HashMap;
@@ -52,11 +55,12 @@ pub use commit::Outcome;
 pub use domain::Domain;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
-pub use housekeep::{Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;
+pub use usage::Usage;
 
 pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
 pub use crate::chain::Head;

@@ -13,6 +13,7 @@ mod fetch;
 mod housekeep;
 mod repair;
 mod upload;
+mod usage;
 mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
@@ -23,6 +24,7 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use usage::{UsageAsk, UsageTold};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -90,6 +92,9 @@ pub enum Request {
     /// Look after groups; about the vault.
     #[n(21)]
     Group(#[n(0)] admin::Group),
+    /// What the opened account takes; read-only. The reply is a [`UsageTold`].
+    #[n(40)]
+    Usage(#[n(0)] UsageAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

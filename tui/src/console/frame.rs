@@ -33,6 +33,10 @@ pub fn draw(buf: &mut Buffer, shared: &Shared, screens: &Screens, screen: Screen
     for overlay in overlays {
         overlay.draw(buf, body, shared);
     }
+    if shared.theme.ascii {
+        let cut = buf.content.iter_mut().filter(|cell| cell.symbol() == "…");
+        cut.for_each(|cell| drop(cell.set_char('~')));
+    }
 }
 
 fn title(buf: &mut Buffer, area: Rect, shared: &Shared, screens: &Screens, screen: ScreenId) {

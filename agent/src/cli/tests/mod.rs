@@ -59,6 +59,7 @@ Verbs:
   forget       Put versions into the trash, or take them out again
   pin          Keep versions whatever the policy says, or stop doing so
   housekeep    Free the space of what is not kept any more, or say what is kept
+  usage        Show what the account takes in the vault, and what for
   key          Show, protect, copy, recover and renew the key
   account      Look after accounts: make, list, limit, freeze, delete, let SSH keys in
   group        Look after groups of accounts: make, list, add and remove members

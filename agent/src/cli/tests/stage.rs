@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use store::door::{ConstantChance, FixedClock};
 use store::tree::{Kind, Time};
+use transport::message::UsageTold;
 use zeroize::Zeroizing;
 
 use crate::ask::Keyboard;
@@ -323,6 +324,25 @@ impl Engine for Fake {
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()> {
         self.see(run, "log")?;
         row(LoggedPass { at_ms: NOW_MS, gone: vec![(2, "soft limit".into())], ..Default::default() })
+    }
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
+        self.see(run, job)?;
+        let told = UsageTold {
+            at: NOW_MS,
+            current_bytes: 3 << 30,
+            history_bytes: 1 << 30,
+            metadata_bytes: 1 << 20,
+            now_bytes: if job.exact { (4 << 30) + (1 << 20) } else { 5 << 30 },
+            pack_bytes: 4 << 30,
+            versions: 12,
+            oldest_at: Some(NOW_MS - 86_400_000),
+            newest_at: Some(NOW_MS),
+            hard_bytes: Some(10 << 30),
+            soft_bytes: Some(2 << 30),
+            free_bytes: Some(1 << 40),
+            ..Default::default()
+        };
+        Ok(UsageRow { account: "laptop".into(), told })
     }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })

@@ -12,10 +12,12 @@
 //! One housekeeper works in a domain at a time, by a lock; and if that lock should fail, two are harmless: every change
 //! is made under the catalog's write lock, only while the generation is the one that the marks were made in, and only to
 //! rows that still say what was read. Uploads, commits and restores never wait for more than one such change. `live`
-//! says which sessions live and what they may have been told. `log` remembers what was done.
+//! says which sessions live and what they may have been told. `log` remembers what was done, `classes` what it was done to:
+//! how much of all that lies here is needed by which versions.
 
 mod bits;
 mod bodies;
+mod classes;
 mod expire;
 mod live;
 mod log;
@@ -32,6 +34,8 @@ use crate::catalog::Rows;
 use crate::chain::{Cause, Fate, ReceivedLink};
 use crate::door::{Clock, Millis};
 use crate::error::{Error, Result};
+pub use classes::Classes;
+use classes::Reached;
 use expire::Judged;
 use live::Live;
 pub use log::{LoggedPass, LoggedVersion};
@@ -237,6 +241,8 @@ struct Pass<'a> {
     /// Accounts of which it is not known what they keep.
     unclear: u64,
     marks: Marks,
+    /// What the versions of each class need, once that was marked.
+    reached: Option<Reached>,
     budget: Budget<'a>,
     /// By the server's clock, at the beginning.
     now: Millis,
@@ -281,6 +287,7 @@ impl Domain {
             gone: Gone::default(),
             unclear: 0,
             marks: Marks::default(),
+            reached: None,
             budget: Budget::new(how, &*shared.clock),
             now,
             began,
@@ -374,12 +381,10 @@ impl Pass<'_> {
         let (newest_place, generation) =
             self.domain.inner.catalog.read(|rows| Ok((rows.newest_place()?, rows.generation()?)))?;
         self.generation = generation;
-        let marks = Marks::all(self.domain, &self.accounts, &self.gone, &self.budget)?;
-        let Some(marks) = marks else {
+        if !self.mark()? {
             self.done.unfinished = true;
             return Ok(Step::Done);
-        };
-        self.marks = marks;
+        }
         if !self.marks.unreadable.is_empty() && !self.how.dry_run {
             for place in std::mem::take(&mut self.marks.unreadable) {
                 self.domain.note_damage(&place)?;
@@ -395,6 +400,23 @@ impl Pass<'_> {
             return Ok(Step::Done);
         }
         self.sweep(newest_place, live)
+    }
+
+    /// Marks all that is needed; class by class, when it is known what each version is. False when the budget ended.
+    fn mark(&mut self) -> Result<bool> {
+        let mut marks = Marks::default();
+        self.reached = None;
+        if self.unclear == 0 && !self.how.dry_run {
+            let Some(reached) = Reached::mark(self.domain, &self.accounts, &mut marks, &self.budget)? else {
+                return Ok(false);
+            };
+            self.reached = Some(reached);
+            // What cannot be read is met again.
+            (marks.versions, marks.holes) = (0, 0);
+        }
+        let done = marks.all(self.domain, &self.accounts, &self.gone, &self.budget)?;
+        self.marks = marks;
+        Ok(done)
     }
 
     /// Changes rows by what was marked, after catching up with what was committed since. `None`, and nothing is changed,
@@ -429,12 +451,23 @@ impl Pass<'_> {
 
     /// Keeps what the next pass decides by whether there is anything to do.
     fn remember(&self, rest: bool) -> Result<()> {
+        let classes = match &self.reached {
+            Some(reached) if !self.done.unfinished && self.done.holes == 0 => {
+                Some(self.domain.inner.catalog.read(|rows| reached.classes(rows, &self.marks, self.now))?)
+            }
+            _ => None,
+        };
         let write = self.domain.inner.catalog.write()?;
         let rows = write.rows();
         let due = if rest && !rows.any_emptied()? { next_due(rows, &self.accounts)? } else { 0 };
         rows.set_housekept("due", due)?;
         rows.set_housekept("shape", shape(rows, &self.accounts, self.domain.free_bytes())?)?;
         rows.set_housekept("at", self.now)?;
+        if let (Some(classes), Some(reached)) = (classes, &self.reached)
+            && reached.holds(rows, &self.accounts)?
+        {
+            classes.keep(rows, &self.accounts)?;
+        }
         write.commit()
     }
 }

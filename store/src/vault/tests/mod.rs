@@ -2,6 +2,7 @@
 //! the server never looks.
 
 mod accounts;
+mod activity;
 mod commits;
 mod damages;
 mod faults;
@@ -10,6 +11,7 @@ mod housekeep;
 mod pressure;
 mod retention;
 mod sessions;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
