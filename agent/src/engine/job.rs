@@ -178,6 +178,8 @@ pub struct Run {
     pub profile: Profile,
     /// Keeps the account open for the verbs that follow; without it each connects by itself.
     pub kept: Option<Arc<Kept>>,
+    /// Somebody waits before a screen: a lost connection is tried again for seconds and not for minutes.
+    pub hurried: bool,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
 }

@@ -1,6 +1,7 @@
 //! The state of the console, and the one function that changes it. What is to be done outside comes back as effects.
 
 use agent::engine::restore::several;
+use agent::fault::Exit;
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 
@@ -11,7 +12,7 @@ use super::jobs::{RUNNING_MAX, What};
 use super::keys::{Action, Chord, Found, find};
 use super::looping::Msg;
 use super::overlay::{Held, Overlay};
-use super::shared::Shared;
+use super::shared::{Lost, Shared};
 use super::theme::Health;
 use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, palette, review};
 use crate::widgets::dialog::Confirm;
@@ -20,6 +21,8 @@ use crate::widgets::dialog::Confirm;
 const BACK_MAX: usize = 50;
 /// Between two steps of something that moves, milliseconds.
 const STEP_MS: i64 = 125;
+/// Between two steps of a countdown, milliseconds.
+const SECOND_MS: i64 = 1_000;
 /// Between two looks at the clock, milliseconds.
 const MINUTE_MS: i64 = 60_000;
 
@@ -90,7 +93,8 @@ impl App {
         let gone = message.map(|until| until.saturating_sub(self.shared.mono_ms).max(0));
         let minute = MINUTE_MS - self.shared.now_ms.rem_euclid(MINUTE_MS);
         let due = screens::due_in_ms(self.screen, &self.screens, &self.shared);
-        [moves.then_some(STEP_MS), gone, due, Some(minute)].into_iter().flatten().min()
+        let second = self.shared.lost.map(|_| SECOND_MS);
+        [moves.then_some(STEP_MS), gone, due, second, Some(minute)].into_iter().flatten().min()
     }
 
     /// Takes in what came; what is to be done outside.
@@ -112,7 +116,10 @@ impl App {
                 }
             }
             Msg::Question(question) => self.overlays.push(Overlay::question(question)),
-            Msg::Tick => drop(self.event(&Event::Tick)),
+            Msg::Tick => {
+                self.ask_again();
+                self.event(&Event::Tick);
+            }
             Msg::Gone => {}
         }
         self.settle()
@@ -129,7 +136,37 @@ impl App {
         }
     }
 
+    /// Whether the server is there, by what was heard of it.
+    fn is_there(&mut self, heard: &Heard) {
+        match &heard.answer {
+            Err(fault) if fault.exit() == Exit::Unreachable => {
+                let now = self.shared.mono_ms;
+                // Questions that were on their way together fail together.
+                if self.shared.lost.is_none_or(|lost| now >= lost.next_ms) {
+                    self.shared.lost = Some(Lost::again(self.shared.lost, now));
+                }
+            }
+            // What is arranged here says nothing about it.
+            Err(_) | Ok(Answer::Arranged(_)) => {}
+            Ok(_) => {
+                if self.shared.lost.take().is_some() {
+                    self.out.say("the server answers again");
+                    self.event(&Event::Back);
+                }
+            }
+        }
+    }
+
+    /// Asks a server that is gone whether it is back, when it is time.
+    fn ask_again(&mut self) {
+        let now = self.shared.mono_ms;
+        if self.shared.lost.is_some_and(|lost| now >= lost.next_ms) && !self.shared.versions.is_waiting() {
+            self.out.push(Effect::Versions);
+        }
+    }
+
     fn heard(&mut self, heard: &Heard) {
+        self.is_there(heard);
         let versions = |answer: &Answer| match answer {
             Answer::Versions(rows) => Some(std::sync::Arc::clone(rows)),
             _ => None,

@@ -10,7 +10,7 @@ use super::effect::{Effect, Effects};
 use super::runner::Question;
 use super::shared::Shared;
 use super::theme::Health;
-use crate::screens::{as_at, help, messages, palette};
+use crate::screens::{as_at, help, messages, palette, review};
 use crate::widgets::dialog::{Confirm, Confirmed, window};
 use crate::widgets::field::{Field, Typed};
 use crate::widgets::menu::{Chosen, Menu};

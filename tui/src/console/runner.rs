@@ -152,16 +152,16 @@ impl Runner {
 
     /// Runs a verb.
     pub fn start_job(&mut self, number: u64, words: Vec<OsString>) {
-        self.start(number, move |world, inside| run_inside(world, words, inside));
+        self.begin(number, move |world, inside| run_inside(world, words, inside));
     }
 
     /// Restores what was marked.
     pub fn start_take(&mut self, number: u64, job: TakeJob) {
-        self.start(number, move |world, inside| super::take::run(world, inside, job));
+        self.begin(number, move |world, inside| super::take::run(world, inside, job));
     }
 
     /// Does something on a thread of its own; what it says and how far it is becomes news.
-    fn start(&mut self, number: u64, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) {
+    fn begin(&mut self, number: u64, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) {
         let stop = Stop::default();
         self.jobs.insert(number, stop.clone());
         let to = self.to.clone();
@@ -247,6 +247,7 @@ fn ask(world: &World, to: &SyncSender<Msg>, work: Work) {
     let done = inside_desk(&world, &inside).and_then(|desk| {
         let mut run = desk.run()?;
         run.watcher = Arc::new(Deaf);
+        run.hurried = true;
         answer(&desk, &run, ask, &|part| send(Ok(part), false))
     });
     // Who gave it up does not wait for it.

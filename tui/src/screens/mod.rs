@@ -92,6 +92,8 @@ impl ScreenId {
 pub enum Event<'e> {
     /// It is shown (again).
     Enter,
+    /// The server answers again after it did not.
+    Back,
     /// Another version is looked at.
     Turned,
     /// The versions of the account are known, or are not to be had.

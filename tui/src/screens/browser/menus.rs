@@ -67,7 +67,7 @@ pub fn actions(state: &State, shared: &Shared, out: &mut Effects) {
     items.push(match as_at::current(shared) {
         Some(row) if shared.at.is_some() => {
             let about = format!("everything as it was at {}", shared.moment(row.received_at_ms, "%Y-%m-%d %H:%M"));
-            let words = vec!["rollback".into(), format!("id:{}", row.id).into()];
+            let words = vec!["rollback".into(), "--to".into(), format!("id:{}", row.id).into()];
             Item::new('R', "make this version the newest one…", plan(about, words))
         }
         _ => Item::not_now("make this version the newest one…", "it is the newest one"),

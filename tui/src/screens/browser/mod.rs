@@ -61,7 +61,7 @@ pub const KEYS: &[Binding] = &[
 ];
 /// Its footer.
 pub const HINTS: &[Hint] =
-    &[("Space", "mark"), ("r", "restore"), ("[ ]", "older/newer"), ("/", "filter"), ("F", "find"), (".", "deleted")];
+    &[("Space", "mark"), ("r", "restore"), ("[/]", "older/newer"), ("/", "filter"), ("F", "find"), (".", "deleted")];
 
 /// Which pane has the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,6 +135,7 @@ impl Default for State {
 pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut Effects) -> bool {
     match event {
         Event::Enter => state.enter(shared, out),
+        Event::Back => state.ask(shared, out),
         Event::Versions => state.versions(shared, out),
         Event::Turned => state.ask(shared, out),
         Event::Action(action) => return state.act(shared, *action, out),
@@ -189,7 +190,8 @@ impl State {
             Some(row) => {
                 let newest = shared.versions.value().and_then(|rows| rows.last()).is_some_and(|last| last.id == row.id);
                 let latest = if newest { " (latest)" } else { "" };
-                format!("as at {}{latest}", files::moment(row.received_at_ms, shared))
+                let moment = files::moment(row.received_at_ms, shared);
+                if shared.compact() { moment } else { format!("as at {moment}{latest}") }
             }
             None => String::new(),
         }
@@ -224,7 +226,7 @@ impl State {
 
     fn enter(&mut self, shared: &Shared, out: &mut Effects) {
         if self.dir.is_none() {
-            shared.versions.value().map(|rows| begin(rows)).map_or((), |dir| self.dir = dir);
+            self.dir = shared.versions.value().and_then(|rows| begin(rows));
         }
         if !shared.versions.is_waiting() && shared.versions.value().is_none() && shared.versions.fault().is_none() {
             out.push(Effect::Versions);

@@ -177,7 +177,7 @@ impl Preview {
         };
         let mut facts = vec![Line::raw(first)];
         let second = match &row.gone {
-            Some(last) => format!("deleted; last in {}", shared.moment(last.received_at_ms, "%Y-%m-%d %H:%M")),
+            Some(last) => format!("deleted; last in {}", moment(last.received_at_ms, shared)),
             None => change(row).to_owned(),
         };
         facts.push(Line::styled(second, shared.theme.dim()));

@@ -55,9 +55,9 @@ const SPOTS: [Spot; 7] =
 
 /// How existing files are treated, in the words of the dialog.
 const EXISTS: [(Overwrite, &str); 4] = [
-    (Overwrite::Never, "skip it"),
-    (Overwrite::IfNewer, "replace if older"),
-    (Overwrite::IfChanged, "replace if other"),
+    (Overwrite::Never, "skip"),
+    (Overwrite::IfNewer, "replace older"),
+    (Overwrite::IfChanged, "replace other"),
     (Overwrite::Always, "replace"),
 ];
 

@@ -1,5 +1,8 @@
 //! What differs between two versions: what came, what changed, what went; and of a text, line by line.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -41,7 +44,7 @@ pub const KEYS: &[Binding] = &[
 ];
 /// Its footer.
 pub const HINTS: &[Hint] =
-    &[("Enter", "text diff"), ("a m d", "only new, changed, gone"), ("=", "swap"), ("/", "filter"), ("y", "copy")];
+    &[("Enter", "text diff"), ("a/m/d", "only new, changed, gone"), ("=", "swap"), ("/", "filter"), ("y", "copy")];
 
 const ROWS: Lane = Lane(ScreenId::Diff, 0);
 const ARRANGED: Lane = Lane(ScreenId::Diff, 1);
@@ -212,12 +215,12 @@ impl State {
     }
 
     fn ask(&mut self, shared: &Shared, out: &mut Effects) {
-        let Some((from, to)) = &self.of else { return };
+        let Some((from, to)) = self.of.clone() else { return };
         let at = |text: &str| parse_at(text, shared.now_ms, &shared.zone).map(|understood| understood.at);
         self.whole = None;
         self.list = List::default();
         self.close_text();
-        match (at(from), at(to)) {
+        match (at(&from), at(&to)) {
             (Ok(from), Ok(to)) => {
                 let job = DiffJob { from, to, path: None, metadata: true };
                 self.found.clear();
