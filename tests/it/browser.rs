@@ -86,7 +86,7 @@ fn what_is_lost_is_found_and_comes_back_from_two_versions() {
     terminal.shows("> scan.txt").shows("scanned");
     terminal.keys(" ").shows("marked: 1 item");
     // Another one, as it was at another time.
-    terminal.keys("h").shows("> tax/").keys("]").shows("(latest)").keys("[").keys("[").keys("]");
+    terminal.keys("h").shows("> tax/").keys("]]").shows("(latest)").keys("[");
     terminal.keys("k").shows("> letter.txt").shows("the second letter").keys(" ").shows("marked: 2 items");
     terminal.keys("r").shows("Restore 2 items").keys("\x15").keys(&net.world.arg("out")).keys(ENTER);
     terminal.shows("create 2").keys(ENTER).shows("done, after").shows("out/letter.txt").shows("out/scan.txt");

@@ -358,6 +358,7 @@ impl App {
                     self.event(&Event::JobBegan(number));
                 }
             }
+            Effect::Mark(mark) => self.screens.browser.mark(*mark, &mut self.out),
             Effect::Plan(step) => {
                 self.shared.say(Health::Good, format!("planned: {}. Nothing is done yet; x p reviews.", step.about));
                 self.shared.plan.push(step);

@@ -9,6 +9,7 @@ use super::overlay::Overlay;
 use super::plan::Step;
 use super::theme::Health;
 use crate::screens::ScreenId;
+use crate::screens::browser::marks::Mark;
 
 /// Who gets an answer: a screen, and which pane of it. At most one question of a lane is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +75,8 @@ pub enum Effect {
         /// What is restored.
         job: Box<TakeJob>,
     },
+    /// Marks something in the browser, or takes the mark away.
+    Mark(Box<Mark>),
     /// One more step of the plan. Nothing is done until the plan is applied.
     Plan(Step),
     /// The plan is looked at.

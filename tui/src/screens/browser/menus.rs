@@ -8,7 +8,7 @@ use agent::engine::restore::several;
 use agent::name::for_terminal;
 use agent::shell::words::{Quote, quote};
 
-use super::{State, as_at, said};
+use super::{State, as_at, at_of, said};
 use crate::console::effect::{Effect, Effects};
 use crate::console::overlay::Overlay;
 use crate::console::plan::Step;
@@ -27,7 +27,7 @@ pub fn actions(state: &State, shared: &Shared, out: &mut Effects) {
     match &subject {
         Some(subject) => {
             let path = subject.path.clone();
-            let at = Some(format!("id:{}", subject.version.id));
+            let at = at_of(&subject.version, shared);
             items.push(Item::new('o', "go to where it is", vec![Effect::Browse { at, path }]));
         }
         None => items.push(Item::not_now("go to where it is", "nothing is under the cursor")),
@@ -51,26 +51,26 @@ pub fn actions(state: &State, shared: &Shared, out: &mut Effects) {
     let many = paths.len() > PATHS_MAX;
     if paths.is_empty() || many {
         let why = if many { "too many are marked: mark the directory" } else { "nothing is marked" };
-        items.push(Item::not_now("bring back what was deleted, in the vault…", why));
-        items.push(Item::not_now("delete from the newest version on…", why));
+        items.push(Item::not_now("bring back what was deleted, in the vault...", why));
+        items.push(Item::not_now("delete from the newest version on...", why));
     } else {
         let about = format!("bring back {}", said(&chosen));
         if deleted || chosen.len() > 1 {
             let effects = plan(about, words("undelete", &["--in-vault"]));
-            items.push(Item::new('b', "bring back what was deleted, in the vault…", effects));
+            items.push(Item::new('b', "bring back what was deleted, in the vault...", effects));
         } else {
-            items.push(Item::not_now("bring back what was deleted, in the vault…", "it is not deleted"));
+            items.push(Item::not_now("bring back what was deleted, in the vault...", "it is not deleted"));
         }
         let about = format!("leave {} out of the newest version; older ones keep it", said(&chosen));
-        items.push(Item::new('d', "delete from the newest version on…", plan(about, words("delete", &[]))));
+        items.push(Item::new('d', "delete from the newest version on...", plan(about, words("delete", &[]))));
     }
     items.push(match as_at::current(shared) {
         Some(row) if shared.at.is_some() => {
             let about = format!("everything as it was at {}", shared.moment(row.received_at_ms, "%Y-%m-%d %H:%M"));
             let words = vec!["rollback".into(), "--to".into(), format!("id:{}", row.id).into()];
-            Item::new('R', "make this version the newest one…", plan(about, words))
+            Item::new('R', "make this version the newest one...", plan(about, words))
         }
-        _ => Item::not_now("make this version the newest one…", "it is the newest one"),
+        _ => Item::not_now("make this version the newest one...", "it is the newest one"),
     });
     items.push(Item::new('p', "the plan: review what was gathered", vec![Effect::Review]));
     out.open(Overlay::Menu(Menu::new("Actions", items)));
@@ -104,7 +104,7 @@ pub fn copies(state: &State, shared: &Shared, out: &mut Effects) {
     let job = TakeJob { takes, to: Some(shared.working.join("restored")), ..TakeJob::default() };
     let lines: Vec<String> = several::words(&job).iter().map(|words| line(words)).collect();
     if let Some(first) = lines.first() {
-        let more = if lines.len() > 1 { " …" } else { "" };
+        let more = if lines.len() > 1 { " ..." } else { "" };
         items.push(Item::new('c', format!("command: {first}{more}"), vec![Effect::Copy(lines.join("\n"))]));
     }
     out.open(Overlay::Menu(Menu::new("Copy", items)));

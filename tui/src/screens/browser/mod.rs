@@ -203,10 +203,12 @@ impl State {
         self.go(dir, name);
     }
 
-    /// Marks something that was found elsewhere.
-    pub fn mark(&mut self, mark: Mark) -> bool {
+    /// Marks something that was found elsewhere, or takes the mark away.
+    pub fn mark(&mut self, mark: Mark, out: &mut Effects) {
         self.steps.note(self.step());
-        self.marks.add(mark)
+        self.toggle(mark, out);
+        let marked = counted(self.marks.len() as u64, "item is", "items are");
+        out.say(format!("{marked} marked; 4 shows them, r there restores them"));
     }
 
     fn go(&mut self, dir: Vec<u8>, wanted: Option<Vec<u8>>) {
@@ -488,7 +490,7 @@ impl State {
         }
         if subject.row.gone.is_some() {
             // It is looked at where it was last.
-            let at = Some(format!("id:{}", subject.version.id));
+            let at = at_of(&subject.version, shared);
             out.say(format!("looking at the version of {}", files::moment(subject.version.received_at_ms, shared)));
             out.push(Effect::Browse { at, path: join(&subject.path, b".") });
             return;
@@ -576,7 +578,7 @@ impl State {
             }
             search::Sent::Go => {
                 if let Some(hit) = self.search.hit() {
-                    let at = self.search.at(hit, shared.at.clone());
+                    let at = self.search.at(hit, shared);
                     out.push(Effect::Browse { at, path: hit.newest.entry.path.clone() });
                 }
             }
@@ -593,7 +595,7 @@ impl State {
         match self.search.step(action).is_some() {
             true => {
                 if let Some(hit) = self.search.hit() {
-                    let at = self.search.at(hit, shared.at.clone());
+                    let at = self.search.at(hit, shared);
                     out.push(Effect::Browse { at, path: hit.newest.entry.path.clone() });
                 }
             }
@@ -613,11 +615,7 @@ impl State {
             changed.find(|version| version.sequence > now.sequence)
         };
         match found {
-            Some(version) => {
-                let newest = shared.versions.value().and_then(|rows| rows.last());
-                let newest = newest.is_some_and(|last| last.id == version.id);
-                out.push(Effect::At((!newest).then(|| format!("id:{}", version.id))));
-            }
+            Some(version) => out.push(Effect::At(at_of(version, shared))),
             None if before => out.warn("this directory did not change before"),
             None => out.warn("this directory did not change after that"),
         }
@@ -769,6 +767,12 @@ pub fn short(path: &[u8], shared: &Shared) -> String {
         Some(rest) if rest.is_empty() || rest.first() == Some(&b'/') => format!("~{}", for_terminal(rest)),
         _ => for_terminal(path),
     }
+}
+
+/// A version as `--at` takes it; the newest is none in particular.
+fn at_of(version: &VersionMark, shared: &Shared) -> Option<String> {
+    let newest = shared.versions.value().and_then(|rows| rows.last());
+    (!newest.is_some_and(|newest| newest.id == version.id)).then(|| format!("id:{}", version.id))
 }
 
 /// The version of a mark in few words.

@@ -271,7 +271,7 @@ pub fn lines(peek: &Peek) -> Vec<String> {
     let text = String::from_utf8_lossy(&peek.bytes);
     let mut lines: Vec<String> = text.lines().map(plain_line).collect();
     if peek.size > peek.bytes.len() as u64 {
-        lines.push(format!("… the first {} of {}", size(peek.bytes.len() as u64), size(peek.size)));
+        lines.push(format!("... the first {} of {}", size(peek.bytes.len() as u64), size(peek.size)));
     }
     lines
 }
@@ -304,7 +304,7 @@ mod tests {
     fn a_text_is_harmless() {
         assert_eq!(plain_line("a\tb\x1b[2J\u{202e}"), "a   b\\x1b[2J\\u{202e}");
         let peek = Peek { bytes: b"one\ntwo\n".to_vec(), size: 4096, text: true };
-        assert_eq!(lines(&peek), ["one", "two", "… the first 8 B of 4.0 KiB"]);
+        assert_eq!(lines(&peek), ["one", "two", "... the first 8 B of 4.0 KiB"]);
         assert_eq!(hex_row(16, b"\x7fELF\0", 8), "00010 7f 45 4c 46 00          .ELF.");
     }
 }

@@ -11,9 +11,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::SEARCH;
 use super::files::moment;
 use super::marks::Mark;
+use super::{SEARCH, at_of};
 use crate::console::ask::{Answer, Ask, Heard};
 use crate::console::effect::{Effect, Effects};
 use crate::console::keys::Action;
@@ -255,10 +255,10 @@ impl Search {
 
     /// The version in which one looks at a hit: where all versions were searched, the newest that has it so.
     #[must_use]
-    pub fn at(&self, hit: &Hit, now: Option<String>) -> Option<String> {
+    pub fn at(&self, hit: &Hit, shared: &Shared) -> Option<String> {
         match self.scope {
-            Scope::Versions => Some(format!("id:{}", hit.newest.version.id)),
-            _ => now,
+            Scope::Versions => at_of(&hit.newest.version, shared),
+            _ => shared.at.clone(),
         }
     }
 

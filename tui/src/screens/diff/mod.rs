@@ -6,7 +6,7 @@ mod tests;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use agent::engine::job::{Change, DiffJob, DiffRow, DiffSummary, Kind, Peek, PeekJob, VersionRow};
+use agent::engine::job::{Change, DiffJob, DiffRow, DiffSummary, Kind, Peek, PeekJob, VersionMark, VersionRow};
 use agent::engine::look::lines::{Side, hunks};
 use agent::name::{for_terminal, harmless_line};
 use agent::time::parse_at;
@@ -17,6 +17,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::browser::marks::Mark;
 use super::browser::menus::line;
 use super::browser::preview::plain_line;
 use super::{Event, ScreenId, as_at};
@@ -43,8 +44,14 @@ pub const KEYS: &[Binding] = &[
     key("=", Action::Do("swap"), "the two versions the other way round"),
 ];
 /// Its footer.
-pub const HINTS: &[Hint] =
-    &[("Enter", "text diff"), ("a/m/d", "only new, changed, gone"), ("=", "swap"), ("/", "filter"), ("y", "copy")];
+pub const HINTS: &[Hint] = &[
+    ("Enter", "text diff"),
+    ("a/m/d", "only new, changed, gone"),
+    ("Space", "mark as in A"),
+    ("=", "swap"),
+    ("/", "filter"),
+    ("y", "copy"),
+];
 
 const ROWS: Lane = Lane(ScreenId::Diff, 0);
 const ARRANGED: Lane = Lane(ScreenId::Diff, 1);
@@ -350,6 +357,7 @@ impl State {
                 self.arrange(shared, out);
             }
             Action::Copy => self.copy(out),
+            Action::Mark => self.mark(shared, out),
             Action::Do("swap") => {
                 if let Some((from, to)) = self.of.take() {
                     self.compare(to, from);
@@ -398,6 +406,27 @@ impl State {
         self.texts.clear();
         self.texts.ask(shared, Ask::Look(Look::Texts(job(from), job(to))), out);
         self.reading = true;
+    }
+
+    /// Marks the row as it was before; what is new, as it is after.
+    fn mark(&mut self, shared: &Shared, out: &mut Effects) {
+        let all = self.rows().len();
+        let Some(row) = self.list.at(all).and_then(|row| self.rows().get(row)) else { return };
+        let Some((from, to)) = &self.of else { return };
+        let (text, bytes) = if row.change == Change::Added { (to, row.size_after) } else { (from, row.size_before) };
+        let at = parse_at(text, shared.now_ms, &shared.zone).map(|understood| understood.at).unwrap_or_default();
+        match shared.versions.value().and_then(|rows| as_at::pick(&at, rows)) {
+            Some(version) => {
+                let dir = row.kind == Kind::Dir;
+                let (id, sequence, received_at_ms) = (version.id.clone(), version.sequence, version.received_at_ms);
+                let version = VersionMark { id, sequence, received_at_ms };
+                let mark =
+                    Mark { version, path: row.path.clone(), dir, files: u64::from(!dir), bytes: bytes.unwrap_or(0) };
+                out.push(Effect::Mark(Box::new(mark)));
+                self.list.moves(Action::Down, all, 2);
+            }
+            None => out.warn("the version is not known yet"),
+        }
     }
 
     fn copy(&self, out: &mut Effects) {

@@ -77,6 +77,8 @@ fn only_some_of_it_and_the_other_way_round() {
     assert!(!stage.text().contains("receipts.csv") && stage.text().contains("old-scan"));
     stage.press("Esc");
     assert!(stage.text().contains("receipts.csv"));
+    stage.press("Space");
+    assert!(stage.text().contains("1 item is marked"), "{}", stage.text());
     stage.press("=");
     assert!(stage.asked(|ask| format!("{ask:?}").contains("DiffJob")).is_some());
     stage.press("y c");
