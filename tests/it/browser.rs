@@ -49,10 +49,10 @@ fn net() -> Option<Net> {
     docs.file("letter.txt", "the first letter\n").file("tax/scan.txt", "scanned\n").file("tax/budget.txt", "1\n");
     let backup = || world.tuckbox(["backup", &world.arg("docs")]).ok();
     backup();
-    docs.file("letter.txt", "the second letter\n");
+    fs::write(world.path("docs/letter.txt"), "the second letter\n").unwrap();
     fs::remove_file(world.path("docs/tax/scan.txt")).unwrap();
     backup();
-    docs.file("letter.txt", "the third letter\n");
+    fs::write(world.path("docs/letter.txt"), "the third letter\n").unwrap();
     backup();
     Some(Net { world, sshd })
 }

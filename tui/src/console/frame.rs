@@ -60,7 +60,7 @@ fn status(buf: &mut Buffer, area: Rect, shared: &Shared) {
             ..=0 => format!(" ! the server does not answer since {since} s; asking again"),
             left => format!(
                 " ! the server does not answer since {since} s; asked again in {} s, C-r asks now",
-                left.div_euclid(1_000) + 1
+                (left + 999) / 1_000
             ),
         };
         let style = theme.health(Health::Bad).patch(theme.selected());

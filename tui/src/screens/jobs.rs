@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::Event;
-use super::browser::restore::progress;
+use super::browser::restore_picture::progress;
 use crate::console::effect::{Effect, Effects};
 use crate::console::jobs::Job;
 use crate::console::keys::{Action, Binding, Hint, key};

@@ -1,16 +1,21 @@
 //! The files of a version: look around, look back, mark, restore.
 //!
-//! * [`files`]: the list; [`preview`]: what is under the cursor; [`marks`]: what is marked, each with its version
-//! * [`search`]: looking for a name; [`restore`]: the dialog; [`menus`]: what can be done and copied; [`picture`]: drawing
+//! * [`files`]: the list; [`preview`]: what is under the cursor; [`marks`]: what is marked, each with its version, [`marking`]: how
+//! * [`search`]: looking for a name; [`restore`], [`restore_picture`]: the dialog; [`menus`]: what can be done and copied; [`picture`]: drawing
+//!
+//! [`acting`]: what keys do.
 //!
 //! Where one is stays when the version changes: the directory, and the name under the cursor.
 
+mod acting;
 pub mod files;
+mod marking;
 pub mod marks;
 pub mod menus;
 mod picture;
 pub mod preview;
 pub mod restore;
+pub mod restore_picture;
 pub mod search;
 #[cfg(test)]
 mod tests;
@@ -22,7 +27,6 @@ use agent::engine::overlay::{components, host_name};
 use agent::name::for_terminal;
 use agent::time::parse_at;
 use agent::units::{counted, size};
-use crossterm::event::KeyEvent;
 
 use super::{Event, ScreenId, as_at};
 use crate::console::ask::{Answer, Ask, Heard};
@@ -32,10 +36,10 @@ use crate::console::look::{Look, Looked};
 use crate::console::pane::Pane;
 use crate::console::shared::Shared;
 use crate::widgets::arrange::{INLINE_MAX, Order, arrange};
-use crate::widgets::field::{Field, Typed};
+use crate::widgets::field::Field;
 use crate::widgets::list::List;
 use files::{Files, SORTS, above, join, version};
-use marks::{MARKS_MAX, Mark, Marks, Step, Steps};
+use marks::{Mark, Marks, Steps};
 use preview::{Preview, Subject};
 use restore::Dialog;
 use search::Search;
@@ -379,358 +383,6 @@ impl State {
     fn moved(&mut self, shared: &Shared, out: &mut Effects) {
         let subject = self.subject();
         self.preview.look(shared, subject, out);
-    }
-
-    // ---- keys ---------------------------------------------------------------------------------------------------
-
-    fn act(&mut self, shared: &Shared, action: Action, out: &mut Effects) -> bool {
-        let all = self.len();
-        if self.focus == Focus::Preview {
-            let by = match action {
-                Action::Up => -1,
-                Action::Down => 1,
-                Action::PageUp => -20,
-                Action::PageDown => 20,
-                _ => 0,
-            };
-            if by != 0 {
-                self.preview.scroll(by);
-                return true;
-            }
-        }
-        if self.list.moves(action, all, shared.page()) {
-            self.moved(shared, out);
-            return true;
-        }
-        match action {
-            Action::Enter | Action::Right => self.enter_row(shared, out),
-            Action::Left => match self.dir.as_deref().and_then(above) {
-                Some((dir, name)) => {
-                    self.go(dir, Some(name));
-                    self.ask(shared, out);
-                }
-                None => out.warn("this is the top"),
-            },
-            Action::NextPane | Action::PrevPane => {
-                self.focus = if self.focus == Focus::List { Focus::Preview } else { Focus::List };
-                self.zoom &= self.focus == Focus::Preview;
-            }
-            Action::Zoom => self.zoom = !self.zoom,
-            Action::Details => {
-                self.zoom = !self.zoom;
-                self.focus = if self.zoom { Focus::Preview } else { Focus::List };
-            }
-            Action::PreviewDown => self.preview.scroll(5),
-            Action::PreviewUp => self.preview.scroll(-5),
-            Action::Back => return self.back(shared, out),
-            Action::Reload => {
-                out.push(Effect::Versions);
-                self.moments_of.clear();
-                self.ask(shared, out);
-            }
-            Action::Filter => self.filter = Some(Field::holding(&self.order.filter)),
-            Action::Find => self.search.open = true,
-            Action::NextMatch => self.match_step(shared, Action::Down, out),
-            Action::PrevMatch => self.match_step(shared, Action::Up, out),
-            Action::Sort => {
-                self.sort = match self.sort {
-                    None => Some(0),
-                    Some(at) => Some(at + 1).filter(|at| *at < SORTS.len()),
-                };
-                self.arrange(shared, out);
-            }
-            Action::SortDirection => {
-                self.order.descending = !self.order.descending;
-                self.arrange(shared, out);
-            }
-            Action::Mark => self.mark_row(shared, out),
-            Action::RangeMark => self.mark_range(out),
-            Action::Invert => self.invert(out),
-            Action::Unmark => self.unmark(out),
-            Action::Undo | Action::Redo => self.undo(shared, action == Action::Undo, out),
-            Action::Restore => self.restore(shared, out),
-            Action::Menu => menus::actions(self, shared, out),
-            Action::Copy => menus::copies(self, shared, out),
-            Action::Do(what) => self.own(shared, what, out),
-            _ => return false,
-        }
-        true
-    }
-
-    fn own(&mut self, shared: &Shared, what: &str, out: &mut Effects) {
-        match what {
-            "deleted" => {
-                self.deleted = !self.deleted;
-                self.ask(shared, out);
-            }
-            "hidden" => {
-                self.hidden = !self.hidden;
-                self.wanted = self.subject().map(|subject| subject.row.name.to_vec());
-                self.lay_out(shared, out);
-            }
-            "changed-before" => self.step_change(shared, true, out),
-            "changed-after" => self.step_change(shared, false, out),
-            "diff" => match as_at::current(shared) {
-                Some(row) => {
-                    let from = format!("id:{}", row.id);
-                    out.push(Effect::Diff { from, to: "latest".to_owned() });
-                }
-                None => out.warn("no version is known yet"),
-            },
-            _ => {}
-        }
-    }
-
-    fn enter_row(&mut self, shared: &Shared, out: &mut Effects) {
-        let Some(subject) = self.subject() else { return };
-        if !subject.row.is_dir() {
-            self.zoom = !self.zoom;
-            self.focus = if self.zoom { Focus::Preview } else { Focus::List };
-            return;
-        }
-        if subject.row.gone.is_some() {
-            // It is looked at where it was last.
-            let at = at_of(&subject.version, shared);
-            out.say(format!("looking at the version of {}", files::moment(subject.version.received_at_ms, shared)));
-            out.push(Effect::Browse { at, path: join(&subject.path, b".") });
-            return;
-        }
-        self.go(subject.path, None);
-        self.ask(shared, out);
-    }
-
-    /// One step back; whether there was one.
-    fn back(&mut self, shared: &Shared, out: &mut Effects) -> bool {
-        if self.zoom || self.focus == Focus::Preview {
-            (self.zoom, self.focus) = (false, Focus::List);
-        } else if !self.order.filter.is_empty() {
-            self.set_filter(shared, String::new(), out);
-        } else if !self.marks.is_empty() {
-            self.unmark(out);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn key(&mut self, shared: &Shared, key: &KeyEvent, out: &mut Effects) {
-        if let Some(dialog) = &mut self.dialog {
-            if dialog.key(shared, key, out) == restore::Sent::Closes {
-                self.dialog = None;
-            }
-        } else if self.search.open {
-            self.search_key(shared, key, out);
-        } else if let Some(field) = &mut self.filter {
-            match field.key(key) {
-                Typed::Changed => {
-                    let text = field.text().to_owned();
-                    self.order.filter = text;
-                    self.list.cursor = 0;
-                    self.arrange(shared, out);
-                }
-                Typed::Done => self.filter = None,
-                Typed::GivenUp => {
-                    self.filter = None;
-                    self.set_filter(shared, String::new(), out);
-                }
-                Typed::Kept => {}
-                Typed::Other => {
-                    let action = match key.code {
-                        crossterm::event::KeyCode::Up => Action::Up,
-                        crossterm::event::KeyCode::Down => Action::Down,
-                        _ => return,
-                    };
-                    self.list.moves(action, self.len(), 2);
-                    self.moved(shared, out);
-                }
-            }
-        }
-    }
-
-    fn paste(&mut self, shared: &Shared, text: &str, out: &mut Effects) {
-        if let Some(dialog) = &mut self.dialog {
-            dialog.paste(text);
-        } else if self.search.open {
-            self.search.paste(shared, text);
-        } else if let Some(field) = &mut self.filter {
-            field.insert(text);
-            let text = field.text().to_owned();
-            self.order.filter = text;
-            self.arrange(shared, out);
-        }
-    }
-
-    fn set_filter(&mut self, shared: &Shared, filter: String, out: &mut Effects) {
-        if self.order.filter != filter {
-            self.steps.note(self.step());
-            self.wanted = self.subject().map(|subject| subject.row.name.to_vec());
-            self.order.filter = filter;
-            self.arrange(shared, out);
-        }
-    }
-
-    fn search_key(&mut self, shared: &Shared, key: &KeyEvent, out: &mut Effects) {
-        match self.search.key(shared, key) {
-            search::Sent::Nothing => {}
-            search::Sent::Close => {
-                self.search.open = false;
-                out.push(Effect::Forget(SEARCH));
-            }
-            search::Sent::Go => {
-                if let Some(hit) = self.search.hit() {
-                    let at = self.search.at(hit, shared);
-                    out.push(Effect::Browse { at, path: hit.newest.entry.path.clone() });
-                }
-            }
-            search::Sent::Mark => {
-                if let Some(mark) = self.search.mark() {
-                    self.steps.note(self.step());
-                    self.toggle(mark, out);
-                }
-            }
-        }
-    }
-
-    fn match_step(&mut self, shared: &Shared, action: Action, out: &mut Effects) {
-        match self.search.step(action).is_some() {
-            true => {
-                if let Some(hit) = self.search.hit() {
-                    let at = self.search.at(hit, shared);
-                    out.push(Effect::Browse { at, path: hit.newest.entry.path.clone() });
-                }
-            }
-            false => out.warn("nothing was looked for yet: F"),
-        }
-    }
-
-    /// To the version in which the directory changed last before, or first after, the one that is looked at.
-    fn step_change(&mut self, shared: &Shared, before: bool, out: &mut Effects) {
-        let (Some(moments), Some(now)) = (self.moments.value(), as_at::current(shared)) else {
-            return out.warn("it is not known yet where this directory changed");
-        };
-        let mut changed = moments.changed.iter().map(|moment| &moment.version);
-        let found = if before {
-            changed.rfind(|version| version.sequence < now.sequence)
-        } else {
-            changed.find(|version| version.sequence > now.sequence)
-        };
-        match found {
-            Some(version) => out.push(Effect::At(at_of(version, shared))),
-            None if before => out.warn("this directory did not change before"),
-            None => out.warn("this directory did not change after that"),
-        }
-    }
-
-    // ---- marks --------------------------------------------------------------------------------------------------
-
-    fn step(&self) -> Step {
-        Step { marks: self.marks.clone(), filter: self.order.filter.clone() }
-    }
-
-    fn mark_of(subject: &Subject) -> Mark {
-        Mark {
-            version: subject.version.clone(),
-            path: subject.path.clone(),
-            dir: subject.row.is_dir(),
-            files: subject.row.files.unwrap_or(1),
-            bytes: subject.row.size,
-        }
-    }
-
-    fn toggle(&mut self, mark: Mark, out: &mut Effects) {
-        if !self.marks.toggle(mark) {
-            out.warn(format!(
-                "{} are marked, more cannot be: mark the directory",
-                counted(MARKS_MAX as u64, "name", "names")
-            ));
-        }
-    }
-
-    fn mark_row(&mut self, shared: &Shared, out: &mut Effects) {
-        let Some(subject) = self.subject() else { return };
-        self.steps.note(self.step());
-        self.marked_last = self.list.at(self.len());
-        self.toggle(Self::mark_of(&subject), out);
-        self.list.moves(Action::Down, self.len(), 2);
-        self.moved(shared, out);
-    }
-
-    /// Marks from the last mark to here.
-    fn mark_range(&mut self, out: &mut Effects) {
-        let all = self.len();
-        let from = self.marked_last.and_then(|row| match &self.list.shown {
-            Some(shown) => shown.iter().position(|other| *other as usize == row),
-            None => Some(row),
-        });
-        let from = from.unwrap_or(self.list.cursor);
-        self.steps.note(self.step());
-        for place in from.min(self.list.cursor)..=from.max(self.list.cursor) {
-            let Some(subject) = self.list.row(place, all).and_then(|row| self.subject_of(row)) else { continue };
-            if !self.marks.add(Self::mark_of(&subject)) {
-                out.warn("more cannot be marked: mark the directory");
-                return;
-            }
-        }
-        self.marked_last = self.list.at(all);
-    }
-
-    fn invert(&mut self, out: &mut Effects) {
-        let all = self.len();
-        let shown = self.list.len(all);
-        if shown > MARKS_MAX {
-            return out.warn("there is too much here to be marked name by name: mark the directory");
-        }
-        self.steps.note(self.step());
-        for place in 0..shown {
-            if let Some(subject) = self.list.row(place, all).and_then(|row| self.subject_of(row)) {
-                self.toggle(Self::mark_of(&subject), out);
-            }
-        }
-    }
-
-    fn unmark(&mut self, out: &mut Effects) {
-        if self.marks.is_empty() {
-            return out.warn("nothing is marked");
-        }
-        self.steps.note(self.step());
-        let count = self.marks.len() as u64;
-        self.marks = Marks::default();
-        out.say(format!("{} cleared; z brings them back", counted(count, "mark", "marks")));
-    }
-
-    fn undo(&mut self, shared: &Shared, back: bool, out: &mut Effects) {
-        let now = self.step();
-        match if back { self.steps.undo(now) } else { self.steps.redo(now) } {
-            Some(step) => {
-                self.marks = step.marks;
-                if self.order.filter != step.filter {
-                    self.order.filter = step.filter;
-                    self.arrange(shared, out);
-                }
-            }
-            None => out.warn(if back { "there is nothing to undo" } else { "there is nothing to redo" }),
-        }
-    }
-
-    /// What a restore would be about: the marks, or what is under the cursor.
-    fn chosen(&self) -> Marks {
-        if !self.marks.is_empty() {
-            return self.marks.clone();
-        }
-        let mut one = Marks::default();
-        if let Some(subject) = self.subject() {
-            one.add(Self::mark_of(&subject));
-        }
-        one
-    }
-
-    fn restore(&mut self, shared: &Shared, out: &mut Effects) {
-        let chosen = self.chosen();
-        if chosen.is_empty() {
-            return out.warn("there is nothing here to restore");
-        }
-        let takes = chosen.takes(|ms| shared.moment(ms, "%Y-%m-%d_%H%M%S"));
-        self.dialog = Some(Dialog::new(takes, said(&chosen), shared));
     }
 }
 
