@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod concurrent;
 mod config;
+mod console;
 mod contract;
 mod counts;
 mod decoder;

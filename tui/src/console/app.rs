@@ -1,5 +1,7 @@
 //! The state of the console, and the one function that changes it. What is to be done outside comes back as effects.
 
+use std::ffi::OsString;
+
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 
@@ -12,7 +14,7 @@ use super::looping::Msg;
 use super::overlay::{Held, Overlay};
 use super::shared::Shared;
 use super::theme::Health;
-use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, palette};
+use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette};
 use crate::widgets::dialog::Confirm;
 
 /// Screens that are gone back through, at most.
@@ -151,6 +153,9 @@ impl App {
             status => (Health::Bad, format!("failed with exit {status}")),
         };
         self.out.push(Effect::Say(health, format!("{verb}: {how}. w shows what it said.")));
+        for overlay in &mut self.overlays {
+            overlay.ended(number, status, &mut self.out);
+        }
         // It may have made a version.
         self.out.push(Effect::Versions);
         self.event(&Event::JobEnded(number));
@@ -185,7 +190,10 @@ impl App {
             Action::Jobs => self.out.push(Effect::Go(ScreenId::Jobs)),
             Action::Settings => self.out.push(Effect::Go(ScreenId::Settings)),
             Action::Find => self.out.push(Effect::Go(ScreenId::Browser)),
-            Action::Palette => self.out.open(Overlay::Palette(palette::State::default())),
+            Action::Palette => {
+                let palette = palette::State::new(&self.shared, &mut self.out);
+                self.out.open(Overlay::Palette(palette));
+            }
             Action::Help => self.out.open(Overlay::Help(help::State::new(self.screen))),
             Action::AsAt => self.out.open(Overlay::AsAt(as_at::State::new(&self.shared))),
             Action::Errors => self.out.open(Overlay::Messages(messages::State::new(&self.shared))),
@@ -243,9 +251,27 @@ impl App {
         self.out.push(Effect::Turn { account, at });
     }
 
+    /// Runs a verb beside; its number.
+    fn start(&mut self, words: Vec<OsString>, outside: &mut Vec<Effect>) -> Option<u64> {
+        let shown = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
+        let shown = shown.collect::<Vec<_>>().join(" ");
+        let number = self.shared.jobs.begin(shown.clone(), self.shared.account.clone(), self.shared.now_ms);
+        match number {
+            Some(number) => {
+                self.shared.say(Health::Good, format!("started: tuckbox {shown}"));
+                outside.push(Effect::Run { number, words });
+                self.overlays.iter_mut().for_each(|overlay| overlay.began(number));
+                self.event(&Event::JobBegan(number));
+            }
+            None => self.shared.say(Health::Warn, format!("{RUNNING_MAX} jobs run already; w shows them")),
+        }
+        number
+    }
+
     fn carry_out(&mut self, effect: Effect, outside: &mut Vec<Effect>) {
         match effect {
             Effect::Go(screen) => self.go(screen),
+            Effect::Press(action) => self.act(action),
             Effect::Back => {
                 if let Some(screen) = self.back.pop() {
                     self.screen = screen;
@@ -260,6 +286,10 @@ impl App {
                     self.screens.forget_account();
                     outside.push(Effect::Turn { account: self.shared.account.clone(), at: None });
                 }
+            }
+            Effect::Vault(address) => {
+                self.shared.vault = agent::name::harmless_line(&address);
+                outside.push(Effect::Vault(address));
             }
             Effect::At(at) => {
                 self.shared.at = at;
@@ -288,16 +318,11 @@ impl App {
                 versions.ask(&self.shared, Ask::Versions, out);
                 self.shared.versions = versions;
             }
-            Effect::Start(words) => {
-                let shown = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
-                let shown = shown.collect::<Vec<_>>().join(" ");
-                match self.shared.jobs.begin(shown.clone(), self.shared.account.clone(), self.shared.now_ms) {
-                    Some(number) => {
-                        self.shared.say(Health::Good, format!("started: tuckbox {shown}"));
-                        outside.push(Effect::Run { number, words });
-                        self.event(&Event::JobBegan(number));
-                    }
-                    None => self.shared.say(Health::Warn, format!("{RUNNING_MAX} jobs run already; w shows them")),
+            Effect::Admin(admin) => self.shared.admin = admin,
+            Effect::Start(words) => drop(self.start(words, outside)),
+            Effect::Show(words) => {
+                if let Some(number) = self.start(words, outside) {
+                    self.overlays.push(Overlay::Output(output::State::new(number)));
                 }
             }
             Effect::Cancel(number) => {
