@@ -8,6 +8,7 @@
 //! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
 //! * [`serve`]: the server's end
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
+//! * [`health`]: how accounts are, and how that is told
 //! * [`event`], [`fault`]: what is told, and what went wrong; [`profile`]: where the time went
 //! * [`world`]: what is outside; [`ask`]: where people and files answer
 //! * [`plain_file`]: how our own small files are read
@@ -21,6 +22,7 @@ pub mod config;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod health;
 pub mod name;
 pub mod plain_file;
 pub mod profile;

@@ -9,6 +9,7 @@ mod compare;
 mod completions;
 mod concurrent;
 mod config;
+mod console;
 mod contract;
 mod counts;
 mod decoder;

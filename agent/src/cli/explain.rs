@@ -12,6 +12,13 @@ pub struct Page {
     pub text: &'static str,
 }
 
+/// What a code means: the first sentence of its page, which holds no name of anything.
+#[must_use]
+pub fn meaning(code: Code) -> &'static str {
+    let text = page(code).text;
+    text.split_inclusive(". ").next().map_or(text, str::trim_end)
+}
+
 /// The page of a code.
 #[must_use]
 pub const fn page(code: Code) -> Page {

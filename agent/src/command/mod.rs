@@ -30,6 +30,7 @@ mod rollback;
 mod schema;
 mod serve;
 mod shell;
+pub(crate) mod status;
 mod terms;
 mod undelete;
 mod usage;
@@ -119,6 +120,7 @@ pub static VERBS: &[Verb] = &[
     account::VERB,
     group::VERB,
     config::VERB,
+    status::VERB,
     doctor::VERB,
     explain::VERB,
     which::VERB,

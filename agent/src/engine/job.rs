@@ -10,6 +10,7 @@ mod care;
 mod look;
 mod reading;
 mod space;
+mod status;
 mod travel;
 mod undo;
 mod upkeep;
@@ -35,6 +36,7 @@ pub use care::*;
 pub use look::*;
 pub use reading::*;
 pub use space::*;
+pub use status::*;
 pub use travel::*;
 pub use undo::*;
 pub use upkeep::*;
@@ -151,6 +153,8 @@ pub trait Engine: Send + Sync {
     fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// How accounts are, by the vault's clock. Nothing is printed and nobody is asked.
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses>;
     /// Answers requests on stdin and stdout until the other side goes.
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()>;
     /// Looks at everything a backup depends on, changes nothing. Each row is handed over as soon as it is known.

@@ -5,11 +5,11 @@
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
-//! * [`backup`]: from files to a version
+//! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`look`]: directories, their past and files, for who looks around
-//! * [`admin`]: accounts and groups, which needs no key
+//! * [`admin`]: accounts and groups, which needs no key; [`status`]: how accounts are
 //! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
@@ -50,6 +50,8 @@ pub mod restore;
 pub mod retention;
 pub mod rewrite;
 pub mod state;
+pub mod status;
+pub mod tell;
 #[cfg(test)]
 mod tests;
 pub mod trail;
@@ -267,6 +269,10 @@ impl Engine for RealEngine {
 
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         admin::group(run, ask, row)
+    }
+
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
+        status::status(run, &job)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {

@@ -14,6 +14,7 @@ use store::id::{AccountId, ChainHash, NodeId, SourceId, VaultId};
 use store::seal::DeviceKey;
 use zeroize::Zeroizing;
 
+use super::tell::Waiting;
 use crate::fault::{Code, Fault, Result};
 
 /// Longest file of state: some 200,000 sources of one account.
@@ -153,15 +154,30 @@ impl StateDir {
         change: impl FnOnce(&mut AccountState),
     ) -> Result<AccountState> {
         let path = self.account_file(vault, account);
-        let lock_path = path.with_extension("lock");
         private_dir(&self.dir.join("accounts"))?;
-        let lock = private_file(&lock_path).map_err(|error| trouble("open", &lock_path, &error))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|error| trouble("lock", &lock_path, &error.into()))?;
+        let _lock = locked(&path.with_extension("lock"))?;
         let mut state = self.account(vault, account)?;
         change(&mut state);
         write_json(&path, &state)?;
         Ok(state)
+    }
+
+    /// Runs that wait to be told to their vaults.
+    pub fn waiting(&self) -> Result<Vec<Waiting>> {
+        read_json(&self.waiting_file()).map(Option::unwrap_or_default)
+    }
+
+    /// Changes what waits to be told. One process at a time.
+    pub fn change_waiting(&self, change: impl FnOnce(&mut Vec<Waiting>)) -> Result<()> {
+        private_dir(&self.dir)?;
+        let _lock = locked(&self.dir.join("waiting.lock"))?;
+        let mut waiting = self.waiting()?;
+        change(&mut waiting);
+        write_json(&self.waiting_file(), &waiting)
+    }
+
+    fn waiting_file(&self) -> PathBuf {
+        self.dir.join("waiting.json")
     }
 
     /// Remembers what was set up in a vault; it is the last one from now on.
@@ -197,6 +213,14 @@ impl StateDir {
         let text = Zeroizing::new(STANDARD.encode(*key.to_bytes()));
         write_private(&self.device_file(account), text.as_bytes())
     }
+}
+
+/// Waits for a lock, which lives as long as the file.
+fn locked(path: &Path) -> Result<std::fs::File> {
+    let lock = private_file(path).map_err(|error| trouble("open", path, &error))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(|error| trouble("lock", path, &error.into()))?;
+    Ok(lock)
 }
 
 fn damaged(path: &Path) -> Fault {

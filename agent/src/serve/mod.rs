@@ -16,6 +16,8 @@ pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
+pub mod report;
+pub mod status;
 pub mod upload;
 pub mod usage;
 pub mod wanted;
@@ -206,6 +208,8 @@ impl Server {
             Request::HousekeepLog(_) => self.housekeep_log(call),
             Request::Wanted(ask) => self.wanted(call, ask),
             Request::Repair(repair) => self.repair(call, repair),
+            Request::Report(report) => reply(call, self.report(report)?),
+            Request::Status(ask) => self.status(call, &ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),

@@ -27,6 +27,9 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),
         Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
+        // Whoever may open an account may say what became of it, and hear how it is.
+        Request::Report(_) => ("", true),
+        Request::Status(ask) => ("asking how accounts are", ask.own || role == Role::Admin),
         Request::Account(_) => ("looking after accounts", role == Role::Admin),
         Request::Group(_) => ("looking after groups", role == Role::Admin),
     };

@@ -12,6 +12,7 @@
 //! A new table is a file here with its `TABLE`, named in `schema`.
 
 mod log;
+mod runs;
 mod samples;
 mod schema;
 mod sessions;
@@ -27,6 +28,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use log::{Level, LogAdded, LogLine, NewLine};
+pub use runs::{Reading, RunFigures, ToldRun};
 pub use samples::Sample;
 pub use sessions::{Outcome, Run, SessionKey, SessionRow};
 pub use traffic::{Added, Grain, Period};

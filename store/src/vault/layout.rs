@@ -95,6 +95,11 @@ impl DomainPaths {
         self.accounts().join(format!("{number:08x}"))
     }
 
+    /// What is needed to tell how an account is.
+    pub(super) fn pulse(&self, number: u32) -> PathBuf {
+        self.root.join(format!("pulse-{number:08x}"))
+    }
+
     pub(super) fn versions(&self, account: u32) -> PathBuf {
         self.account(account).join("versions")
     }

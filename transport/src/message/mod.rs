@@ -10,6 +10,7 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+pub mod health;
 mod housekeep;
 mod repair;
 mod upload;
@@ -95,6 +96,12 @@ pub enum Request {
     /// What the opened account takes; read-only. The reply is a [`UsageTold`].
     #[n(40)]
     Usage(#[n(0)] UsageAsk),
+    /// What became of runs on the client.
+    #[n(44)]
+    Report(#[n(0)] health::Report),
+    /// How accounts are; read-only. Replies are [`health::StatusTold`] messages.
+    #[n(45)]
+    Status(#[n(0)] health::StatusAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

@@ -1,5 +1,7 @@
 //! The state of the console, and the one function that changes it. What is to be done outside comes back as effects.
 
+use std::ffi::OsString;
+
 use agent::engine::restore::several;
 use agent::fault::Exit;
 use crossterm::event::KeyEvent;
@@ -10,11 +12,12 @@ use super::effect::{Effect, Effects};
 use super::frame;
 use super::jobs::{RUNNING_MAX, What};
 use super::keys::{Action, Chord, Found, find};
+use super::look::Looked;
 use super::looping::Msg;
 use super::overlay::{Held, Overlay};
 use super::shared::{Lost, Shared};
 use super::theme::Health;
-use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, palette, review};
+use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette, review};
 use crate::widgets::dialog::Confirm;
 
 /// Screens that are gone back through, at most.
@@ -147,7 +150,7 @@ impl App {
                 }
             }
             // What is arranged here says nothing about it.
-            Err(_) | Ok(Answer::Arranged(_)) => {}
+            Err(_) | Ok(Answer::Arranged(_) | Answer::Choices(..) | Answer::Looked(Looked::Dirs(_))) => {}
             Ok(_) => {
                 if self.shared.lost.take().is_some() {
                     self.out.say("the server answers again");
@@ -191,6 +194,9 @@ impl App {
             status => (Health::Bad, format!("failed with exit {status}")),
         };
         self.out.push(Effect::Say(health, format!("{verb}: {how}. w shows what it said.")));
+        for overlay in &mut self.overlays {
+            overlay.ended(number, status, &mut self.out);
+        }
         // It may have made a version.
         self.out.push(Effect::Versions);
         self.event(&Event::JobEnded(number));
@@ -225,7 +231,10 @@ impl App {
             Action::Jobs => self.out.push(Effect::Go(ScreenId::Jobs)),
             Action::Settings => self.out.push(Effect::Go(ScreenId::Settings)),
             Action::Find => self.out.push(Effect::Go(ScreenId::Browser)),
-            Action::Palette => self.out.open(Overlay::Palette(palette::State::default())),
+            Action::Palette => {
+                let palette = palette::State::new(&self.shared, &mut self.out);
+                self.out.open(Overlay::Palette(palette));
+            }
             Action::Help => self.out.open(Overlay::Help(help::State::new(self.screen))),
             Action::AsAt => self.out.open(Overlay::AsAt(as_at::State::new(&self.shared))),
             Action::Errors => self.out.open(Overlay::Messages(messages::State::new(&self.shared))),
@@ -300,9 +309,19 @@ impl App {
         self.out.push(Effect::Turn { account, at });
     }
 
+    /// Runs a verb beside; its number.
+    fn start(&mut self, words: Vec<OsString>, outside: &mut Vec<Effect>) -> Option<u64> {
+        let number = self.begin_job(shown(&words))?;
+        outside.push(Effect::Run { number, words });
+        self.overlays.iter_mut().for_each(|overlay| overlay.began(number));
+        self.event(&Event::JobBegan(number));
+        Some(number)
+    }
+
     fn carry_out(&mut self, effect: Effect, outside: &mut Vec<Effect>) {
         match effect {
             Effect::Go(screen) => self.go(screen),
+            Effect::Press(action) => self.act(action),
             Effect::Back => {
                 if let Some(screen) = self.back.pop() {
                     self.screen = screen;
@@ -317,6 +336,10 @@ impl App {
                     self.screens.forget_account();
                     outside.push(Effect::Turn { account: self.shared.account.clone(), at: None });
                 }
+            }
+            Effect::Vault(address) => {
+                self.shared.vault = agent::name::harmless_line(&address);
+                outside.push(Effect::Vault(address));
             }
             Effect::At(at) => {
                 self.shared.at = at;
@@ -344,12 +367,6 @@ impl App {
                 );
                 versions.ask(&self.shared, Ask::Versions, out);
                 self.shared.versions = versions;
-            }
-            Effect::Start(words) => {
-                if let Some(number) = self.begin_job(shown(&words)) {
-                    outside.push(Effect::Run { number, words });
-                    self.event(&Event::JobBegan(number));
-                }
             }
             Effect::Take(job) => {
                 let words: Vec<String> = several::words(&job).iter().map(|words| shown(words)).collect();
@@ -380,6 +397,13 @@ impl App {
                     self.out.push(Effect::Start(step.applied()));
                 }
             }
+            Effect::Admin(admin) => self.shared.admin = admin,
+            Effect::Start(words) => drop(self.start(words, outside)),
+            Effect::Show(words) => {
+                if let Some(number) = self.start(words, outside) {
+                    self.overlays.push(Overlay::Output(output::State::new(number)));
+                }
+            }
             Effect::Cancel(number) => {
                 self.shared.jobs.cancel(number);
                 outside.push(Effect::Cancel(number));
@@ -405,7 +429,7 @@ impl App {
 }
 
 /// Words of a command line as they are shown.
-fn shown(words: &[std::ffi::OsString]) -> String {
+fn shown(words: &[OsString]) -> String {
     let words = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
     words.collect::<Vec<_>>().join(" ")
 }

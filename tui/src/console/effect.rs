@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use agent::engine::job::TakeJob;
 
 use super::ask::Ask;
+use super::keys::Action;
 use super::overlay::Overlay;
 use super::plan::Step;
 use super::theme::Health;
@@ -22,8 +23,12 @@ pub enum Effect {
     Go(ScreenId),
     /// One screen back.
     Back,
+    /// As if the key of this action had been pressed, on the screen that is shown then.
+    Press(Action),
     /// Another account.
     Account(String),
+    /// Another vault.
+    Vault(String),
     /// Another version is looked at; `None` = the newest.
     At(Option<String>),
     /// The files of a version, at a place: a directory, or the name of something in it.
@@ -59,6 +64,10 @@ pub enum Effect {
     Forget(Lane),
     /// Runs a verb beside; its words as in a shell, without the program's name.
     Start(Vec<OsString>),
+    /// The same, and what it says is shown above the screen.
+    Show(Vec<OsString>),
+    /// Whether the vault lets this person look after all accounts.
+    Admin(bool),
     /// The same, with its number.
     Run {
         /// Number of the job.

@@ -35,7 +35,9 @@ pub fn draw(buf: &mut Buffer, shared: &Shared, screens: &Screens, screen: Screen
     }
     if shared.theme.ascii {
         let cut = buf.content.iter_mut().filter(|cell| cell.symbol() == "…");
-        cut.for_each(|cell| drop(cell.set_char('~')));
+        for cell in cut {
+            cell.set_char('~');
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 //! * [`app`]: the state and its one `update`; [`overlay`]: what stands above a screen; [`frame`]: the drawing
 //! * [`ask`], [`look`]: what the engine is asked, and its answers; [`plan`]: what is done only when it was reviewed; [`jobs`], [`take`]: what runs beside
 //! * [`runner`]: does effects on threads; [`looping`]: the only one who waits; [`terminal`]: the only one who draws
+//! * [`plain`]: the same without a screen
 
 pub mod app;
 pub mod ask;
@@ -22,6 +23,7 @@ pub mod look;
 pub mod looping;
 pub mod overlay;
 pub mod pane;
+pub mod plain;
 pub mod plan;
 pub mod runner;
 pub mod shared;
@@ -40,6 +42,10 @@ use agent::world::Opening;
 /// # Errors
 /// When there is no terminal, or it cannot be drawn on.
 pub fn run(desk: &Desk<'_>, opening: Opening) -> Result<Exit> {
+    let dumb = desk.world.env.get("TERM").is_none_or(|term| term == "dumb");
+    if opening.plain || (dumb && desk.world.terminal.stdin) {
+        return plain::run(desk, opening.inside);
+    }
     let terminal = desk.world.terminal;
     if !terminal.stdin || !terminal.stdout {
         let fault = Fault::new(Code::Usage, "a console needs a terminal");

@@ -10,7 +10,7 @@ use super::effect::{Effect, Effects};
 use super::runner::Question;
 use super::shared::Shared;
 use super::theme::Health;
-use crate::screens::{as_at, help, messages, palette, review};
+use crate::screens::{as_at, help, messages, output, palette, review, wizard};
 use crate::widgets::dialog::{Confirm, Confirmed, window};
 use crate::widgets::field::{Field, Typed};
 use crate::widgets::menu::{Chosen, Menu};
@@ -27,6 +27,10 @@ pub enum Overlay {
     AsAt(as_at::State),
     /// What was said.
     Messages(messages::State),
+    /// What a verb says.
+    Output(output::State),
+    /// The first run.
+    Wizard(wizard::State),
     /// Something can be chosen.
     Menu(Menu),
     /// Something must be confirmed.
@@ -83,6 +87,8 @@ impl Overlay {
             Self::Palette(state) => state.key(shared, key, out),
             Self::AsAt(state) => state.key(shared, key, out),
             Self::Messages(state) => state.key(shared, key, out),
+            Self::Output(state) => state.key(shared, key, out),
+            Self::Wizard(state) => state.key(key, out),
             Self::Menu(menu) => match menu.key(key) {
                 Chosen::Nothing => Held::Stays,
                 Chosen::Why(why) => {
@@ -107,8 +113,14 @@ impl Overlay {
         match self {
             Self::Palette(state) => state.paste(shared, text, out),
             Self::AsAt(state) => state.paste(text),
+            Self::Wizard(state) => state.paste(text),
             Self::Question(asked) => asked.field.insert(text),
-            Self::Help(_) | Self::Messages(_) | Self::Menu(_) | Self::Confirm(_) | Self::Review(_) => {}
+            Self::Help(_)
+            | Self::Messages(_)
+            | Self::Output(_)
+            | Self::Menu(_)
+            | Self::Confirm(_)
+            | Self::Review(_) => {}
         }
     }
 
@@ -121,6 +133,20 @@ impl Overlay {
         }
     }
 
+    /// A job began.
+    pub fn began(&mut self, number: u64) {
+        if let Self::Wizard(state) = self {
+            state.began(number);
+        }
+    }
+
+    /// A job ended, with this status.
+    pub fn ended(&mut self, number: u64, status: u8, out: &mut Effects) {
+        if let Self::Wizard(state) = self {
+            state.ended(number, status, out);
+        }
+    }
+
     /// Draws it.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared) {
         match self {
@@ -128,6 +154,8 @@ impl Overlay {
             Self::Palette(state) => state.draw(buf, area, shared),
             Self::AsAt(state) => state.draw(buf, area, shared),
             Self::Messages(state) => state.draw(buf, area, shared),
+            Self::Output(state) => state.draw(buf, area, shared),
+            Self::Wizard(state) => state.draw(buf, area, shared),
             Self::Menu(menu) => menu.draw(buf, area, shared),
             Self::Confirm(confirm) => confirm.draw(buf, area, shared),
             Self::Review(state) => state.draw(buf, area, shared),

@@ -134,6 +134,12 @@ impl Runner {
         self.inside.view.at = at;
     }
 
+    /// From now on this vault is meant.
+    pub fn vault(&mut self, address: String) {
+        self.inside.outer.vault = Some(address);
+        self.inside.kept = Arc::default();
+    }
+
     /// Asks the engine; what this lane asked before is given up.
     pub fn ask(&mut self, lane: Lane, generation: u64, ask: Ask) {
         let stop = Stop::default();
@@ -248,7 +254,7 @@ fn ask(world: &World, to: &SyncSender<Msg>, work: Work) {
         let mut run = desk.run()?;
         run.watcher = Arc::new(Deaf);
         run.hurried = true;
-        answer(&desk, &run, ask, &|part| send(Ok(part), false))
+        answer(&desk, &run, &inside, ask, &|part| send(Ok(part), false))
     });
     // Who gave it up does not wait for it.
     if !world.stop.asked() {

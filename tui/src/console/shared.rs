@@ -34,6 +34,8 @@ pub struct Shared {
     pub account: Option<String>,
     /// The version that is looked at, as `--at` takes it; the newest when absent.
     pub at: Option<String>,
+    /// The vault lets this person look after all accounts.
+    pub admin: bool,
     /// The versions of the account, oldest first.
     pub versions: Pane<Arc<Vec<VersionRow>>>,
     /// The server does not answer.
@@ -102,6 +104,7 @@ impl Shared {
             vault,
             account,
             at,
+            admin: false,
             versions: Pane::new(Lane(ScreenId::Versions, u8::MAX)),
             lost: None,
             jobs: Jobs::default(),

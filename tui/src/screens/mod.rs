@@ -2,7 +2,8 @@
 //! decides nothing; `KEYS` and `HINTS` are what it adds to the table of keys and shows in the footer.
 //!
 //! Screens: [`dashboard`], [`account`], [`versions`], [`browser`], [`diff`], [`bandwidth`], [`jobs`], [`space`], [`log`],
-//! [`settings`]. Above them: [`palette`], [`help`], [`as_at`], [`messages`], [`review`].
+//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`], [`review`],
+//! [`wizard`].
 
 pub mod account;
 pub mod as_at;
@@ -14,11 +15,13 @@ pub mod help;
 pub mod jobs;
 pub mod log;
 pub mod messages;
+pub mod output;
 pub mod palette;
 pub mod review;
 pub mod settings;
 pub mod space;
 pub mod versions;
+pub mod wizard;
 
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;

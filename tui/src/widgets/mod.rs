@@ -1,6 +1,7 @@
 //! What screens are made of. All of it draws from a state and decides nothing.
 //!
-//! * [`panel`]: a framed area; [`text`]: lines in columns; [`list`]: rows, however many; [`arrange`]: their order and filter
+//! * [`panel`]: a framed area; [`text`]: lines in columns; [`list`]: rows, however many; [`arrange`], [`sheet`]: their order
+//!   and filter
 //! * [`field`]: a line that is typed; [`dialog`]: questions; [`menu`]: what can be chosen
 //! * [`gauge`], [`spark`]: numbers as pictures
 
@@ -11,5 +12,6 @@ pub mod gauge;
 pub mod list;
 pub mod menu;
 pub mod panel;
+pub mod sheet;
 pub mod spark;
 pub mod text;

@@ -385,6 +385,10 @@ impl Engine for Fake {
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         self.see(run, "rotate").map(|()| Rotated::default())
     }
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
+        self.see(run, job)?;
+        Ok(Statuses { vault: ID.into(), now_ms: NOW_MS, accounts: Vec::new(), words_never_shown: false })
+    }
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
         self.see(run, job)
     }

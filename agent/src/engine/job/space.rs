@@ -1,6 +1,6 @@
 //! Verbs that say what is taken: `usage`.
 
-use transport::message::UsageTold;
+pub use transport::message::UsageTold;
 
 /// Say what an account takes in the vault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod faults;
 mod histories;
 mod housekeep;
 mod pressure;
+mod pulse;
 mod retention;
 mod sessions;
 mod usage;

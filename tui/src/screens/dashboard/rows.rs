@@ -1,0 +1,118 @@
+//! Rows of accounts: what stands in their columns, and how they compare.
+
+use std::cmp::Ordering;
+
+use agent::engine::job::{AccountStatus, Level, Standing};
+use agent::name::harmless_line;
+
+use crate::console::shared::Shared;
+use crate::console::theme::Health;
+use crate::widgets::arrange::Rows;
+use crate::widgets::gauge::{bar, percent};
+use crate::widgets::spark::spark;
+use crate::widgets::text::{Align, Column, column, fit, row};
+
+/// The columns. The first one holds a word and not only a colour.
+pub(super) const TABLE: &[Column] = &[
+    column("State", 7, Align::Left),
+    column("Account", 0, Align::Path),
+    column("Last backup", 13, Align::Left),
+    Column { title: "At", columns: 16, align: Align::Left, from: 100 },
+    column("Next", 9, Align::Left),
+    column("Used", 17, Align::Left),
+    column("24h", 8, Align::Left),
+];
+
+/// All accounts.
+#[derive(Debug, Default)]
+pub(super) struct Accounts(pub(super) Vec<AccountStatus>);
+
+impl Accounts {
+    /// Those that need somebody first, the gravest before the others.
+    pub(super) fn by_attention(mut accounts: Vec<AccountStatus>) -> Self {
+        accounts.sort_by_key(|account| (std::cmp::Reverse(account.level), account.facts.number));
+        Self(accounts)
+    }
+}
+
+impl Rows for Accounts {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn name(&self, row: usize) -> String {
+        let account = self.0.get(row);
+        account.map(|account| format!("{} {}", account.facts.name, word(account))).unwrap_or_default()
+    }
+
+    fn compare(&self, one: usize, other: usize, column: usize) -> Ordering {
+        let (Some(one), Some(other)) = (self.0.get(one), self.0.get(other)) else { return Ordering::Equal };
+        match column {
+            0 => other.level.cmp(&one.level).then(one.standing.cmp(&other.standing)),
+            1 => one.facts.name.cmp(&other.facts.name),
+            2 | 3 => one.facts.newest_at.cmp(&other.facts.newest_at),
+            4 => one.expected_at.cmp(&other.expected_at),
+            5 => one.facts.stored_bytes.cmp(&other.facts.stored_bytes),
+            _ => traffic(one).cmp(&traffic(other)),
+        }
+    }
+}
+
+fn traffic(account: &AccountStatus) -> u64 {
+    let both = account.facts.hours_in.iter().chain(&account.facts.hours_out);
+    both.fold(0, |sum, hour| sum.saturating_add(*hour))
+}
+
+/// How an account is.
+pub(super) fn health(account: &AccountStatus) -> Health {
+    match (account.level, account.standing) {
+        (Level::Err, _) => Health::Bad,
+        (Level::Warn, _) => Health::Warn,
+        (Level::Ok, Standing::Never) => Health::Busy,
+        (Level::Ok, _) => Health::Good,
+    }
+}
+
+/// The same in a word; what needs somebody is in capitals.
+pub(super) fn word(account: &AccountStatus) -> String {
+    let word = match account.standing {
+        Standing::OverQuota => "quota",
+        Standing::Failing => "fail",
+        Standing::Disabled => "off",
+        Standing::Never => "new",
+        other => other.word(),
+    };
+    if account.needs_somebody() { word.to_uppercase() } else { word.to_owned() }
+}
+
+/// The first cell, and all others.
+pub(super) fn cells(account: &AccountStatus, shared: &Shared, columns: usize) -> (String, String) {
+    let facts = &account.facts;
+    let last = facts.newest_at.map_or_else(|| "never".to_owned(), |at| shared.ago(at));
+    let at = facts.newest_at.map(|at| shared.moment(at, "%F %H:%M")).unwrap_or_default();
+    let next = match account.expected_at {
+        Some(due) if due < shared.now_ms => "overdue".to_owned(),
+        Some(due) => shared.ago(due),
+        None => "-".to_owned(),
+    };
+    let used = match (facts.stored_bytes, facts.terms.hard_bytes.or(facts.terms.soft_bytes)) {
+        (Some(bytes), Some(limit)) => {
+            let share = percent(bytes, limit).map_or_else(|| "?".to_owned(), |share| format!("{share}%"));
+            format!("{}{share:>5}", bar(bytes, limit, 12))
+        }
+        (Some(bytes), None) => fit(&agent::units::size(bytes), 17, Align::Right),
+        (None, _) => "-".to_owned(),
+    };
+    let mut hours: Vec<u64> = (0..24)
+        .map(|hour| {
+            let of = |hours: &[u64]| hours.get(hour).copied().unwrap_or(0);
+            of(&facts.hours_in).saturating_add(of(&facts.hours_out))
+        })
+        .collect();
+    hours.reverse();
+    let first = fit(&word(account), 7, Align::Left);
+    let name = harmless_line(&facts.name);
+    let all = row(TABLE, columns, &[&first, &name, &last, &at, &next, &used, &spark(&hours, 8, shared.theme)]);
+    let rest = all.get(first.len()..).unwrap_or_default().to_owned();
+    (first, rest)
+}
