@@ -17,8 +17,6 @@ use super::theme::Health;
 use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette};
 use crate::widgets::dialog::Confirm;
 
-/// Screens that are gone back through, at most.
-const BACK_MAX: usize = 50;
 /// Between two steps of something that moves, milliseconds.
 const STEP_MS: i64 = 125;
 /// Between two looks at the clock, milliseconds.
@@ -236,10 +234,11 @@ impl App {
 
     fn go(&mut self, screen: ScreenId) {
         if self.screen != screen {
-            if self.back.len() >= BACK_MAX {
-                self.back.remove(0);
+            // A screen stands once on the way back, so that the way has an end.
+            match self.back.iter().position(|before| *before == screen) {
+                Some(place) => self.back.truncate(place),
+                None => self.back.push(self.screen),
             }
-            self.back.push(self.screen);
             self.screen = screen;
         }
         self.overlays.retain(Overlay::must_be_answered);

@@ -28,6 +28,8 @@ pub mod shared;
 #[cfg(test)]
 pub mod stage;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 
 use agent::cli::Desk;

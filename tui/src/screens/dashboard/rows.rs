@@ -18,9 +18,9 @@ pub(super) const TABLE: &[Column] = &[
     column("Account", 0, Align::Path),
     column("Last backup", 13, Align::Left),
     Column { title: "At", columns: 16, align: Align::Left, from: 100 },
-    column("Next", 9, Align::Left),
-    column("Used", 17, Align::Left),
-    column("24h", 8, Align::Left),
+    Column { title: "Next", columns: 10, align: Align::Left, from: 60 },
+    Column { title: "Used", columns: 17, align: Align::Left, from: 60 },
+    Column { title: "24h", columns: 8, align: Align::Left, from: 70 },
 ];
 
 /// All accounts.
