@@ -4,6 +4,7 @@
 
 mod accounts;
 mod as_at;
+mod browser;
 mod compare;
 mod completions;
 mod concurrent;

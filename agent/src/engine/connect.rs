@@ -28,6 +28,9 @@ pub fn address(run: &Run) -> String {
     }
 }
 
+/// So long a lost connection is tried again while somebody waits before a screen, milliseconds.
+const HURRIED_MS: u64 = 3_000;
+
 /// Makes connections to one vault.
 pub struct Connector {
     carrier: Arc<dyn Carrier>,
@@ -84,6 +87,12 @@ impl Connector {
     pub fn over(run: &Run, carrier: Arc<dyn Carrier>) -> Self {
         let patience = run.place.retry_ms.map_or_else(Patience::default, Patience::of);
         Self { carrier, run: run.apart(), local: None, patience }
+    }
+
+    /// With what a run connects again.
+    pub fn patience_of(&self, run: &Run) -> Patience {
+        let hurried = Patience::of(HURRIED_MS);
+        if run.hurried && self.patience.most_ms > hurried.most_ms { hurried } else { self.patience }
     }
 
     /// The vault's directory, when it is one of this machine.

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use agent::engine::restore::several;
+use agent::fault::Exit;
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 
@@ -12,13 +14,15 @@ use super::jobs::{RUNNING_MAX, What};
 use super::keys::{Action, Chord, Found, find};
 use super::looping::Msg;
 use super::overlay::{Held, Overlay};
-use super::shared::Shared;
+use super::shared::{Lost, Shared};
 use super::theme::Health;
-use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette};
+use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette, review};
 use crate::widgets::dialog::Confirm;
 
 /// Between two steps of something that moves, milliseconds.
 const STEP_MS: i64 = 125;
+/// Between two steps of a countdown, milliseconds.
+const SECOND_MS: i64 = 1_000;
 /// Between two looks at the clock, milliseconds.
 const MINUTE_MS: i64 = 60_000;
 
@@ -88,7 +92,9 @@ impl App {
         let message = self.shared.message().and_then(|message| message.until_ms);
         let gone = message.map(|until| until.saturating_sub(self.shared.mono_ms).max(0));
         let minute = MINUTE_MS - self.shared.now_ms.rem_euclid(MINUTE_MS);
-        [moves.then_some(STEP_MS), gone, Some(minute)].into_iter().flatten().min()
+        let due = screens::due_in_ms(self.screen, &self.screens, &self.shared);
+        let second = self.shared.lost.map(|_| SECOND_MS);
+        [moves.then_some(STEP_MS), gone, due, second, Some(minute)].into_iter().flatten().min()
     }
 
     /// Takes in what came; what is to be done outside.
@@ -110,7 +116,11 @@ impl App {
                 }
             }
             Msg::Question(question) => self.overlays.push(Overlay::question(question)),
-            Msg::Tick | Msg::Gone => {}
+            Msg::Tick => {
+                self.ask_again();
+                self.event(&Event::Tick);
+            }
+            Msg::Gone => {}
         }
         self.settle()
     }
@@ -126,7 +136,37 @@ impl App {
         }
     }
 
+    /// Whether the server is there, by what was heard of it.
+    fn is_there(&mut self, heard: &Heard) {
+        match &heard.answer {
+            Err(fault) if fault.exit() == Exit::Unreachable => {
+                let now = self.shared.mono_ms;
+                // Questions that were on their way together fail together.
+                if self.shared.lost.is_none_or(|lost| now >= lost.next_ms) {
+                    self.shared.lost = Some(Lost::again(self.shared.lost, now));
+                }
+            }
+            // What is arranged here says nothing about it.
+            Err(_) | Ok(Answer::Arranged(_)) => {}
+            Ok(_) => {
+                if self.shared.lost.take().is_some() {
+                    self.out.say("the server answers again");
+                    self.event(&Event::Back);
+                }
+            }
+        }
+    }
+
+    /// Asks a server that is gone whether it is back, when it is time.
+    fn ask_again(&mut self) {
+        let now = self.shared.mono_ms;
+        if self.shared.lost.is_some_and(|lost| now >= lost.next_ms) && !self.shared.versions.is_waiting() {
+            self.out.push(Effect::Versions);
+        }
+    }
+
     fn heard(&mut self, heard: &Heard) {
+        self.is_there(heard);
         let versions = |answer: &Answer| match answer {
             Answer::Versions(rows) => Some(std::sync::Arc::clone(rows)),
             _ => None,
@@ -218,6 +258,23 @@ impl App {
         }
     }
 
+    /// A job is remembered; its number, when one more may run.
+    fn begin_job(&mut self, shown: String) -> Option<u64> {
+        let begun = self.shared.jobs.begin(shown.clone(), self.shared.account.clone(), self.shared.now_ms);
+        match begun {
+            Some(_) => self.shared.say(Health::Good, format!("started: tuckbox {shown}")),
+            None => self.shared.say(Health::Warn, format!("{RUNNING_MAX} jobs run already; w shows them")),
+        }
+        begun
+    }
+
+    /// The review looks at the plan as it is now.
+    fn review(&mut self) {
+        if let Some(Overlay::Review(state)) = self.overlays.last_mut() {
+            state.look(&self.shared, &mut self.out);
+        }
+    }
+
     /// Does what is within the console; the rest goes on.
     fn settle(&mut self) -> Vec<Effect> {
         let mut outside = Vec::new();
@@ -252,19 +309,11 @@ impl App {
 
     /// Runs a verb beside; its number.
     fn start(&mut self, words: Vec<OsString>, outside: &mut Vec<Effect>) -> Option<u64> {
-        let shown = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
-        let shown = shown.collect::<Vec<_>>().join(" ");
-        let number = self.shared.jobs.begin(shown.clone(), self.shared.account.clone(), self.shared.now_ms);
-        match number {
-            Some(number) => {
-                self.shared.say(Health::Good, format!("started: tuckbox {shown}"));
-                outside.push(Effect::Run { number, words });
-                self.overlays.iter_mut().for_each(|overlay| overlay.began(number));
-                self.event(&Event::JobBegan(number));
-            }
-            None => self.shared.say(Health::Warn, format!("{RUNNING_MAX} jobs run already; w shows them")),
-        }
-        number
+        let number = self.begin_job(shown(&words))?;
+        outside.push(Effect::Run { number, words });
+        self.overlays.iter_mut().for_each(|overlay| overlay.began(number));
+        self.event(&Event::JobBegan(number));
+        Some(number)
     }
 
     fn carry_out(&mut self, effect: Effect, outside: &mut Vec<Effect>) {
@@ -324,6 +373,35 @@ impl App {
                     self.overlays.push(Overlay::Output(output::State::new(number)));
                 }
             }
+            Effect::Take(job) => {
+                let words: Vec<String> = several::words(&job).iter().map(|words| shown(words)).collect();
+                if let Some(number) = self.begin_job(words.join("; ")) {
+                    outside.push(Effect::RunTake { number, job });
+                    self.event(&Event::JobBegan(number));
+                }
+            }
+            Effect::Mark(mark) => self.screens.browser.mark(*mark, &mut self.out),
+            Effect::Plan(step) => {
+                self.shared.say(Health::Good, format!("planned: {}. Nothing is done yet; x p reviews.", step.about));
+                self.shared.plan.push(step);
+                self.overlays.push(Overlay::Review(review::State::default()));
+                self.review();
+            }
+            Effect::Review => {
+                self.overlays.push(Overlay::Review(review::State::default()));
+                self.review();
+            }
+            Effect::Unplan(place) => {
+                if place < self.shared.plan.len() {
+                    self.shared.plan.remove(place);
+                }
+                self.review();
+            }
+            Effect::Apply => {
+                for step in std::mem::take(&mut self.shared.plan) {
+                    self.out.push(Effect::Start(step.applied()));
+                }
+            }
             Effect::Cancel(number) => {
                 self.shared.jobs.cancel(number);
                 outside.push(Effect::Cancel(number));
@@ -346,6 +424,12 @@ impl App {
             effect => outside.push(effect),
         }
     }
+}
+
+/// Words of a command line as they are shown.
+fn shown(words: &[std::ffi::OsString]) -> String {
+    let words = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

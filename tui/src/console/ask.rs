@@ -21,6 +21,7 @@ use agent::world::{Out, World};
 use serde_json::Value;
 
 use super::effect::Lane;
+use super::look::{Look, Looked, look};
 use crate::widgets::arrange::{Order, Rows, arrange};
 
 /// A question.
@@ -48,6 +49,10 @@ pub enum Ask {
     Complete(String),
     /// The records of a verb that changes nothing, as `--json` prints them.
     Records(Vec<String>),
+    /// What the browser and the diff ask.
+    Look(Look),
+    /// What a verb says; its words as in a shell, without the program's name. Only for dry runs.
+    Say(Vec<OsString>),
 }
 
 impl fmt::Debug for Ask {
@@ -62,6 +67,8 @@ impl fmt::Debug for Ask {
             Self::Complete(line) => write!(f, "Complete({line:?})"),
             Self::Records(words) => write!(f, "Records({words:?})"),
             Self::Arrange(rows, order) => write!(f, "Arrange({}, {order:?})", rows.count()),
+            Self::Look(look) => write!(f, "{look:?}"),
+            Self::Say(words) => write!(f, "Say({words:?})"),
         }
     }
 }
@@ -87,6 +94,10 @@ pub enum Answer {
     Choices(usize, Arc<Vec<Choice>>),
     /// Records.
     Records(Arc<Vec<Value>>),
+    /// For the browser and the diff.
+    Looked(Looked),
+    /// What a verb said, safe to show, and its exit status.
+    Said(Arc<Vec<String>>, u8),
 }
 
 /// What was heard of a question.
@@ -103,7 +114,7 @@ pub struct Heard {
 }
 
 /// Answers. `tell` hands over parts of what comes bit by bit; what is returned comes last.
-pub fn answer(desk: &Desk<'_>, run: &Run, inside: &Inside, ask: Ask, _tell: &dyn Fn(Answer)) -> Result<Answer> {
+pub fn answer(desk: &Desk<'_>, run: &Run, inside: &Inside, ask: Ask, tell: &dyn Fn(Answer)) -> Result<Answer> {
     let engine = desk.engine();
     match ask {
         Ask::Versions => Ok(Answer::Versions(Arc::new(engine.versions(run, VersionsJob::default())?))),
@@ -128,6 +139,9 @@ pub fn answer(desk: &Desk<'_>, run: &Run, inside: &Inside, ask: Ask, _tell: &dyn
             Ok(Answer::Choices(start, Arc::new(choices)))
         }
         Ask::Records(words) => Ok(Answer::Records(Arc::new(records(desk.world, inside, words)?))),
+        Ask::Look(what) => look(engine, run, what, tell).map(Answer::Looked),
+        // The runner does it: a verb brings a desk of its own.
+        Ask::Say(_) => Err(Fault::new(Code::System, "a verb cannot be answered here")),
     }
 }
 

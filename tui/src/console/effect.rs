@@ -2,11 +2,15 @@
 
 use std::ffi::OsString;
 
+use agent::engine::job::TakeJob;
+
 use super::ask::Ask;
 use super::keys::Action;
 use super::overlay::Overlay;
+use super::plan::Step;
 use super::theme::Health;
 use crate::screens::ScreenId;
+use crate::screens::browser::marks::Mark;
 
 /// Who gets an answer: a screen, and which pane of it. At most one question of a lane is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +75,25 @@ pub enum Effect {
         /// The words.
         words: Vec<OsString>,
     },
+    /// Restores what was marked, beside.
+    Take(Box<TakeJob>),
+    /// The same, with its number.
+    RunTake {
+        /// Number of the job.
+        number: u64,
+        /// What is restored.
+        job: Box<TakeJob>,
+    },
+    /// Marks something in the browser, or takes the mark away.
+    Mark(Box<Mark>),
+    /// One more step of the plan. Nothing is done until the plan is applied.
+    Plan(Step),
+    /// The plan is looked at.
+    Review,
+    /// A step of the plan goes, by its place.
+    Unplan(usize),
+    /// The plan is carried out, and is empty then.
+    Apply,
     /// Asks a job to end.
     Cancel(u64),
     /// Copies a text, as the terminal permits.

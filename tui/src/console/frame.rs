@@ -55,8 +55,21 @@ fn title(buf: &mut Buffer, area: Rect, shared: &Shared, screens: &Screens, scree
 }
 
 fn status(buf: &mut Buffer, area: Rect, shared: &Shared) {
-    let Some(message) = shared.message() else { return };
     let theme = shared.theme;
+    if let Some(lost) = shared.lost {
+        let since = shared.mono_ms.saturating_sub(lost.since_ms) / 1_000;
+        let text = match lost.next_ms.saturating_sub(shared.mono_ms) {
+            ..=0 => format!(" ! the server does not answer since {since} s; asking again"),
+            left => format!(
+                " ! the server does not answer since {since} s; asked again in {} s, C-r asks now",
+                (left + 999) / 1_000
+            ),
+        };
+        let style = theme.health(Health::Bad).patch(theme.selected());
+        put(buf, area, 0, Line::styled(fit(&text, usize::from(area.width), Align::Left), style));
+        return;
+    }
+    let Some(message) = shared.message() else { return };
     let style = if message.health == Health::Good { Style::new() } else { theme.health(message.health) };
     let text = format!(" {} {}", theme.sign(message.health), message.text);
     put(buf, area, 0, Line::styled(fit(&text, usize::from(area.width), Align::Left), style));

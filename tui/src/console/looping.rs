@@ -164,6 +164,7 @@ fn carry_out(runner: &mut Runner, screen: &mut Screen, effects: Vec<Effect>) -> 
             Effect::Turn { account, at } => runner.turn(account, at),
             Effect::Vault(address) => runner.vault(address),
             Effect::Run { number, words } => runner.start_job(number, words),
+            Effect::RunTake { number, job } => runner.start_take(number, *job),
             Effect::Cancel(number) => runner.cancel(number),
             Effect::Copy(text) => screen.copy(&text)?,
             Effect::Suspend => screen.suspend()?,

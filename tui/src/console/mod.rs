@@ -9,7 +9,7 @@
 //! * [`keys`]: the one table of keys; [`theme`]: how things look
 //! * [`shared`]: what all screens see; [`pane`]: something that was asked for; [`effect`]: what screens want done
 //! * [`app`]: the state and its one `update`; [`overlay`]: what stands above a screen; [`frame`]: the drawing
-//! * [`ask`]: what the engine is asked, and its answers; [`jobs`]: verbs that run beside
+//! * [`ask`], [`look`]: what the engine is asked, and its answers; [`plan`]: what is done only when it was reviewed; [`jobs`], [`take`]: what runs beside
 //! * [`runner`]: does effects on threads; [`looping`]: the only one who waits; [`terminal`]: the only one who draws
 //! * [`plain`]: the same without a screen
 
@@ -19,14 +19,17 @@ pub mod effect;
 pub mod frame;
 pub mod jobs;
 pub mod keys;
+pub mod look;
 pub mod looping;
 pub mod overlay;
 pub mod pane;
 pub mod plain;
+pub mod plan;
 pub mod runner;
 pub mod shared;
 #[cfg(test)]
 pub mod stage;
+pub mod take;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

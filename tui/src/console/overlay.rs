@@ -10,7 +10,7 @@ use super::effect::{Effect, Effects};
 use super::runner::Question;
 use super::shared::Shared;
 use super::theme::Health;
-use crate::screens::{as_at, help, messages, output, palette, wizard};
+use crate::screens::{as_at, help, messages, output, palette, review, wizard};
 use crate::widgets::dialog::{Confirm, Confirmed, window};
 use crate::widgets::field::{Field, Typed};
 use crate::widgets::menu::{Chosen, Menu};
@@ -35,6 +35,8 @@ pub enum Overlay {
     Menu(Menu),
     /// Something must be confirmed.
     Confirm(Confirm),
+    /// The plan is reviewed.
+    Review(review::State),
     /// A verb must know something.
     Question(Asked),
 }
@@ -71,7 +73,11 @@ impl Overlay {
     /// Whether something in it is on its way.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        matches!(self, Self::Palette(palette) if palette.is_waiting())
+        match self {
+            Self::Palette(palette) => palette.is_waiting(),
+            Self::Review(review) => review.is_waiting(),
+            _ => false,
+        }
     }
 
     /// A key.
@@ -97,6 +103,7 @@ impl Overlay {
                 Confirmed::No => Held::Closes,
                 Confirmed::Yes(effects) => close_with(effects, out),
             },
+            Self::Review(state) => state.key(shared, key, out),
             Self::Question(asked) => asked.key(key),
         }
     }
@@ -108,7 +115,12 @@ impl Overlay {
             Self::AsAt(state) => state.paste(text),
             Self::Wizard(state) => state.paste(text),
             Self::Question(asked) => asked.field.insert(text),
-            Self::Help(_) | Self::Messages(_) | Self::Output(_) | Self::Menu(_) | Self::Confirm(_) => {}
+            Self::Help(_)
+            | Self::Messages(_)
+            | Self::Output(_)
+            | Self::Menu(_)
+            | Self::Confirm(_)
+            | Self::Review(_) => {}
         }
     }
 
@@ -116,6 +128,7 @@ impl Overlay {
     pub fn hear(&mut self, heard: &Heard) -> bool {
         match self {
             Self::Palette(state) => state.hear(heard),
+            Self::Review(state) => state.hear(heard),
             _ => false,
         }
     }
@@ -145,6 +158,7 @@ impl Overlay {
             Self::Wizard(state) => state.draw(buf, area, shared),
             Self::Menu(menu) => menu.draw(buf, area, shared),
             Self::Confirm(confirm) => confirm.draw(buf, area, shared),
+            Self::Review(state) => state.draw(buf, area, shared),
             Self::Question(asked) => asked.draw(buf, area, shared),
         }
     }

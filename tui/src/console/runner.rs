@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use agent::ask::Keyboard;
 use agent::cli::inside::Inside;
 use agent::cli::{inside_desk, run_inside};
-use agent::engine::job::{Passphrase, Stop};
+use agent::engine::job::{Passphrase, Stop, TakeJob};
 use agent::engine::queue::lock;
 use agent::event::{Deaf, Event, Watcher};
 use agent::fault::{Code, Fault, Result};
@@ -158,6 +158,16 @@ impl Runner {
 
     /// Runs a verb.
     pub fn start_job(&mut self, number: u64, words: Vec<OsString>) {
+        self.begin(number, move |world, inside| run_inside(world, words, inside));
+    }
+
+    /// Restores what was marked.
+    pub fn start_take(&mut self, number: u64, job: TakeJob) {
+        self.begin(number, move |world, inside| super::take::run(world, inside, job));
+    }
+
+    /// Does something on a thread of its own; what it says and how far it is becomes news.
+    fn begin(&mut self, number: u64, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) {
         let stop = Stop::default();
         self.jobs.insert(number, stop.clone());
         let to = self.to.clone();
@@ -179,7 +189,7 @@ impl Runner {
         let watcher = JobWatcher { number, to: to.clone(), clock_ms: Mutex::default(), world: world.clone() };
         let inside = Inside { colour: false, hears: Some(Arc::new(watcher)), ..self.inside.clone() };
         let run = move || {
-            let status = run_inside(&world, words, &inside);
+            let status = work(&world, &inside);
             world.stdout.flush().unwrap_or_default();
             tell(&to, number, What::Ended(status));
         };
@@ -232,9 +242,18 @@ fn ask(world: &World, to: &SyncSender<Msg>, work: Work) {
     let send = |answer: Result<Answer>, last: bool| {
         to.send(Msg::Heard(Heard { lane, generation, answer, last })).unwrap_or_default();
     };
+    if let Ask::Say(words) = ask {
+        let status = run_inside(&world, words, &inside);
+        let said = std::mem::take(&mut *lock(&told));
+        if !world.stop.asked() {
+            send(Ok(Answer::Said(Arc::new(said.into()), status)), true);
+        }
+        return;
+    }
     let done = inside_desk(&world, &inside).and_then(|desk| {
         let mut run = desk.run()?;
         run.watcher = Arc::new(Deaf);
+        run.hurried = true;
         answer(&desk, &run, &inside, ask, &|part| send(Ok(part), false))
     });
     // Who gave it up does not wait for it.

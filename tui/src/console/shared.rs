@@ -10,11 +10,16 @@ use jiff::tz::TimeZone;
 use super::effect::Lane;
 use super::jobs::Jobs;
 use super::pane::Pane;
+use super::plan::Step;
 use super::theme::{Health, Theme};
 use crate::screens::ScreenId;
 
 /// Below so many columns or rows the layout is compact.
 const FULL: (u16, u16) = (80, 24);
+/// After this a server that did not answer is asked again, milliseconds; each time after twice as long.
+const RETRY_MS: i64 = 2_000;
+/// The longest time before it is asked again.
+const RETRY_MOST_MS: i64 = 30_000;
 /// Messages that are remembered.
 const MESSAGES_MAX: usize = 500;
 /// So long a good message is shown, milliseconds.
@@ -33,8 +38,12 @@ pub struct Shared {
     pub admin: bool,
     /// The versions of the account, oldest first.
     pub versions: Pane<Arc<Vec<VersionRow>>>,
+    /// The server does not answer.
+    pub lost: Option<Lost>,
     /// What runs and what ran.
     pub jobs: Jobs,
+    /// What was gathered and is done when it was reviewed.
+    pub plan: Vec<Step>,
     /// What was said, newest last.
     pub messages: VecDeque<Message>,
     /// Now, ms since 1970.
@@ -51,6 +60,27 @@ pub struct Shared {
     pub home: Option<PathBuf>,
     /// The working directory.
     pub working: PathBuf,
+}
+
+/// Since when the server does not answer, and when it is asked again; on the forward clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Since then.
+    pub since_ms: i64,
+    /// It is asked again then.
+    pub next_ms: i64,
+    /// Between the last question and that one, milliseconds.
+    pub pause_ms: i64,
+}
+
+impl Lost {
+    /// It did not answer once more.
+    #[must_use]
+    pub fn again(before: Option<Self>, now_ms: i64) -> Self {
+        let since_ms = before.map_or(now_ms, |lost| lost.since_ms);
+        let pause_ms = before.map_or(RETRY_MS, |lost| lost.pause_ms.saturating_mul(2).min(RETRY_MOST_MS));
+        Self { since_ms, next_ms: now_ms.saturating_add(pause_ms), pause_ms }
+    }
 }
 
 /// Something that was said to the person.
@@ -76,7 +106,9 @@ impl Shared {
             at,
             admin: false,
             versions: Pane::new(Lane(ScreenId::Versions, u8::MAX)),
+            lost: None,
             jobs: Jobs::default(),
+            plan: Vec::new(),
             messages: VecDeque::new(),
             now_ms: 0,
             mono_ms: 0,

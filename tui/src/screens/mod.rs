@@ -2,8 +2,7 @@
 //! decides nothing; `KEYS` and `HINTS` are what it adds to the table of keys and shows in the footer.
 //!
 //! Screens: [`dashboard`], [`account`], [`versions`], [`browser`], [`diff`], [`bandwidth`], [`jobs`], [`space`], [`log`],
-//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`],
-//! [`wizard`].
+//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`], [`review`], [`wizard`].
 
 pub mod account;
 pub mod as_at;
@@ -17,6 +16,7 @@ pub mod log;
 pub mod messages;
 pub mod output;
 pub mod palette;
+pub mod review;
 pub mod settings;
 pub mod space;
 pub mod versions;
@@ -94,6 +94,8 @@ impl ScreenId {
 pub enum Event<'e> {
     /// It is shown (again).
     Enter,
+    /// The server answers again after it did not.
+    Back,
     /// Another version is looked at.
     Turned,
     /// The versions of the account are known, or are not to be had.
@@ -106,6 +108,8 @@ pub enum Event<'e> {
     Paste(&'e str),
     /// An answer to a question of this screen.
     Heard(&'e Heard),
+    /// Time went by.
+    Tick,
     /// A job began that was asked for here.
     JobBegan(u64),
     /// A job ended.
@@ -242,6 +246,15 @@ pub fn is_waiting(id: ScreenId, screens: &Screens) -> bool {
         ScreenId::Log => screens.log.is_waiting(),
         ScreenId::Settings => screens.settings.is_waiting(),
         ScreenId::Versions | ScreenId::Jobs => false,
+    }
+}
+
+/// Milliseconds until a screen asks for something that waits for the hand to rest.
+#[must_use]
+pub fn due_in_ms(id: ScreenId, screens: &Screens, shared: &Shared) -> Option<i64> {
+    match id {
+        ScreenId::Browser => screens.browser.due_in_ms(shared),
+        _ => None,
     }
 }
 

@@ -17,6 +17,10 @@ pub trait Rows: Send + Sync {
     fn name(&self, row: usize) -> String;
     /// By a column, ascending.
     fn compare(&self, one: usize, other: usize, column: usize) -> Ordering;
+    /// Whether a row is shown at all, whatever the filter.
+    fn shows(&self, _row: usize) -> bool {
+        true
+    }
 }
 
 /// How rows are wanted.
@@ -38,6 +42,9 @@ pub fn arrange(rows: &dyn Rows, order: &Order, stop: &Stop) -> Option<Vec<u32>> 
     for row in 0..all {
         if (row as usize).is_multiple_of(SLICE) && stop.asked() {
             return None;
+        }
+        if !rows.shows(row as usize) {
+            continue;
         }
         if needle.is_empty() {
             kept.push((0, row));
