@@ -12,6 +12,7 @@ use super::effect::{Effect, Effects};
 use super::frame;
 use super::jobs::{RUNNING_MAX, What};
 use super::keys::{Action, Chord, Found, find};
+use super::look::Looked;
 use super::looping::Msg;
 use super::overlay::{Held, Overlay};
 use super::shared::{Lost, Shared};
@@ -147,7 +148,7 @@ impl App {
                 }
             }
             // What is arranged here says nothing about it.
-            Err(_) | Ok(Answer::Arranged(_)) => {}
+            Err(_) | Ok(Answer::Arranged(_) | Answer::Choices(..) | Answer::Looked(Looked::Dirs(_))) => {}
             Ok(_) => {
                 if self.shared.lost.take().is_some() {
                     self.out.say("the server answers again");
@@ -427,7 +428,7 @@ impl App {
 }
 
 /// Words of a command line as they are shown.
-fn shown(words: &[std::ffi::OsString]) -> String {
+fn shown(words: &[OsString]) -> String {
     let words = words.iter().map(|word| agent::name::quoted(word.as_encoded_bytes()));
     words.collect::<Vec<_>>().join(" ")
 }
