@@ -55,6 +55,14 @@ pub enum Ask {
     Say(Vec<OsString>),
 }
 
+impl Ask {
+    /// Whether the answer lies behind the account's key.
+    #[must_use]
+    pub fn needs_key(&self) -> bool {
+        !matches!(self, Self::Arrange(..) | Self::Status(_) | Self::Usage)
+    }
+}
+
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
