@@ -20,8 +20,6 @@ use super::theme::Health;
 use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette, review};
 use crate::widgets::dialog::Confirm;
 
-/// Screens that are gone back through, at most.
-const BACK_MAX: usize = 50;
 /// Between two steps of something that moves, milliseconds.
 const STEP_MS: i64 = 125;
 /// Between two steps of a countdown, milliseconds.
@@ -294,10 +292,11 @@ impl App {
 
     fn go(&mut self, screen: ScreenId) {
         if self.screen != screen {
-            if self.back.len() >= BACK_MAX {
-                self.back.remove(0);
+            // A screen stands once on the way back, so that the way has an end.
+            match self.back.iter().position(|before| *before == screen) {
+                Some(place) => self.back.truncate(place),
+                None => self.back.push(self.screen),
             }
-            self.back.push(self.screen);
             self.screen = screen;
         }
         self.overlays.retain(Overlay::must_be_answered);
@@ -368,6 +367,13 @@ impl App {
                 versions.ask(&self.shared, Ask::Versions, out);
                 self.shared.versions = versions;
             }
+            Effect::Admin(admin) => self.shared.admin = admin,
+            Effect::Start(words) => drop(self.start(words, outside)),
+            Effect::Show(words) => {
+                if let Some(number) = self.start(words, outside) {
+                    self.overlays.push(Overlay::Output(output::State::new(number)));
+                }
+            }
             Effect::Take(job) => {
                 let words: Vec<String> = several::words(&job).iter().map(|words| shown(words)).collect();
                 if let Some(number) = self.begin_job(words.join("; ")) {
@@ -395,13 +401,6 @@ impl App {
             Effect::Apply => {
                 for step in std::mem::take(&mut self.shared.plan) {
                     self.out.push(Effect::Start(step.applied()));
-                }
-            }
-            Effect::Admin(admin) => self.shared.admin = admin,
-            Effect::Start(words) => drop(self.start(words, outside)),
-            Effect::Show(words) => {
-                if let Some(number) = self.start(words, outside) {
-                    self.overlays.push(Overlay::Output(output::State::new(number)));
                 }
             }
             Effect::Cancel(number) => {

@@ -37,10 +37,6 @@ pub enum Ask {
     },
     /// Which rows fit, in which order.
     Arrange(Arc<dyn Rows>, Order),
-    /// What the browser and the diff ask.
-    Look(Look),
-    /// What a verb says; its words as in a shell, without the program's name. Only for dry runs.
-    Say(Vec<OsString>),
     /// How accounts are.
     Status(Whose),
     /// What the account takes.
@@ -53,6 +49,18 @@ pub enum Ask {
     Complete(String),
     /// The records of a verb that changes nothing, as `--json` prints them.
     Records(Vec<String>),
+    /// What the browser and the diff ask.
+    Look(Look),
+    /// What a verb says; its words as in a shell, without the program's name. Only for dry runs.
+    Say(Vec<OsString>),
+}
+
+impl Ask {
+    /// Whether the answer lies behind the account's key.
+    #[must_use]
+    pub fn needs_key(&self) -> bool {
+        !matches!(self, Self::Arrange(..) | Self::Status(_) | Self::Usage)
+    }
 }
 
 impl fmt::Debug for Ask {
@@ -82,10 +90,6 @@ pub enum Answer {
     Names(Arc<Vec<EntryRow>>),
     /// Rows, by their numbers.
     Arranged(Arc<Vec<u32>>),
-    /// For the browser and the diff.
-    Looked(Looked),
-    /// What a verb said, safe to show, and its exit status.
-    Said(Arc<Vec<String>>, u8),
     /// How accounts are.
     Status(Arc<Statuses>),
     /// What the account takes.
@@ -98,6 +102,10 @@ pub enum Answer {
     Choices(usize, Arc<Vec<Choice>>),
     /// Records.
     Records(Arc<Vec<Value>>),
+    /// For the browser and the diff.
+    Looked(Looked),
+    /// What a verb said, safe to show, and its exit status.
+    Said(Arc<Vec<String>>, u8),
 }
 
 /// What was heard of a question.
@@ -123,9 +131,6 @@ pub fn answer(desk: &Desk<'_>, run: &Run, inside: &Inside, ask: Ask, tell: &dyn 
             Some(shown) => Ok(Answer::Arranged(Arc::new(shown))),
             None => Err(Fault::new(Code::Interrupted, "it is no longer wanted")),
         },
-        Ask::Look(what) => look(engine, run, what, tell).map(Answer::Looked),
-        // The runner does it: a verb brings a desk of its own.
-        Ask::Say(_) => Err(Fault::new(Code::System, "a verb cannot be answered here")),
         Ask::Status(whose) => Ok(Answer::Status(Arc::new(engine.status(run, StatusJob { whose, hours: true })?))),
         Ask::Usage => Ok(Answer::Usage(engine.usage(run, UsageJob::default())?)),
         Ask::Policy => Ok(Answer::Policy(engine.policy(run, PolicyJob::default())?)),
@@ -142,6 +147,9 @@ pub fn answer(desk: &Desk<'_>, run: &Run, inside: &Inside, ask: Ask, tell: &dyn 
             Ok(Answer::Choices(start, Arc::new(choices)))
         }
         Ask::Records(words) => Ok(Answer::Records(Arc::new(records(desk.world, inside, words)?))),
+        Ask::Look(what) => look(engine, run, what, tell).map(Answer::Looked),
+        // The runner does it: a verb brings a desk of its own.
+        Ask::Say(_) => Err(Fault::new(Code::System, "a verb cannot be answered here")),
     }
 }
 

@@ -45,7 +45,7 @@ fn title(buf: &mut Buffer, area: Rect, shared: &Shared, screens: &Screens, scree
     let columns = usize::from(area.width);
     let clock = shared.moment(shared.now_ms, if shared.compact() { "%H:%M" } else { "%H:%M %Z" });
     let running = shared.jobs.running().count();
-    let mut right = screens::right(screen, screens, shared);
+    let mut right = if shared.compact() { String::new() } else { screens::right(screen, screens, shared) };
     if running > 0 {
         right = format!("{right}  {running} running");
     }

@@ -76,6 +76,10 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     let done = carry_out(&mut runner, &mut screen, begun)
         .and_then(|goes_on| if goes_on { turn(desk, &mut app, &mut runner, &mut screen, &messages) } else { Ok(()) });
     drop(screen);
+    // Nobody hears them any more: what still runs must not wait for that.
+    drop(messages);
+    drop(app);
+    drop(runner);
     world.stop.set_outlives(false);
     done.map(|()| Exit::Ok)
 }

@@ -31,6 +31,8 @@ pub mod shared;
 pub mod stage;
 pub mod take;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 
 use agent::cli::Desk;

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::io::Write;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use agent::ask::Keyboard;
 use agent::cli::inside::Inside;
@@ -32,6 +33,8 @@ const TOLD_MAX: usize = 20;
 const LINE_BYTES_MAX: usize = 8 << 10;
 /// Between two pieces of news of how far a job is, milliseconds.
 const PROGRESS_MS: i64 = 100;
+/// So long jobs that were asked to end are waited for when the console is left.
+const LEAVING: Duration = Duration::from_secs(10);
 /// The interrupt key's signal: by it a run ends well.
 const INTERRUPT: i32 = 2;
 
@@ -60,7 +63,7 @@ pub struct Runner {
     to: SyncSender<Msg>,
     line: Arc<Line>,
     lanes: BTreeMap<Lane, Stop>,
-    jobs: BTreeMap<u64, Stop>,
+    jobs: BTreeMap<u64, (Stop, Receiver<()>)>,
 }
 
 struct Work {
@@ -76,6 +79,8 @@ struct Work {
 struct Line {
     state: Mutex<(VecDeque<Work>, bool)>,
     more: Condvar,
+    /// Held by the question that opens the key: nobody is asked twice for the same passphrase.
+    opening: Mutex<()>,
 }
 
 impl Line {
@@ -116,7 +121,7 @@ impl Runner {
             let (line, world, to) = (Arc::clone(&line), world.clone(), to.clone());
             let work = move || {
                 while let Some(work) = line.pop() {
-                    ask(&world, &to, work);
+                    ask(&world, &to, &line.opening, work);
                 }
             };
             let spawned = std::thread::Builder::new().name(format!("ask-{number}")).spawn(work);
@@ -169,7 +174,8 @@ impl Runner {
     /// Does something on a thread of its own; what it says and how far it is becomes news.
     fn begin(&mut self, number: u64, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) {
         let stop = Stop::default();
-        self.jobs.insert(number, stop.clone());
+        let (ends, ended) = sync_channel(1);
+        self.jobs.insert(number, (stop.clone(), ended));
         let to = self.to.clone();
         let said = Said { number, to: to.clone(), begun: Vec::new(), told: Arc::default() };
         let told = Arc::clone(&said.told);
@@ -192,6 +198,7 @@ impl Runner {
             let status = work(&world, &inside);
             world.stdout.flush().unwrap_or_default();
             tell(&to, number, What::Ended(status));
+            drop(ends);
         };
         if let Err(error) = std::thread::Builder::new().name(format!("job-{number}")).spawn(run) {
             // The loop is the one who calls: it must not wait for itself.
@@ -203,7 +210,7 @@ impl Runner {
 
     /// Asks a job to end.
     pub fn cancel(&mut self, number: u64) {
-        if let Some(stop) = self.jobs.get(&number) {
+        if let Some((stop, _)) = self.jobs.get(&number) {
             stop.ask(INTERRUPT);
         }
     }
@@ -219,7 +226,12 @@ impl Runner {
 impl Drop for Runner {
     fn drop(&mut self) {
         self.line.close();
-        self.lanes.values().chain(self.jobs.values()).for_each(|stop| stop.ask(INTERRUPT));
+        self.lanes.values().for_each(|stop| stop.ask(INTERRUPT));
+        self.jobs.values().for_each(|(stop, _)| stop.ask(INTERRUPT));
+        for (_, ended) in self.jobs.values() {
+            // What does not end in time ends with the program; a vault bears that.
+            ended.recv_timeout(LEAVING).unwrap_or_default();
+        }
     }
 }
 
@@ -228,7 +240,7 @@ fn tell(to: &SyncSender<Msg>, number: u64, what: What) {
     to.send(Msg::Job(News { number, what })).unwrap_or_default();
 }
 
-fn ask(world: &World, to: &SyncSender<Msg>, work: Work) {
+fn ask(world: &World, to: &SyncSender<Msg>, opening: &Mutex<()>, work: Work) {
     let Work { lane, generation, ask, inside, stop } = work;
     let told = Arc::new(Mutex::new(VecDeque::new()));
     let sink = || Arc::new(Out::new(Box::new(Told { lines: Arc::clone(&told), begun: Vec::new() })));
@@ -254,6 +266,8 @@ fn ask(world: &World, to: &SyncSender<Msg>, work: Work) {
         let mut run = desk.run()?;
         run.watcher = Arc::new(Deaf);
         run.hurried = true;
+        let closed = run.kept.as_ref().is_some_and(|kept| kept.unlocked(&run.place).is_none());
+        let _turn = (closed && ask.needs_key()).then(|| lock(opening));
         answer(&desk, &run, &inside, ask, &|part| send(Ok(part), false))
     });
     // Who gave it up does not wait for it.

@@ -257,10 +257,10 @@ fn draw_sources(shared: &Shared, area: Rect, buf: &mut Buffer) {
             break;
         }
         let sign = if source.missing_since_ms.is_some() { "!" } else { "+" };
-        let missing = source
-            .missing_since_ms
-            .map_or_else(String::new, |at| format!(", missing since {}", shared.moment(at, "%F")));
-        let about = format!("{} files{missing}", count(source.files));
+        let about = match source.missing_since_ms {
+            Some(at) => format!("gone since {}", shared.moment(at, "%F")),
+            None => format!("{} files", count(source.files)),
+        };
         let room = usize::from(inner.width).saturating_sub(agent::name::width(&about) + 6);
         let path = agent::name::cut_middle(&for_terminal(&source.path), room);
         put(buf, inner, row, format!(" {sign} {path}  {about}"));

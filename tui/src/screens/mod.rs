@@ -2,8 +2,7 @@
 //! decides nothing; `KEYS` and `HINTS` are what it adds to the table of keys and shows in the footer.
 //!
 //! Screens: [`dashboard`], [`account`], [`versions`], [`browser`], [`diff`], [`bandwidth`], [`jobs`], [`space`], [`log`],
-//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`], [`review`],
-//! [`wizard`].
+//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`], [`review`], [`wizard`].
 
 pub mod account;
 pub mod as_at;

@@ -68,7 +68,7 @@ impl State {
         let from = end.saturating_sub(rows);
         for (row, line) in job.lines.iter().skip(from).take(rows.min(end - from)).enumerate() {
             let shown: String = line.chars().skip(self.right).collect();
-            put(buf, inner, row, shown);
+            put(buf, inner, row, format!(" {shown}"));
         }
         let (text, health) = standing(job, shared);
         let keys = if job.runs() { "c cancels, Esc leaves it running" } else { "y copies the command, Esc closes" };

@@ -211,15 +211,15 @@ fn draw_classes(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let told = &usage.told;
     let all = usage.total_bytes();
     let classes = [
-        ("newest version", told.current_bytes, "needed by the newest version"),
-        ("history", told.history_bytes, "needed by older kept versions only"),
+        ("newest version", told.current_bytes, "the newest version needs it"),
+        ("history", told.history_bytes, "only older ones need it"),
         ("trash", told.trash_bytes, "on its way out"),
         ("metadata", told.metadata_bytes, "names, links, catalog"),
-        ("unreferenced", told.unreferenced_bytes, "not needed; housekeeping frees it"),
+        ("unreferenced", told.unreferenced_bytes, "housekeeping frees it"),
     ];
     for (row, (name, bytes, about)) in classes.into_iter().enumerate() {
         let share = percent(bytes, all).unwrap_or(0);
-        put(buf, inner, row, format!(" {:>10}  {name:<15} {} {share:>3}%  {about}", size(bytes), bar(bytes, all, 16)));
+        put(buf, inner, row, format!(" {:>10}  {name:<15} {} {share:>3}%  {about}", size(bytes), bar(bytes, all, 14)));
     }
     let limit = told.hard_bytes.or(told.soft_bytes);
     let share = limit.and_then(|limit| percent(told.pack_bytes, limit));

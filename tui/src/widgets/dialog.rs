@@ -15,7 +15,9 @@ use crate::console::shared::Shared;
 /// An empty framed window of at most this size inside, in the middle of an area; the area inside.
 pub fn window(buf: &mut Buffer, area: Rect, shared: &Shared, title: &str, columns: usize, rows: usize) -> Rect {
     let fit = |wanted: usize, most: u16| u16::try_from(wanted).unwrap_or(u16::MAX).min(most);
+    // A strip of what is below at both sides would only disturb.
     let width = fit(columns.saturating_add(2), area.width);
+    let width = if area.width - width < 6 { area.width } else { width };
     let height = fit(rows.saturating_add(2), area.height);
     let x = area.x + (area.width - width) / 2;
     let y = area.y + (area.height - height) / 2;

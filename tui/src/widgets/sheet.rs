@@ -30,14 +30,32 @@ pub struct Sheet {
     typing: bool,
     pane: Pane<Arc<Vec<u32>>>,
     columns: usize,
+    /// How it was looked at before, newest last, and what was undone.
+    past: Vec<Look>,
+    undone: Vec<Look>,
 }
+
+/// How a list is looked at: what can be undone.
+type Look = (Option<Field>, Option<usize>, bool);
+
+/// Looks that can be undone.
+const LOOKS_MAX: usize = 50;
 
 impl Sheet {
     /// A list that can be sorted by so many columns; arranging has a lane of its own.
     #[must_use]
     pub fn new(lane: Lane, columns: usize) -> Self {
         let (list, order) = (List::default(), Order::default());
-        Self { list, order, field: None, typing: false, pane: Pane::new(lane), columns }
+        Self {
+            list,
+            order,
+            field: None,
+            typing: false,
+            pane: Pane::new(lane),
+            columns,
+            past: Vec::new(),
+            undone: Vec::new(),
+        }
     }
 
     /// Whether it takes every key.
@@ -82,6 +100,29 @@ impl Sheet {
         heard
     }
 
+    fn look(&self) -> Look {
+        (self.field.clone(), self.order.column, self.order.descending)
+    }
+
+    /// Before it is looked at in another way.
+    fn remember(&mut self) {
+        if self.past.len() >= LOOKS_MAX {
+            self.past.remove(0);
+        }
+        self.past.push(self.look());
+        self.undone.clear();
+    }
+
+    /// Undoes, or redoes; whether there was something.
+    fn undo(&mut self, back: bool) -> bool {
+        let now = self.look();
+        let (from, to) = if back { (&mut self.past, &mut self.undone) } else { (&mut self.undone, &mut self.past) };
+        let Some((field, column, descending)) = from.pop() else { return false };
+        to.push(now);
+        (self.field, self.order.column, self.order.descending) = (field, column, descending);
+        true
+    }
+
     /// A key while something is typed.
     pub fn key(&mut self, key: &KeyEvent, rows: &Arc<dyn Rows>, shared: &Shared, out: &mut Effects) -> bool {
         let Some(field) = &mut self.field else { return false };
@@ -105,19 +146,32 @@ impl Sheet {
         }
         match action {
             Action::Filter => {
+                self.remember();
                 self.field.get_or_insert_default();
                 self.typing = true;
                 return true;
             }
-            Action::Back if self.field.is_some() => self.field = None,
+            Action::Back if self.field.is_some() => {
+                self.remember();
+                self.field = None;
+            }
+            Action::Undo | Action::Redo => {
+                if !self.undo(action == Action::Undo) {
+                    return false;
+                }
+            }
             Action::Sort => {
+                self.remember();
                 self.order.column = match self.order.column {
                     None => Some(0),
                     Some(column) if column + 1 < self.columns => Some(column + 1),
                     Some(_) => None,
                 };
             }
-            Action::SortDirection => self.order.descending = !self.order.descending,
+            Action::SortDirection => {
+                self.remember();
+                self.order.descending = !self.order.descending;
+            }
             _ => return false,
         }
         self.arrange(rows, shared, out);

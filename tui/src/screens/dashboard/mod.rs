@@ -86,11 +86,11 @@ impl State {
     /// What stands at the other end of the title line.
     #[must_use]
     pub fn right(&self, _shared: &Shared) -> String {
-        let all = self.accounts.0.len();
+        let all = self.accounts.rows.len();
         if all == 0 {
             return String::new();
         }
-        let attention = self.accounts.0.iter().filter(|account| account.needs_somebody()).count();
+        let attention = self.accounts.attention;
         let accounts = counted(all as u64, "account", "accounts");
         if attention == 0 { accounts } else { format!("{accounts}, {} to look at", count(attention as u64)) }
     }
@@ -100,7 +100,7 @@ impl State {
     }
 
     fn here(&self) -> Option<&AccountStatus> {
-        self.sheet.list.at(self.accounts.0.len()).and_then(|row| self.accounts.0.get(row))
+        self.sheet.list.at(self.accounts.rows.len()).and_then(|row| self.accounts.rows.get(row))
     }
 
     fn ask(&mut self, shared: &Shared, out: &mut Effects) {
@@ -109,7 +109,7 @@ impl State {
     }
 
     fn hear(&mut self, heard: &Heard, shared: &Shared, out: &mut Effects) {
-        if self.sheet.hear(heard, self.accounts.0.len()) {
+        if self.sheet.hear(heard, self.accounts.rows.len()) {
             return;
         }
         let status = |answer: &Answer| match answer {
@@ -126,7 +126,8 @@ impl State {
                 self.accounts = Arc::new(Accounts::by_attention(statuses));
                 let rows = self.rows();
                 self.sheet.arrange(&rows, shared, out);
-                let again = name.and_then(|name| self.accounts.0.iter().position(|account| account.facts.name == name));
+                let again =
+                    name.and_then(|name| self.accounts.rows.iter().position(|account| account.facts.name == name));
                 if let Some(place) = again.filter(|_| self.sheet.list.shown.is_none()) {
                     self.sheet.list.cursor = place;
                 }
@@ -225,7 +226,7 @@ fn menu(name: &str, out: &mut Effects) {
 
 /// Draws it.
 pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
-    let attention: Vec<&AccountStatus> = state.accounts.0.iter().filter(|account| account.needs_somebody()).collect();
+    let attention = state.accounts.rows.get(..state.accounts.attention).unwrap_or_default();
     let (detail, warned, traffic) = if shared.compact() {
         (0, 0, 0)
     } else {
@@ -245,13 +246,13 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     }
     draw_detail(state, shared, part(detail), buf);
     if warned > 0 {
-        draw_attention(&attention, shared, part(warned), buf);
+        draw_attention(attention, shared, part(warned), buf);
     }
     draw_traffic(state, shared, part(traffic), buf);
 }
 
 fn draw_list(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
-    let all = state.accounts.0.len();
+    let all = state.accounts.rows.len();
     let order = state.sheet.order.column.and_then(|column| TABLE.get(column));
     let sorted = order.map_or_else(|| "attention".to_owned(), |column| column.title.to_lowercase());
     let right = format!("{} by {sorted}", state.sheet.list.place(all));
@@ -266,7 +267,7 @@ fn draw_list(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     put(buf, inner, 0, Line::styled(format!("  {}", heading(TABLE, columns, by)), shared.theme.strong()));
     let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     state.sheet.list.draw(buf, below, shared.theme, all, true, |row| {
-        let Some(account) = state.accounts.0.get(row) else { return (Line::raw(""), false) };
+        let Some(account) = state.accounts.rows.get(row) else { return (Line::raw(""), false) };
         let (sign, rest) = cells(account, shared, columns);
         let style = shared.theme.health(health(account));
         (Line::from(vec![Span::styled(sign, style), Span::raw(rest)]), false)
@@ -309,7 +310,7 @@ fn draw_detail(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     put(buf, inner, 2, Line::styled(format!(" {sign} {line}"), shared.theme.health(health(account))));
 }
 
-fn draw_attention(accounts: &[&AccountStatus], shared: &Shared, area: Rect, buf: &mut Buffer) {
+fn draw_attention(accounts: &[AccountStatus], shared: &Shared, area: Rect, buf: &mut Buffer) {
     let right =
         if accounts.len() > ATTENTION_MAX { format!("{} in all", count(accounts.len() as u64)) } else { String::new() };
     let inner = panel(buf, area, shared, "Attention", &right, false);
@@ -329,19 +330,9 @@ fn draw_attention(accounts: &[&AccountStatus], shared: &Shared, area: Rect, buf:
 
 fn draw_traffic(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let inner = panel(buf, area, shared, "Traffic of the last 24 h", "6 more", false);
-    let sum = |hours: fn(&AccountStatus) -> &Vec<u64>| {
-        let mut all = [0_u64; 24];
-        for account in &state.accounts.0 {
-            for (sum, hour) in all.iter_mut().rev().zip(hours(account)) {
-                *sum = sum.saturating_add(*hour);
-            }
-        }
-        all
-    };
-    let (into, from) = (sum(|account| &account.facts.hours_in), sum(|account| &account.facts.hours_out));
     let shown = |name: &str, hours: &[u64; 24]| {
         let total: u64 = hours.iter().fold(0, |sum, hour| sum.saturating_add(*hour));
         format!("{name} {} {:>9}", spark(hours, 24, shared.theme), size(total))
     };
-    put(buf, inner, 0, format!(" {}   {}", shown("in", &into), shown("out", &from)));
+    put(buf, inner, 0, format!(" {}   {}", shown("in", &state.accounts.into), shown("out", &state.accounts.from)));
 }

@@ -18,35 +18,52 @@ pub(super) const TABLE: &[Column] = &[
     column("Account", 0, Align::Path),
     column("Last backup", 13, Align::Left),
     Column { title: "At", columns: 16, align: Align::Left, from: 100 },
-    column("Next", 9, Align::Left),
-    column("Used", 17, Align::Left),
-    column("24h", 8, Align::Left),
+    Column { title: "Next", columns: 10, align: Align::Left, from: 60 },
+    Column { title: "Used", columns: 17, align: Align::Left, from: 60 },
+    Column { title: "24h", columns: 8, align: Align::Left, from: 70 },
 ];
 
-/// All accounts.
+/// All accounts, and what the screen says of all of them: added up once, and not at each drawing.
 #[derive(Debug, Default)]
-pub(super) struct Accounts(pub(super) Vec<AccountStatus>);
+pub(super) struct Accounts {
+    /// Those that need somebody first.
+    pub(super) rows: Vec<AccountStatus>,
+    /// So many of them need somebody.
+    pub(super) attention: usize,
+    /// Bytes in by hour, the last hour last.
+    pub(super) into: [u64; 24],
+    /// Bytes out by hour, the last hour last.
+    pub(super) from: [u64; 24],
+}
 
 impl Accounts {
     /// Those that need somebody first, the gravest before the others.
     pub(super) fn by_attention(mut accounts: Vec<AccountStatus>) -> Self {
         accounts.sort_by_key(|account| (std::cmp::Reverse(account.level), account.facts.number));
-        Self(accounts)
+        let mut all = Self {
+            attention: accounts.iter().take_while(|account| account.needs_somebody()).count(),
+            ..Self::default()
+        };
+        for account in &accounts {
+            add(&mut all.into, &account.facts.hours_in);
+            add(&mut all.from, &account.facts.hours_out);
+        }
+        Self { rows: accounts, ..all }
     }
 }
 
 impl Rows for Accounts {
     fn count(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     fn name(&self, row: usize) -> String {
-        let account = self.0.get(row);
+        let account = self.rows.get(row);
         account.map(|account| format!("{} {}", account.facts.name, word(account))).unwrap_or_default()
     }
 
     fn compare(&self, one: usize, other: usize, column: usize) -> Ordering {
-        let (Some(one), Some(other)) = (self.0.get(one), self.0.get(other)) else { return Ordering::Equal };
+        let (Some(one), Some(other)) = (self.rows.get(one), self.rows.get(other)) else { return Ordering::Equal };
         match column {
             0 => other.level.cmp(&one.level).then(one.standing.cmp(&other.standing)),
             1 => one.facts.name.cmp(&other.facts.name),
@@ -55,6 +72,13 @@ impl Rows for Accounts {
             5 => one.facts.stored_bytes.cmp(&other.facts.stored_bytes),
             _ => traffic(one).cmp(&traffic(other)),
         }
+    }
+}
+
+/// Adds hours, the last one first.
+fn add(all: &mut [u64; 24], hours: &[u64]) {
+    for (sum, hour) in all.iter_mut().rev().zip(hours) {
+        *sum = sum.saturating_add(*hour);
     }
 }
 

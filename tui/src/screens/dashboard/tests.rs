@@ -98,7 +98,12 @@ fn enter_opens_the_account_under_the_cursor() {
     assert!(stage.effects.iter().any(|e| matches!(e, Effect::Turn { account: Some(name), .. } if name == "db01")));
     stage.press("Esc");
     assert_eq!(stage.app.screen(), ScreenId::Dashboard);
-    stage.press("Esc 4");
+    // The filter is taken away, and had again.
+    stage.press("Esc");
+    assert!(stage.text().contains("[3/7]") || stage.text().contains("/7]"));
+    stage.press("z");
+    assert!(stage.text().contains("[1/1 of 7]"));
+    stage.press("Z 4");
     assert_eq!(stage.app.screen(), ScreenId::Browser);
 }
 

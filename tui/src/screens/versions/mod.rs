@@ -7,6 +7,7 @@ mod days;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use agent::engine::job::VersionRow;
@@ -21,6 +22,7 @@ use super::{Event, as_at};
 use crate::console::effect::{Effect, Effects};
 use crate::console::keys::{Action, Binding, Hint, key};
 use crate::console::overlay::Overlay;
+use crate::console::plan::Step;
 use crate::console::shared::Shared;
 use crate::widgets::arrange::Needle;
 use crate::widgets::dialog::Confirm;
@@ -64,6 +66,7 @@ const TABLE: &[Column] = &[
 pub struct State {
     /// Newest first.
     rows: Arc<Vec<VersionRow>>,
+    pinned: usize,
     days: Days,
     list: List,
     marks: BTreeSet<String>,
@@ -81,7 +84,7 @@ impl State {
     /// What stands at the other end of the title line.
     #[must_use]
     pub fn right(&self, _shared: &Shared) -> String {
-        let pinned = self.rows.iter().filter(|row| row.pinned_until_ms.is_some()).count();
+        let pinned = self.pinned;
         let mut text = counted(self.rows.len() as u64, "version", "versions");
         if pinned > 0 {
             text.push_str(&format!(", {} pinned", count(pinned as u64)));
@@ -102,6 +105,7 @@ impl State {
         let id = self.here().map(|row| row.id.clone());
         let Some(rows) = shared.versions.value() else { return };
         self.rows = Arc::new(rows.iter().rev().cloned().collect());
+        self.pinned = self.rows.iter().filter(|row| row.pinned_until_ms.is_some()).count();
         self.days = Days::new(&self.rows, &shared.zone);
         self.marks.retain(|id| self.rows.iter().any(|row| row.id == *id));
         self.sift();
@@ -296,12 +300,11 @@ fn menu(state: &State, out: &mut Effects) {
     items.push(if newest {
         Item::not_now("roll back to it...", "it is the newest")
     } else {
-        let text = format!(
-            "A new version is appended that is like {}. Nothing is lost: the versions in between stay.\n\ntuckbox rollback --to {id} --yes",
-            short(row)
-        );
-        let confirm = Confirm::new("Roll back?", text, vec![Effect::start(["rollback", "--to", &id, "--yes"])]);
-        Item::new('r', "roll back to it...", vec![Effect::Open(Box::new(Overlay::Confirm(confirm)))])
+        let step = Step {
+            about: format!("roll back to {}", short(row)),
+            words: ["rollback", "--to", &id].map(OsString::from).to_vec(),
+        };
+        Item::new('r', "roll back to it, after a review...", vec![Effect::Plan(step)])
     });
     out.open(Overlay::Menu(Menu::new(format!("Version {}", short(row)), items)));
 }
