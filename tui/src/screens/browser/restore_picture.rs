@@ -146,9 +146,10 @@ impl Dialog {
     fn plan_lines(&self, shared: &Shared, columns: usize, lines: &mut Vec<(Line<'static>, Option<Spot>)>) {
         let theme = shared.theme;
         let room = columns.saturating_sub(17);
+        let mut lead = "  Will          ";
         let mut say = |text: &str, style: Style| {
-            for (at, line) in wrap(text, room).into_iter().enumerate() {
-                let lead = if at == 0 { "  Will          " } else { "                " };
+            for line in wrap(text, room) {
+                let lead = std::mem::replace(&mut lead, "                ");
                 lines.push((Line::styled(format!("{lead}{line}"), style), None));
             }
         };
