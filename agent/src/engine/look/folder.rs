@@ -111,7 +111,6 @@ struct Merge<'n, 'b> {
 }
 
 impl<'n, 'b> Merge<'n, 'b> {
-    #[expect(clippy::type_complexity, reason = "the name before and now, as in a diff")]
     fn next(&mut self) -> Result<Option<(Option<Found<'b>>, Option<Found<'n>>)>> {
         if let (None, Some(before)) = (&self.ahead.0, &mut self.before) {
             self.ahead.0 = before.next()?;
