@@ -54,7 +54,7 @@ fn accounts_versions_and_back() {
     terminal.resize(24, 80);
     terminal.until("all of it in 80 columns", |screen| {
         screen.contents().lines().next().is_some_and(|line| line.trim_end().ends_with("UTC"))
-            && screen.size() == (24, 80)
+            && (screen.size().0.get(), screen.size().1.get()) == (24, 80)
     });
     terminal.resize(9, 30).shows("tuckbox needs 40x10");
     terminal.resize(24, 80).shows("versions");
