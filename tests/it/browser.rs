@@ -93,7 +93,7 @@ fn what_is_lost_is_found_and_comes_back_from_two_versions() {
     let read = |name: &str| fs::read_to_string(net.world.path(name)).unwrap();
     assert_eq!((read("out/scan.txt").as_str(), read("out/letter.txt").as_str()), ("scanned\n", "the second letter\n"));
     // What became of it stays to be seen.
-    terminal.keys(ENTER).keys("w").shows("restore --at").keys(ENTER).shows("read back and equal").keys(ESC);
+    terminal.keys(ENTER).keys("w").shows("restore --at").keys(ENTER).shows("read back and equal").keys("h");
     leave(terminal);
 }
 
@@ -122,7 +122,8 @@ fn a_server_that_is_gone_is_waited_for_and_keys_answer() {
     net.sshd.stop();
     terminal.keys("\x12").shows("the server does not answer");
     // What was there stays, and keys answer.
-    terminal.keys("j").shows("> tax/").keys(" ").shows("marked: 1 item").keys("?").keys(ESC);
+    terminal.keys("j").shows("> tax/").keys(" ").shows("marked: 1 item").keys("?").shows("Search:").keys(ESC);
+    terminal.until("the end of the help", |screen| !screen.contents().contains("Search:"));
     net.sshd.start_again();
     terminal.until("that it is back", |screen| !screen.contents().contains("does not answer"));
     terminal.keys(ENTER).shows("budget.txt").keys("h").shows("letter.txt");

@@ -70,7 +70,8 @@ impl Theme {
     /// The row under the cursor.
     #[must_use]
     pub fn selected(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
+        // Letters of several colours would make a patchwork of the row.
+        Style::new().fg(Color::Reset).remove_modifier(Modifier::DIM).add_modifier(Modifier::REVERSED)
     }
 
     /// What is less important.

@@ -259,9 +259,6 @@ impl State {
     /// Asks for the directory; the cursor will stand where it stands.
     fn ask(&mut self, shared: &Shared, out: &mut Effects) {
         let Some(dir) = self.dir.clone() else { return };
-        if self.wanted.is_none() {
-            self.wanted = self.subject().map(|subject| subject.row.name.to_vec());
-        }
         let job = FolderJob { at: Self::at(shared), dir, deleted: self.deleted };
         self.folder.ask(shared, Ask::Look(Look::Folder(job)), out);
         self.ask_moments(shared, out);
@@ -281,6 +278,10 @@ impl State {
         });
         if folder {
             if self.folder.fault().is_none() {
+                // Where one is by now: one may have gone on while it was asked.
+                if self.wanted.is_none() {
+                    self.wanted = self.subject().map(|subject| subject.row.name.to_vec());
+                }
                 self.lay_out(shared, out);
             }
             return;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent::engine::job::{At, HistoryJob, Kind, Peek, PeekJob, StateRow, VersionMark};
 use agent::name::{for_terminal, harmless_line, width};
-use agent::units::{count, size};
+use agent::units::{count, counted, size};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -169,7 +169,7 @@ impl Preview {
         let when = shared.moment(modified_ms(row), "%Y-%m-%d %H:%M");
         let first = match row.kind {
             Kind::Dir => match row.files {
-                Some(files) => format!("{} files, {}", count(files), size(row.size)),
+                Some(files) => format!("{}, {}", counted(files, "file", "files"), size(row.size)),
                 None => "directory".to_owned(),
             },
             Kind::File => format!("{}  {when}", size(row.size)),

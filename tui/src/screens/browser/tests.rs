@@ -201,6 +201,10 @@ fn the_place_stays_when_the_version_changes() {
     rows.remove(1);
     stage.answer(older, looked(Looked::Folder(Arc::new(Folder { rows, ..folder(4) }))));
     assert!(stage.text().contains("> letter.txt"), "{}", stage.text());
+    // One goes on while it is asked: that counts.
+    stage.press("[ Up").answer(is_folder, looked(Looked::Folder(Arc::new(folder(3)))));
+    assert!(stage.text().contains("> budget.ods"), "{}", stage.text());
+    stage.press("]");
     // To where the directory changed, past those where it did not.
     stage.press("[ [ }");
     assert!(stage.asked(|ask| format!("{ask:?}").contains(&mark(3).id[..16])).is_some());
