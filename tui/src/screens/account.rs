@@ -201,8 +201,12 @@ fn draw_health(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     };
     let mut lines: Vec<(Health, String)> =
         account.reasons.iter().map(|reason| (health(reason.level), harmless_line(&reason.text))).collect();
-    if let Some(at) = account.facts.newest_at {
-        lines.push((Health::Good, format!("last backup {}", shared.ago(at))));
+    if let Some(run) = &account.facts.last_run {
+        let (health, how) = match &run.run.code {
+            None => (Health::Good, format!("{} sent", size(run.run.figures.sent_bytes))),
+            Some(code) => (Health::Bad, harmless_line(code)),
+        };
+        lines.push((health, format!("last run {}: {how}", shared.ago(run.told_at))));
     }
     if let Some(due) = account.expected_at {
         lines.push((Health::Good, format!("next one due {}", shared.ago(due))));

@@ -76,7 +76,7 @@ impl State {
             let sign = if here { shared.theme.mark() } else { shared.theme.key() };
             (Line::from(vec![Span::styled(keys, sign), Span::raw(binding.about)]), false)
         });
-        let last = "More: tuckbox man tui. Esc closes.";
+        let last = " More: tuckbox man tui. Esc closes.";
         let last =
             Line::styled(fit(last, usize::from(inner.width).min(width(last) + 1), Align::Left), shared.theme.dim());
         put(buf, inner, usize::from(inner.height.saturating_sub(1)), last);

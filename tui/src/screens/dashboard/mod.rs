@@ -61,12 +61,21 @@ pub struct State {
     own: bool,
     /// The one account was opened.
     opened: bool,
+    /// The first run was offered.
+    offered: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
         let accounts = Arc::default();
-        Self { pane: Pane::new(STATUS), accounts, sheet: Sheet::new(ORDER, TABLE.len()), own: false, opened: false }
+        Self {
+            pane: Pane::new(STATUS),
+            accounts,
+            sheet: Sheet::new(ORDER, TABLE.len()),
+            own: false,
+            opened: false,
+            offered: false,
+        }
     }
 }
 
@@ -141,7 +150,7 @@ impl State {
                 self.own = true;
                 self.ask(shared, out);
             }
-            Err(fault) if matches!(fault.code, Code::VaultNone) => {
+            Err(fault) if fault.code == Code::VaultNone && !std::mem::replace(&mut self.offered, true) => {
                 out.open(Overlay::Wizard(super::wizard::State::new(shared)));
             }
             Err(_) => {}
@@ -332,7 +341,7 @@ fn draw_traffic(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let inner = panel(buf, area, shared, "Traffic of the last 24 h", "6 more", false);
     let shown = |name: &str, hours: &[u64; 24]| {
         let total: u64 = hours.iter().fold(0, |sum, hour| sum.saturating_add(*hour));
-        format!("{name} {} {:>9}", spark(hours, 24, shared.theme), size(total))
+        format!("{name} {} {:>8}", spark(hours, 24, shared.theme), size(total))
     };
     put(buf, inner, 0, format!(" {}   {}", shown("in", &state.accounts.into), shown("out", &state.accounts.from)));
 }
