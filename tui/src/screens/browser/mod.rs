@@ -425,7 +425,7 @@ pub fn short(path: &[u8], shared: &Shared) -> String {
 /// A version as `--at` takes it; the newest is none in particular.
 fn at_of(version: &VersionMark, shared: &Shared) -> Option<String> {
     let newest = shared.versions.value().and_then(|rows| rows.last());
-    (!newest.is_some_and(|newest| newest.id == version.id)).then(|| format!("id:{}", version.id))
+    newest.is_none_or(|newest| newest.id != version.id).then(|| format!("id:{}", version.id))
 }
 
 /// The version of a mark in few words.

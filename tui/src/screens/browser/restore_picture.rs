@@ -2,7 +2,7 @@
 
 use agent::engine::job::Layout;
 use agent::engine::restore::several;
-use agent::name::for_terminal;
+use agent::name::{for_terminal, harmless_line};
 use agent::units::{count, counted, duration, size};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -70,7 +70,16 @@ impl Dialog {
                 if below < inner.height {
                     let field =
                         Rect { x: inner.x + 4, y: inner.y + below, width: inner.width.saturating_sub(5), height: 1 };
-                    self.to.draw(buf, field, shared.theme, false);
+                    match self.spot {
+                        Spot::Target => self.to.draw(buf, field, shared.theme, false),
+                        // Without the cursor: the keys are elsewhere.
+                        _ => put(
+                            buf,
+                            field,
+                            0,
+                            fit(&harmless_line(self.to.text()), usize::from(field.width), Align::Path),
+                        ),
+                    }
                 }
             }
         }
