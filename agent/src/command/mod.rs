@@ -1,6 +1,8 @@
 //! The verbs: one table, one file each. Parser, help, shell, completions and manual come from the table.
 
 mod account;
+mod account_archive;
+mod account_check;
 mod backup;
 mod check;
 mod compare;
@@ -25,6 +27,7 @@ mod man;
 mod pin;
 mod query;
 mod repair;
+mod report;
 mod restore;
 mod rollback;
 mod schema;
@@ -32,6 +35,7 @@ mod serve;
 mod shell;
 pub(crate) mod status;
 mod terms;
+mod traffic;
 mod undelete;
 mod usage;
 mod version;
@@ -119,6 +123,8 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    report::VERB,
+    traffic::VERB,
     config::VERB,
     status::VERB,
     doctor::VERB,

@@ -6,9 +6,12 @@ use serde::Serialize;
 use super::{Changes, Verb, switch};
 use crate::cli::json::{moment, moment_if_known};
 use crate::cli::{Desk, Face};
-use crate::engine::job::{AccountStatus, Level, Reason, RunFacts, Standing, StatusJob, Statuses, Whose};
+use crate::config::keys;
+use crate::engine::job::{AccountStatus, Level, NotifyJob, Reason, RunFacts, Standing, StatusJob, Statuses, Whose};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::health::{line, nagios, prometheus};
+use crate::name::{for_terminal, harmless_line};
+use crate::units::counted;
 
 pub(super) const VERB: Verb = Verb {
     name: "status",
@@ -17,6 +20,7 @@ pub(super) const VERB: Verb = Verb {
         "status",
         "status --all",
         "status laptop-ana",
+        "status --all --notify --quiet",
         "status --all --format nagios",
         "status --all --format prometheus",
     ],
@@ -43,6 +47,10 @@ fn build(command: Command) -> Command {
                 .help("An account's name or number, for who looks after the vault [default: this machine's]"),
         )
         .arg(switch("all", "All accounts of the vault, for who looks after it").conflicts_with("name"))
+        .arg(
+            switch("notify", "Hand each change since the last time to the command `on_event` of the configuration")
+                .requires("all"),
+        )
         .after_long_help("--format also takes `nagios` (one line, exit 0 to 3) and `prometheus` (text format, exit 0).")
 }
 
@@ -81,8 +89,9 @@ struct ReasonRecord<'a> {
     code: Option<&'a str>,
 }
 
+/// A run, as in records.
 #[derive(Serialize)]
-struct RunRecord<'a> {
+pub(super) struct RunRecord<'a> {
     verb: &'a str,
     #[serde(serialize_with = "moment")]
     told_at: i64,
@@ -116,6 +125,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         None if matches.get_flag("all") => Whose::All,
         None => Whose::Own,
     };
+    if matches.get_flag("notify") {
+        return notify(desk, format);
+    }
     let asked = desk.engine().status(&desk.run()?, StatusJob { whose, hours: false });
     let Face::Plain(plain) = &desk.face else { return records(&asked?, desk) };
     match (format, asked) {
@@ -145,6 +157,31 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
             Ok(exit(&told))
         }
     }
+}
+
+/// Tells changes, and nothing else: it is made for a line of cron.
+fn notify(desk: &Desk<'_>, format: Option<&str>) -> Result<Exit> {
+    let config = &desk.config.top;
+    let Some(command) = config.text(&keys::ON_EVENT) else {
+        return Err(Fault::new(Code::Usage, "nothing says who is to hear of changes")
+            .hint("name a command: tuckbox config set on_event /usr/local/bin/tell-us"));
+    };
+    if format.is_some() {
+        return Err(Fault::new(Code::Usage, "--notify tells its command, not a monitor").hint("run both, one by one"));
+    }
+    let job = NotifyJob { command: command.to_owned(), contacts: config.texts(&keys::CONTACTS) };
+    let (statuses, told) = desk.engine().notify(&desk.run()?, job, &mut |event| {
+        let (name, from) = (for_terminal(event.account.as_bytes()), event.from.as_deref().unwrap_or("not known"));
+        desk.face.say(&format!("told: {name} was {} and is {}", harmless_line(from), event.to.word()))?;
+        desk.face.row("event", event)
+    })?;
+    let level = statuses.accounts.iter().map(|status| status.level).max().unwrap_or_default();
+    desk.face.summary("status", &Counted { accounts: statuses.accounts.len() as u64, level })?;
+    if told.left > 0 {
+        let left = counted(told.left, "change was", "changes were");
+        desk.face.note(&format!("{left} not told, because the command kept failing; the next pass tries again"))?;
+    }
+    Ok(if told.failed > 0 { Exit::Failed } else { exit(&statuses) })
 }
 
 fn exit(told: &Statuses) -> Exit {
@@ -186,7 +223,7 @@ fn reason_record(reason: &Reason) -> ReasonRecord<'_> {
     ReasonRecord { level: *level, check: *check, text, code: code.as_deref() }
 }
 
-fn run_record(told: &RunFacts) -> RunRecord<'_> {
+pub(super) fn run_record(told: &RunFacts) -> RunRecord<'_> {
     let run = &told.run;
     RunRecord {
         verb: &run.verb,

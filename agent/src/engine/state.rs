@@ -42,6 +42,9 @@ pub struct AccountState {
     /// Sources (hex) of the configuration of this machine: 0, or the moment since when it names them no more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configured: BTreeMap<String, i64>,
+    /// By source (hex), how many of the files that were read looked encrypted: what is usual there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looks: BTreeMap<String, super::backup::suspicion::Seen>,
 }
 
 fn is_none(accepted: &u64) -> bool {
@@ -113,6 +116,21 @@ pub struct VaultState {
     pub address: String,
 }
 
+/// What was told of how accounts are. Other processes wait while this value lives.
+pub struct Told {
+    path: PathBuf,
+    /// By id of the account, the word of its standing.
+    pub accounts: BTreeMap<String, String>,
+    _lock: std::fs::File,
+}
+
+impl Told {
+    /// Keeps it, durably.
+    pub fn keep(&self) -> Result<()> {
+        write_json(&self.path, &self.accounts)
+    }
+}
+
 /// The state directory.
 #[derive(Clone, Debug)]
 pub struct StateDir {
@@ -146,6 +164,17 @@ impl StateDir {
         read_json(&self.account_file(vault, account)).map(Option::unwrap_or_default)
     }
 
+    /// The newest link of an account that was seen here in any other vault: an account can be moved into another one.
+    pub fn seen_elsewhere(&self, vault: VaultId, account: AccountId) -> Option<Head> {
+        let (here, end) = (self.account_file(vault, account), format!("-{}.json", account.hex()));
+        let listed = std::fs::read_dir(self.dir.join("accounts")).ok()?;
+        let paths = listed.filter_map(|entry| Some(entry.ok()?.path()));
+        let others = paths.filter(|path| *path != here && path.to_str().is_some_and(|path| path.ends_with(&end)));
+        // What cannot be read says nothing here; in its own vault it does.
+        let states = others.filter_map(|path| read_json::<AccountState>(&path).ok().flatten());
+        states.filter_map(|state| state.head()).max_by_key(|head| head.sequence)
+    }
+
     /// Changes what is known of an account, durably; gives it as it is now. One process at a time.
     pub fn change_account(
         &self,
@@ -174,6 +203,16 @@ impl StateDir {
         let mut waiting = self.waiting()?;
         change(&mut waiting);
         write_json(&self.waiting_file(), &waiting)
+    }
+
+    /// What was told last of how the accounts of a vault are, held against other processes.
+    pub fn told(&self, vault: &str) -> Result<Told> {
+        let path = self.dir.join("told").join(format!("{vault}.json"));
+        private_dir(&self.dir.join("told"))?;
+        let lock = locked(&path.with_extension("lock"))?;
+        // What cannot be read is told once more.
+        let accounts = read_json(&path).ok().flatten().unwrap_or_default();
+        Ok(Told { path, accounts, _lock: lock })
     }
 
     fn waiting_file(&self) -> PathBuf {

@@ -1,11 +1,12 @@
 //! Housekeeping, asked for by a client, or due after a commit.
 
 use store::chain::{Fate, Reason};
-use store::vault::{Access, Domain, Housekeep, HousekeepEvent};
+use store::vault::{Access, AccountInfo, Domain, Housekeep, HousekeepEvent, Vault};
 use transport::Call;
 use transport::message::{self, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 
 use super::refuse::Refused;
+use super::report::renew_pulse;
 use super::{Server, reply};
 
 /// After a commit it takes no longer; a vault that needs more is kept by `tuckbox housekeep`.
@@ -14,7 +15,7 @@ const AFTER_COMMIT_MS: u64 = 5_000;
 impl Server {
     /// Does what is due in the chunk space of the opened account, and tells of that account's versions.
     pub fn housekeep(&self, call: &Call, what: &message::Housekeep) -> Result<(), Refused> {
-        let (_, account, domain) = self.account(if what.dry_run { Access::Read } else { Access::Write })?;
+        let (vault, account, domain) = self.account(if what.dry_run { Access::Read } else { Access::Write })?;
         let how = Housekeep {
             dry_run: what.dry_run,
             confirmed: what.confirmed,
@@ -29,6 +30,7 @@ impl Server {
             // Whoever asked may have gone; what was begun goes on, and costs nobody anything.
             Ok(())
         });
+        renew_pulse(&vault, &account);
         if gone {
             return Err(Refused::Gone);
         }
@@ -86,11 +88,12 @@ impl Server {
     }
 
     /// What is due after a commit. Nobody waits for it, and nothing depends on it.
-    pub(super) fn after_commit(&self, domain: &Domain) {
+    pub(super) fn after_commit(&self, vault: &Vault, account: &AccountInfo, domain: &Domain) {
         if domain.housekeeping_due().unwrap_or(false) {
             let how = Housekeep { most_ms: Some(AFTER_COMMIT_MS), ..Housekeep::default() };
             // What it could not do is done by the next one; `check` tells of what is wrong.
             drop(domain.housekeep(&how, &mut |_| Ok(())));
+            renew_pulse(vault, account);
         }
     }
 }

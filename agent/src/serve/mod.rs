@@ -5,6 +5,7 @@
 //! anything else is looked at.
 
 pub mod accounts;
+mod archives;
 pub mod ask;
 pub mod authorize;
 pub mod chain;
@@ -12,12 +13,16 @@ pub mod check;
 pub mod fetch;
 pub mod groups;
 pub mod housekeep;
+pub mod keeper;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
 pub mod report;
+pub mod reports;
+mod slow;
 pub mod status;
+pub mod traffic;
 pub mod upload;
 pub mod usage;
 pub mod wanted;
@@ -36,6 +41,7 @@ use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::profile::{Profile, Stage, Wait, waiting};
+use keeper::Keeper;
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -46,12 +52,16 @@ pub struct Server {
     refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
+    /// The address that the client comes from, when SSH says so.
+    client: Option<String>,
     /// The home of the user who runs this.
     home: Option<PathBuf>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     profile: Profile,
+    /// Counts, and keeps the pace.
+    keeper: Arc<Keeper>,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
@@ -68,8 +78,10 @@ impl Server {
             role: job.role,
             refusal: job.refusal.clone(),
             only: job.account.clone(),
+            client: job.client.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
+            keeper: Arc::new(Keeper::new(Arc::clone(&clock), Arc::clone(&chance), job.zone.clone(), job.role.name())),
             clock,
             chance,
             profile: Profile::default(),
@@ -94,8 +106,20 @@ impl Server {
     /// Serves one pipe until the client goes.
     pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
-        transport::serve(pipe, config, Arc::new(self))
+        let keeper = Arc::clone(&self.keeper);
+        let config = ServerConfig {
+            pace: Some(Arc::<Keeper>::clone(&keeper)),
+            meter: keeper.meter(),
+            ..ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock))
+        };
+        std::thread::scope(|scope| {
+            // Without this thread nothing is written before the end.
+            let watch = std::thread::Builder::new().name("tuckbox-keeper".into());
+            drop(watch.spawn_scoped(scope, || keeper.watch()));
+            let served = transport::serve(pipe, config, Arc::new(self));
+            keeper.end(served.is_ok());
+            served
+        })
     }
 
     /// The vault, opened as far as `access` needs.
@@ -124,7 +148,8 @@ impl Server {
         *lock(&self.vault) = Some(vault.clone());
     }
 
-    fn set_account(&self, account: &AccountInfo) {
+    fn set_account(&self, vault: &Vault, account: &AccountInfo, program: &str) {
+        self.keeper.opened(vault, account, program);
         *lock(&self.account) = Some(account.clone());
     }
 
@@ -150,13 +175,16 @@ impl Server {
             Some(number) => vault.account(&number).map_err(|_| error),
             None => Err(error),
         })?;
-        if self.may_see(&found) { Ok(found) } else { Err(Refused::no_account(name)) }
+        if self.may_see(vault, &found) { Ok(found) } else { Err(Refused::no_account(name)) }
     }
 
-    fn may_see(&self, account: &AccountInfo) -> bool {
-        self.only.as_ref().is_none_or(|only| {
-            *only == account.name || accounts::number(only) == Some(AccountSelector::Number(account.number))
-        })
+    /// Whether this connection may see an account: the one that it is bound to, by its name if there is one of that name,
+    /// else by its number. Never both: what one person calls an account may be the number of another's.
+    fn may_see(&self, vault: &Vault, account: &AccountInfo) -> bool {
+        let Some(only) = &self.only else { return true };
+        let is_number = || accounts::number(only) == Some(AccountSelector::Number(account.number));
+        let has_name = || vault.account(&AccountSelector::Name(only.clone())).is_ok();
+        *only == account.name || (is_number() && !has_name())
     }
 
     /// SQLite tells a full disk from a failing one only where it writes, a quota nowhere, and too few descriptors not at
@@ -183,10 +211,23 @@ impl Server {
         written
     }
 
+    /// Answers; who is refused too often hears of it later.
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
         })?;
+        let asked = slow::named(&request).map(str::to_owned);
+        let opens = matches!(request, Request::Open(_) | Request::Init(_));
+        let done = self.answer_to(call, request);
+        match &done {
+            Ok(()) if opens => self.welcome(asked.as_deref()),
+            Ok(()) => {}
+            Err(refused) => self.slow_down(refused, asked.as_deref()),
+        }
+        done
+    }
+
+    fn answer_to(&self, call: &Call, request: Request) -> Result<(), Refused> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone().into());
         }
@@ -210,9 +251,15 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Report(report) => reply(call, self.report(report)?),
             Request::Status(ask) => self.status(call, &ask),
+            Request::Reports(ask) => self.reports(call, &ask),
+            Request::Log(ask) => self.log(call, &ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Dump(ask) => self.dump_account(call, &ask),
+            Request::Load(ask) => self.load_account(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
+            Request::Traffic(ask) => self.traffic(call, &ask),
+            Request::Sessions(ask) => self.sessions(call, &ask),
         }
     }
 }
@@ -230,9 +277,9 @@ impl Service for Server {
         // Likewise.
         drop(call.end());
         if self.committed.swap(false, Ordering::SeqCst)
-            && let Ok((_, _, domain)) = self.account(Access::Write)
+            && let Ok((vault, account, domain)) = self.account(Access::Write)
         {
-            self.after_commit(&domain);
+            self.after_commit(&vault, &account, &domain);
         }
     }
 }

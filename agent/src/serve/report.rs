@@ -1,33 +1,81 @@
 //! What clients tell of their runs, taken with a bound on everything: a client may be broken, or lie.
 
-use store::activity::{Level, NewLine, RunFigures, ToldRun};
+use store::activity::{Level, LogLine, NewLine, RunFigures, ToldRun};
 use store::vault::{Access, AccountInfo, Vault};
+use transport::Call;
 use transport::message::health::{
-    CODE_CHARS_MAX, EVENTS_MAX, EventLevel, Figures, LogEvent, RUNS_MAX, Report, RunFacts, RunReport, TEXT_CHARS_MAX,
+    CODE_CHARS_MAX, EVENTS_MAX, EventLevel, Figures, LogAsk, LogEvent, LogLevel, LogTold, RUNS_MAX, Report, RunFacts,
+    RunReport, TEXT_CHARS_MAX,
 };
 
 use super::Server;
+use super::accounts::rows;
 use super::refuse::Refused;
 use crate::name::for_terminal;
 use crate::units::{count, counted, duration, size};
 
 /// Code of the line that stands for a run as a whole.
 const RUN_CODE: &str = "run";
+/// Code of the line that says how much was dropped.
+const DROPPED_CODE: &str = "log.dropped";
 
 impl Server {
     /// Takes what became of runs of the opened account.
     pub(super) fn report(&self, report: Report) -> Result<(), Refused> {
-        let (vault, account, _) = self.account(Access::Write)?;
+        let (vault, account, domain) = self.account(Access::Write)?;
         let now = self.clock.now_ms();
+        let (stored_bytes, session) = (domain.stored()?.pack_bytes, self.keeper.session());
         for run in report.runs.iter().take(RUNS_MAX) {
-            let (told, lines) = taken(run, now);
+            let (mut told, lines) = taken(run, now);
+            told.stored_bytes = stored_bytes;
             vault.activity(&account, |activity| {
                 activity.add_run(account.number, &told)?;
-                activity.add_log(account.number, now, None, &lines).map(|_| ())
+                activity.add_log(account.number, now, session.as_ref(), &lines).map(|_| ())
             })?;
         }
         renew_pulse(&vault, &account);
         Ok(())
+    }
+}
+
+impl Server {
+    /// Tells what clients of an account logged, oldest first, and at the end how much of it was dropped.
+    pub(super) fn log(&self, call: &Call, ask: &LogAsk) -> Result<(), Refused> {
+        let vault = self.vault(Access::Read)?;
+        let account = match &ask.account {
+            Some(name) => self.meant(&vault, name)?,
+            None => self.account(Access::Read)?.1,
+        };
+        let most = usize::try_from(ask.most).unwrap_or(usize::MAX);
+        let (lines, dropped) = vault.activity(&account, |activity| {
+            let lines = activity.log(account.number, ask.since, level(ask.least), most)?;
+            Ok((lines, activity.log_dropped(account.number, ask.since)?))
+        })?;
+        let told = lines.into_iter().map(|LogLine { at, line, .. }| LogTold {
+            at,
+            level: match line.level {
+                Level::Note => LogLevel::Note,
+                Level::Warning => LogLevel::Warning,
+                Level::Error => LogLevel::Error,
+            },
+            code: line.code,
+            text: line.text,
+        });
+        let missing = (dropped > 0).then(|| LogTold {
+            at: self.clock.now_ms(),
+            level: LogLevel::Note,
+            code: DROPPED_CODE.to_owned(),
+            text: format!("{} not kept: too many in an hour", counted(dropped, "line was", "lines were")),
+        });
+        rows(call, told.chain(missing).map(Ok))
+    }
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Note => Level::Note,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Error => Level::Error,
     }
 }
 
@@ -57,6 +105,7 @@ fn taken(run: &RunReport, now: i64) -> (ToldRun, Vec<NewLine>) {
         exit: run.exit,
         code: cut(run.code.as_deref().unwrap_or_default(), CODE_CHARS_MAX),
         sequence: run.sequence,
+        stored_bytes: 0,
         figures: RunFigures {
             files: f.files,
             files_new: f.files_new,

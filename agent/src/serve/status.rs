@@ -55,16 +55,23 @@ impl Server {
 }
 
 /// Which groups an account is in.
-struct Groups(HashMap<AccountId, Vec<GroupContacts>>);
+pub(super) struct Groups(HashMap<AccountId, Vec<Group>>);
+
+/// What counts of a group for its members.
+#[derive(Clone)]
+struct Group {
+    told: GroupContacts,
+    late_after_ms: Option<u64>,
+}
 
 impl Groups {
-    fn of(vault: &Vault) -> Result<Self, Refused> {
-        let mut of: HashMap<AccountId, Vec<GroupContacts>> = HashMap::new();
+    pub(super) fn of(vault: &Vault) -> Result<Self, Refused> {
+        let mut of: HashMap<AccountId, Vec<Group>> = HashMap::new();
         for group in vault.groups()? {
-            let contacts = group.terms.contacts.unwrap_or_default();
-            let told = GroupContacts { name: group.name, contacts };
+            let told = GroupContacts { name: group.name, contacts: group.terms.contacts.unwrap_or_default() };
+            let counts = Group { told, late_after_ms: group.terms.late_after_ms };
             for member in group.members {
-                of.entry(member).or_default().push(told.clone());
+                of.entry(member).or_default().push(counts.clone());
             }
         }
         Ok(Self(of))
@@ -86,8 +93,13 @@ fn hours(vault: &Vault, account: &AccountInfo, now: i64) -> (Vec<u64>, Vec<u64>)
     (came, went)
 }
 
-fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Result<HealthFacts, Refused> {
+/// What is known of an account.
+pub(super) fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Result<HealthFacts, Refused> {
     let pulse = vault.pulse(account)?;
+    let groups = groups.0.get(&account.id).map(Vec::as_slice).unwrap_or_default();
+    // What was settled for the account itself, else the strictest of its groups.
+    let mut terms = terms_told(&account.terms);
+    terms.late_after_ms = terms.late_after_ms.or_else(|| groups.iter().filter_map(|group| group.late_after_ms).min());
     Ok(HealthFacts {
         number: account.number,
         name: account.name.clone(),
@@ -100,13 +112,13 @@ fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Result<Health
         reason: account.reason.clone(),
         goes_at: account.goes_at(),
         created_at: account.created_at,
-        terms: terms_told(&account.terms),
+        terms,
         newest_at: pulse.newest.map(|newest| newest.received_at),
         stored_bytes: Some(pulse.stored_bytes),
         last_run: pulse.last_run.map(run_told),
         last_success: pulse.last_success.map(run_told),
         hours_in: Vec::new(),
         hours_out: Vec::new(),
-        groups: groups.0.get(&account.id).cloned().unwrap_or_default(),
+        groups: groups.iter().map(|group| group.told.clone()).collect(),
     })
 }

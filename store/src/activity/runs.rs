@@ -7,7 +7,7 @@ use super::{Activity, SessionKey, short, signed, unsigned};
 use crate::door::Millis;
 use crate::error::Result;
 
-/// `fetched` has what the server itself saw; the rest is the client's word. `exit` is an exit class.
+/// `fetched` and `stored_bytes` are what the server itself saw; the rest is the client's word. `exit` is an exit class.
 pub(super) const TABLE: &str = "
 CREATE TABLE run(
     no INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -31,7 +31,8 @@ CREATE TABLE run(
     new_bytes INTEGER NOT NULL,
     sent_bytes INTEGER NOT NULL,
     received_bytes INTEGER NOT NULL,
-    errors INTEGER NOT NULL
+    errors INTEGER NOT NULL,
+    stored_bytes INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX run_account ON run(vault, account, no);
 CREATE TABLE fetched(
@@ -46,7 +47,7 @@ CREATE TABLE fetched(
 ";
 
 const COLUMNS: &str = "told_at, began_at, took_ms, verb, client, host, exit, code, sequence, files, files_new, \
-     files_changed, files_removed, source_bytes, read_bytes, new_bytes, sent_bytes, received_bytes, errors";
+     files_changed, files_removed, source_bytes, read_bytes, new_bytes, sent_bytes, received_bytes, errors, stored_bytes";
 
 /// Runs that are remembered of an account, the newest: five years of one a day.
 const ROWS_MAX: i64 = 2_000;
@@ -76,6 +77,8 @@ pub struct ToldRun {
     pub code: String,
     /// Number of the link that it committed.
     pub sequence: Option<u64>,
+    /// What the account took then, in packs; the server's own figure.
+    pub stored_bytes: u64,
     /// Its figures.
     pub figures: RunFigures,
 }
@@ -139,7 +142,7 @@ impl Activity {
             change.execute(
                 &format!(
                     "INSERT INTO run(vault, account, {COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+                         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
                 ),
                 params![
                     vault.as_slice(),
@@ -163,6 +166,7 @@ impl Activity {
                     signed(f.sent_bytes),
                     signed(f.received_bytes),
                     signed(f.errors),
+                    signed(run.stored_bytes),
                 ],
             )?;
             change.execute(
@@ -261,6 +265,7 @@ fn run_of(row: &Row<'_>) -> Result<ToldRun> {
         exit: row.get(6)?,
         code: row.get(7)?,
         sequence: row.get::<_, Option<i64>>(8)?.map(unsigned).transpose()?,
+        stored_bytes: number(19)?,
         figures: RunFigures {
             files: number(9)?,
             files_new: number(10)?,

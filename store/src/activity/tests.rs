@@ -198,6 +198,7 @@ fn runs_are_kept_as_told_and_the_oldest_go() {
         exit: 3,
         code: String::new(),
         sequence: Some(17),
+        stored_bytes: 1 << 40,
         figures,
     };
     for nth in 0..2_003 {

@@ -150,7 +150,7 @@ impl AccountInfo {
         Ok(())
     }
 
-    fn decode(bytes: &[u8], number: u32, domain: DomainId) -> Result<Self> {
+    pub(super) fn decode(bytes: &[u8], number: u32, domain: DomainId) -> Result<Self> {
         let mut info = Self {
             number,
             id: AccountId::ZERO,

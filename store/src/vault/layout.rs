@@ -10,6 +10,11 @@ pub(super) fn manifest(vault: &Path) -> PathBuf {
     vault.join("vault.json")
 }
 
+/// What concerns no single account, and may be lost.
+pub(super) fn database(vault: &Path) -> PathBuf {
+    vault.join("vault.db")
+}
+
 /// Held while an account is made, so that names and numbers stay unique.
 pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
     vault.join("domains").join("lock")
@@ -26,6 +31,16 @@ pub(super) fn groups_lock(vault: &Path) -> PathBuf {
 
 pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
     groups(vault).join(format!("{number:08x}"))
+}
+
+/// What the members of a group take together.
+pub(super) fn group_ledger(vault: &Path, number: u32) -> PathBuf {
+    group(vault, number).join("ledger.db")
+}
+
+/// Files that are locked by those who are at work now.
+pub(super) fn live(vault: &Path) -> PathBuf {
+    vault.join("live")
 }
 
 /// Name of the folder of what was set aside.
@@ -49,6 +64,11 @@ pub(super) struct DomainPaths {
 impl DomainPaths {
     pub(super) fn new(vault: &Path, domain: DomainId) -> Self {
         Self { root: domains(vault).join(domain.hex()) }
+    }
+
+    /// Where a domain is put together from an archive before it is one.
+    pub(super) fn loading(vault: &Path, domain: DomainId) -> Self {
+        Self { root: domains(vault).join(format!("{}.load", domain.hex())) }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -157,6 +177,11 @@ fn stem_of<'a>(name: &'a OsStr, extension: &str) -> Option<&'a str> {
 
 pub(super) fn domain_id(name: &OsStr) -> Option<DomainId> {
     DomainId::from_hex(name.to_str()?)
+}
+
+/// Whether a folder is one in which a domain is put together.
+pub(super) fn is_load(name: &OsStr) -> bool {
+    stem_of(name, ".load").and_then(DomainId::from_hex).is_some()
 }
 
 pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {

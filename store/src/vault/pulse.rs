@@ -1,8 +1,7 @@
 //! The pulse of an account: what one needs to tell how it is, in one small file, so that a look at ten thousand accounts
 //! opens no database (FORMAT.md, chapter 12).
 //!
-//! It is made again from links, catalog and activity whenever it is not there, and lost without harm. What the chain says
-//! is believed before what it says.
+//! It is taken again from links, catalog and activity whenever it is not there or a link came since, and lost without harm.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,23 +34,20 @@ pub struct Pulse {
 }
 
 impl Vault {
-    /// The pulse of an account. A version that came after it was taken is in it all the same; its bytes and its run are as
-    /// they were. One that is not there is taken now, and kept when this vault is open for writing.
+    /// The pulse of an account. One that is not there, or to which a link has come since, is taken now, and kept when this
+    /// vault is open for writing. Its bytes may be as they were before something was freed.
     pub fn pulse(&self, account: &AccountInfo) -> Result<Pulse> {
         let paths = DomainPaths::new(self.path(), account.domain);
         let kept = self.disk().read(&paths.pulse(account.number), PULSE_BYTES_MAX);
-        let kept = kept.ok().and_then(|bytes| serde_json::from_slice::<Pulse>(&bytes).ok());
-        let Some(mut pulse) = kept else {
-            let pulse = self.take_pulse(account)?;
-            if self.access() == Access::Write && pulse != Pulse::default() {
-                // The next one takes it again.
-                self.keep_pulse(account, &pulse).unwrap_or(());
-            }
+        if let Some(pulse) = kept.ok().and_then(|bytes| serde_json::from_slice::<Pulse>(&bytes).ok())
+            && self.disk().exists(&paths.link(account.number, pulse.head.saturating_add(1)))?.is_none()
+        {
             return Ok(pulse);
-        };
-        if self.disk().exists(&paths.link(account.number, pulse.head.saturating_add(1)))?.is_some() {
-            pulse.newest = self.newest_version(account)?;
-            pulse.last_success = pulse.last_success.filter(|run| run.sequence == pulse.newest.map(|n| n.sequence));
+        }
+        let pulse = self.take_pulse(account)?;
+        if self.access() == Access::Write && pulse != Pulse::default() {
+            // Who asks next takes it again.
+            self.keep_pulse(account, &pulse).unwrap_or(());
         }
         Ok(pulse)
     }
@@ -74,7 +70,7 @@ impl Vault {
     fn take_pulse(&self, account: &AccountInfo) -> Result<Pulse> {
         let paths = DomainPaths::new(self.path(), account.domain);
         let mut pulse = Pulse::default();
-        // First the head: a version that comes in between is then seen by who reads.
+        // First the head: what comes in between is then seen by who reads.
         if self.disk().exists(&paths.link(account.number, 1))?.is_some() {
             let domain = self.domain(account)?;
             pulse.head = domain.head(account)?.map_or(0, |head| head.sequence);
@@ -125,6 +121,7 @@ mod tests {
             exit: 255,
             code: text,
             sequence: Some(u64::MAX),
+            stored_bytes: u64::MAX,
             figures: crate::activity::RunFigures { files: u64::MAX, ..Default::default() },
         };
         let pulse = Pulse { last_run: Some(run.clone()), last_success: Some(run), ..Pulse::default() };

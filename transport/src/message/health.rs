@@ -229,16 +229,227 @@ pub struct RunFacts {
     pub run: RunReport,
 }
 
-/// Which runs of an account are asked for.
+/// Which lines of the log of an account are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct LogAsk {
     /// Which account; the opened one when absent.
     #[n(0)]
     pub account: Option<String>,
-    /// Those that were told at or after this moment.
+    /// Those that came at or after this moment.
     #[n(1)]
     pub since: i64,
-    /// So many of the newest.
+    /// Those as grave as this, and graver ones.
     #[n(2)]
+    pub least: LogLevel,
+    /// So many of the newest.
+    #[n(3)]
     pub most: u64,
+}
+
+/// How grave a line of the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(index_only)]
+pub enum LogLevel {
+    /// Good to know.
+    #[default]
+    #[n(0)]
+    Note,
+    /// Somebody should look.
+    #[n(1)]
+    Warning,
+    /// Something was not done.
+    #[n(2)]
+    Error,
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LogTold {
+    /// When the server heard of it.
+    #[n(0)]
+    pub at: i64,
+    /// How grave it is.
+    #[n(1)]
+    pub level: LogLevel,
+    /// Stable code.
+    #[n(2)]
+    pub code: String,
+    /// One sentence.
+    #[n(3)]
+    pub text: String,
+}
+
+/// Which report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ReportKind {
+    /// How every account is, and what its runs came to: [`ReportRow::Account`].
+    #[n(0)]
+    Summary,
+    /// Runs that failed or left something out: [`ReportRow::Run`].
+    #[n(1)]
+    Failures,
+    /// What every account takes: [`ReportRow::Account`], with catalog and versions.
+    #[n(2)]
+    Storage,
+    /// Runs and bytes by day: [`ReportRow::Day`].
+    #[n(3)]
+    Activity,
+    /// Sessions that read content: [`ReportRow::Reading`].
+    #[n(4)]
+    Restores,
+    /// How accounts grow: [`ReportRow::Account`], with what they took by day.
+    #[n(5)]
+    Trend,
+}
+
+/// A report over a period.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReportAsk {
+    /// Which.
+    #[n(0)]
+    pub kind: ReportKind,
+    /// From this moment on.
+    #[n(1)]
+    pub since: i64,
+    /// The only account; all when absent.
+    #[n(2)]
+    pub account: Option<String>,
+}
+
+/// Some rows of a report; the last reply has none.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReportTold {
+    /// The server's clock.
+    #[n(0)]
+    pub now: i64,
+    /// The rows.
+    #[n(1)]
+    pub rows: Vec<ReportRow>,
+}
+
+/// One row of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ReportRow {
+    /// An account.
+    #[n(0)]
+    Account(#[n(0)] Box<AccountReport>),
+    /// A run.
+    #[n(1)]
+    Run(#[n(0)] RunOf),
+    /// A day.
+    #[n(2)]
+    Day(#[n(0)] DayReport),
+    /// A session that read.
+    #[n(3)]
+    Reading(#[n(0)] ReadingOf),
+}
+
+/// What a period came to for an account.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AccountReport {
+    /// How it is now.
+    #[n(0)]
+    pub facts: HealthFacts,
+    /// Runs that were told.
+    #[n(1)]
+    pub runs: u64,
+    /// Of these, those that failed.
+    #[n(2)]
+    pub failed: u64,
+    /// Of these, those that left something out.
+    #[n(3)]
+    pub partial: u64,
+    /// Bytes that came in.
+    #[n(4)]
+    pub in_bytes: u64,
+    /// Bytes that went out.
+    #[n(5)]
+    pub out_bytes: u64,
+    /// Bytes of its catalog; only of storage.
+    #[n(6)]
+    pub catalog_bytes: Option<u64>,
+    /// Versions it ever made; only of storage.
+    #[n(7)]
+    pub versions: Option<u64>,
+    /// What it took after the last run of a day, oldest first; only of trend.
+    #[n(8)]
+    pub days: Vec<DayStored>,
+}
+
+/// What an account took on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DayStored {
+    /// When the day begins, in universal time.
+    #[n(0)]
+    pub day: i64,
+    /// Bytes of its packs.
+    #[n(1)]
+    pub bytes: u64,
+}
+
+/// A run and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RunOf {
+    /// Number of the account.
+    #[n(0)]
+    pub number: u32,
+    /// Its name.
+    #[n(1)]
+    pub account: String,
+    /// The run.
+    #[n(2)]
+    pub run: RunFacts,
+}
+
+/// What happened on a day, over all accounts that were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct DayReport {
+    /// When the day begins, in universal time.
+    #[n(0)]
+    pub day: i64,
+    /// Runs that were told.
+    #[n(1)]
+    pub runs: u64,
+    /// Of these, those that failed.
+    #[n(2)]
+    pub failed: u64,
+    /// Bytes in chunks that the vault lacked.
+    #[n(3)]
+    pub new_bytes: u64,
+    /// Sessions that began.
+    #[n(4)]
+    pub sessions: u64,
+    /// Bytes that came in.
+    #[n(5)]
+    pub in_bytes: u64,
+    /// Bytes that went out.
+    #[n(6)]
+    pub out_bytes: u64,
+}
+
+/// A session that read content, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReadingOf {
+    /// Number of the account.
+    #[n(0)]
+    pub number: u32,
+    /// Its name.
+    #[n(1)]
+    pub account: String,
+    /// When it read last.
+    #[n(2)]
+    pub at: i64,
+    /// Boxes that it was sent.
+    #[n(3)]
+    pub boxes: u64,
+    /// Their bytes.
+    #[n(4)]
+    pub bytes: u64,
+    /// The role of the connection; empty when it is not remembered any more.
+    #[n(5)]
+    pub role: String,
+    /// What the client said of itself; likewise.
+    #[n(6)]
+    pub client: String,
 }

@@ -227,6 +227,10 @@ impl App {
         match action {
             Action::Screen(screen) => self.out.push(Effect::Go(screen)),
             Action::Jobs => self.out.push(Effect::Go(ScreenId::Jobs)),
+            Action::Throttle => {
+                let palette = palette::State::holding("config set limit ", &self.shared, &mut self.out);
+                self.out.open(Overlay::Palette(palette));
+            }
             Action::Settings => self.out.push(Effect::Go(ScreenId::Settings)),
             Action::Find => self.out.push(Effect::Go(ScreenId::Browser)),
             Action::Palette => {

@@ -12,8 +12,8 @@ use agent::complete::Takes;
 use agent::complete::offer::{Choice, Knows, Name, Place, offer};
 use agent::complete::spot::{Extra, Wants, spot};
 use agent::engine::job::{
-    At, EntryRow, Kind, ListJob, LoggedPass, PolicyJob, PolicyRow, Run, StatusJob, Statuses, UsageJob, UsageRow,
-    VersionRow, VersionsJob, Whose,
+    At, EntryRow, Kind, ListJob, LogAsk, LogLevel, LogTold, LoggedPass, PolicyJob, PolicyRow, Run, StatusJob, Statuses,
+    UsageJob, UsageRow, VersionRow, VersionsJob, Whose,
 };
 use agent::engine::queue::lock;
 use agent::fault::{Code, Fault, Result};
@@ -45,6 +45,8 @@ pub enum Ask {
     Policy,
     /// What housekeeping did.
     Passes,
+    /// What the clients of an account told the vault; for administrators.
+    Log(String),
     /// What a line may go on with, at its end.
     Complete(String),
     /// The records of a verb that changes nothing, as `--json` prints them.
@@ -59,7 +61,7 @@ impl Ask {
     /// Whether the answer lies behind the account's key.
     #[must_use]
     pub fn needs_key(&self) -> bool {
-        !matches!(self, Self::Arrange(..) | Self::Status(_) | Self::Usage)
+        !matches!(self, Self::Arrange(..) | Self::Status(_) | Self::Usage | Self::Log(_))
     }
 }
 
@@ -72,6 +74,7 @@ impl fmt::Debug for Ask {
             Self::Usage => write!(f, "Usage"),
             Self::Policy => write!(f, "Policy"),
             Self::Passes => write!(f, "Passes"),
+            Self::Log(account) => write!(f, "Log({account:?})"),
             Self::Complete(line) => write!(f, "Complete({line:?})"),
             Self::Records(words) => write!(f, "Records({words:?})"),
             Self::Arrange(rows, order) => write!(f, "Arrange({}, {order:?})", rows.count()),
@@ -96,6 +99,8 @@ pub enum Answer {
     Usage(UsageRow),
     /// What is kept.
     Policy(PolicyRow),
+    /// What clients told, oldest first.
+    Log(Arc<Vec<LogTold>>),
     /// What housekeeping did, oldest first.
     Passes(Arc<Vec<LoggedPass>>),
     /// What a line may go on with: where the word begins, and what it may become.
@@ -142,6 +147,15 @@ pub fn answer(desk: &Desk<'_>, run: &Run, inside: &Inside, ask: Ask, tell: &dyn 
             })?;
             Ok(Answer::Passes(Arc::new(passes)))
         }
+        Ask::Log(account) => {
+            let ask = LogAsk { account: Some(account), since: 0, least: LogLevel::Note, most: LOG_LINES_MAX };
+            let mut lines = Vec::new();
+            engine.account_log(run, ask, &mut |line| {
+                lines.push(line);
+                Ok(())
+            })?;
+            Ok(Answer::Log(Arc::new(lines)))
+        }
         Ask::Complete(line) => {
             let (start, choices) = complete(desk, run, inside, &line);
             Ok(Answer::Choices(start, Arc::new(choices)))
@@ -164,6 +178,9 @@ fn names(desk: &Desk<'_>, run: &Run, at: At, dir: Vec<u8>) -> Result<Vec<EntryRo
     })?;
     Ok(rows)
 }
+
+/// Lines of an account's log that are asked for.
+const LOG_LINES_MAX: u64 = 2_000;
 
 /// What completion wants to know, asked of the engine; nothing waits for it but this answer.
 struct Looks<'l> {

@@ -59,6 +59,8 @@ pub enum Action {
     Zoom,
     /// What runs.
     Jobs,
+    /// How fast it may run.
+    Throttle,
     /// The command line.
     Palette,
     /// Keys and what they do.
@@ -165,6 +167,7 @@ pub const GLOBAL: &[Binding] = &[
     key("K", Action::PreviewUp, "scroll the preview up"),
     key("+", Action::Zoom, "this pane alone, and back"),
     key("w", Action::Jobs, "what runs"),
+    key("t", Action::Throttle, "how fast it may run: rates, and when they count"),
     key("F", Action::Find, "find a name: here, in the account, in all versions"),
     key("r", Action::Restore, "restore what is marked, or this"),
     key("x", Action::Menu, "all that can be done with this"),

@@ -76,6 +76,8 @@ impl Overlay {
         match self {
             Self::Palette(palette) => palette.is_waiting(),
             Self::Review(review) => review.is_waiting(),
+            Self::AsAt(state) => state.is_waiting(),
+            Self::Wizard(state) => state.is_waiting(),
             _ => false,
         }
     }
@@ -88,7 +90,7 @@ impl Overlay {
             Self::AsAt(state) => state.key(shared, key, out),
             Self::Messages(state) => state.key(shared, key, out),
             Self::Output(state) => state.key(shared, key, out),
-            Self::Wizard(state) => state.key(key, out),
+            Self::Wizard(state) => state.key(shared, key, out),
             Self::Menu(menu) => match menu.key(key) {
                 Chosen::Nothing => Held::Stays,
                 Chosen::Why(why) => {
@@ -129,6 +131,8 @@ impl Overlay {
         match self {
             Self::Palette(state) => state.hear(heard),
             Self::Review(state) => state.hear(heard),
+            Self::AsAt(state) => state.hear(heard),
+            Self::Wizard(state) => state.hear(heard),
             _ => false,
         }
     }

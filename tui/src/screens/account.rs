@@ -275,13 +275,22 @@ fn draw_sources(shared: &Shared, area: Rect, buf: &mut Buffer) {
 }
 
 fn draw_policy(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
-    let inner = panel(buf, area, shared, "Retention", "", false);
+    let inner = panel(buf, area, shared, "Retention and schedule", "", false);
     if stand_in(buf, inner, shared, &state.policy, false, "") {
         return;
     }
     let Some(policy) = state.policy.value() else { return };
     let columns = usize::from(inner.width.saturating_sub(2));
-    for (row, line) in crate::widgets::text::wrap(&policy_text(policy), columns).into_iter().enumerate() {
+    let mut text = policy_text(policy);
+    if let Some(terms) = state.status().map(|account| &account.facts.terms) {
+        if let Some(late) = terms.late_after_ms {
+            text.push_str(&format!("\na version is expected every {}", duration(late)));
+        }
+        if let Some(rate) = &terms.rate {
+            text.push_str(&format!("\nrate {}", harmless_line(rate)));
+        }
+    }
+    for (row, line) in crate::widgets::text::wrap(&text, columns).into_iter().enumerate() {
         put(buf, inner, row, format!(" {line}"));
     }
 }

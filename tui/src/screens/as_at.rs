@@ -7,18 +7,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::console::effect::{Effect, Effects};
+use super::ScreenId;
+use crate::console::ask::Heard;
+use crate::console::effect::{Effect, Effects, Lane};
 use crate::console::overlay::Held;
 use crate::console::shared::Shared;
 use crate::console::theme::Health;
+use crate::widgets::completed::Completed;
 use crate::widgets::dialog::window;
-use crate::widgets::field::{Field, Typed};
+use crate::widgets::field::Typed;
 use crate::widgets::text::{put, wrap};
 
 /// See the module.
 #[derive(Debug)]
 pub struct State {
-    field: Field,
+    line: Completed,
     why: Option<String>,
 }
 
@@ -63,21 +66,32 @@ impl State {
     /// Nothing is typed yet.
     #[must_use]
     pub fn new(_shared: &Shared) -> Self {
-        Self { field: Field::default(), why: None }
+        Self { line: Completed::new(Lane(ScreenId::Versions, 250), "ls --at ", ""), why: None }
     }
 
     /// Something was pasted.
     pub fn paste(&mut self, text: &str) {
-        self.field.insert(text);
+        self.line.field.insert(text);
+    }
+
+    /// Whether something is on its way.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.line.is_waiting()
+    }
+
+    /// An answer; whether it was for this.
+    pub fn hear(&mut self, heard: &Heard) -> bool {
+        self.line.hear(heard)
     }
 
     /// A key.
     pub fn key(&mut self, shared: &Shared, key: &KeyEvent, out: &mut Effects) -> Held {
-        match self.field.key(key) {
+        match self.line.key(shared, key, out) {
             Typed::GivenUp => Held::Closes,
             Typed::Done => match self.meant(shared) {
                 Ok(_) => {
-                    let text = self.field.text().trim().to_owned();
+                    let text = self.line.field.text().trim().to_owned();
                     out.push(Effect::At((text != "latest").then_some(text)));
                     Held::Closes
                 }
@@ -95,7 +109,7 @@ impl State {
 
     /// What is meant, in words, or why nothing is.
     fn meant(&self, shared: &Shared) -> Result<String, String> {
-        let understood = parse_at(self.field.text(), shared.now_ms, &shared.zone);
+        let understood = parse_at(self.line.field.text(), shared.now_ms, &shared.zone);
         let understood = understood.map_err(|fault| fault.message)?;
         let Some(rows) = shared.versions.value() else { return Ok(understood.sentence) };
         match (pick(&understood.at, rows), rows.first()) {
@@ -115,13 +129,14 @@ impl State {
         let inner = window(buf, area, shared, "As at", 74, 5);
         put(buf, inner, 0, " As at: ");
         let field = Rect { x: inner.x + 8, width: inner.width.saturating_sub(9), height: 1, ..inner };
-        self.field.draw(buf, field, shared.theme, false);
+        self.line.field.draw(buf, field, shared.theme, false);
         let (text, style) = match self.meant(shared) {
-            _ if self.field.text().is_empty() => (
+            _ if self.line.field.text().is_empty() => (
                 "latest, previous, yesterday 18:00, 2 days ago, mon 9am, -3h, 2026-11-18, the beginning of an id"
                     .to_owned(),
                 shared.theme.dim(),
             ),
+            _ if !self.line.named().is_empty() => (self.line.named(), shared.theme.dim()),
             Ok(text) => (format!("= {text}"), shared.theme.health(Health::Good)),
             Err(why) if self.why.is_some() => (why, shared.theme.health(Health::Bad)),
             Err(why) => (why, shared.theme.dim()),
@@ -129,6 +144,6 @@ impl State {
         for (row, line) in wrap(&text, usize::from(inner.width.saturating_sub(2))).into_iter().enumerate().take(3) {
             put(buf, inner, row + 1, Line::styled(format!(" {line}"), style));
         }
-        put(buf, inner, 4, Line::styled(" Enter goes there, Esc leaves", shared.theme.dim()));
+        put(buf, inner, 4, Line::styled(" Enter goes there, Tab completes, Esc leaves", shared.theme.dim()));
     }
 }

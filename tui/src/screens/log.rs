@@ -1,9 +1,10 @@
-//! What happened, newest first: versions that came, what housekeeping did, verbs that ran here, what was said.
+//! What happened, newest first: versions that came, what clients told of their runs, what housekeeping did, verbs that ran
+//! here, what was said.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use agent::engine::job::LoggedPass;
+use agent::engine::job::{LogLevel, LogTold, LoggedPass};
 use agent::name::harmless_line;
 use agent::units::{count, duration, size};
 use ratatui::buffer::Buffer;
@@ -34,6 +35,7 @@ pub const HINTS: &[Hint] =
 
 const PASSES: Lane = Lane(ScreenId::Log, 0);
 const ORDER: Lane = Lane(ScreenId::Log, 1);
+const TOLD: Lane = Lane(ScreenId::Log, 2);
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -72,6 +74,7 @@ impl Rows for Events {
 #[derive(Debug)]
 pub struct State {
     passes: Pane<Arc<Vec<LoggedPass>>>,
+    told: Pane<Arc<Vec<LogTold>>>,
     events: Arc<Events>,
     sheet: Sheet,
     least: Health,
@@ -80,8 +83,8 @@ pub struct State {
 
 impl Default for State {
     fn default() -> Self {
-        let (passes, sheet) = (Pane::new(PASSES), Sheet::new(ORDER, 3));
-        Self { passes, events: Arc::default(), sheet, least: Health::Good, details: false }
+        let (passes, told, sheet) = (Pane::new(PASSES), Pane::new(TOLD), Sheet::new(ORDER, 3));
+        Self { passes, told, events: Arc::default(), sheet, least: Health::Good, details: false }
     }
 }
 
@@ -95,7 +98,7 @@ impl State {
     /// Whether something is on its way.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.passes.is_waiting()
+        self.passes.is_waiting() || self.told.is_waiting()
     }
 
     fn rows(&self) -> Arc<dyn Rows> {
@@ -114,6 +117,8 @@ impl State {
         }));
         let passes = self.passes.value().map(|passes| passes.as_slice()).unwrap_or_default();
         events.extend(passes.iter().map(pass));
+        let told = self.told.value().map(|lines| lines.as_slice()).unwrap_or_default();
+        events.extend(told.iter().map(line));
         events.extend(shared.messages.iter().map(|message| Happened {
             at_ms: message.at_ms,
             health: message.health,
@@ -145,6 +150,16 @@ impl State {
     }
 }
 
+fn line(told: &LogTold) -> Happened {
+    let health = match told.level {
+        LogLevel::Note => Health::Good,
+        LogLevel::Warning => Health::Warn,
+        LogLevel::Error => Health::Bad,
+    };
+    let text = format!("{}: {}", harmless_line(&told.code), harmless_line(&told.text));
+    Happened { at_ms: told.at, health, source: "client", text, job: None }
+}
+
 fn pass(pass: &LoggedPass) -> Happened {
     let mut text = format!("freed {}, condemned {}", size(pass.unlinked_bytes), size(pass.condemned_bytes));
     text.push_str(&format!(" in {}", duration(pass.took_ms)));
@@ -171,6 +186,9 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
     match event {
         Event::Enter => {
             state.passes.want(shared, || Ask::Passes, out);
+            if let Some(account) = shared.account.clone().filter(|_| shared.admin) {
+                state.told.want(shared, || Ask::Log(account), out);
+            }
             if shared.versions.value().is_none() && !shared.versions.is_waiting() {
                 out.push(Effect::Versions);
             }
@@ -185,7 +203,13 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
                 Answer::Passes(passes) => Some(Arc::clone(passes)),
                 _ => None,
             };
-            state.passes.hear(heard, passes);
+            let told = |answer: &Answer| match answer {
+                Answer::Log(lines) => Some(Arc::clone(lines)),
+                _ => None,
+            };
+            if !state.passes.hear(heard, passes) {
+                state.told.hear(heard, told);
+            }
             state.gather(shared, out);
         }
         Event::Key(key) => {
@@ -208,6 +232,9 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
         Action::Back if state.details => state.details = false,
         Action::Reload => {
             state.passes.ask(shared, Ask::Passes, out);
+            if let Some(account) = shared.account.clone().filter(|_| shared.admin) {
+                state.told.ask(shared, Ask::Log(account), out);
+            }
             out.push(Effect::Versions);
         }
         Action::Do("level") => {
@@ -295,8 +322,16 @@ mod tests {
             ..VersionRow::default()
         });
         let rows: Vec<VersionRow> = rows.rev().collect();
+        stage.app.shared().admin = true;
         stage.press("9");
+        let told = LogTold {
+            at: NOW_MS - DAY_MS / 3,
+            level: LogLevel::Warning,
+            code: "source.unreadable".into(),
+            text: "a file cannot be read (3 times)".into(),
+        };
         stage
+            .answer(|ask| matches!(ask, Ask::Log(name) if name == "laptop-ana"), Ok(Answer::Log(Arc::new(vec![told]))))
             .answer(|ask| matches!(ask, Ask::Passes), Ok(Answer::Passes(Arc::new(vec![pass(3, 0), pass(1, 2)]))))
             .answer(|ask| matches!(ask, Ask::Versions), Ok(Answer::Versions(Arc::new(rows))));
         stage
@@ -308,9 +343,9 @@ mod tests {
         stage((40, 10), MONO).pinned("log-40x10");
         let mut stage = stage((80, 24), MONO);
         stage.press("L");
-        assert!(stage.text().contains("from warnings on [1/2]"), "{}", stage.text());
+        assert!(stage.text().contains("from warnings on [1/3]"), "{}", stage.text());
         stage.press("L").press("L / \"housekeep\" Enter");
-        assert!(stage.text().contains("[1/2 of 11]"));
+        assert!(stage.text().contains("[1/2 of 12]"));
         stage.effects.clear();
         stage.press("y");
         assert!(matches!(&stage.effects[..], [Effect::Copy(text)] if text.starts_with(r#"{"source":"housekeep""#)));

@@ -10,20 +10,22 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::ScreenId;
-use crate::console::effect::{Effect, Effects};
+use crate::console::ask::Heard;
+use crate::console::effect::{Effect, Effects, Lane};
 use crate::console::overlay::Held;
 use crate::console::shared::Shared;
 use crate::console::theme::Health;
+use crate::widgets::completed::Completed;
 use crate::widgets::dialog::window;
-use crate::widgets::field::{Field, Typed};
+use crate::widgets::field::Typed;
 use crate::widgets::text::{put, wrap};
 
 /// See the module.
 #[derive(Debug)]
 pub struct State {
     step: Step,
-    vault: Field,
-    source: Field,
+    vault: Completed,
+    source: Completed,
     why: Option<&'static str>,
     /// Commands that are done, the number of the one that runs, and how the last one ended when it failed.
     done: usize,
@@ -49,14 +51,15 @@ impl State {
     #[must_use]
     pub fn new(shared: &Shared) -> Self {
         let home = shared.home.as_ref().and_then(|home| home.to_str()).unwrap_or("/");
-        let (vault, source) = (Field::holding(&shared.vault), Field::holding(home));
+        let vault = Completed::new(Lane(ScreenId::Settings, 250), "init --vault ", &shared.vault);
+        let source = Completed::new(Lane(ScreenId::Settings, 251), "backup ", home);
         Self { step: Step::Vault, vault, source, why: None, done: 0, running: None, failed: None, made: None }
     }
 
     /// What is run, in order.
     fn commands(&self) -> Vec<Vec<OsString>> {
         let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        let (vault, source) = (self.vault.text().trim(), self.source.text().trim());
+        let (vault, source) = (self.vault.field.text().trim(), self.source.field.text().trim());
         vec![
             words(&["config", "set", "vault", vault]),
             words(&["config", "set", "source.1.path", source]),
@@ -65,17 +68,28 @@ impl State {
         ]
     }
 
+    /// Whether something is on its way.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.vault.is_waiting() || self.source.is_waiting()
+    }
+
+    /// An answer; whether it was for this.
+    pub fn hear(&mut self, heard: &Heard) -> bool {
+        self.vault.hear(heard) || self.source.hear(heard)
+    }
+
     /// A key.
-    pub fn key(&mut self, key: &KeyEvent, out: &mut Effects) -> Held {
+    pub fn key(&mut self, shared: &Shared, key: &KeyEvent, out: &mut Effects) -> Held {
         match self.step {
             Step::Vault | Step::Source => {
-                let field = if self.step == Step::Vault { &mut self.vault } else { &mut self.source };
-                match field.key(key) {
+                let line = if self.step == Step::Vault { &mut self.vault } else { &mut self.source };
+                match line.key(shared, key, out) {
                     Typed::GivenUp if self.step == Step::Vault => return Held::Closes,
                     Typed::GivenUp => self.step = Step::Vault,
-                    Typed::Done if field.text().trim().is_empty() => self.why = Some("something must stand here"),
+                    Typed::Done if line.field.text().trim().is_empty() => self.why = Some("something must stand here"),
                     Typed::Done if self.step == Step::Vault => self.step = Step::Source,
-                    Typed::Done if !field.text().trim().starts_with(['/', '~']) => {
+                    Typed::Done if !line.field.text().trim().starts_with(['/', '~']) => {
                         self.why = Some("a path begins with / or ~");
                     }
                     Typed::Done => self.step = Step::Review,
@@ -85,7 +99,7 @@ impl State {
             Step::Review => match key.code {
                 KeyCode::Enter => {
                     self.step = Step::Work;
-                    out.push(Effect::Vault(self.vault.text().trim().to_owned()));
+                    out.push(Effect::Vault(self.vault.field.text().trim().to_owned()));
                     self.next(out);
                 }
                 KeyCode::Esc => self.step = Step::Source,
@@ -138,8 +152,8 @@ impl State {
     /// Something was pasted.
     pub fn paste(&mut self, text: &str) {
         match self.step {
-            Step::Vault => self.vault.insert(text),
-            Step::Source => self.source.insert(text),
+            Step::Vault => self.vault.field.insert(text),
+            Step::Source => self.source.field.insert(text),
             Step::Review | Step::Work => {}
         }
     }
@@ -176,18 +190,22 @@ impl State {
         at += 1;
         match self.step {
             Step::Vault | Step::Source => {
-                let field = if self.step == Step::Vault { &self.vault } else { &self.source };
+                let typed = if self.step == Step::Vault { &self.vault } else { &self.source };
                 put(buf, inner, at, Line::styled("> ", shared.theme.key()));
                 let Ok(below) = u16::try_from(at) else { return };
                 if below < inner.height {
                     let line =
                         Rect { x: inner.x + 2, y: inner.y + below, width: inner.width.saturating_sub(2), height: 1 };
-                    field.draw(buf, line, shared.theme, false);
+                    typed.field.draw(buf, line, shared.theme, false);
                 }
                 if let Some(why) = self.why {
                     put(buf, inner, at + 1, Line::styled(why, shared.theme.health(Health::Warn)));
                 }
-                put(buf, inner, at + 3, Line::styled("Enter goes on, Esc goes back", shared.theme.dim()));
+                for (row, line) in wrap(&typed.named(), columns).into_iter().enumerate() {
+                    put(buf, inner, at + 3 + row, Line::styled(line, shared.theme.dim()));
+                }
+                let last = usize::from(inner.height.saturating_sub(1));
+                put(buf, inner, last, Line::styled("Enter goes on, Tab completes, Esc goes back", shared.theme.dim()));
             }
             Step::Review | Step::Work => {
                 for (number, words) in self.commands().iter().enumerate() {

@@ -2,10 +2,11 @@
 //!
 //! * [`panel`]: a framed area; [`text`]: lines in columns; [`list`]: rows, however many; [`arrange`], [`sheet`]: their order
 //!   and filter
-//! * [`field`]: a line that is typed; [`dialog`]: questions; [`menu`]: what can be chosen
+//! * [`field`]: a line that is typed, [`completed`] by Tab; [`dialog`]: questions; [`menu`]: what can be chosen
 //! * [`gauge`], [`spark`]: numbers as pictures
 
 pub mod arrange;
+pub mod completed;
 pub mod dialog;
 pub mod field;
 pub mod gauge;

@@ -155,6 +155,37 @@ impl Engine for Fake {
         self.see(run, ask)?;
         Ok(Revoked { file: "/home/vault/.ssh/authorized_keys".into(), lines: Vec::new() })
     }
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()> {
+        self.see(run, ask)?;
+        row(CheckedAccount { number: 1, name: "ana".into(), versions: 3, packs: 2, ..CheckedAccount::default() })?;
+        row(CheckedAccount {
+            number: 2,
+            name: "bob".into(),
+            damages: 1,
+            message: Some("pack 00: gone".into()),
+            code: Some("data.damaged".into()),
+            ..CheckedAccount::default()
+        })
+    }
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()> {
+        self.see(run, "refused")?;
+        let (address, account) = ("10.0.0.1".into(), "ana\n".into());
+        row(RefusedRow { at: NOW_MS, address, account, code: "account.none".into(), waited_ms: 2_000 })
+    }
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn Write) -> Result<Dumped> {
+        self.see(run, which)?;
+        out.write_all(b"archive").unwrap();
+        Ok(Dumped { bytes: 7, name: "ana".into(), ..Dumped::default() })
+    }
+    fn account_load(&self, run: &Run, ask: Load, _: &mut dyn std::io::Read) -> Result<Loaded> {
+        self.see(run, ask)?;
+        Err(Fault::new(Code::DataDamaged, "not here"))
+    }
     fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         self.see(run, ask)
     }
@@ -344,6 +375,35 @@ impl Engine for Fake {
         };
         Ok(UsageRow { account: "laptop".into(), told })
     }
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        self.see(run, job)?;
+        row(TrafficRow {
+            account: "laptop".into(),
+            number: 1,
+            start: 1_795_219_200_000,
+            in_bytes: 55_898,
+            out_bytes: 335_383,
+            busy_ms: 29_000,
+            sessions: 1,
+        })
+    }
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        self.see(run, job)?;
+        row(SessionRow {
+            account: "laptop\x1b[2J".into(),
+            number: 1,
+            vault: store::id::VaultId::new([7; 16]),
+            began_at: NOW_MS - 29_000,
+            seen_at: NOW_MS,
+            end: SessionEnd::Ended,
+            stripe: false,
+            role: "backup".into(),
+            program: "tuckbox on laptop".into(),
+            in_bytes: 55_898,
+            out_bytes: 335_383,
+            waited_ms: 12_000,
+        })
+    }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })
     }
@@ -384,6 +444,22 @@ impl Engine for Fake {
     }
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         self.see(run, "rotate").map(|()| Rotated::default())
+    }
+    fn account_log(&self, run: &Run, ask: LogAsk, _: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet> {
+        self.see(run, ask)?;
+        Ok(ReportSheet::default())
+    }
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        _: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)> {
+        self.see(run, &job)?;
+        Ok((self.status(run, StatusJob::default())?, NotifySummary::default()))
     }
     fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
         self.see(run, job)?;

@@ -1,6 +1,9 @@
 //! How accounts are: `status`, and what screens show of all of them.
 
-pub use transport::message::health::{EventLevel, Figures, GroupContacts, HealthFacts, LogEvent, RunFacts, RunReport};
+use serde::Serialize;
+pub use transport::message::health::{
+    EventLevel, Figures, GroupContacts, HealthFacts, LogAsk, LogEvent, LogLevel, LogTold, RunFacts, RunReport,
+};
 
 pub use crate::health::{AccountStatus, Level, Reason, Standing};
 
@@ -44,4 +47,70 @@ impl Statuses {
     pub fn need_somebody(&self) -> bool {
         self.accounts.iter().any(AccountStatus::needs_somebody)
     }
+}
+
+/// Who hears of changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotifyJob {
+    /// The command.
+    pub command: String,
+    /// Who is told of every change.
+    pub contacts: Vec<String>,
+}
+
+/// What telling came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotifySummary {
+    /// Changes that were told.
+    pub told: u64,
+    /// Changes that the command failed to take; they are told again.
+    pub failed: u64,
+    /// Changes that were not tried, because the command kept failing.
+    pub left: u64,
+}
+
+/// An account that changed how it is: the record, and what the command reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventRecord {
+    /// Id of the vault, hex.
+    pub vault_id: String,
+    /// Name of the account.
+    pub account: String,
+    /// Its number, as in `0x3af`.
+    pub number: String,
+    /// Its id, hex.
+    pub id: String,
+    /// How it was when it was told last; absent when nothing is remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// How it is.
+    pub to: Standing,
+    /// How urgent.
+    pub level: Level,
+    /// Why, gravest first.
+    pub reasons: Vec<EventReason>,
+    /// When its newest version was received.
+    #[serde(serialize_with = "crate::cli::json::moment_if_known", skip_serializing_if = "Option::is_none")]
+    pub newest_at: Option<i64>,
+    /// When it counts as late.
+    #[serde(serialize_with = "crate::cli::json::moment_if_known", skip_serializing_if = "Option::is_none")]
+    pub expected_at: Option<i64>,
+    /// The groups that it is in.
+    pub groups: Vec<String>,
+    /// Who is told: of every change, of the account, of its groups; each once.
+    pub contacts: Vec<String>,
+}
+
+/// As in [`Reason`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventReason {
+    /// How urgent.
+    pub level: Level,
+    /// What was looked at.
+    pub check: Standing,
+    /// One sentence.
+    pub text: String,
+    /// The code of the run that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }

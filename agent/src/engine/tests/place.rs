@@ -88,6 +88,7 @@ impl Place {
                 stripes: None,
                 retry_ms: None,
                 pin_file: None,
+                limit: None,
             },
             folders: Folders {
                 config: at("config"),
@@ -106,6 +107,7 @@ impl Place {
             kept: None,
             hurried: false,
             host: name.to_owned(),
+            zone: TimeZone::UTC,
         }
     }
 

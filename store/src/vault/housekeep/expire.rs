@@ -63,7 +63,7 @@ impl Judged {
     }
 
     /// Versions whose bodies are not here, and were allowed to go.
-    fn gone(&self) -> BTreeSet<u64> {
+    pub(super) fn gone(&self) -> BTreeSet<u64> {
         let mut missing: BTreeSet<u64> =
             self.bodies.iter().filter(|(_, (_, here))| !*here).map(|(version, _)| *version).collect();
         if self.unclear {

@@ -2,7 +2,8 @@
 //!
 //! A pass is:
 //!
-//! * `expire`: bodies of versions that are not kept any more; `pressure`: of more when space is short
+//! * `expire`: bodies of versions that are not kept any more; `pressure`: of more when space is short, `group_pressure`:
+//!   for a group
 //! * `bodies`: bodies that no link names
 //! * `mark`: what the versions need, over clear references, with a bit for each place and node (`bits`)
 //! * `sweep`: places are condemned, revived, freed
@@ -19,6 +20,7 @@ mod bits;
 mod bodies;
 mod classes;
 mod expire;
+mod group_pressure;
 mod live;
 mod log;
 mod mark;
@@ -189,6 +191,14 @@ pub enum HousekeepEvent {
     },
 }
 
+/// What decides whether space is short, and is not in the catalog.
+#[derive(Clone, Copy)]
+struct Outside {
+    free_bytes: u64,
+    /// Which groups press, and how much; see [`Domain::groups_shape`].
+    groups: u64,
+}
+
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -267,10 +277,7 @@ impl Domain {
         }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
-        if !how.dry_run
-            && !how.confirmed
-            && self.inner.catalog.read(|rows| rests(rows, &accounts, now, self.free_bytes()))?
-        {
+        if !how.dry_run && !how.confirmed && self.rests(&accounts, now)? {
             return Ok(Housekept { unchanged: true, ..Housekept::default() });
         }
         let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
@@ -313,7 +320,7 @@ impl Domain {
         let shared = &self.inner.shared;
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
-        self.inner.catalog.read(|rows| {
+        let due = self.inner.catalog.read(|rows| {
             let mut first = None;
             for account in &accounts {
                 if let Some(link) = rows.link(account.number, 1)? {
@@ -323,12 +330,25 @@ impl Domain {
             }
             let Some(first) = first else { return Ok(false) };
             let last = rows.housekept("at")?.max(first);
-            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now) && !rests(rows, &accounts, now, self.free_bytes())?)
+            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now))
+        });
+        Ok(due? && !self.rests(&accounts, now)?)
+    }
+
+    /// Whether nothing has changed since the last pass, and nothing has become due.
+    fn rests(&self, accounts: &[AccountInfo], now: Millis) -> Result<bool> {
+        let outside = self.outside(accounts);
+        self.inner.catalog.read(|rows| {
+            Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts, outside)?)
         })
     }
 
+    fn outside(&self, accounts: &[AccountInfo]) -> Outside {
+        Outside { free_bytes: self.free_bytes(), groups: self.groups_shape(accounts) }
+    }
+
     /// Keeps other housekeepers out, and clears what a dead one left: packs that it had begun.
-    fn housekeeping_lock(&self) -> Result<crate::door::Lock> {
+    pub(in crate::vault) fn housekeeping_lock(&self) -> Result<crate::door::Lock> {
         let (disk, dir) = (&*self.inner.shared.disk, self.inner.paths.housekeeping());
         account::make_dir(disk, &dir)?;
         let lock = dir.join("lock");
@@ -451,6 +471,11 @@ impl Pass<'_> {
 
     /// Keeps what the next pass decides by whether there is anything to do.
     fn remember(&self, rest: bool) -> Result<()> {
+        for account in &self.accounts {
+            // Whoever would be refused by what was not told counts anew before.
+            drop(self.domain.tell_groups(account));
+        }
+        let outside = self.domain.outside(&self.accounts);
         let classes = match &self.reached {
             Some(reached) if !self.done.unfinished && self.done.holes == 0 => {
                 Some(self.domain.inner.catalog.read(|rows| reached.classes(rows, &self.marks, self.now))?)
@@ -461,7 +486,7 @@ impl Pass<'_> {
         let rows = write.rows();
         let due = if rest && !rows.any_emptied()? { next_due(rows, &self.accounts)? } else { 0 };
         rows.set_housekept("due", due)?;
-        rows.set_housekept("shape", shape(rows, &self.accounts, self.domain.free_bytes())?)?;
+        rows.set_housekept("shape", shape(rows, &self.accounts, outside)?)?;
         rows.set_housekept("at", self.now)?;
         if let (Some(classes), Some(reached)) = (classes, &self.reached)
             && reached.holds(rows, &self.accounts)?
@@ -470,11 +495,6 @@ impl Pass<'_> {
         }
         write.commit()
     }
-}
-
-/// Whether nothing has changed since the last pass, and nothing has become due.
-fn rests(rows: Rows<'_>, accounts: &[AccountInfo], now: Millis, free: u64) -> Result<bool> {
-    Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts, free)?)
 }
 
 /// When something that waits has waited long enough.
@@ -487,8 +507,9 @@ fn next_due(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<Millis> {
 }
 
 /// A number that is another one when anything has changed that a pass looks at.
-fn shape(rows: Rows<'_>, accounts: &[AccountInfo], free: u64) -> Result<i64> {
+fn shape(rows: Rows<'_>, accounts: &[AccountInfo], outside: Outside) -> Result<i64> {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&outside.groups.to_le_bytes());
     for number in rows.shape()? {
         hasher.update(&number.to_le_bytes());
     }
@@ -497,7 +518,7 @@ fn shape(rows: Rows<'_>, accounts: &[AccountInfo], free: u64) -> Result<i64> {
         let newest = rows.newest_link(account.number)?.map_or(0, |link| link.sequence);
         hasher.update(&newest.to_le_bytes());
         hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
-        hasher.update(&pressure::lack(rows, account.number, free)?.to_le_bytes());
+        hasher.update(&pressure::lack(rows, account.number, outside.free_bytes)?.to_le_bytes());
     }
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h]))

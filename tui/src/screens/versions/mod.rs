@@ -52,6 +52,9 @@ pub const HINTS: &[Hint] = &[
 /// Rows of the calendar with its frame.
 const CALENDAR_ROWS: u16 = 10;
 
+/// Changes of marks that can be undone.
+const UNDO_MAX: usize = 50;
+
 const TABLE: &[Column] = &[
     column("Received", 12, Align::Left),
     column("Version", 8, Align::Left),
@@ -70,6 +73,9 @@ pub struct State {
     days: Days,
     list: List,
     marks: BTreeSet<String>,
+    /// Marks as they were before, newest last, and what was undone.
+    past: Vec<BTreeSet<String>>,
+    undone: Vec<BTreeSet<String>>,
     filter: Option<Field>,
     typing: bool,
 }
@@ -111,6 +117,23 @@ impl State {
         self.sift();
         let wanted = id.or_else(|| as_at::current(shared).map(|row| row.id.clone()));
         self.to(wanted.as_deref());
+    }
+
+    /// Before marks change.
+    fn remember(&mut self) {
+        if self.past.len() >= UNDO_MAX {
+            self.past.remove(0);
+        }
+        self.past.push(self.marks.clone());
+        self.undone.clear();
+    }
+
+    /// Marks as they were before, or again as they were after.
+    fn undo(&mut self, back: bool) {
+        let (from, to) = if back { (&mut self.past, &mut self.undone) } else { (&mut self.undone, &mut self.past) };
+        if let Some(marks) = from.pop() {
+            to.push(std::mem::replace(&mut self.marks, marks));
+        }
     }
 
     /// The cursor on a version.
@@ -203,6 +226,7 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
             }
         }
         Action::Mark => {
+            state.remember();
             if let Some(id) = state.here().map(|row| row.id.clone())
                 && !state.marks.remove(&id)
             {
@@ -210,12 +234,19 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
             }
             state.list.moves(Action::Down, all, shared.page());
         }
-        Action::Unmark => state.marks.clear(),
+        Action::Unmark => {
+            state.remember();
+            state.marks.clear();
+        }
+        Action::Undo | Action::Redo => state.undo(action == Action::Undo),
         Action::Back if state.filter.is_some() => {
             state.filter = None;
             state.sift();
         }
-        Action::Back if !state.marks.is_empty() => state.marks.clear(),
+        Action::Back if !state.marks.is_empty() => {
+            state.remember();
+            state.marks.clear();
+        }
         Action::Filter => {
             state.filter.get_or_insert_default();
             state.typing = true;

@@ -116,6 +116,33 @@ fn keys_lead_to_effects() {
 }
 
 #[test]
+fn marks_are_undone() {
+    let mut stage = stage((80, 24), MONO);
+    stage.press("Space Space u");
+    assert!(!stage.text().contains(" *"));
+    stage.press("z");
+    assert_eq!(stage.text().matches(" *").count(), 2);
+    stage.press("z Z Z");
+    assert!(!stage.text().contains(" *"));
+}
+
+#[test]
+fn a_date_is_completed() {
+    let mut stage = stage((80, 24), MONO);
+    stage.press("@ \"yes\" Tab");
+    let choice = agent::complete::offer::Choice {
+        value: b"yesterday".to_vec(),
+        text: "yesterday".into(),
+        shown: "yesterday".into(),
+        about: String::new(),
+        finished: true,
+    };
+    let is_date = |ask: &Ask| matches!(ask, Ask::Complete(line) if line == "ls --at yes");
+    stage.answer(is_date, Ok(Answer::Choices(8, Arc::new(vec![choice]))));
+    assert!(stage.text().contains("As at: yesterday"));
+}
+
+#[test]
 fn a_date_is_understood_while_it_is_typed() {
     let mut stage = stage((80, 24), MONO);
     stage.press("@ \"2 days ago\"").pinned("as-at");
