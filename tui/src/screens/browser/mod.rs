@@ -282,6 +282,9 @@ impl State {
                 if self.wanted.is_none() {
                     self.wanted = self.subject().map(|subject| subject.row.name.to_vec());
                 }
+                // Of several hosts, a path without one means this host.
+                let there = self.folder.value().map(|folder| folder.dir.clone());
+                self.dir = there.filter(|dir| !dir.is_empty()).or_else(|| self.dir.take());
                 self.lay_out(shared, out);
             }
             return;
