@@ -138,7 +138,8 @@ impl Caller<'_> {
         source: Option<&[u8]>,
         end: &End,
     ) -> u64 {
-        let failed = due.into_iter().filter_map(|(which, command)| self.call(which, command?, source, Some(end), None).err());
+        let failed =
+            due.into_iter().filter_map(|(which, command)| self.call(which, command?, source, Some(end), None).err());
         failed.map(|fault| self.run.watcher.event(&Event::Warning(&fault))).count() as u64
     }
 

@@ -12,8 +12,8 @@ use super::streams::{Class, Out, Part, Stream};
 use super::{Event, Session};
 use crate::frame::{HEADER_BYTES, Header, Kind, flag};
 use crate::limits::{
-    DATA_BYTES_MAX, FRAME_COST, READ_DEBT_BYTES, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES, URGENT_DEBT_BYTES,
-    URGENT_RUN_BYTES, WORKING_MS,
+    DATA_BYTES_MAX, FRAME_COST, READ_DEBT_BYTES, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES,
+    URGENT_DEBT_BYTES, URGENT_RUN_BYTES, WORKING_MS,
 };
 
 /// Whose turn it is.
