@@ -20,6 +20,7 @@ mod expire;
 mod live;
 mod log;
 mod mark;
+mod neighbours;
 mod pressure;
 mod rewrite;
 mod sweep;
@@ -32,6 +33,7 @@ use crate::catalog::Rows;
 use crate::chain::{Cause, Fate, ReceivedLink};
 use crate::door::{Clock, Millis};
 use crate::error::{Error, Result};
+use crate::id::DomainId;
 use expire::Judged;
 use live::Live;
 pub use log::{LoggedPass, LoggedVersion};
@@ -246,6 +248,8 @@ struct Pass<'a> {
     generation: u64,
     done: Housekept,
     log: LoggedPass,
+    /// Other chunk spaces that have to give something up for a disk that is short.
+    due: BTreeSet<DomainId>,
 }
 
 /// Which versions may go, and why, by a chain.
@@ -287,10 +291,11 @@ impl Domain {
             generation: began,
             done: Housekept::default(),
             log: LoggedPass { at: now, ..LoggedPass::default() },
+            due: BTreeSet::new(),
         };
         let started = shared.clock.monotonic_ms();
         let ran = pass.run();
-        let (done, mut log) = (pass.done, pass.log);
+        let (done, mut log, due) = (pass.done, pass.log, pass.due);
         if !how.dry_run {
             log.failed = ran.is_err();
             log.took_ms = u64::try_from(shared.clock.monotonic_ms().saturating_sub(started)).unwrap_or(0);
@@ -298,7 +303,24 @@ impl Domain {
             // Nothing is decided by it.
             drop(self.log_pass(log));
         }
-        ran.map(|()| done)
+        ran?;
+        self.pass_over(how, &due, started);
+        Ok(done)
+    }
+
+    /// Has those do their share that have to give something up for a disk that is short. What they cannot do now they do
+    /// in a pass of their own; nothing of them is told.
+    fn pass_over(&self, how: &Housekeep, due: &BTreeSet<DomainId>, started: Millis) {
+        let shared = &self.inner.shared;
+        for domain in due.iter().filter(|_| !how.dry_run) {
+            let took_ms = u64::try_from(shared.clock.monotonic_ms().saturating_sub(started)).unwrap_or(0);
+            let most_ms = how.most_ms.map(|most| most.saturating_sub(took_ms));
+            if most_ms == Some(0) {
+                break;
+            }
+            let how = Housekeep { most_ms, confirmed: false, ..*how };
+            drop(Self::open(shared, *domain).and_then(|domain| domain.housekeep(&how, &mut |_| Ok(()))));
+        }
     }
 
     /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::expire::{Judged, SHARE_PERCENT, policy_number};
 use super::mark::Marks;
+use super::neighbours::{Giver, reach, shares};
 use super::{HousekeepEvent, Pass};
 use crate::catalog::Rows;
 use crate::chain::{self, Cause, Pressure};
@@ -23,14 +24,16 @@ struct Presses {
     soft_bytes: Option<u64>,
     /// Bytes that versions may need so that the disk will have what the policy wants free.
     space_bytes: Option<u64>,
+    /// Bytes that the disk lacks.
+    lack: u64,
 }
 
 /// An estimate of what versions need.
-struct Weights {
+pub(super) struct Weights {
     /// Bytes that all versions need together.
-    all: u64,
+    pub(super) all: u64,
     /// Of each thinnable version, oldest first, the bytes that only it and older ones need.
-    each: Vec<(u64, u64)>,
+    pub(super) each: Vec<(u64, u64)>,
 }
 
 impl Pass<'_> {
@@ -41,7 +44,7 @@ impl Pass<'_> {
         let (policy, _) = chain::policy_of(&judged.moments);
         self.note_number(&free_key(account.number), policy.min_free_bytes)?;
         let presses = self.presses(account, policy.soft_limit, policy.min_free_bytes)?;
-        let key = format!("limit {}", account.number);
+        let key = limit_key(account.number);
         let limit = limit_number(account, judged);
         if presses.soft_bytes.is_none() && presses.space_bytes.is_none() {
             self.note_number(&key, u64::from(limit))?;
@@ -56,13 +59,20 @@ impl Pass<'_> {
             None => space.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect(),
         };
         let list: Vec<u64> = list.into_iter().filter(|version| judged.is_here(*version)).collect();
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
         let Some(weights) = self.weigh(account, judged, &list)? else { return Ok(Vec::new()) };
+        let (share, reach) = self.share(account, judged, &presses, &weights)?;
         let mut left = weights.all;
         let mut going = Vec::new();
         for (version, bytes) in weights.each {
             let cause = if presses.soft_bytes.is_some_and(|most| left > most) {
                 Cause::SoftLimit
-            } else if presses.space_bytes.is_some_and(|most| left > most) && space.contains(&version) {
+            } else if presses.space_bytes.is_some_and(|most| left > most)
+                && space.contains(&version)
+                && share.contains(&version)
+            {
                 Cause::Space
             } else {
                 break;
@@ -70,7 +80,9 @@ impl Pass<'_> {
             left = left.saturating_sub(bytes);
             going.push((version, cause));
         }
-        let enough = [presses.soft_bytes, presses.space_bytes].into_iter().flatten().all(|most| left <= most);
+        // What the neighbours give counts.
+        let enough = presses.soft_bytes.is_none_or(|most| left <= most)
+            && presses.space_bytes.is_none_or(|most| left <= most || presses.lack <= reach);
         let new = self.domain.inner.catalog.read(|rows| rows.housekept(&key))? != i64::from(limit);
         let many = going.len() as u64 * 100 > judged.versions_here() * SHARE_PERCENT;
         if !going.is_empty() && !self.how.confirmed && (!enough || (new && many)) {
@@ -81,6 +93,26 @@ impl Pass<'_> {
         }
         self.note_number(&key, u64::from(limit))?;
         Ok(going)
+    }
+
+    /// Which of an account's versions are its share when the disk is short, and how many bytes would come back in all.
+    fn share(
+        &mut self,
+        account: &AccountInfo,
+        judged: &Judged,
+        presses: &Presses,
+        weights: &Weights,
+    ) -> Result<(BTreeSet<u64>, u64)> {
+        if presses.space_bytes.is_none() {
+            return Ok(Default::default());
+        }
+        let mut givers = vec![Giver::new(self.domain, account, judged, presses.lack, weights)?];
+        givers.extend(self.neighbours());
+        let reach = reach(&givers);
+        let mut shares = shares(givers);
+        let own = shares.remove(&(self.domain.id(), account.number)).unwrap_or_default();
+        self.due.extend(shares.into_keys().map(|(domain, _)| domain));
+        Ok((own, reach))
     }
 
     fn presses(&self, account: &AccountInfo, soft_limit: bool, min_free: u64) -> Result<Presses> {
@@ -94,15 +126,15 @@ impl Pass<'_> {
             Some(lack) => Some(inner.catalog.read(|rows| rows.place_bytes())?.saturating_sub(lack)),
             None => None,
         };
-        Ok(Presses { soft_bytes, space_bytes })
+        Ok(Presses { soft_bytes, space_bytes, lack: min_free.saturating_sub(free) })
     }
 
-    /// Nothing without a list, when the budget ended, and when something that is needed is not there or cannot be read: then
+    /// Nothing when the budget ended, and when something that is needed is not there or cannot be read: then
     /// it is not known what a version needs.
-    fn weigh(&self, account: &AccountInfo, judged: &Judged, list: &[u64]) -> Result<Option<Weights>> {
+    pub(super) fn weigh(&self, account: &AccountInfo, judged: &Judged, list: &[u64]) -> Result<Option<Weights>> {
         let lost =
             |version: &u64| !judged.is_here(*version) && !self.gone.versions.contains(&(account.number, *version));
-        if list.is_empty() || judged.bodies.keys().any(lost) {
+        if judged.bodies.keys().any(lost) {
             return Ok(None);
         }
         let mut marks = Marks::default();
@@ -162,8 +194,13 @@ fn free_key(account: u32) -> String {
     format!("free {account}")
 }
 
+/// Under which stands the limit of an account that was carried out last.
+pub(super) fn limit_key(account: u32) -> String {
+    format!("limit {account}")
+}
+
 /// A number that is another one under another limit or policy; never 0.
-fn limit_number(account: &AccountInfo, judged: &Judged) -> u32 {
+pub(super) fn limit_number(account: &AccountInfo, judged: &Judged) -> u32 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
     hasher.update(&policy_number(judged).to_le_bytes());
