@@ -38,6 +38,7 @@ use expire::Judged;
 use live::Live;
 pub use log::{LoggedPass, LoggedVersion};
 use mark::Marks;
+use neighbours::Share;
 
 /// A condemned place is freed after this time, and an orphaned body removed.
 const DAY_MS: Millis = 24 * 3_600 * 1_000;
@@ -60,7 +61,7 @@ pub struct Housekeep {
 /// What was done, in numbers. In a dry run: what would be done now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Housekept {
-    /// Nothing has changed since the last pass, and nothing is due: nothing was looked at.
+    /// Nothing has changed since the last pass, and nothing is due: nothing was looked at. What it found waiting waits on.
     pub unchanged: bool,
     /// The time or the bytes were used up, or others changed too much meanwhile: the next pass goes on.
     pub unfinished: bool,
@@ -248,8 +249,10 @@ struct Pass<'a> {
     generation: u64,
     done: Housekept,
     log: LoggedPass,
-    /// Other chunk spaces that have to give something up for a disk that is short.
-    due: BTreeSet<DomainId>,
+    /// What a neighbour's pass has found that is to be given up here.
+    handed: Option<Share>,
+    /// The same of this one for others.
+    due: BTreeMap<DomainId, Share>,
 }
 
 /// Which versions may go, and why, by a chain.
@@ -259,6 +262,15 @@ impl Domain {
     /// Does what is due. `Busy` when another housekeeper is at work here. An error means that the pass ended early; what
     /// it did is good, and the next one goes on.
     pub fn housekeep(&self, how: &Housekeep, tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>) -> Result<Housekept> {
+        self.housekeep_with(how, None, tell)
+    }
+
+    fn housekeep_with(
+        &self,
+        how: &Housekeep,
+        handed: Option<Share>,
+        tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>,
+    ) -> Result<Housekept> {
         let shared = &self.inner.shared;
         if !how.dry_run {
             shared.must_write()?;
@@ -267,9 +279,13 @@ impl Domain {
         let now = shared.clock.now_ms();
         if !how.dry_run
             && !how.confirmed
+            && handed.is_none()
             && self.inner.catalog.read(|rows| rests(rows, &accounts, now, self.free_bytes()))?
         {
-            return Ok(Housekept { unchanged: true, ..Housekept::default() });
+            // What waits for a word waits on.
+            let waiting = self.inner.catalog.read(|rows| rows.housekept("waiting"))?;
+            let waiting = u64::try_from(waiting).unwrap_or(0);
+            return Ok(Housekept { unchanged: true, waiting, ..Housekept::default() });
         }
         let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
         if !how.dry_run {
@@ -291,7 +307,8 @@ impl Domain {
             generation: began,
             done: Housekept::default(),
             log: LoggedPass { at: now, ..LoggedPass::default() },
-            due: BTreeSet::new(),
+            handed,
+            due: BTreeMap::new(),
         };
         let started = shared.clock.monotonic_ms();
         let ran = pass.run();
@@ -304,22 +321,24 @@ impl Domain {
             drop(self.log_pass(log));
         }
         ran?;
-        self.pass_over(how, &due, started);
+        self.pass_over(how, due, started);
         Ok(done)
     }
 
     /// Has those do their share that have to give something up for a disk that is short. What they cannot do now they do
     /// in a pass of their own; nothing of them is told.
-    fn pass_over(&self, how: &Housekeep, due: &BTreeSet<DomainId>, started: Millis) {
+    fn pass_over(&self, how: &Housekeep, due: BTreeMap<DomainId, Share>, started: Millis) {
         let shared = &self.inner.shared;
-        for domain in due.iter().filter(|_| !how.dry_run) {
+        for (domain, share) in due.into_iter().filter(|_| !how.dry_run) {
             let took_ms = u64::try_from(shared.clock.monotonic_ms().saturating_sub(started)).unwrap_or(0);
             let most_ms = how.most_ms.map(|most| most.saturating_sub(took_ms));
             if most_ms == Some(0) {
                 break;
             }
             let how = Housekeep { most_ms, confirmed: false, ..*how };
-            drop(Self::open(shared, *domain).and_then(|domain| domain.housekeep(&how, &mut |_| Ok(()))));
+            drop(
+                Self::open(shared, domain).and_then(|domain| domain.housekeep_with(&how, Some(share), &mut |_| Ok(()))),
+            );
         }
     }
 
@@ -457,6 +476,7 @@ impl Pass<'_> {
         rows.set_housekept("due", due)?;
         rows.set_housekept("shape", shape(rows, &self.accounts, self.domain.free_bytes())?)?;
         rows.set_housekept("at", self.now)?;
+        rows.set_housekept("waiting", i64::try_from(self.done.waiting).unwrap_or(i64::MAX))?;
         write.commit()
     }
 }

@@ -33,6 +33,15 @@ pub(super) struct Giver {
     most: Option<u64>,
 }
 
+/// What is to be given up in a chunk space.
+#[derive(Default)]
+pub(super) struct Share {
+    /// By number of the account.
+    pub(super) versions: BTreeSet<(u32, u64)>,
+    /// How many bytes come back, and could, over all of the vault.
+    pub(super) reach: u64,
+}
+
 impl Giver {
     /// Of this account, by what is known of its versions. `judged` as it is now.
     pub(super) fn new(
@@ -165,7 +174,8 @@ impl Pass<'_> {
             generation: 0,
             done: Housekept::default(),
             log: LoggedPass::default(),
-            due: BTreeSet::new(),
+            handed: None,
+            due: BTreeMap::new(),
         }
     }
 }

@@ -106,12 +106,20 @@ impl Pass<'_> {
         if presses.space_bytes.is_none() {
             return Ok(Default::default());
         }
+        if let Some(handed) = &self.handed {
+            let own = handed.versions.iter().filter(|(number, _)| *number == account.number);
+            return Ok((own.map(|(_, version)| *version).collect(), handed.reach));
+        }
         let mut givers = vec![Giver::new(self.domain, account, judged, presses.lack, weights)?];
         givers.extend(self.neighbours());
         let reach = reach(&givers);
         let mut shares = shares(givers);
         let own = shares.remove(&(self.domain.id(), account.number)).unwrap_or_default();
-        self.due.extend(shares.into_keys().map(|(domain, _)| domain));
+        for ((domain, number), versions) in shares {
+            let share = self.due.entry(domain).or_default();
+            share.reach = reach;
+            share.versions.extend(versions.into_iter().map(|version| (number, version)));
+        }
         Ok((own, reach))
     }
 
