@@ -133,7 +133,7 @@ complete -c tuckbox -l profile -x -a '(__tuckbox_values)' -d 'Write where the ti
 complete -c tuckbox -l help -s h -d 'Print help'
 complete -c tuckbox -l version -s V -d 'Print version'
 complete -c tuckbox -l in-vault -d 'Keep a way to open the key with its passphrase in the vault, too'
-complete -c tuckbox -l exclude -s e -x -a '(__tuckbox_values)' -d 'Leave out what matches'
+complete -c tuckbox -l exclude -s e -x -a '(__tuckbox_values)' -d 'Leave out what matches: a glob, re:REGEX, exact:PATH; dir: or file: before it'
 complete -c tuckbox -l iexclude -x -a '(__tuckbox_values)' -d 'The same, with upper and lower case alike'
 complete -c tuckbox -l exclude-file -x -a '(__tuckbox_values)' -d 'Leave out what matches a pattern of this file'
 complete -c tuckbox -l exclude-caches -d 'Leave out the content of directories marked by a CACHEDIR.TAG'

@@ -8,10 +8,11 @@
 //! * [`engine`]: the work of every verb; [`engine::job`] holds the words between it and the faces
 //! * [`serve`]: the server's end
 //! * [`source`]: reads the file system; [`target`]: writes it on restore
+//! * [`health`]: how accounts are, and how that is told
 //! * [`event`], [`fault`]: what is told, and what went wrong; [`profile`]: where the time went
 //! * [`world`]: what is outside; [`ask`]: where people and files answer
 //! * [`plain_file`]: how our own small files are read
-//! * [`name`], [`units`], [`time`]: how names, numbers and moments are written and read
+//! * [`name`], [`units`], [`time`], [`timetable`]: how names, numbers, moments and rates are written and read
 
 pub mod ask;
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod config;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod health;
 pub mod name;
 pub mod plain_file;
 pub mod profile;
@@ -30,6 +32,7 @@ pub mod shell;
 pub mod source;
 pub mod target;
 pub mod time;
+pub mod timetable;
 pub mod units;
 pub mod world;
 

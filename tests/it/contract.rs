@@ -28,6 +28,7 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
     let (cd, lcd) = (format!("cd {docs}; pwd; at latest"), format!("lcd {}; lls; lpwd", at("docs")));
     let cat = format!("cat {docs}/more; mark {docs}/more; marks; unmark; help; jobs; !echo x");
     let (query, pass) = (["query", "--keep-going", "-c", &cd, "-c", &lcd, "-c", &cat, "-c", "nothing"], at("pass"));
+    let nothing = at("nothing-here");
     let (archive, other) = (at("bob.archive"), at("other"));
     world.tuckbox(["init", "--vault", &other, "--account", "eve"]).ok();
     let (out, tar, key, man, ssh) = (at("out"), at("tar"), at("copy.key"), at("man"), at("ssh.pub"));
@@ -67,8 +68,21 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["usage", "--classes"],
         vec!["report", "space"],
         vec!["account", "create", "bob"],
-        vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h"],
+        vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h", "--rate", "200k"],
+        vec!["account", "set", "bob", "--contact", "bob@example.org", "--contact", "ops@example.org"],
         vec!["account", "freeze", "bob", "--reason", "audit"],
+        vec!["config", "set", "on_event", "true"],
+        vec!["status", "--all", "--notify"],
+        vec!["status", "--all"],
+        vec!["status"],
+        vec!["backup", &nothing],
+        vec!["account", "log", "ana"],
+        vec!["report", "summary"],
+        vec!["report", "failures"],
+        vec!["report", "storage"],
+        vec!["report", "activity"],
+        vec!["report", "restores"],
+        vec!["report", "trend"],
         vec!["account", "thaw", "bob"],
         vec!["account", "list", "--figures"],
         vec!["account", "info", "ana"],
@@ -83,7 +97,12 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["group", "create", "office"],
         vec!["group", "add", "office", "ana", "bob"],
         vec!["group", "set", "office", "--soft", "1T", "--hard", "2T"],
+        vec!["group", "set", "office", "--rate", "limit 08:00-18:00 = 1M"],
+        vec!["group", "set", "office", "--late-after", "26h", "--contact", "ops@example.org"],
         vec!["group", "list"],
+        vec!["traffic", "--group", "office", "--by", "hour"],
+        vec!["traffic", "--all", "--sum"],
+        vec!["traffic", "--log"],
         vec!["group", "info", "office"],
         vec!["group", "remove", "office", "bob"],
         vec!["group", "rename", "office", "all"],

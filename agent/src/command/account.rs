@@ -9,13 +9,15 @@ use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{
-    AccountAsk, AccountFacts, AccountStateWord, Authorize, CreateAccount, Delete, ListAccounts, Rename, Revoke, Role,
-    SetState,
+    AccountAsk, AccountFacts, AccountStateWord, AccountStatus, Authorize, CreateAccount, Delete, ListAccounts, Rename,
+    Revoke, Role, SetState,
 };
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::time::show;
 use crate::units::{count, size};
+
+mod log;
 
 pub(super) const VERB: Verb = Verb {
     name: "account",
@@ -23,7 +25,9 @@ pub(super) const VERB: Verb = Verb {
     examples: &[
         "account list",
         "account create laptop-ana",
-        "account set laptop-ana --hard 200G",
+        "account set laptop-ana --hard 200G --late-after 26h --contact ana@example.org",
+        "account set laptop-ana --rate 'limit mon-fri 08:00-18:00 = 50k'",
+        "account log laptop-ana --level warning",
         "account freeze laptop-ana --reason 'audit until Friday'",
         "account authorize laptop-ana --ssh-key ana.pub --role append --install",
         "account check --all",
@@ -67,12 +71,13 @@ fn build(command: Command) -> Command {
         .disable_help_subcommand(true)
         .subcommand(below("list", "List accounts").arg(switch("figures", "With what each takes on the disk")))
         .subcommand(below("info", "Show one account").arg(name()))
+        .subcommand(log::args(below("log", "Show what its clients told of their runs").arg(name())))
         .subcommand(
             below("create", "Make an account; the first client that uses it binds its key to it")
                 .arg(Arg::new("name").value_name("NAME").required(true).help("1 to 255 characters"))
                 .arg(number),
         )
-        .subcommand(terms::args(below("set", "Settle limits").arg(name())))
+        .subcommand(terms::args(below("set", "Settle limits and rates, when it is late, who is told").arg(name())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(name())
@@ -131,6 +136,8 @@ struct AccountRecord<'a> {
     catalog_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     versions: Option<u64>,
+    #[serde(flatten)]
+    known: Option<log::StatusFields<'a>>,
 }
 
 #[derive(Serialize)]
@@ -155,6 +162,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let (ask, done) = match what {
         "list" => return list(below, desk),
         "info" => return info(&which(), desk),
+        "log" => return log::log(below, which(), desk),
         "authorize" => return authorize(below, which(), desk),
         "revoke" => return revoke(below, which(), desk),
         "check" => return account_check::check(below, desk),
@@ -267,14 +275,18 @@ fn table(rows: &[AccountFacts], figures: bool, desk: &Desk<'_>) -> Table {
 
 fn info(which: &str, desk: &Desk<'_>) -> Result<Exit> {
     let ask = AccountAsk::List(ListAccounts { account: Some(which.to_owned()), figures: true });
+    let status = log::status(which, desk)?;
     desk.engine().account(&desk.run()?, ask, &mut |facts| match &desk.face {
-        Face::Json(stream) => stream.record("account", &record(&facts)),
-        Face::Plain(plain) => info_lines(&facts, desk).iter().try_for_each(|line| plain.line(line)),
+        Face::Json(stream) => {
+            let known = status.as_ref().map(log::record);
+            stream.record("account", &AccountRecord { known, ..record(&facts) })
+        }
+        Face::Plain(plain) => info_lines(&facts, status.as_ref(), desk).iter().try_for_each(|line| plain.line(line)),
     })?;
     Ok(Exit::Ok)
 }
 
-fn info_lines(facts: &AccountFacts, desk: &Desk<'_>) -> Vec<String> {
+fn info_lines(facts: &AccountFacts, status: Option<&AccountStatus>, desk: &Desk<'_>) -> Vec<String> {
     let time = |at: i64| show(at, &desk.zone());
     let mut rows = vec![
         ("account", for_terminal(facts.name.as_bytes())),
@@ -287,6 +299,7 @@ fn info_lines(facts: &AccountFacts, desk: &Desk<'_>) -> Vec<String> {
     if let Some(at) = facts.goes_at {
         rows.push(("may go", time(at)));
     }
+    rows.extend(status.into_iter().flat_map(|status| log::lines(status, desk)));
     rows.push(("made", time(facts.created_at)));
     rows.push(("key", if facts.bound { "bound" } else { "none yet: the first client binds one" }.to_owned()));
     rows.push(("newest version", facts.newest_at.map_or_else(|| "never".to_owned(), time)));
@@ -369,5 +382,6 @@ fn record(facts: &AccountFacts) -> AccountRecord<'_> {
         stored_bytes: facts.stored_bytes,
         catalog_bytes: facts.catalog_bytes,
         versions: facts.versions,
+        known: None,
     }
 }

@@ -21,6 +21,8 @@ pub(super) const VERB: Verb = Verb {
         "group create office",
         "group add office laptop-ana laptop-bob",
         "group set office --soft 800G --hard 1T",
+        "group set office --rate 'limit mon-fri 08:00-18:00 = 500k'",
+        "group set office --contact ana@example.org",
         "group info office",
     ],
     build,
@@ -51,7 +53,9 @@ fn build(command: Command) -> Command {
         .subcommand(below("list", "List groups").arg(switch("figures", "With sums over the members of each")))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
-        .subcommand(terms::args(below("set", "Settle limits: its members together stay below them").arg(group())))
+        .subcommand(terms::args(
+            below("set", "Settle limits and rates that its members share, and who is told").arg(group()),
+        ))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())
@@ -78,6 +82,8 @@ struct GroupRecord<'a> {
     versions: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_at: Option<String>,
+    #[serde(flatten)]
+    terms: TermsRecord,
 }
 
 #[derive(Serialize)]
@@ -192,5 +198,6 @@ fn record(facts: &GroupFacts) -> GroupRecord<'_> {
         stored_bytes: facts.stored_bytes,
         versions: facts.versions,
         newest_at: facts.newest_at.map(rfc3339),
+        terms: terms::record(&facts.terms),
     }
 }

@@ -32,7 +32,9 @@ mod rollback;
 mod schema;
 mod serve;
 mod shell;
+pub(crate) mod status;
 mod terms;
+mod traffic;
 mod undelete;
 mod usage;
 mod version;
@@ -121,7 +123,9 @@ pub static VERBS: &[Verb] = &[
     account::VERB,
     group::VERB,
     report::VERB,
+    traffic::VERB,
     config::VERB,
+    status::VERB,
     doctor::VERB,
     explain::VERB,
     which::VERB,

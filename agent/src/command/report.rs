@@ -1,7 +1,14 @@
 //! `report`: how a vault is doing, for who looks after it. One file a report; each is a list, so that `--format csv` makes a
 //! sheet of it.
 
+mod activity;
+mod failures;
+mod period;
+mod restores;
 mod space;
+mod storage;
+mod summary;
+mod trend;
 
 use clap::{ArgMatches, Command};
 
@@ -12,7 +19,12 @@ use crate::fault::{Code, Exit, Fault, Result};
 pub(super) const VERB: Verb = Verb {
     name: "report",
     about: "Tell how a vault is doing: what is taken, and how it grows",
-    examples: &["report space", "report space --exact", "report space --format csv"],
+    examples: &[
+        "report summary",
+        "report failures --since 7d",
+        "report space --format csv",
+        "report trend --account laptop-ana",
+    ],
     build,
     run,
     needs_config: true,
@@ -32,7 +44,15 @@ struct Report {
 }
 
 /// All reports, in the order of the help.
-static REPORTS: &[Report] = &[space::REPORT];
+static REPORTS: &[Report] = &[
+    summary::REPORT,
+    failures::REPORT,
+    space::REPORT,
+    storage::REPORT,
+    activity::REPORT,
+    restores::REPORT,
+    trend::REPORT,
+];
 
 fn build(command: Command) -> Command {
     let command = command

@@ -67,6 +67,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         role: said.role.unwrap_or(Role::Backup),
         home: desk.world.home.clone(),
         client: client(desk)?,
+        zone: desk.world.zone.clone(),
         refusal,
     };
     desk.engine().serve(&desk.run()?, job)?;

@@ -9,7 +9,7 @@ use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
 use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Up, UpReply, encode};
-use transport::{Class, Client};
+use transport::{Class, Client, Rates};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::{Connector, address};
@@ -27,6 +27,7 @@ use super::under::fetch;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile;
+use crate::timetable::words as rates_in_words;
 
 /// Questions until the right account's state was read first: one for the guess, one for the answer, one to spare.
 const GUESSES_MAX: usize = 3;
@@ -161,6 +162,9 @@ impl Account {
     ) -> Result<Self> {
         let Known { state, cached, .. } = known;
         let row = opened.account;
+        if let Some(rates) = rates_in_words(Rates { up: opened.up_rate, down: opened.down_rate }) {
+            run.watcher.event(&Event::Detail(&format!("the server keeps this account to {rates}")));
+        }
         let identity = unlocked.root.identity_public();
         let given = opened.bodies.iter().map(|body| Record::decode(body)).collect::<store::Result<Vec<_>>>()?;
         let new = decode_links(opened.links.iter().map(|link| link.as_slice()))?;
@@ -194,7 +198,9 @@ impl Account {
         let suspicion =
             history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(first);
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
-        let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
+        // Of a history without its beginning this machine knows better: nobody is to be sent to set the account up again.
+        let keyring = open_keyring(&mut history, &remote, &row, &unlocked.root);
+        let keyring = Arc::new(keyring.map_err(|fault| suspicion.clone().unwrap_or(fault))?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
         history.keep();
         let open = opener(run, &connector, opened.vault, &row);
@@ -413,17 +419,27 @@ impl Account {
 
     /// Commits a link that is not a version, in a short session of its own.
     pub fn append(&self, device: &DeviceKey, kind: LinkKind, body: &Record) -> Result<ReceivedLink> {
-        let call = self
-            .remote
+        self.append_on(&self.remote, device, kind, body)
+    }
+
+    /// The same over this connection: the newest one of a backup, which may have lost the first.
+    pub fn append_on(
+        &self,
+        remote: &Remote,
+        device: &DeviceKey,
+        kind: LinkKind,
+        body: &Record,
+    ) -> Result<ReceivedLink> {
+        let call = remote
             .call(Class::Interactive, &Request::Upload(Begin::default()))
-            .map_err(|error| self.remote.explain(&error))?;
-        let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
+            .map_err(|error| remote.explain(&error))?;
+        let UpReply::Begun(_) = remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
         let make = || Ok(Made { body: body.clone(), root_changed: false });
         let committed = self.commit_with(device, kind, &make, &mut |link, body| {
             let message = encode(&Up::Commit(Commit { link, body: Some(body), holes: None }));
-            call.send_message(message).map_err(|error| self.remote.explain(&error))?;
+            call.send_message(message).map_err(|error| remote.explain(&error))?;
             loop {
-                if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {
+                if let UpReply::Outcome(outcome) = remote.reply(&call)? {
                     return Ok(outcome);
                 }
             }

@@ -5,7 +5,7 @@ use transport::Class;
 use transport::message::Request;
 
 use super::connect::Connector;
-use super::job::{AccountAsk, AccountFacts, GroupAsk, GroupFacts, Run};
+use super::job::{AccountAsk, AccountFacts, GroupAsk, GroupFacts, LogAsk, LogTold, Run};
 use super::remote::Remote;
 use crate::fault::{Code, Fault, Result};
 
@@ -26,6 +26,11 @@ pub fn group(run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result
     }
 }
 
+/// What clients of an account logged, line by line.
+pub fn log(run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+    many(run, &Request::Log(ask), row)
+}
+
 /// A request with one reply.
 pub fn one<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request) -> Result<T> {
     let remote = connect(run)?;
@@ -41,12 +46,23 @@ pub fn many<T: for<'b> Decode<'b, ()>>(
     row: &mut dyn FnMut(T) -> Result<()>,
 ) -> Result<()> {
     let remote = connect(run)?;
+    listed(run, &remote, request, row)?;
+    remote.close()
+}
+
+/// The same on a connection that is there.
+pub(super) fn listed<T: for<'b> Decode<'b, ()>>(
+    run: &Run,
+    remote: &Remote,
+    request: &Request,
+    row: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
     let call = remote.call(Class::Interactive, request).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;
     loop {
         let rows: Vec<T> = remote.reply(&call)?;
         if rows.is_empty() {
-            return remote.close();
+            return Ok(());
         }
         rows.into_iter().try_for_each(&mut *row)?;
         if run.stop.asked() {

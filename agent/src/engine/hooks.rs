@@ -1,10 +1,11 @@
 //! Commands of the configuration around a backup: before it, after it, and when it failed; for the run and for a source.
+//! And the one that hears of changes in how accounts are.
 //!
-//! They are run directly and not by a shell, without standard input, each in a process group of its own and for a limited
+//! They are run directly and not by a shell, without standard input (but for those that are [told](tell) something), each in a process group of its own and for a limited
 //! time. What they print is told as warnings. `after` is run whatever became of the rest, so that it can tidy up.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -50,8 +51,15 @@ pub(super) fn around(
     };
     let state = End::of(&done);
     let mut failed = 0;
+    if done.as_ref().is_ok_and(|summary| summary.sources_suspicious > 0) {
+        failed += caller.at_end([("on_suspicion", hooks.on_suspicion.as_deref())], None, &state);
+    }
     for source in &begun {
-        let state = if source.skip { End { exit: Code::HookFailed.exit(), version: None } } else { state.clone() };
+        let state = if source.skip {
+            End { exit: Code::HookFailed.exit(), version: None, pinned: None }
+        } else {
+            state.clone()
+        };
         failed += caller.after(&source.hooks, Some(&source.path), &state);
     }
     failed += caller.after(&hooks, None, &state);
@@ -61,18 +69,26 @@ pub(super) fn around(
     done
 }
 
+/// Runs a command that gets a text on its standard input, for a limited time.
+pub(super) fn tell(run: &Run, which: &str, command: &str, limit_ms: u64, text: Vec<u8>) -> Result<()> {
+    Caller { run, limit_ms }.call(which, command, None, None, Some(text))
+}
+
 /// What became of a run.
 #[derive(Clone)]
 struct End {
     exit: Exit,
     version: Option<String>,
+    pinned: Option<u64>,
 }
 
 impl End {
     fn of(done: &Result<BackupSummary>) -> Self {
         match done {
-            Ok(summary) => Self { exit: summary.exit(), version: summary.version_id.clone() },
-            Err(fault) => Self { exit: fault.exit(), version: None },
+            Ok(summary) => {
+                Self { exit: summary.exit(), version: summary.version_id.clone(), pinned: summary.pinned_sequence }
+            }
+            Err(fault) => Self { exit: fault.exit(), version: None, pinned: None },
         }
     }
 }
@@ -106,19 +122,36 @@ impl Caller<'_> {
     }
 
     fn before(&self, command: Option<&str>, source: Option<&[u8]>) -> Result<()> {
-        command.map_or(Ok(()), |command| self.call("before", command, source, None))
+        command.map_or(Ok(()), |command| self.call("before", command, source, None, None))
     }
 
     /// Runs what is due at the end; gives how many of the commands failed, each of which is told.
     fn after(&self, hooks: &super::job::Hooks, source: Option<&[u8]>, end: &End) -> u64 {
         let on_failure = hooks.on_failure.as_deref().filter(|_| end.exit != Exit::Ok);
-        let due = [("on_failure", on_failure), ("after", hooks.after.as_deref())];
-        let failed = due.into_iter().filter_map(|(which, command)| self.call(which, command?, source, Some(end)).err());
+        self.at_end([("on_failure", on_failure), ("after", hooks.after.as_deref())], source, end)
+    }
+
+    /// Runs these; gives how many of them failed.
+    fn at_end<'c>(
+        &self,
+        due: impl IntoIterator<Item = (&'c str, Option<&'c str>)>,
+        source: Option<&[u8]>,
+        end: &End,
+    ) -> u64 {
+        let failed =
+            due.into_iter().filter_map(|(which, command)| self.call(which, command?, source, Some(end), None).err());
         failed.map(|fault| self.run.watcher.event(&Event::Warning(&fault))).count() as u64
     }
 
     /// Runs a command to its end, or to the end of its time.
-    fn call(&self, which: &str, command: &str, source: Option<&[u8]>, end: Option<&End>) -> Result<()> {
+    fn call(
+        &self,
+        which: &str,
+        command: &str,
+        source: Option<&[u8]>,
+        end: Option<&End>,
+        text: Option<Vec<u8>>,
+    ) -> Result<()> {
         let of = source.map(|path| format!(" of {}", for_terminal(path))).unwrap_or_default();
         let failed = |why: String| {
             Fault::new(Code::HookFailed, format!("the command `{which}`{of} failed"))
@@ -131,6 +164,12 @@ impl Caller<'_> {
         let (output, input) = std::io::pipe().map_err(cannot)?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).process_group(0).env("TUCKBOX_HOOK", which);
+        let mut spoken = None;
+        if let Some(text) = text {
+            let (to_read, to_write) = std::io::pipe().map_err(cannot)?;
+            command.stdin(to_read);
+            spoken = Some((to_write, text));
+        }
         command.stdout(input.try_clone().map_err(cannot)?).stderr(input);
         if let Some(path) = source {
             command.env("TUCKBOX_SOURCE", OsStr::from_bytes(path));
@@ -138,10 +177,16 @@ impl Caller<'_> {
         if let Some(end) = end {
             command.env("TUCKBOX_EXIT_CODE", (end.exit as u8).to_string());
             command.env("TUCKBOX_VERSION_ID", end.version.as_deref().unwrap_or_default());
+            command.env("TUCKBOX_PINNED", end.pinned.map(|version| version.to_string()).unwrap_or_default());
         }
         let child = command.spawn().map_err(cannot)?;
         // It holds the writing end, too: the output would never end.
         drop(command);
+        if let Some((mut to_write, text)) = spoken {
+            // One that reads nothing ends it by its own end.
+            let speaking = Builder::new().name("hook-input".into());
+            speaking.spawn(move || drop(to_write.write_all(&text))).map_err(cannot)?;
+        }
         let (status, said) = self.accompany(child, output, end.is_none()).map_err(|error| failed(error.to_string()))?;
         self.tell(&format!("{which}{of}"), &said);
         match status {

@@ -8,7 +8,10 @@ mod admin;
 mod backup;
 mod care;
 mod reading;
+mod report;
 mod space;
+mod status;
+mod traffic;
 mod travel;
 mod undo;
 mod upkeep;
@@ -25,12 +28,17 @@ use super::kept::Kept;
 use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
+use crate::timetable::Limit;
 
 pub use admin::*;
 pub use backup::*;
 pub use care::*;
+pub use jiff::tz::TimeZone;
 pub use reading::*;
+pub use report::*;
 pub use space::*;
+pub use status::*;
+pub use traffic::*;
 pub use travel::*;
 pub use undo::*;
 pub use upkeep::*;
@@ -152,6 +160,23 @@ pub trait Engine: Send + Sync {
     fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// What clients of an account told of their runs, oldest first, each line handed to `row`.
+    fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()>;
+    /// A report over a period, for who looks after the vault.
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet>;
+    /// How all accounts are; each change since the last call is handed to the command that hears of it, then to `row`.
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        row: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)>;
+    /// How accounts are, by the vault's clock. Nothing is printed and nobody is asked.
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses>;
+    /// Bytes on the wire by hour, day or month, each period handed to `row`: oldest first, within a period by account.
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()>;
+    /// Connections to accounts, each handed to `row`, oldest first within an account.
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()>;
     /// Answers requests on stdin and stdout until the other side goes.
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()>;
     /// Looks at everything a backup depends on, changes nothing. Each row is handed over as soon as it is known.
@@ -181,6 +206,8 @@ pub struct Run {
     pub kept: Option<Arc<Kept>>,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
+    /// The local time zone, by whose clocks timetables go.
+    pub zone: TimeZone,
 }
 
 impl Run {
@@ -213,6 +240,8 @@ pub struct Where {
     pub retry_ms: Option<u64>,
     /// A second place for the pin: a file, see [`pin`](super::pin).
     pub pin_file: Option<PathBuf>,
+    /// How fast bytes may come and go, as far as this end decides; as fast as they can when absent.
+    pub limit: Option<Arc<Limit>>,
 }
 
 /// How to reach a vault over SSH.

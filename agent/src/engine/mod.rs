@@ -1,14 +1,16 @@
 //! Does the work of every verb. Never prints, never reads the environment, never asks but through [`job::Person`].
 //!
 //! * [`job`]: what a verb asks for and what comes back
-//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
+//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses; [`pacer`]: how
+//!   fast
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
-//! * [`backup`]: from files to a version
+//! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
-//! * [`admin`]: accounts and groups, which needs no key
+//! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
+//!   are; [`notify`]: who is told when that changes; [`reports`]: what a time came to
 //! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`], [`split`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
@@ -27,6 +29,7 @@ pub mod crew;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
+pub mod filter_command;
 pub mod find;
 pub mod glob;
 pub mod history;
@@ -37,7 +40,9 @@ pub mod job;
 pub mod kept;
 pub mod keys;
 pub mod list;
+pub mod notify;
 pub mod overlay;
+pub mod pacer;
 pub mod past;
 pub mod patience;
 pub mod pax;
@@ -45,14 +50,18 @@ pub mod pin;
 pub mod queue;
 pub mod remote;
 pub mod repair;
+pub mod reports;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
 pub mod space;
 pub mod split;
 pub mod state;
+pub mod status;
+pub mod tell;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 pub mod trail;
 pub mod trouble;
 pub mod undelete;
@@ -273,6 +282,35 @@ impl Engine for RealEngine {
 
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         admin::group(run, ask, row)
+    }
+
+    fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+        admin::log(run, ask, row)
+    }
+
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet> {
+        reports::report(run, ask)
+    }
+
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        row: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)> {
+        notify::notify(run, &job, row)
+    }
+
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
+        status::status(run, &job)
+    }
+
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        traffic::traffic(run, job, row)
+    }
+
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        traffic::sessions(run, job, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {

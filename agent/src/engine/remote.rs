@@ -223,6 +223,11 @@ impl Remote {
         }
     }
 
+    /// Whether others go on using the connection.
+    pub fn stays(&self) -> bool {
+        self.stays
+    }
+
     /// Says goodbye; a borrowed handle says nothing.
     pub fn close(self) -> Result<()> {
         if self.stays {

@@ -14,6 +14,7 @@ use store::id::{AccountId, ChainHash, NodeId, SourceId, VaultId};
 use store::seal::DeviceKey;
 use zeroize::Zeroizing;
 
+use super::tell::Waiting;
 use crate::fault::{Code, Fault, Result};
 
 /// Longest file of state: some 200,000 sources of one account.
@@ -41,6 +42,9 @@ pub struct AccountState {
     /// Sources (hex) of the configuration of this machine: 0, or the moment since when it names them no more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configured: BTreeMap<String, i64>,
+    /// By source (hex), how many of the files that were read looked encrypted: what is usual there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looks: BTreeMap<String, super::backup::suspicion::Seen>,
 }
 
 fn is_none(accepted: &u64) -> bool {
@@ -112,6 +116,21 @@ pub struct VaultState {
     pub address: String,
 }
 
+/// What was told of how accounts are. Other processes wait while this value lives.
+pub struct Told {
+    path: PathBuf,
+    /// By id of the account, the word of its standing.
+    pub accounts: BTreeMap<String, String>,
+    _lock: std::fs::File,
+}
+
+impl Told {
+    /// Keeps it, durably.
+    pub fn keep(&self) -> Result<()> {
+        write_json(&self.path, &self.accounts)
+    }
+}
+
 /// The state directory.
 #[derive(Clone, Debug)]
 pub struct StateDir {
@@ -164,15 +183,40 @@ impl StateDir {
         change: impl FnOnce(&mut AccountState),
     ) -> Result<AccountState> {
         let path = self.account_file(vault, account);
-        let lock_path = path.with_extension("lock");
         private_dir(&self.dir.join("accounts"))?;
-        let lock = private_file(&lock_path).map_err(|error| trouble("open", &lock_path, &error))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|error| trouble("lock", &lock_path, &error.into()))?;
+        let _lock = locked(&path.with_extension("lock"))?;
         let mut state = self.account(vault, account)?;
         change(&mut state);
         write_json(&path, &state)?;
         Ok(state)
+    }
+
+    /// Runs that wait to be told to their vaults.
+    pub fn waiting(&self) -> Result<Vec<Waiting>> {
+        read_json(&self.waiting_file()).map(Option::unwrap_or_default)
+    }
+
+    /// Changes what waits to be told. One process at a time.
+    pub fn change_waiting(&self, change: impl FnOnce(&mut Vec<Waiting>)) -> Result<()> {
+        private_dir(&self.dir)?;
+        let _lock = locked(&self.dir.join("waiting.lock"))?;
+        let mut waiting = self.waiting()?;
+        change(&mut waiting);
+        write_json(&self.waiting_file(), &waiting)
+    }
+
+    /// What was told last of how the accounts of a vault are, held against other processes.
+    pub fn told(&self, vault: &str) -> Result<Told> {
+        let path = self.dir.join("told").join(format!("{vault}.json"));
+        private_dir(&self.dir.join("told"))?;
+        let lock = locked(&path.with_extension("lock"))?;
+        // What cannot be read is told once more.
+        let accounts = read_json(&path).ok().flatten().unwrap_or_default();
+        Ok(Told { path, accounts, _lock: lock })
+    }
+
+    fn waiting_file(&self) -> PathBuf {
+        self.dir.join("waiting.json")
     }
 
     /// Remembers what was set up in a vault; it is the last one from now on.
@@ -208,6 +252,14 @@ impl StateDir {
         let text = Zeroizing::new(STANDARD.encode(*key.to_bytes()));
         write_private(&self.device_file(account), text.as_bytes())
     }
+}
+
+/// Waits for a lock, which lives as long as the file.
+fn locked(path: &Path) -> Result<std::fs::File> {
+    let lock = private_file(path).map_err(|error| trouble("open", path, &error))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(|error| trouble("lock", path, &error.into()))?;
+    Ok(lock)
 }
 
 fn damaged(path: &Path) -> Fault {

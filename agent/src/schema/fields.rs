@@ -171,6 +171,8 @@ pub(super) const BACKED_UP: &[Field] = fields! {
     healed_versions: Count, "Versions that had holes and are complete again.";
     with_holes: Switch, "The new version has holes: the vault lost something of it that this run could not give back.";
     sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
+    sources_suspicious: Count, "Sources that changed as if by malice.";
+    pinned_sequence [if_known]: Count, "The version that was pinned because of that.";
     sources_missing: Count, "Sources that were not there.";
     elapsed_ms: Millis, "It took so long.";
     made [if_known]: Object(MADE), "The automatic first backup made these.";
@@ -233,6 +235,31 @@ pub(super) const KEPT_COUNTS: &[Field] = fields! {
     yearly [if_known]: Count, "Of years.";
 };
 
+pub(super) const LEVELS: &[&str] = &["ok", "warn", "err"];
+pub(super) const STANDINGS: &[&str] = &["ok", "late", "failing", "over_quota", "frozen", "never", "disabled"];
+
+pub(super) const REASON: &[Field] = fields! {
+    level: Word(LEVELS), "How urgent: nobody is needed, somebody should look, what should be safe is not.";
+    check: Word(STANDINGS), "What was looked at, in the word of the status that follows from it.";
+    text: Text, "One sentence.";
+    code [if_known]: Text, "The code of the run that failed.";
+};
+
+pub(super) const RUN: &[Field] = fields! {
+    verb: Text, "What was done.";
+    told_at: Moment, "When the vault heard of it.";
+    began_at: Moment, "When it began, by the client's clock.";
+    took_ms: Millis, "It took so long.";
+    exit: Count, "Its exit class.";
+    code [if_known]: Text, "What it failed with.";
+    client: Text, "Version of the client's program.";
+    host: Text, "The client's host.";
+    files: Count, "Files in its sources.";
+    source_bytes: Bytes, "Their size.";
+    sent_bytes: Bytes, "Sent on the wire.";
+    errors: Count, "Items left out or doubtful.";
+};
+
 pub(super) const ACCOUNT: &[Field] = fields! {
     account: Text, "Its name.";
     number: Text, "Its number, as in 0x3af.";
@@ -244,8 +271,14 @@ pub(super) const ACCOUNT: &[Field] = fields! {
     goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
     soft_bytes [if_known]: Bytes, "Above this the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this nothing is added.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
     late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
+    contacts [if_known]: Texts, "Who is told when something is wrong; absent for nobody.";
     newest_at [if_known]: Moment, "When its newest version was received.";
+    status [if_known]: Word(STANDINGS), "How it is (`info`).";
+    expected_at [if_known]: Moment, "When it counts as late (`info`).";
+    took_ms [if_known]: Millis, "How long the run took that made the newest version (`info`).";
+    last_run [if_known]: Object(RUN), "The run that was told last (`info`).";
     groups [if_known]: Texts, "Groups that it is in; absent for none.";
     stored_bytes [if_known]: Bytes, "What it takes in packs (`info`, or `list --figures`).";
     catalog_bytes [if_known]: Bytes, "What its catalog takes (the same).";
@@ -259,11 +292,13 @@ pub(super) const GROUP: &[Field] = fields! {
     member_count: Count, "Accounts in it.";
     soft_bytes [if_known]: Bytes, "Above this, by all members together, the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this, by all members together, nothing is added.";
+    rate [if_known]: Text, "Timetable of rates that its members share, as it was set.";
     late_after_ms [if_known]: Millis, "A member is late when its newest version is older.";
     members [if_known]: Texts, "Their numbers (`info`); absent for none.";
     stored_bytes [if_known]: Bytes, "What its members take in packs (`info`, or `list --figures`).";
     versions [if_known]: Count, "Versions that its members ever made (the same).";
     newest_at [if_known]: Moment, "When the newest version of any member was received (the same).";
+    contacts [if_known]: Texts, "Who is told when something is wrong with a member; absent for nobody.";
 };
 
 pub(super) const ACCOUNT_CHECK: &[Field] = fields! {

@@ -13,6 +13,7 @@ use super::refuse::Refused;
 use super::{Server, reply};
 use crate::cli::nearest;
 use crate::fault::{Code, Fault};
+use crate::timetable::Timetable;
 
 impl Server {
     /// One request about accounts.
@@ -38,7 +39,7 @@ impl Server {
             Some(name) => vec![self.meant(&vault, name)?],
             None => {
                 let mut all = vault.accounts()?;
-                all.retain(|account| self.may_see(account));
+                all.retain(|account| self.may_see(&vault, account));
                 all
             }
         };
@@ -87,6 +88,7 @@ impl Server {
     }
 
     fn settle_account(&self, settle: Settle) -> Result<AccountFacts, Refused> {
+        check_rate(&settle)?;
         let vault = self.vault(Access::Write)?;
         let account = self.meant(&vault, &settle.which)?;
         let account = vault.settle(&account, |terms| apply(&settle, terms)).map_err(wrong)?;
@@ -132,7 +134,7 @@ impl Server {
         self.find(vault, name).map_err(|refused| match refused {
             Refused::Told(fault) if fault.code == Code::AccountNone => {
                 let Ok(all) = vault.accounts() else { return Refused::Told(fault) };
-                let seen = all.iter().filter(|account| self.may_see(account));
+                let seen = all.iter().filter(|account| self.may_see(vault, account));
                 let near = nearest(name, seen.map(|account| account.name.as_str())).map(str::to_owned);
                 let hint =
                     near.map_or_else(|| "tuckbox account list".to_owned(), |near| format!("did you mean {near}?"));
@@ -215,6 +217,14 @@ pub(super) fn told(terms: &store::vault::Terms) -> admin::Terms {
     }
 }
 
+/// A timetable that nobody could read later is refused now, whichever program sent it.
+pub(super) fn check_rate(settle: &Settle) -> Result<(), Refused> {
+    match &settle.rate {
+        Some(To::Set(text)) => Timetable::parse(text).map(drop).map_err(usage),
+        _ => Ok(()),
+    }
+}
+
 /// Changes terms as an administrator says.
 pub(super) fn apply(settle: &Settle, terms: &mut store::vault::Terms) {
     fn to<T: Clone>(change: Option<&To<T>>, value: &mut Option<T>) {
@@ -240,7 +250,7 @@ fn state_of(state: State) -> AccountState {
 }
 
 /// Whether a name looks like a number, as it stands in `authorized_keys`.
-fn is_number(name: &str) -> bool {
+pub(super) fn is_number(name: &str) -> bool {
     name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok())
 }
 

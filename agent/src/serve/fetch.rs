@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use store::activity::Activity;
 use store::id::{ChunkId, NodeId};
 use store::record::Record;
 use store::vault::{Access, Domain};
@@ -44,24 +45,48 @@ impl Server {
 
     /// Boxes, batch after batch until the client ends.
     pub fn fetch(&self, call: &Call, first: FetchBatch) -> Result<(), Refused> {
-        let (_, _, domain) = self.account(Access::Read)?;
-        let bad = || Fault::new(Code::NetProtocol, "a request for chunks cannot be read");
-        let mut batch = first;
-        loop {
-            let wanted = batch.ids().ok_or_else(bad)?;
-            let missing = send_boxes(call, &domain, wanted)?;
-            reply(call, Fetched { missing: join_ids(missing.iter().map(ChunkId::bytes)) })?;
-            batch = match waiting(Wait::Input, || call.recv())? {
-                Some(Part::Message(message)) => decode(&message).map_err(|_| bad())?,
-                Some(Part::Data(_)) => return Err(bad().into()),
-                None => return Ok(()),
-            };
+        let (vault, account, domain) = self.account(Access::Read)?;
+        let mut read = Read::default();
+        let done = fetch_all(call, &domain, first, &mut read);
+        if let Some(key) = self.keeper.session().filter(|_| read.boxes > 0 && vault.access() == Access::Write) {
+            let now = self.clock.now_ms();
+            // For people: nobody is refused what is theirs because it cannot be written down.
+            let noted = |activity: &Activity| activity.add_fetched(account.number, &key, now, read.boxes, read.bytes);
+            vault.activity(&account, noted).unwrap_or(());
         }
+        done
+    }
+}
+
+/// What a call was sent of content.
+#[derive(Default)]
+struct Read {
+    boxes: u64,
+    bytes: u64,
+}
+
+fn fetch_all(call: &Call, domain: &Domain, first: FetchBatch, read: &mut Read) -> Result<(), Refused> {
+    let bad = || Fault::new(Code::NetProtocol, "a request for chunks cannot be read");
+    let mut batch = first;
+    loop {
+        let wanted = batch.ids().ok_or_else(bad)?;
+        let missing = send_boxes(call, domain, wanted, read)?;
+        reply(call, Fetched { missing: join_ids(missing.iter().map(ChunkId::bytes)) })?;
+        batch = match waiting(Wait::Input, || call.recv())? {
+            Some(Part::Message(message)) => decode(&message).map_err(|_| bad())?,
+            Some(Part::Data(_)) => return Err(bad().into()),
+            None => return Ok(()),
+        };
     }
 }
 
 /// Sends the boxes with these chunks in the order of the packs; gives what has no good place.
-fn send_boxes(call: &Call, domain: &Domain, mut wanted: Vec<ChunkId>) -> Result<Vec<ChunkId>, Refused> {
+fn send_boxes(
+    call: &Call,
+    domain: &Domain,
+    mut wanted: Vec<ChunkId>,
+    read: &mut Read,
+) -> Result<Vec<ChunkId>, Refused> {
     let mut missing = Vec::new();
     for _ in 0..PLACES_MAX {
         let boxes = domain.boxes_for(&wanted)?;
@@ -73,6 +98,8 @@ fn send_boxes(call: &Call, domain: &Domain, mut wanted: Vec<ChunkId>) -> Result<
                 Ok(record) => {
                     sent.extend(record.chunk_ids()?);
                     send(call, &record)?;
+                    read.boxes += 1;
+                    read.bytes += record.stored_len() as u64;
                 }
                 Err(_) => broken = true,
             }

@@ -8,7 +8,7 @@ use transport::Call;
 use transport::message::IDS_MAX;
 use transport::message::admin::{self, GroupFacts, Members};
 
-use super::accounts::{apply, rows, told, wrong};
+use super::accounts::{apply, check_rate, rows, told, wrong};
 use super::refuse::Refused;
 use super::{Server, reply};
 use crate::cli::nearest;
@@ -32,6 +32,7 @@ impl Server {
             }
             Ask::Create(create) => vault.create_group(&create.name).map_err(wrong)?,
             Ask::Settle(settle) => {
+                check_rate(&settle)?;
                 vault.settle_group(&group(&settle.which)?, |terms| apply(&settle, terms)).map_err(wrong)?
             }
             Ask::Rename(rename) => vault.rename_group(&group(&rename.which)?, &rename.name).map_err(wrong)?,
@@ -67,7 +68,7 @@ impl Server {
 }
 
 /// The group that is named; a name near to it is told.
-fn group(vault: &Vault, name: &str) -> Result<GroupInfo, Refused> {
+pub(super) fn group(vault: &Vault, name: &str) -> Result<GroupInfo, Refused> {
     vault.group(name).map_err(|error| match error {
         store::Error::NotFound { .. } => {
             let groups = vault.groups().unwrap_or_default();

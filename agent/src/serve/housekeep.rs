@@ -6,6 +6,7 @@ use transport::Call;
 use transport::message::{self, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 
 use super::refuse::Refused;
+use super::report::renew_pulse;
 use super::usage::sample;
 use super::{Server, reply};
 
@@ -30,6 +31,7 @@ impl Server {
             // Whoever asked may have gone; what was begun goes on, and costs nobody anything.
             Ok(())
         });
+        renew_pulse(&vault, &account);
         if gone {
             return Err(Refused::Gone);
         }
@@ -96,6 +98,7 @@ impl Server {
             // What it could not do is done by the next one; `check` tells of what is wrong.
             let marked = domain.housekeep(&how, &mut |_| Ok(())).is_ok_and(|done| !done.unfinished && done.holes == 0);
             sample(vault, account, domain, (marked, self.clock.now_ms()));
+            renew_pulse(vault, account);
         }
     }
 }

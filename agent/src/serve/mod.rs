@@ -13,11 +13,16 @@ pub mod check;
 pub mod fetch;
 pub mod groups;
 pub mod housekeep;
+pub mod keeper;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
+pub mod report;
+pub mod reports;
 mod slow;
+pub mod status;
+pub mod traffic;
 pub mod upload;
 pub mod usage;
 pub mod wanted;
@@ -36,6 +41,7 @@ use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::profile::{Profile, Stage, Wait, waiting};
+use keeper::Keeper;
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -54,6 +60,8 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     profile: Profile,
+    /// Counts, and keeps the pace.
+    keeper: Arc<Keeper>,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
@@ -73,6 +81,7 @@ impl Server {
             client: job.client.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
+            keeper: Arc::new(Keeper::new(Arc::clone(&clock), Arc::clone(&chance), job.zone.clone(), job.role.name())),
             clock,
             chance,
             profile: Profile::default(),
@@ -97,8 +106,20 @@ impl Server {
     /// Serves one pipe until the client goes.
     pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
-        transport::serve(pipe, config, Arc::new(self))
+        let keeper = Arc::clone(&self.keeper);
+        let config = ServerConfig {
+            pace: Some(Arc::<Keeper>::clone(&keeper)),
+            meter: keeper.meter(),
+            ..ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock))
+        };
+        std::thread::scope(|scope| {
+            // Without this thread nothing is written before the end.
+            let watch = std::thread::Builder::new().name("tuckbox-keeper".into());
+            drop(watch.spawn_scoped(scope, || keeper.watch()));
+            let served = transport::serve(pipe, config, Arc::new(self));
+            keeper.end(served.is_ok());
+            served
+        })
     }
 
     /// The vault, opened as far as `access` needs.
@@ -127,7 +148,8 @@ impl Server {
         *lock(&self.vault) = Some(vault.clone());
     }
 
-    fn set_account(&self, account: &AccountInfo) {
+    fn set_account(&self, vault: &Vault, account: &AccountInfo, program: &str) {
+        self.keeper.opened(vault, account, program);
         *lock(&self.account) = Some(account.clone());
     }
 
@@ -153,13 +175,16 @@ impl Server {
             Some(number) => vault.account(&number).map_err(|_| error),
             None => Err(error),
         })?;
-        if self.may_see(&found) { Ok(found) } else { Err(Refused::no_account(name)) }
+        if self.may_see(vault, &found) { Ok(found) } else { Err(Refused::no_account(name)) }
     }
 
-    fn may_see(&self, account: &AccountInfo) -> bool {
-        self.only.as_ref().is_none_or(|only| {
-            *only == account.name || accounts::number(only) == Some(AccountSelector::Number(account.number))
-        })
+    /// Whether this connection may see an account: the one that it is bound to, by its name if there is one of that name,
+    /// else by its number. Never both: what one person calls an account may be the number of another's.
+    fn may_see(&self, vault: &Vault, account: &AccountInfo) -> bool {
+        let Some(only) = &self.only else { return true };
+        let is_number = || accounts::number(only) == Some(AccountSelector::Number(account.number));
+        let has_name = || vault.account(&AccountSelector::Name(only.clone())).is_ok();
+        *only == account.name || (is_number() && !has_name())
     }
 
     /// SQLite tells a full disk from a failing one only where it writes, a quota nowhere, and too few descriptors not at
@@ -224,11 +249,17 @@ impl Server {
             Request::HousekeepLog(_) => self.housekeep_log(call),
             Request::Wanted(ask) => self.wanted(call, ask),
             Request::Repair(repair) => self.repair(call, repair),
+            Request::Report(report) => reply(call, self.report(report)?),
+            Request::Status(ask) => self.status(call, &ask),
+            Request::Reports(ask) => self.reports(call, &ask),
+            Request::Log(ask) => self.log(call, &ask),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Dump(ask) => self.dump_account(call, &ask),
             Request::Load(ask) => self.load_account(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
+            Request::Traffic(ask) => self.traffic(call, &ask),
+            Request::Sessions(ask) => self.sessions(call, &ask),
             Request::Space(ask) => self.space(call, &ask),
             Request::Split(first) => self.split(call, first),
         }

@@ -1,7 +1,7 @@
 //! Which role may ask what. The server's own word line decides the role; the client cannot widen it.
 
 use store::chain::LinkKind;
-use transport::message::Request;
+use transport::message::{Request, traffic};
 
 use crate::engine::job::Role;
 use crate::fault::{Code, Fault, Result};
@@ -28,6 +28,18 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         Request::Init(_) => ("making a vault or an account", may_change(role)),
         Request::Bind(_) => ("binding a key", may_change(role)),
         Request::SetSlots(_) => ("changing passphrase slots", may_change(role)),
+        // Whoever may open an account may say what became of it, and hear how it is.
+        Request::Report(_) => ("", true),
+        Request::Status(ask) => ("asking how accounts are", ask.own || role == Role::Admin),
+        Request::Reports(_) => ("making reports", role == Role::Admin),
+        Request::Log(ask) => {
+            ("reading the log", if ask.account.is_some() { role == Role::Admin } else { role != Role::Append })
+        }
+        // Figures of an account are open to whoever may use it; figures of others to who looks after the vault.
+        Request::Traffic(traffic::TrafficAsk { of, .. }) | Request::Sessions(traffic::SessionsAsk { of, .. }) => {
+            let several = matches!(of, traffic::Of::All | traffic::Of::Group(_));
+            ("looking at other accounts", !several || role == Role::Admin)
+        }
         Request::Account(_) => ("looking after accounts", role == Role::Admin),
         Request::Group(_) => ("looking after groups", role == Role::Admin),
         Request::Dump(_) => ("dumping accounts", role == Role::Admin),

@@ -47,6 +47,7 @@ impl Server {
             domain.must_have_room(&account)?;
         }
         if begin.stripe {
+            self.keeper.is_stripe();
             return self.stripe(call, begin, &domain, &account);
         }
         let mut session = domain.begin(&account, &begin.sources, begin.session)?;

@@ -12,6 +12,7 @@
 //! A new table is a file here with its `TABLE`, named in `schema`.
 
 mod log;
+mod runs;
 mod samples;
 mod schema;
 mod sessions;
@@ -27,6 +28,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use log::{Level, LogAdded, LogLine, NewLine};
+pub use runs::{Reading, RunFigures, ToldRun};
 pub use samples::Sample;
 pub use sessions::{Outcome, Run, SessionKey, SessionRow};
 pub use traffic::{Added, Grain, Period};
@@ -51,27 +53,17 @@ impl Activity {
     /// The database in this file, which must be there and may be empty; an older form is brought to ours. `Newer` when a
     /// newer program has made it, any other error when it cannot be used.
     pub fn open(path: &Path, journal: Journal, vault: VaultId) -> Result<Self> {
-        // Not SQLITE_OPEN_CREATE: the file is made by the disk door, so that it belongs to the owner of the vault.
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let conn = Connection::open_with_flags(path, flags)?;
-        harden(&conn)?;
-        conn.busy_timeout(BUSY_WAIT)?;
-        conn.pragma_update(None, "synchronous", "NORMAL")?;
-        let wanted = match journal {
-            Journal::Ahead => "wal",
-            Journal::Rollback => "delete",
-        };
-        let got: String = conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))?;
-        if !got.eq_ignore_ascii_case(wanted) {
-            return Err(Error::Refused {
-                why: format!("activity.db cannot use the journal mode {wanted}, only {got}"),
-            });
-        }
+        let conn = connect(path, journal)?;
         // The end of a short session is not the moment for two syncs; the log has a bound of its own.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         Self::over(conn, vault)
+    }
+
+    /// Fills the empty file of this name, which nobody else knows yet, and closes it: a database that is given its name
+    /// when it is whole has its tables and its journal mode for everybody who opens it, however many do at once.
+    pub fn make(path: &Path, journal: Journal, vault: VaultId) -> Result<()> {
+        Self::over(connect(path, journal)?, vault).map(drop)
     }
 
     /// Empty, and lives as long as this value: for a vault that cannot be written.
@@ -105,6 +97,25 @@ impl Activity {
         transaction.commit()?;
         Ok(done)
     }
+}
+
+/// A connection to the file, with the journal that it is to have.
+fn connect(path: &Path, journal: Journal) -> Result<Connection> {
+    // Not SQLITE_OPEN_CREATE: the file is made by the disk door, so that it belongs to the owner of the vault.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let conn = Connection::open_with_flags(path, flags)?;
+    harden(&conn)?;
+    conn.busy_timeout(BUSY_WAIT)?;
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    let wanted = match journal {
+        Journal::Ahead => "wal",
+        Journal::Rollback => "delete",
+    };
+    let got: String = conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))?;
+    if !got.eq_ignore_ascii_case(wanted) {
+        return Err(Error::Refused { why: format!("activity.db cannot use the journal mode {wanted}, only {got}") });
+    }
+    Ok(conn)
 }
 
 /// The beginning of a text, at most so many characters.

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{log, samples, sessions, traffic};
+use super::{log, runs, samples, sessions, traffic};
 use crate::error::{Error, Result};
 
 /// What each version of the schema added. The version of a database (`user_version`) is the number of steps that were
 /// taken. A step that was published never changes: a change is a step more.
-const STEPS: &[&[&str]] = &[&[sessions::TABLE, traffic::TABLE, log::TABLE, samples::TABLE]];
+const STEPS: &[&[&str]] = &[&[sessions::TABLE, traffic::TABLE, log::TABLE, samples::TABLE], &[runs::TABLE]];
 
 /// Makes the tables, as far as they lack.
 pub(super) fn prepare(conn: &mut Connection) -> Result<()> {

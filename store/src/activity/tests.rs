@@ -183,3 +183,49 @@ fn a_newer_or_broken_database_is_refused() {
     }
     assert!(open().unwrap_err().is_bad_catalog());
 }
+
+#[test]
+fn runs_are_kept_as_told_and_the_oldest_go() {
+    let activity = empty();
+    let figures = RunFigures { files: 12, sent_bytes: u64::from(u32::MAX) + 1, errors: 3, ..RunFigures::default() };
+    let run = |nth: i64| ToldRun {
+        told_at: NOW + nth,
+        began_at: -7,
+        took_ms: 41_000,
+        verb: "backup".to_owned(),
+        client: "0.1.0".to_owned(),
+        host: "ana".to_owned(),
+        exit: 3,
+        code: String::new(),
+        sequence: Some(17),
+        stored_bytes: 1 << 40,
+        figures,
+    };
+    for nth in 0..2_003 {
+        activity.add_run(7, &run(nth)).unwrap();
+    }
+    let kept = activity.runs(7, 0, 10_000).unwrap();
+    assert_eq!((kept.len(), &kept[0]), (2_000, &run(2_002)));
+    assert_eq!(activity.runs(7, NOW + 2_002, 9).unwrap().len(), 1);
+    assert_eq!(activity.runs(8, 0, 9).unwrap(), []);
+    assert_eq!(activity.run_of(7, 17).unwrap(), Some(run(2_002)));
+    assert_eq!(activity.run_of(7, 18).unwrap(), None);
+    let long = ToldRun { host: "ä".repeat(10_000), ..run(0) };
+    activity.add_run(7, &long).unwrap();
+    assert_eq!(activity.runs(7, 0, 1).unwrap()[0].host.chars().count(), 255);
+}
+
+#[test]
+fn what_a_session_read_is_added_up_and_knows_whose_it_was() {
+    let activity = empty();
+    let row = SessionRow { program: "tuckbox 0.1.0 on ana".to_owned(), ..session(1, NOW) };
+    activity.put_session(&row).unwrap();
+    activity.add_fetched(7, &row.id, NOW, 2, 100).unwrap();
+    activity.add_fetched(7, &row.id, NOW + 5, 3, 1_000).unwrap();
+    activity.add_fetched(7, &[9; 16], NOW + 6, 1, 1).unwrap();
+    let found = activity.readings(7, NOW, 10).unwrap();
+    let (role, program) = (row.role, row.program);
+    assert_eq!(found[1], Reading { at: NOW + 5, session: row.id, boxes: 5, bytes: 1_100, role, program });
+    assert_eq!((found.len(), found[0].role.as_str()), (2, ""));
+    assert_eq!(activity.readings(8, 0, 10).unwrap(), []);
+}

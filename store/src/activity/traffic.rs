@@ -79,6 +79,17 @@ impl Grain {
         }
     }
 
+    /// When the period ends that begins at `start`.
+    #[must_use]
+    pub fn end(self, start: Millis) -> Millis {
+        match self {
+            Self::Hour => start.saturating_add(HOUR_MS),
+            Self::Day => start.saturating_add(DAY_MS),
+            // No month is longer, and the shortest is over by then and the next is not.
+            Self::Month => self.start(start.saturating_add(31 * DAY_MS + DAY_MS - 1)),
+        }
+    }
+
     /// When the period begins that this moment is in.
     #[must_use]
     pub fn start(self, at: Millis) -> Millis {
@@ -166,6 +177,11 @@ mod tests {
         let at = 1_795_253_415_500;
         let starts = Grain::ALL.map(|grain| grain.start(at));
         assert_eq!(starts, [1_795_251_600_000, 1_795_219_200_000, 1_793_491_200_000]);
+        let ends = [0, 1, 2].map(|at| Grain::ALL[at].end(starts[at]));
+        assert_eq!(ends, [starts[0] + HOUR_MS, starts[1] + DAY_MS, starts[2] + 30 * DAY_MS]);
+        for (begin, days) in [(0, 31), (31, 28), (10_988, 29), (20_485, 28), (20_513, 31)] {
+            assert_eq!(Grain::Month.end(begin * DAY_MS), (begin + days) * DAY_MS);
+        }
         for (day, month_begins) in [
             (0, 0),           // 1970-01-01
             (30, 0),          // 1970-01-31

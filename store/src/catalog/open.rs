@@ -16,6 +16,11 @@ pub trait Catalogs: Send + Sync {
     fn open_activity(&self, path: &Path, journal: Journal, vault: VaultId) -> Result<Activity> {
         Activity::open(path, journal, vault)
     }
+
+    /// As [`Activity::make`].
+    fn make_activity(&self, path: &Path, journal: Journal, vault: VaultId) -> Result<()> {
+        Activity::make(path, journal, vault)
+    }
 }
 
 /// SQLite's own files, where the vault has them.

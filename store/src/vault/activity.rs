@@ -4,6 +4,7 @@
 use super::account::AccountInfo;
 use super::domain::journal;
 use super::layout::DomainPaths;
+use super::note::temporary;
 use super::{Access, Shared, Vault};
 use crate::activity::Activity;
 use crate::error::{Error, Result};
@@ -51,13 +52,28 @@ fn on_disk<T>(shared: &Shared, paths: &DomainPaths, act: &impl Fn(&Activity) -> 
 fn open(shared: &Shared, paths: &DomainPaths) -> Result<Activity> {
     let path = paths.activity();
     if shared.disk.exists(&path)?.is_none() {
-        // Made by the disk door, so that it belongs to the owner of the vault; SQLite fills it.
-        match shared.disk.create_new(&path) {
-            Ok(_) | Err(Error::Taken { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        make(shared, paths)?;
     }
     shared.catalogs.open_activity(&path, journal(shared), shared.id)
+}
+
+/// Makes an empty one beside and gives it its name when it is whole: several may want it at the same moment.
+fn make(shared: &Shared, paths: &DomainPaths) -> Result<()> {
+    let new = temporary(&*shared.chance, paths.root());
+    // Made by the disk door, so that it belongs to the owner of the vault; SQLite fills it.
+    let made =
+        shared.disk.create_new(&new).and_then(|_| shared.catalogs.make_activity(&new, journal(shared), shared.id));
+    let named = made.and_then(|()| match shared.disk.link_new(&new, &paths.activity()) {
+        Err(Error::Taken { .. }) => Ok(()),
+        other => other,
+    });
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let mut name = new.clone().into_os_string();
+        name.push(suffix);
+        // What is left over is of no meaning to anybody.
+        shared.disk.remove_file(name.as_ref()).ok();
+    }
+    named
 }
 
 /// Whether the database itself is at fault, and another would do.

@@ -1,5 +1,7 @@
 //! Figures of an account that can be read without a key and without opening its catalog.
 
+use serde::{Deserialize, Serialize};
+
 use super::account::AccountInfo;
 use super::layout::{self, DomainPaths};
 use super::{Domain, Vault};
@@ -13,7 +15,7 @@ const LINKS_BACK: usize = 64;
 const LINK_BYTES_MAX: usize = 4_096;
 
 /// The newest version of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Newest {
     /// Number of its link.
     pub sequence: u64,

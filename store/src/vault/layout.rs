@@ -38,6 +38,11 @@ pub(super) fn group_ledger(vault: &Path, number: u32) -> PathBuf {
     group(vault, number).join("ledger.db")
 }
 
+/// Files that are locked by those who are at work now.
+pub(super) fn live(vault: &Path) -> PathBuf {
+    vault.join("live")
+}
+
 /// Name of the folder of what was set aside.
 pub(super) const ASIDE: &str = "aside";
 
@@ -108,6 +113,11 @@ impl DomainPaths {
 
     pub(super) fn account(&self, number: u32) -> PathBuf {
         self.accounts().join(format!("{number:08x}"))
+    }
+
+    /// What is needed to tell how an account is.
+    pub(super) fn pulse(&self, number: u32) -> PathBuf {
+        self.root.join(format!("pulse-{number:08x}"))
     }
 
     pub(super) fn versions(&self, account: u32) -> PathBuf {

@@ -105,9 +105,14 @@ impl Held {
 
 /// What another account takes, by its catalog.
 fn bytes_of(shared: &Arc<Shared>, account: &AccountInfo) -> Result<u64> {
-    let path = DomainPaths::new(&shared.path, account.domain).catalog();
-    if shared.disk.exists(&path)?.is_some()
-        && let Ok(catalog) = shared.catalogs.open(&path, domain::journal(shared), account.domain)
+    let paths = DomainPaths::new(&shared.path, account.domain);
+    let path = paths.catalog();
+    if shared.disk.exists(&path)?.is_none() {
+        // Nobody has ever opened it, or its catalog was lost: then there are packs.
+        if shared.disk.list(&paths.packs())?.is_empty() {
+            return Ok(0);
+        }
+    } else if let Ok(catalog) = shared.catalogs.open(&path, domain::journal(shared), account.domain)
         && let Ok((true, (packs, 0))) = catalog.read(|rows| Ok((rows.is_built()?, rows.taken()?)))
     {
         return Ok(packs);

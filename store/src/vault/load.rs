@@ -108,6 +108,9 @@ impl Vault {
 
     /// The folder for a load, with its lock. What dead loads left is cleared.
     fn begin_load(&self, header: ArchiveHeader, number: u32) -> Result<Loading<'_>> {
+        if number == 0 {
+            return Err(Error::Refused { why: "an account's number is not 0".to_owned() });
+        }
         let _accounts = self.lock_accounts()?;
         self.must_be_new(&header, number, None)?;
         let domains = layout::domains(self.path());

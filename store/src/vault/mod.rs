@@ -16,7 +16,7 @@
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
-//! * `activity`: what happened, for people; may be lost
+//! * `activity`: what happened, for people; may be lost; `live`: how many share a rate now
 
 mod account;
 mod accounts;
@@ -33,11 +33,13 @@ mod group;
 mod housekeep;
 mod layout;
 mod ledger;
+mod live;
 mod load;
 mod losable;
 mod manifest;
 mod mend;
 mod note;
+mod pulse;
 mod quota;
 mod read;
 mod remove;
@@ -63,8 +65,10 @@ pub use dump::Dumped;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
 pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion, Split, SplitHistory};
+pub use live::{Common, Live};
 pub use load::{Load, Loaded};
 pub use losable::{refusals, refusals_if_any};
+pub use pulse::Pulse;
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;

@@ -11,8 +11,10 @@ mod ask;
 mod chain;
 mod check;
 mod fetch;
+pub mod health;
 mod housekeep;
 mod repair;
+pub mod traffic;
 mod upload;
 mod usage;
 mod wanted;
@@ -38,7 +40,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load` and `Space` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Traffic`, `Sessions` and `Space` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -105,6 +107,24 @@ pub enum Request {
     /// What the opened account takes; read-only. The reply is a [`UsageTold`].
     #[n(40)]
     Usage(#[n(0)] UsageAsk),
+    /// Bytes by hour, day or month; read-only. Replies are lists of [`traffic::TrafficRow`].
+    #[n(41)]
+    Traffic(#[n(0)] traffic::TrafficAsk),
+    /// Single connections; read-only. Replies are lists of [`traffic::SessionRow`].
+    #[n(42)]
+    Sessions(#[n(0)] traffic::SessionsAsk),
+    /// What became of runs on the client.
+    #[n(44)]
+    Report(#[n(0)] health::Report),
+    /// How accounts are; read-only. Replies are [`health::StatusTold`] messages.
+    #[n(45)]
+    Status(#[n(0)] health::StatusAsk),
+    /// A report over a period; read-only. Replies are [`health::ReportTold`] messages.
+    #[n(46)]
+    Reports(#[n(0)] health::ReportAsk),
+    /// What clients of an account logged; read-only. Replies are lists of [`health::LogTold`], an empty one at the end.
+    #[n(47)]
+    Log(#[n(0)] health::LogAsk),
     /// What all accounts take; about the vault; read-only. Replies are [`SpaceTold`] messages.
     #[n(48)]
     Space(#[n(0)] SpaceAsk),

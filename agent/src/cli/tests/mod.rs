@@ -64,7 +64,9 @@ Verbs:
   account      Look after accounts: make, list, limit, freeze, check, move, delete, let SSH keys in
   group        Look after groups of accounts: make, list, limit, add and remove members
   report       Tell how a vault is doing: what is taken, and how it grows
+  traffic      Show the bytes that went over the wire: by hour, day or month, or by connection
   config       Show and change settings; print systemd units
+  status       Tell how accounts are: ok, late, failing, over quota, frozen, never
   doctor       Look at everything that a backup depends on
   explain      Explain an error code
   which        Show what has an id: a version, a source, a node, a chunk
@@ -225,11 +227,14 @@ fn options_of_backup_reach_the_engine() {
     );
     for part in [
         "path: [47, 104, 111, 109, 101, 47, 97, 110, 97, 47, 100, 111, 99, 115, 47]",
-        "host: \"other\", exclude: [\"*.o\"], iexclude: [\"*.JPG\"], exclude_file: [\"/home/ana/ex\"], exclude_caches: true, \
-         if_present: [\".no\"], larger_than: Some(4194304), one_file_system: true",
+        "host: \"other\", rules: SelectionOptions { patterns: [One(Given { pattern: [42, 46, 111], from: \"--exclude\", \
+         fold: false }), File { path: \"/home/ana/ex\", fold: false }, One(Given { pattern: [42, 46, 74, 80, 71], \
+         from: \"--iexclude\", fold: true })], exclude_caches: Some(\"--exclude-caches\")",
+        "larger_than: Some((4194304, \"--exclude-larger-than\")), one_file_system: Some(\"--one-file-system\")",
         "dry_run: true, accept_deletions: true, guard_share_permille: 500, guard_min: 100, \
+         suspicions: Suspicions { files_min: 50, share_permille: 500, encrypted_permille: 100, pin_ms: 7776000000 }, \
          protect_missing_ms: 1209600000, configured: false, delete_redundant_after_ms: 172800000, \
-         hooks: Hooks { before: None, after: None, on_failure: None }, hook_timeout_ms: 3600000, list_items: false",
+         hooks: Hooks { before: None, after: None, on_failure: None, on_suspicion: None }, hook_timeout_ms: 3600000, list_items: false",
     ] {
         assert!(shown.seen.contains(&part.replace("         ", "")), "{part}\n{}", shown.seen);
     }
@@ -248,16 +253,22 @@ fn sources_of_the_configuration_are_one_version() {
         "guard_share = '30%'\nhost = 'box'\n[[source]]\npath = '/srv/a'\nexclude = '*.o'\ntag = 'x'\n[[source]]\npath = '/srv/b'\nhost = 'c'\n",
     );
     let all = stage.run("backup").seen;
-    assert!(all.contains("host: \"box\", exclude: [\"*.o\"]") && all.contains("host: \"c\", exclude: []"), "{all}");
+    assert!(
+        all.contains(
+            "host: \"box\", rules: SelectionOptions { patterns: [One(Given { pattern: [42, 46, 111], from: \"/"
+        ),
+        "{all}"
+    );
+    assert!(all.contains("host: \"c\", rules: SelectionOptions { patterns: []"), "{all}");
     assert!(all.contains("tags: [\"x\"]") && all.contains("guard_share_permille: 300"), "{all}");
     // A source named on the command line keeps its rules, and gets more.
     let one = stage.run("backup /srv/a/ -e '*.p'").seen;
     assert!(
-        one.contains("exclude: [\"*.o\", \"*.p\"]") && one.contains("tags: [\"x\"]") && !one.contains("\"c\""),
+        one.matches("pattern: [42, 46, 11").count() == 2 && one.contains("tags: [\"x\"]") && !one.contains("\"c\""),
         "{one}"
     );
     let other = stage.run("backup /srv/d").seen;
-    assert!(other.contains("exclude: []") && other.contains("tags: []"), "{other}");
+    assert!(other.contains("patterns: []") && other.contains("tags: []"), "{other}");
 }
 
 #[test]

@@ -371,6 +371,35 @@ impl Engine for Fake {
             days: Vec::new(),
         }])
     }
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        self.see(run, job)?;
+        row(TrafficRow {
+            account: "laptop".into(),
+            number: 1,
+            start: 1_795_219_200_000,
+            in_bytes: 55_898,
+            out_bytes: 335_383,
+            busy_ms: 29_000,
+            sessions: 1,
+        })
+    }
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        self.see(run, job)?;
+        row(SessionRow {
+            account: "laptop\x1b[2J".into(),
+            number: 1,
+            vault: store::id::VaultId::new([7; 16]),
+            began_at: NOW_MS - 29_000,
+            seen_at: NOW_MS,
+            end: SessionEnd::Ended,
+            stripe: false,
+            role: "backup".into(),
+            program: "tuckbox on laptop".into(),
+            in_bytes: 55_898,
+            out_bytes: 335_383,
+            waited_ms: 12_000,
+        })
+    }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })
     }
@@ -411,6 +440,26 @@ impl Engine for Fake {
     }
     fn key_rotate(&self, run: &Run) -> Result<Rotated> {
         self.see(run, "rotate").map(|()| Rotated::default())
+    }
+    fn account_log(&self, run: &Run, ask: LogAsk, _: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {
+        self.see(run, ask)
+    }
+    fn report(&self, run: &Run, ask: ReportAsk) -> Result<ReportSheet> {
+        self.see(run, ask)?;
+        Ok(ReportSheet::default())
+    }
+    fn notify(
+        &self,
+        run: &Run,
+        job: NotifyJob,
+        _: &mut dyn FnMut(&EventRecord) -> Result<()>,
+    ) -> Result<(Statuses, NotifySummary)> {
+        self.see(run, &job)?;
+        Ok((self.status(run, StatusJob::default())?, NotifySummary::default()))
+    }
+    fn status(&self, run: &Run, job: StatusJob) -> Result<Statuses> {
+        self.see(run, job)?;
+        Ok(Statuses { vault: ID.into(), now_ms: NOW_MS, accounts: Vec::new(), words_never_shown: false })
     }
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {
         self.see(run, job)

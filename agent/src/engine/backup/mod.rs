@@ -15,11 +15,13 @@
 
 pub mod ask;
 pub mod counts;
+pub mod early;
 pub mod epoch;
 pub mod flow;
 pub mod frame;
 pub mod heal;
 pub mod known;
+pub mod noise;
 pub mod pass;
 pub mod path_node;
 pub mod prepare;
@@ -30,6 +32,8 @@ pub mod scan;
 pub mod seal;
 pub mod ship;
 pub mod source_run;
+pub mod stack;
+pub mod suspicion;
 pub mod totals;
 
 use std::ffi::OsStr;
@@ -43,6 +47,7 @@ use transport::message::Outcome;
 use super::account::{Account, lacking};
 use super::connect::Connector;
 use super::job::{BackupJob, BackupSummary, Run, SourceJob};
+use super::tell::Teller;
 use super::uplink::{Plan, Uplink};
 use crate::engine::crew::start;
 use crate::event::{Event, Phase};
@@ -56,23 +61,47 @@ use source_run::SourceRun;
 
 /// Makes a version. See the module.
 pub fn backup(run: &Run, job: BackupJob) -> Result<BackupSummary> {
+    if job.dry_run {
+        return backup_told(run, job, None);
+    }
+    let teller = Teller::begin(run);
+    let done = backup_told(teller.run(), job, Some(&teller));
+    teller.end(&done);
+    done
+}
+
+fn backup_told(run: &Run, job: BackupJob, teller: Option<&Teller>) -> Result<BackupSummary> {
     crate::engine::hooks::around(run, job, |job| {
         let made = first_vault(run, &job)?;
-        let mut summary = backup_over(run, Arc::new(Connector::new(run)?), job, Pace::default())?;
+        let mut summary = over(run, Arc::new(Connector::new(run)?), job, Pace::default(), teller)?;
         summary.made = made;
         Ok(summary)
     })
 }
 
 /// The same into a vault that is there, on this connector.
+#[cfg(test)]
 pub fn backup_over(run: &Run, connector: Arc<Connector>, job: BackupJob, pace: Pace) -> Result<BackupSummary> {
+    over(run, connector, job, pace, None)
+}
+
+fn over(
+    run: &Run,
+    connector: Arc<Connector>,
+    job: BackupJob,
+    pace: Pace,
+    teller: Option<&Teller>,
+) -> Result<BackupSummary> {
     let started = run.clock.monotonic_ms();
     let account = Account::open_on(run, connector)?;
     run.profile.phase(profile::Phase::Prepare);
-    if !job.dry_run {
-        account.may_write()?;
+    let dry_run = job.dry_run;
+    let may = || if dry_run { Ok(()) } else { account.may_write() };
+    let done = may().and_then(|()| Backup::new(&account, job, pace, teller)?.run());
+    if let (Err(fault), Some(teller)) = (&done, teller) {
+        teller.failed(&account.remote, fault);
     }
-    let mut summary = Backup::new(&account, job, pace)?.run()?;
+    let mut summary = done?;
     summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
     Ok(summary)
 }
@@ -106,12 +135,13 @@ struct Backup<'a> {
     base: Base,
     nodes: super::cache::NodeCache,
     pace: Pace,
+    teller: Option<&'a Teller>,
 }
 
 impl<'a> Backup<'a> {
-    fn new(account: &'a Account, job: BackupJob, pace: Pace) -> Result<Self> {
+    fn new(account: &'a Account, job: BackupJob, pace: Pace, teller: Option<&'a Teller>) -> Result<Self> {
         let base = Base::of(account)?;
-        Ok(Self { account, job, base, nodes: account.nodes(), pace })
+        Ok(Self { account, job, base, nodes: account.nodes(), pace, teller })
     }
 
     fn run(mut self) -> Result<BackupSummary> {
@@ -137,13 +167,9 @@ impl<'a> Backup<'a> {
             drop(start(scope, || link.steer()));
             let done = self.passes(&link, prepared);
             measured.phase(profile::Phase::Close);
-            if done.is_ok() {
-                link.finish();
-                // The version stands, whether or not the goodbye still gets through. It follows the end of the upload
-                // at once, and both are listened for together.
-                drop(link.remote().clone().close());
-            } else {
-                link.abandon()
+            match &done {
+                Ok(summary) => self.part(&link, summary),
+                Err(_) => link.abandon(),
             }
             done
         });
@@ -155,6 +181,21 @@ impl<'a> Backup<'a> {
         summary.received_bytes = all.received_bytes;
         summary.stored_bytes = stored;
         Ok(summary)
+    }
+
+    /// Says goodbye. The version stands, whether or not that still gets through. It follows the end of the upload, and
+    /// what is told of the run, at once, and all are listened for together.
+    fn part(&self, link: &Uplink, summary: &BackupSummary) {
+        let all = link.traffic();
+        let summary =
+            BackupSummary { sent_bytes: all.sent_bytes, received_bytes: all.received_bytes, ..summary.clone() };
+        let told = self.teller.and_then(|teller| Some((teller, teller.send(link.remote(), &summary)?)));
+        link.finish();
+        match told {
+            Some((teller, sent)) if sent.part(link.remote()) => teller.arrived(),
+            Some(_) => {}
+            None => drop(link.remote().clone().close()),
+        }
     }
 
     /// The pass, and once more where the guard keeps what is gone or the vault lacks something.
@@ -171,6 +212,7 @@ impl<'a> Backup<'a> {
             heal.bodies(self.account, link)?;
             pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
         }
+        let early = if device.is_some() { self.early(&mut pass, &sources)? } else { Counts::default() };
         let ended = pass.run(&sources, starts)?;
         let mut counts = match ended {
             PassEnd::Whole(counts) => counts,
@@ -180,10 +222,14 @@ impl<'a> Backup<'a> {
         if let (Some(source), true) = (sources.first(), unread == sources.len() && kept.is_empty()) {
             return Err(source.vanished());
         }
+        // Of the first pass: another one does not see all of it any more.
+        let suspicious = suspicion::judge(self.account, &sources, &self.job.suspicions);
+        let seen = suspicion::seen(self.account, &sources, &suspicious);
         let guarded = self.guarded(&sources);
         if !guarded.is_empty() {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
+        counts.add_read(&early);
         let mut summary = counts.summary();
         summary.files_removed += dropped.iter().map(|root| root.files).sum::<u64>();
         summary.dirs_removed += dropped.iter().map(|root| root.dirs).sum::<u64>();
@@ -193,8 +239,13 @@ impl<'a> Backup<'a> {
         let keeping = sources.iter().enumerate().filter(|(at, source)| keeping(*at, source)).count();
         summary.sources_guarded = keeping as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
+        summary.sources_suspicious = suspicious.len() as u64;
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
+        if !suspicious.is_empty() {
+            let limits = &self.job.suspicions;
+            summary.pinned_sequence = suspicion::pin_before(self.account, link.remote(), device, limits);
+        }
         let (mut rounds, mut again, mut holes) = (0, 0, false);
         let committed = loop {
             run.profile.phase(profile::Phase::Commit);
@@ -242,6 +293,7 @@ impl<'a> Backup<'a> {
             if let Some(configured) = configured {
                 state.configured = configured;
             }
+            state.looks.extend(seen);
         })?;
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());

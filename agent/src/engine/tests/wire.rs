@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport::pipe::{Reader, Writer};
 use transport::{Carrier, Error, Pipe, memory_pipe};
 
-use crate::engine::job::{Role, ServeJob};
+use crate::engine::job::{Role, ServeJob, TimeZone};
 use crate::engine::queue::lock;
 use crate::serve::Server;
 
@@ -127,6 +127,7 @@ impl Carrier for Wire {
             role: Role::Admin,
             home: None,
             client: None,
+            zone: TimeZone::UTC,
             refusal: None,
         };
         let server = Server::new(&job, Arc::clone(&self.clock), Arc::clone(&self.chance)).on(Arc::clone(&self.disk));

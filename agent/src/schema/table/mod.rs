@@ -2,12 +2,14 @@
 
 use super::Record;
 
+mod health;
 mod key;
 mod past;
 mod run;
 mod shell;
 mod stream;
 mod tool;
+mod traffic;
 mod upkeep;
 mod vault;
 
@@ -18,6 +20,8 @@ const FAMILIES: &[&[Record]] = &[
     past::RECORDS,
     upkeep::RECORDS,
     vault::RECORDS,
+    health::RECORDS,
+    traffic::RECORDS,
     key::RECORDS,
     tool::RECORDS,
     shell::RECORDS,

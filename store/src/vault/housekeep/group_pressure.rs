@@ -28,11 +28,16 @@ pub(super) struct Wanted {
 }
 
 impl Domain {
-    /// The groups that an account is in, that have a soft limit and are above it, with how much they are.
-    pub(super) fn pressing_groups(&self, account: &AccountInfo) -> Result<Vec<(GroupInfo, u64)>> {
-        if self.inner.shared.access == Access::Read {
-            return Ok(Vec::new());
+    /// The groups that an account is in, that have a soft limit and are above it, with how much they are. A group that
+    /// cannot be asked, on a full disk for one, does not press: what else is due is done, and the next pass asks again.
+    pub(super) fn pressing_groups(&self, account: &AccountInfo) -> Vec<(GroupInfo, u64)> {
+        match self.inner.shared.access {
+            Access::Write => self.above_soft_limits(account).unwrap_or_default(),
+            Access::Read => Vec::new(),
         }
+    }
+
+    fn above_soft_limits(&self, account: &AccountInfo) -> Result<Vec<(GroupInfo, u64)>> {
         let own = self.inner.catalog.read(taken)?;
         let mut pressing = Vec::new();
         for group in self.groups_with(account.id, |terms| terms.soft_bytes.is_some())? {
@@ -49,10 +54,10 @@ impl Domain {
     }
 
     /// A number that is another one when the groups of these accounts press otherwise.
-    pub(super) fn groups_shape(&self, accounts: &[AccountInfo]) -> Result<u64> {
+    pub(super) fn groups_shape(&self, accounts: &[AccountInfo]) -> u64 {
         let mut hasher = blake3::Hasher::new();
         for account in accounts {
-            for (group, over) in self.pressing_groups(account)? {
+            for (group, over) in self.pressing_groups(account) {
                 for number in [u64::from(group.number), group.terms.soft_bytes.unwrap_or(0), over.div_ceil(STEP_BYTES)]
                 {
                     hasher.update(&number.to_le_bytes());
@@ -60,7 +65,7 @@ impl Domain {
             }
         }
         let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
-        Ok(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// What the versions of an account of this chunk space need, for its groups. `None` when the budget ended.

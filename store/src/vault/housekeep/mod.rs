@@ -339,14 +339,14 @@ impl Domain {
 
     /// Whether nothing has changed since the last pass, and nothing has become due.
     fn rests(&self, accounts: &[AccountInfo], now: Millis) -> Result<bool> {
-        let outside = self.outside(accounts)?;
+        let outside = self.outside(accounts);
         self.inner.catalog.read(|rows| {
             Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts, outside)?)
         })
     }
 
-    fn outside(&self, accounts: &[AccountInfo]) -> Result<Outside> {
-        Ok(Outside { free_bytes: self.free_bytes(), groups: self.groups_shape(accounts)? })
+    fn outside(&self, accounts: &[AccountInfo]) -> Outside {
+        Outside { free_bytes: self.free_bytes(), groups: self.groups_shape(accounts) }
     }
 
     /// Keeps other housekeepers out, and clears what a dead one left: packs that it had begun.
@@ -475,9 +475,10 @@ impl Pass<'_> {
     /// Keeps what the next pass decides by whether there is anything to do.
     fn remember(&self, rest: bool) -> Result<()> {
         for account in &self.accounts {
-            self.domain.tell_groups(account)?;
+            // Whoever would be refused by what was not told counts anew before.
+            drop(self.domain.tell_groups(account));
         }
-        let outside = self.domain.outside(&self.accounts)?;
+        let outside = self.domain.outside(&self.accounts);
         let classes = match &self.reached {
             Some(reached) if !self.done.unfinished && self.done.holes == 0 => {
                 Some(self.domain.inner.catalog.read(|rows| reached.classes(rows, &self.marks, self.now))?)

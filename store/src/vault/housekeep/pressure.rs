@@ -41,7 +41,7 @@ impl Pass<'_> {
         let (policy, _) = chain::policy_of(&judged.moments);
         self.note_number(&free_key(account.number), policy.min_free_bytes)?;
         let presses = self.presses(account, policy.soft_limit, policy.min_free_bytes)?;
-        let groups = if policy.soft_limit { self.domain.pressing_groups(account)? } else { Vec::new() };
+        let groups = if policy.soft_limit { self.domain.pressing_groups(account) } else { Vec::new() };
         let key = format!("limit {}", account.number);
         let limit = limit_number(account, judged, &groups);
         if presses.soft_bytes.is_none() && presses.space_bytes.is_none() && groups.is_empty() {

@@ -9,7 +9,9 @@ mod damages;
 mod faults;
 mod histories;
 mod housekeep;
+mod live;
 mod pressure;
+mod pulse;
 mod retention;
 mod sessions;
 mod usage;
@@ -128,7 +130,7 @@ impl World {
     }
 
     /// The next link after what the vault shows now.
-    fn link_after(&self, session: &Session, kind: LinkKind, body: BodyHash, step: u64) -> SignedLink {
+    pub(super) fn link_after(&self, session: &Session, kind: LinkKind, body: BodyHash, step: u64) -> SignedLink {
         let head = session.domain.head(&session.account).unwrap();
         let link = Link {
             kind,
