@@ -65,6 +65,8 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["housekeep", "policy", "--keep-yearly", "all", "--keep-within", "1d", "--keep-tag", "release"],
         vec!["usage"],
         vec!["usage", "--exact"],
+        vec!["usage", "--classes"],
+        vec!["report", "space"],
         vec!["account", "create", "bob"],
         vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h", "--rate", "200k"],
         vec!["account", "set", "bob", "--contact", "bob@example.org", "--contact", "ops@example.org"],

@@ -72,7 +72,7 @@ fn told(run: &Outcome, code: &str) -> Vec<String> {
 
 /// What malice does: noise over a file, and another name.
 fn lock_up(world: &World, name: &str, n: u64) {
-    let path = world.path(&format!("docs/{name}"));
+    let path = world.path(format!("docs/{name}"));
     fs::write(&path, Seeded::new(1_000 + n).bytes(3_000)).unwrap();
     fs::rename(&path, path.with_extension("locked")).unwrap();
 }
@@ -124,13 +124,13 @@ fn files_that_are_encrypted_and_renamed_raise_an_event_and_pin_the_version_befor
 fn most_files_rewritten_is_an_event_whatever_they_look_like() {
     let world = letters_and_photos();
     for n in 0..EACH {
-        fs::write(world.path(&format!("docs/letters/{n:03}.txt")), Seeded::new(5_000 + n).text(3_100)).unwrap();
+        fs::write(world.path(format!("docs/letters/{n:03}.txt")), Seeded::new(5_000 + n).text(3_100)).unwrap();
     }
     // Half of all: another release of a manual.
     assert_eq!(suspicious(&backup(&world, 2).ok()), (0, None));
     for n in 0..EACH {
-        fs::write(world.path(&format!("docs/letters/{n:03}.txt")), "").unwrap();
-        fs::write(world.path(&format!("docs/photos/{n:03}.jpg")), vec![0; 20_008]).unwrap();
+        fs::write(world.path(format!("docs/letters/{n:03}.txt")), "").unwrap();
+        fs::write(world.path(format!("docs/photos/{n:03}.jpg")), vec![0; 20_008]).unwrap();
     }
     let run = backup(&world, 3).ok();
     assert_eq!(suspicious(&run).0, 1);
@@ -142,7 +142,7 @@ fn names_in_masses_are_an_event_beside_the_guard() {
     let world = letters_and_photos();
     for n in 0..EACH {
         for (dir, ending) in [("letters", "txt"), ("photos", "jpg")] {
-            let path = world.path(&format!("docs/{dir}/{n:03}.{ending}"));
+            let path = world.path(format!("docs/{dir}/{n:03}.{ending}"));
             fs::rename(&path, path.with_file_name(format!("{:x}", n * 7_919))).unwrap();
         }
     }
@@ -156,14 +156,14 @@ fn what_people_do_is_no_event() {
     let world = letters_and_photos();
     // As many photos again, and a directory that moves.
     for n in 0..EACH * 2 {
-        fs::write(world.path(&format!("docs/photos/new {n:03}.jpg")), photo(10_000 + n)).unwrap();
+        fs::write(world.path(format!("docs/photos/new {n:03}.jpg")), photo(10_000 + n)).unwrap();
     }
     assert_eq!(suspicious(&backup(&world, 2).ok()), (0, None));
     fs::rename(world.path("docs/letters"), world.path("docs/post")).unwrap();
     assert_eq!(suspicious(&backup(&world, 3).ok()), (0, None));
     // A quarter of the photos improved, as many letters rewritten, some encrypted on purpose.
     for n in 0..EACH {
-        fs::write(world.path(&format!("docs/photos/{n:03}.jpg")), photo(20_000 + n)).unwrap();
+        fs::write(world.path(format!("docs/photos/{n:03}.jpg")), photo(20_000 + n)).unwrap();
     }
     (0..20).for_each(|n| lock_up(&world, &format!("post/{n:03}.txt"), n));
     assert_eq!(suspicious(&backup(&world, 4).ok()), (0, None));
@@ -179,7 +179,7 @@ fn where_all_is_encrypted_by_right_more_of_it_is_no_event() {
     }
     drop(docs.age());
     backup(&world, 1).ok();
-    (0..80).for_each(|n| fs::write(world.path(&format!("docs/{n:03}")), Seeded::new(900 + n).bytes(2_100)).unwrap());
+    (0..80).for_each(|n| fs::write(world.path(format!("docs/{n:03}")), Seeded::new(900 + n).bytes(2_100)).unwrap());
     assert_eq!(suspicious(&backup(&world, 2).ok()), (0, None));
 }
 

@@ -184,7 +184,7 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
 fn shaped(world: &World, verb: &Verb, matches: &ArgMatches, manner: Manner) -> Result<Option<Stream>> {
     let shape = match matches.get_one::<String>("format") {
         Some(format) if crate::command::status::is_format(verb.name, format) => return Ok(None),
-        Some(template) => Shape::template(template)?,
+        Some(template) => Shape::read(template)?,
         None if matches.get_flag("null") => Shape::Null,
         None => return Ok(None),
     };

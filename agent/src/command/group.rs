@@ -82,8 +82,6 @@ struct GroupRecord<'a> {
     versions: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     newest_at: Option<String>,
-    #[serde(flatten)]
-    terms: TermsRecord,
 }
 
 #[derive(Serialize)]
@@ -198,6 +196,5 @@ fn record(facts: &GroupFacts) -> GroupRecord<'_> {
         stored_bytes: facts.stored_bytes,
         versions: facts.versions,
         newest_at: facts.newest_at.map(rfc3339),
-        terms: terms::record(&facts.terms),
     }
 }

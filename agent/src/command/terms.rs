@@ -52,7 +52,6 @@ pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
         rate: rate(matches)?,
         late_after_ms: value(matches, "late-after", parse_duration)?,
         contacts: contacts(matches)?,
-        ..Settle::default()
     };
     if settle == (Settle { which: settle.which.clone(), ..Settle::default() }) {
         return Err(Fault::new(Code::Usage, "say what to settle").hint("as in --hard 200G --late-after 26h"));

@@ -129,6 +129,8 @@ pub trait Engine: Send + Sync {
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
     /// What the account takes in the vault.
     fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow>;
+    /// What all accounts take, the largest first; what groups and the vault take. For administrators.
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.

@@ -12,7 +12,8 @@
 //! * [`look`]: directories, their past and files, for who looks around
 //! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
 //!   are; [`notify`]: who is told when that changes; [`reports`]: what a time came to
-//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`],
+//!   [`split`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
@@ -56,6 +57,8 @@ pub mod reports;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
+pub mod space;
+pub mod split;
 pub mod state;
 pub mod status;
 pub mod tell;
@@ -213,6 +216,10 @@ impl Engine for RealEngine {
 
     fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
         usage::usage(run, job)
+    }
+
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
+        space::space(run, job)
     }
 
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {

@@ -260,6 +260,8 @@ impl Server {
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
             Request::Traffic(ask) => self.traffic(call, &ask),
             Request::Sessions(ask) => self.sessions(call, &ask),
+            Request::Space(ask) => self.space(call, &ask),
+            Request::Split(first) => self.split(call, first),
         }
     }
 }

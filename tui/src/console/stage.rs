@@ -154,7 +154,7 @@ impl Stage {
                         (Color::Red, _) => 'r',
                         (Color::Green, _) => 'g',
                         (Color::Yellow, _) => 'y',
-                        (Color::Blue, _) => 'b',
+                        (Color::Blue | Color::LightBlue, _) => 'b',
                         (Color::Cyan, _) => 'c',
                         (Color::DarkGray, _) => ':',
                         (_, modifier) if modifier.contains(Modifier::BOLD) => '*',

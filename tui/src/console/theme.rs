@@ -101,7 +101,7 @@ impl Theme {
     /// A directory.
     #[must_use]
     pub fn dir(self) -> Style {
-        self.fore(Color::Blue).add_modifier(Modifier::BOLD)
+        self.fore(Color::LightBlue).add_modifier(Modifier::BOLD)
     }
 
     /// How well something is.

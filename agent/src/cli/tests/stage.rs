@@ -373,7 +373,23 @@ impl Engine for Fake {
             free_bytes: Some(1 << 40),
             ..Default::default()
         };
-        Ok(UsageRow { account: "laptop".into(), told })
+        Ok(UsageRow { account: "laptop".into(), told, split: None })
+    }
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
+        self.see(run, job)?;
+        let told = UsageTold { at: NOW_MS, current_bytes: 3 << 30, now_bytes: 3 << 30, ..Default::default() };
+        Ok(vec![SpaceRow {
+            scope: SpaceScope::Vault,
+            name: String::new(),
+            accounts: 2,
+            unknown: 0,
+            why: None,
+            told: UsageTold { free_bytes: Some(1 << 40), ..told },
+            growth_7d: Some(-5),
+            growth_30d: Some(1 << 30),
+            days_left: Some(1024),
+            days: Vec::new(),
+        }])
     }
     fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
         self.see(run, job)?;

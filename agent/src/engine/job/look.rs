@@ -12,7 +12,7 @@ use super::{At, Change, Overwrite, RestoreSummary, VersionMark};
 pub struct FolderJob {
     /// Which version.
     pub at: At,
-    /// Absolute, as in [`Folder::dir`].
+    /// Absolute, as in [`Folder::dir`]; where that has host labels and this has none, it is on this host.
     pub dir: Vec<u8>,
     /// Also what older versions had in it and this one has not.
     pub deleted: bool,

@@ -28,7 +28,7 @@ pub fn folder(run: &Run, job: &FolderJob) -> Result<Folder> {
     let folder = {
         let views = until(&reading, &job.at)?;
         let Some((now, older)) = views.split_last() else { return Ok(Folder::default()) };
-        let dir = clean(&job.dir);
+        let dir = clean(&now.path(&job.dir));
         // What older versions have is looked at only for what they have lost.
         let looked: &[View<'_>] =
             if job.deleted { &views } else { views.get(older.len().saturating_sub(1)..).unwrap_or(&views) };

@@ -18,7 +18,7 @@ pub fn moments(run: &Run, path: &[u8]) -> Result<Moments> {
     let reading = Reading::open(run)?;
     let moments = {
         let views = reading.all(None)?;
-        let path = clean(path);
+        let path = clean(&views.last().map_or_else(|| path.to_vec(), |newest| newest.path(path)));
         trail::bring(&reading.nodes, &views, &path)?;
         let mut moments = Moments { versions: views.len() as u64, ..Moments::default() };
         let mut before = Before::default();

@@ -21,7 +21,7 @@ pub fn peek(run: &Run, job: &PeekJob) -> Result<Peek> {
     let peek = {
         let mut views = super::until(&reading, &job.at)?;
         let Some(view) = views.pop() else { return Ok(Peek::default()) };
-        let path = clean(&job.path);
+        let path = clean(&view.path(&job.path));
         view.prepare(std::slice::from_ref(&path))?;
         let overlay = view.overlay();
         let most = job.bytes_most.min(PEEK_BYTES_MAX);

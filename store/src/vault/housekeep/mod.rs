@@ -14,7 +14,7 @@
 //! is made under the catalog's write lock, only while the generation is the one that the marks were made in, and only to
 //! rows that still say what was read. Uploads, commits and restores never wait for more than one such change. `live`
 //! says which sessions live and what they may have been told. `log` remembers what was done, `classes` what it was done to:
-//! how much of all that lies here is needed by which versions.
+//! how much of all that lies here is needed by which versions; `split` tells history apart with the help of who holds the key.
 
 mod bits;
 mod bodies;
@@ -26,6 +26,7 @@ mod log;
 mod mark;
 mod pressure;
 mod rewrite;
+mod split;
 mod sweep;
 mod unlink;
 
@@ -42,6 +43,7 @@ use expire::Judged;
 use live::Live;
 pub use log::{LoggedPass, LoggedVersion};
 use mark::Marks;
+pub use split::{Split, SplitHistory};
 
 /// A condemned place is freed after this time, and an orphaned body removed.
 const DAY_MS: Millis = 24 * 3_600 * 1_000;
@@ -427,7 +429,8 @@ impl Pass<'_> {
         let mut marks = Marks::default();
         self.reached = None;
         if self.unclear == 0 && !self.how.dry_run {
-            let Some(reached) = Reached::mark(self.domain, &self.accounts, &mut marks, &self.budget)? else {
+            let Some(reached) = Reached::mark(self.domain, &self.accounts, &mut marks, &self.budget, &mut |_| ())?
+            else {
                 return Ok(false);
             };
             self.reached = Some(reached);

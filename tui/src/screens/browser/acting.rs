@@ -55,7 +55,10 @@ impl State {
                 self.moments_of.clear();
                 self.ask(shared, out);
             }
-            Action::Filter => self.filter = Some(Field::holding(&self.order.filter)),
+            Action::Filter => {
+                self.steps.note(self.step());
+                self.filter = Some(Field::holding(&self.order.filter));
+            }
             Action::Find => self.search.open = true,
             Action::NextMatch => self.match_step(shared, Action::Down, out),
             Action::PrevMatch => self.match_step(shared, Action::Up, out),

@@ -82,12 +82,12 @@ pub fn sign(row: &FolderRow) -> &'static str {
 pub fn change(row: &FolderRow) -> &'static str {
     match row.change {
         _ if row.gone.is_some() => "deleted",
-        Some(Change::Added) => "new in this version",
+        Some(Change::Added) => "new since the version before",
         Some(Change::Removed) => "deleted",
-        Some(Change::Content) if row.is_dir() => "something in it changed in this version",
-        Some(Change::Content) => "changed in this version",
-        Some(Change::Kind) => "was something else in the version before",
-        Some(Change::Metadata) => "only its rights, owner or time changed in this version",
+        Some(Change::Content) if row.is_dir() => "something in it changed",
+        Some(Change::Content) => "changed",
+        Some(Change::Kind) => "was something else before",
+        Some(Change::Metadata) => "rights, owner or time changed",
         None => "as in the version before",
     }
 }

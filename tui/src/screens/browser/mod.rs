@@ -282,6 +282,9 @@ impl State {
                 if self.wanted.is_none() {
                     self.wanted = self.subject().map(|subject| subject.row.name.to_vec());
                 }
+                // Of several hosts, a path without one means this host.
+                let there = self.folder.value().map(|folder| folder.dir.clone());
+                self.dir = there.filter(|dir| !dir.is_empty()).or_else(|| self.dir.take());
                 self.lay_out(shared, out);
             }
             return;
@@ -425,7 +428,7 @@ pub fn short(path: &[u8], shared: &Shared) -> String {
 /// A version as `--at` takes it; the newest is none in particular.
 fn at_of(version: &VersionMark, shared: &Shared) -> Option<String> {
     let newest = shared.versions.value().and_then(|rows| rows.last());
-    (!newest.is_some_and(|newest| newest.id == version.id)).then(|| format!("id:{}", version.id))
+    newest.is_none_or(|newest| newest.id != version.id).then(|| format!("id:{}", version.id))
 }
 
 /// The version of a mark in few words.

@@ -234,8 +234,8 @@ impl Dialog {
         }
         match key.code {
             KeyCode::Esc | KeyCode::Char('q') => return Sent::Closes,
-            KeyCode::Up | KeyCode::BackTab | KeyCode::Char('k') => self.to_spot(-1),
-            KeyCode::Down | KeyCode::Tab | KeyCode::Char('j') => self.to_spot(1),
+            KeyCode::Up | KeyCode::BackTab | KeyCode::Char('k') => self.move_by(-1),
+            KeyCode::Down | KeyCode::Tab | KeyCode::Char('j') => self.move_by(1),
             KeyCode::Left | KeyCode::Char('h') => self.turn(-1),
             KeyCode::Right | KeyCode::Char('l' | ' ') => self.turn(1),
             KeyCode::Char('y') => out.push(Effect::Copy(self.commands(shared).join("\n"))),
@@ -250,7 +250,7 @@ impl Dialog {
         Sent::Stays
     }
 
-    fn to_spot(&mut self, by: isize) {
+    fn move_by(&mut self, by: isize) {
         let at = SPOTS.iter().position(|spot| *spot == self.spot).unwrap_or(0);
         let mut at = at;
         loop {
@@ -274,7 +274,7 @@ impl Dialog {
                 self.overwrite = EXISTS.get(at).map_or(Overwrite::Never, |(mode, _)| *mode);
             }
             Spot::Verify => self.verify = !self.verify,
-            Spot::Restore | Spot::DryRun | Spot::Cancel => return self.to_spot(by),
+            Spot::Restore | Spot::DryRun | Spot::Cancel => return self.move_by(by),
             Spot::Target => return,
         }
         self.change();

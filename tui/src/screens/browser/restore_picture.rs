@@ -2,7 +2,7 @@
 
 use agent::engine::job::Layout;
 use agent::engine::restore::several;
-use agent::name::for_terminal;
+use agent::name::{for_terminal, harmless_line};
 use agent::units::{count, counted, duration, size};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -70,7 +70,16 @@ impl Dialog {
                 if below < inner.height {
                     let field =
                         Rect { x: inner.x + 4, y: inner.y + below, width: inner.width.saturating_sub(5), height: 1 };
-                    self.to.draw(buf, field, shared.theme, false);
+                    match self.spot {
+                        Spot::Target => self.to.draw(buf, field, shared.theme, false),
+                        // Without the cursor: the keys are elsewhere.
+                        _ => put(
+                            buf,
+                            field,
+                            0,
+                            fit(&harmless_line(self.to.text()), usize::from(field.width), Align::Path),
+                        ),
+                    }
                 }
             }
         }
@@ -146,9 +155,10 @@ impl Dialog {
     fn plan_lines(&self, shared: &Shared, columns: usize, lines: &mut Vec<(Line<'static>, Option<Spot>)>) {
         let theme = shared.theme;
         let room = columns.saturating_sub(17);
+        let mut lead = "  Will          ";
         let mut say = |text: &str, style: Style| {
-            for (at, line) in wrap(text, room).into_iter().enumerate() {
-                let lead = if at == 0 { "  Will          " } else { "                " };
+            for line in wrap(text, room) {
+                let lead = std::mem::replace(&mut lead, "                ");
                 lines.push((Line::styled(format!("{lead}{line}"), style), None));
             }
         };

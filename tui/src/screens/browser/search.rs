@@ -299,7 +299,7 @@ impl Search {
         put(buf, inner, 0, Line::from(vec![Span::styled(" Name: ", theme.strong())]));
         let typed = Rect { x: inner.x + 7, width: inner.width.saturating_sub(7), height: 1, ..inner };
         self.field.draw(buf, typed, theme, false);
-        let hint = " Enter go there  Tab mark  C-s where: here, this account, all versions  Esc close";
+        let hint = " Enter go there  Tab mark  C-s here/account/all versions  Esc close";
         put(buf, inner, 1, Line::styled(fit(hint, usize::from(inner.width), Align::Left), theme.dim()));
         let inner = Rect { y: inner.y + 2, height: inner.height - 2, ..inner };
         if self.hits.value().is_none() && !self.hits.is_waiting() && self.hits.fault().is_none() {

@@ -302,7 +302,11 @@ fn nothing_goes_to_its_own_place_without_a_word() {
 fn filter_and_order() {
     let mut stage = open((80, 24), MONO);
     stage.press("/ \"rec\"").pinned("browser-filter");
-    stage.press("Enter Esc s s S");
+    stage.press("Enter z");
+    assert!(stage.text().contains("letter.txt"), "a filter can be undone");
+    stage.press("Z");
+    assert!(!stage.text().contains("letter.txt"));
+    stage.press("Esc s s S");
     let text = stage.text();
     let place = |name: &str| text.find(name).unwrap();
     assert!(place("2025/") < place("old-scan.pdf") && place("old-scan.pdf") < place("letter.txt"), "by size: {text}");

@@ -441,7 +441,9 @@ impl State {
 
 /// What differs in two texts; one line that says so when they are none.
 fn compared(old: &Peek, new: &Peek) -> Vec<(Side, String)> {
-    if !(old.text && new.text) && !(old.bytes.is_empty() || new.bytes.is_empty()) || !(old.text || new.text) {
+    // Where there is no file there is no text either.
+    let is_text = |peek: &Peek| peek.text || peek.bytes.is_empty();
+    if !(is_text(old) && is_text(new)) {
         return vec![(Side::Both, "not text".to_owned())];
     }
     let (before, after) = (String::from_utf8_lossy(&old.bytes), String::from_utf8_lossy(&new.bytes));

@@ -66,6 +66,10 @@ fn a_text_line_by_line() {
     let texts = Ok(Answer::Looked(Looked::Texts(Arc::clone(&binary), binary)));
     stage.answer(|ask| matches!(ask, Ask::Look(Look::Texts(..))), texts);
     assert!(stage.text().contains("not text"));
+    stage.press("Down*2 Enter");
+    let texts = Ok(Answer::Looked(Looked::Texts(Arc::default(), peek("new\n"))));
+    stage.answer(|ask| matches!(ask, Ask::Look(Look::Texts(..))), texts);
+    assert!(stage.text().contains("+ new"), "what was not there is all new: {}", stage.text());
 }
 
 #[test]
