@@ -232,7 +232,10 @@ impl App {
                 self.out.open(Overlay::Palette(palette));
             }
             Action::Settings => self.out.push(Effect::Go(ScreenId::Settings)),
-            Action::Find => self.out.push(Effect::Go(ScreenId::Browser)),
+            Action::Find => {
+                self.out.push(Effect::Go(ScreenId::Browser));
+                self.out.push(Effect::Press(Action::Find));
+            }
             Action::Palette => {
                 let palette = palette::State::new(&self.shared, &mut self.out);
                 self.out.open(Overlay::Palette(palette));

@@ -326,6 +326,9 @@ fn hit(path: &str, sequence: u64, deleted: bool) -> FindRow {
 #[test]
 fn a_name_is_found_wherever_it_is() {
     let mut stage = open((80, 24), MONO);
+    stage.press("3 F");
+    assert!(stage.text().contains("Find in this account"), "from any screen");
+    stage.press("Esc");
     stage.press("F \"lett\"").pass(149);
     assert!(stage.asked(is_find).is_none(), "more may be typed");
     stage.pass(1);
