@@ -156,9 +156,11 @@ impl Sheet {
                 self.field = None;
             }
             Action::Undo | Action::Redo => {
-                if !self.undo(action == Action::Undo) {
-                    return false;
+                let undone = self.undo(action == Action::Undo);
+                if undone {
+                    self.arrange(rows, shared, out);
                 }
+                return undone;
             }
             Action::Sort => {
                 self.remember();
