@@ -11,7 +11,7 @@
 //! * [`event`], [`fault`]: what is told, and what went wrong; [`profile`]: where the time went
 //! * [`world`]: what is outside; [`ask`]: where people and files answer
 //! * [`plain_file`]: how our own small files are read
-//! * [`name`], [`units`], [`time`]: how names, numbers and moments are written and read
+//! * [`name`], [`units`], [`time`], [`timetable`]: how names, numbers, moments and rates are written and read
 
 pub mod ask;
 pub mod cli;
@@ -30,6 +30,7 @@ pub mod shell;
 pub mod source;
 pub mod target;
 pub mod time;
+pub mod timetable;
 pub mod units;
 pub mod world;
 

@@ -66,13 +66,13 @@ pub enum Error {
         /// One sentence.
         why: String,
     },
-    /// The hard limit of the account leaves no room for it.
+    /// The hard limit of the account, or of a group that it is in, leaves no room for it.
     Full {
-        /// Name of the account.
-        account: String,
+        /// Whose limit, for people: "the account ana", "the group office".
+        whose: String,
         /// The limit in bytes.
         limit: u64,
-        /// Bytes that are stored, or being brought by other sessions.
+        /// Bytes that are stored, or being brought by other sessions; of a group those of all its members.
         used: u64,
     },
     /// Nothing may be added to the account: it is frozen or disabled.
@@ -172,8 +172,8 @@ impl fmt::Display for Error {
             Self::Taken { what } => write!(f, "{what} is there already"),
             Self::Key(e) => e.fmt(f),
             Self::Refused { why } | Self::Frozen { why } => f.write_str(why),
-            Self::Full { account, limit, used } => {
-                write!(f, "the account {account} is full: {used} bytes of {limit} are taken")
+            Self::Full { whose, limit, used } => {
+                write!(f, "{whose} is full: {used} bytes of {limit} are taken")
             }
             Self::Catalog(e) => write!(f, "the catalog failed: {e}"),
         }

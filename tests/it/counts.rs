@@ -240,22 +240,27 @@ struct Syncs {
     all: usize,
 }
 
-/// What the vault's end syncs while so many files are backed up, and again when nothing has changed.
+/// What the vault's end syncs in one backup, and how that came out.
+fn synced(world: &World, words: &[&str]) -> Option<(Syncs, Outcome)> {
+    let mut outcome = None;
+    let lines = traced(world, "fsync,fdatasync,syncfs,sync,sync_file_range,msync", |world, strace| {
+        let ended = world.path("ended");
+        fs::remove_file(&ended).unwrap_or_default();
+        let serve = format!("{strace} tuckbox serve --stdio --vault {}", world.arg("vault"));
+        let traced = world.with_vault(format!("cmd:{serve}; echo >{}", ended.display()));
+        outcome = Some(traced.tuckbox(words).and([world.arg("source")]).ok());
+        until(SOON, "the end of the server", || ended.exists());
+    })?;
+    let on = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+    let syncs = Syncs { staging: on("/staging/"), journal: on("catalog.db-wal>"), all: lines.len() };
+    Some((syncs, outcome?))
+}
+
+/// The same while so many files are backed up, and again when nothing has changed.
 fn syncs(files: u64) -> Option<[Syncs; 2]> {
     let world = world().ready();
     tree::seeded(world.path("source"), 67, files, 6_000_000);
-    let run = || {
-        let lines = traced(&world, "fsync,fdatasync,syncfs,sync,sync_file_range,msync", |world, strace| {
-            let ended = world.path("ended");
-            fs::remove_file(&ended).unwrap_or_default();
-            let serve = format!("{strace} tuckbox serve --stdio --vault {}", world.arg("vault"));
-            let traced = world.with_vault(format!("cmd:{serve}; echo >{}", ended.display()));
-            traced.tuckbox(["backup", &world.arg("source")]).ok();
-            until(SOON, "the end of the server", || ended.exists());
-        })?;
-        let on = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
-        Some(Syncs { staging: on("/staging/"), journal: on("catalog.db-wal>"), all: lines.len() })
-    };
+    let run = || synced(&world, &["backup"]).map(|(syncs, _)| syncs);
     Some([run()?, run()?])
 }
 
@@ -269,6 +274,26 @@ fn syncs_and_transactions_do_not_grow_with_the_number_of_files() {
         // Body and link; no pack.
         assert!(second.staging <= 2 && second.journal <= 5 && second.all <= 12, "{files} files: {second:?}");
     }
+}
+
+/// A checkpoint on the way costs what the end of a run costs, however many files it has.
+#[test]
+fn a_checkpoint_on_the_way_is_one_commit() {
+    let world = world().ready();
+    let source = world.dir("source");
+    tree::seeded(source.join("a-many"), 68, 3_000, 4_000_000);
+    // One is due after a GiB that was read; the same two MiB again and again are stored once.
+    let piece = text(&mut Seeded::new(68), 2 << 20);
+    let mut large = BufWriter::new(File::create(source.join("b-large")).unwrap());
+    (0..540).for_each(|_| large.write_all(&piece).unwrap());
+    large.flush().unwrap();
+    drop(large);
+    tree::seeded(source.join("c-more"), 69, 200, 4_000_000);
+    let Some((syncs, run)) = synced(&world, &["backup", "--json"]) else { return };
+    // The chain's first link is the account's own.
+    let ends = usize::try_from(run.count("sequence")).unwrap() - 1;
+    assert!((2..=3).contains(&ends), "a checkpoint, or two of them on a slow machine, and the end\n{run}");
+    assert!(syncs.staging <= 5 * ends && syncs.journal <= 5 * ends && syncs.all <= 19 * ends, "{syncs:?}, {ends} ends");
 }
 
 #[test]

@@ -40,7 +40,10 @@ mod shell;
 mod slow_line;
 mod ssh;
 mod tidy;
+mod traffic;
 mod undo;
+mod usage;
+mod vaults;
 
 use tests::world::World;
 

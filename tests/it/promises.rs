@@ -34,7 +34,8 @@ fn has_tests(path: &Path) -> bool {
     let tests =
         |file: &PathBuf| fs::read_to_string(file).is_ok_and(|text| marks.iter().any(|mark| text.contains(mark)));
     // A script, or a program, is one by itself.
-    let is_program = path.join("main.rs").is_file() || path.is_file() && path.extension().is_none_or(|e| e != "rs");
+    let other = |file: &Path| file.extension().is_none_or(|e| e != "rs");
+    let is_program = path.join("main.rs").is_file() || files.iter().any(|file| file.is_file() && other(file));
     is_program || files.iter().any(tests)
 }
 

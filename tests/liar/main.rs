@@ -5,7 +5,7 @@ mod lies;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agent::engine::job::{Role, ServeJob};
+use agent::engine::job::{Role, ServeJob, TimeZone};
 use agent::engine::remote::{Incoming, Next};
 use agent::serve::Server;
 use store::door::{SystemChance, SystemClock};
@@ -82,7 +82,15 @@ fn main() {
     let lie = lies::named(lie.to_str().expect("a lie"), &vault);
     let (clock, chance) = (Arc::new(SystemClock::new()), Arc::new(SystemChance));
     let (near, far) = memory_pipe();
-    let job = ServeJob { vault, account: None, role: Role::Admin, home: None, refusal: None };
+    let job = ServeJob {
+        vault,
+        account: None,
+        role: Role::Admin,
+        home: None,
+        client: None,
+        zone: TimeZone::UTC,
+        refusal: None,
+    };
     let server = Server::new(&job, clock.clone(), chance);
     std::thread::spawn(move || server.serve(far));
     let truth = Client::connect(near, ClientConfig::new(Hello::new("liar", &[]), clock.clone())).expect("a client");

@@ -59,7 +59,13 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
 
 fn with_docs(world: &World, line: &str) -> Vec<String> {
     let docs = world.arg("docs");
-    line.split(' ').map(|word| word.replace("DOCS", &docs).replace("PASS", &world.arg("pass"))).collect()
+    line.split(' ')
+        .map(|word| {
+            word.replace("DOCS", &docs)
+                .replace("PASS", &world.arg("pass"))
+                .replace("GUEST", &world.arg("guest.archive"))
+        })
+        .collect()
 }
 
 /// What most have in common.
@@ -93,6 +99,15 @@ fn older(world: &World) {
     let mut ids = oath::versions(world);
     ids.pop();
     fs::write(world.path("id"), ids.pop().unwrap()).unwrap();
+}
+
+/// An archive is there, and is whole: another vault loads it.
+fn loads(stage: &Stage, archive: &str) {
+    let world = &stage.world;
+    let there = world.with_vault(world.arg("elsewhere"));
+    drop(fs::remove_dir_all(world.path("elsewhere")));
+    there.with_env("TUCKBOX_ACCOUNT", "eve").tuckbox(["init"]).ok();
+    there.tuckbox(["account", "load", &world.arg(archive), "--number", "9"]).ok();
 }
 
 /// Words that end with what [`older`] kept.
@@ -355,6 +370,51 @@ static RECIPES: &[Recipe] = &[
             world.tuckbox(["account", "create", "other"]).ok();
         },
         words: |_| words(["account", "delete", "other"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "account",
+        name: "dump",
+        words: |world| {
+            ["account", "dump", "ana", "--to"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([world.arg("ana.archive")])
+                .collect()
+        },
+        // The same again: it is there.
+        again: &[0, 2],
+        proof: |stage| loads(stage, "ana.archive"),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "account",
+        name: "load",
+        prepare: |world| {
+            let there = world.with_vault(world.arg("there")).with_env("TUCKBOX_ACCOUNT", "guest");
+            there.tuckbox(["init"]).ok();
+            there.tuckbox(["backup", &world.arg("docs")]).ok();
+            there.tuckbox(["account", "dump", "guest", "--to", &world.arg("guest.archive")]).ok();
+        },
+        words: |world| with_docs(world, "account load GUEST --number 77"),
+        again: &[0, 2],
+        proof: |stage| {
+            let world = &stage.world;
+            let shown = world.tuckbox(["account", "list", "--json"]).ok();
+            let there = shown.records("account").iter().any(|row| row["account"] == "guest");
+            assert!(there, "it is not there");
+            world.tuckbox(["account", "check", "guest", "--read-data"]).ok();
+        },
+        ..PLAIN
+    },
+    Recipe {
+        verb: "group",
+        name: "set",
+        prepare: |world| {
+            world.tuckbox(["group", "create", "office"]).ok();
+            world.tuckbox(["group", "add", "office", "ana"]).ok();
+        },
+        words: |_| words(["group", "set", "office", "--hard", "1T", "--soft", "900G"]),
         ..PLAIN
     },
     Recipe { verb: "group", name: "create", words: |_| words(["group", "create", "office"]), again: &[0, 2], ..PLAIN },

@@ -21,6 +21,7 @@ use crate::event::Watcher;
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::profile::Profile;
 use crate::time::{Understood, parse_at};
+use crate::timetable::Limit;
 use crate::world::World;
 
 /// Who looks at the output.
@@ -203,6 +204,7 @@ impl Desk<'_> {
             profile: self.profile.clone(),
             kept: self.kept.clone(),
             host: self.settings.host.clone(),
+            zone: self.world.zone.clone(),
         })
     }
 
@@ -229,6 +231,8 @@ impl Desk<'_> {
             stripes: self.settings.stripes,
             retry_ms: self.settings.retry_ms,
             pin_file: self.settings.pin_file.as_ref().map(|file| folders.working.join(file)),
+            // Whatever times are shown in: a limit goes by the clocks of where it is set.
+            limit: self.settings.limit.clone().map(|limit| Limit::new(limit, self.world.zone.clone())),
         })
     }
 

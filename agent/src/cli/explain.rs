@@ -198,7 +198,8 @@ pub const fn page(code: Code) -> Page {
         ),
         Code::QuotaHard => (
             "ask for more room, or forget versions",
-            "The account would exceed its hard limit. The version was not committed.",
+            "The account, or all members of a group that it is in, would exceed the hard limit; the message says whose. \
+             The version was not committed.",
         ),
         Code::DataDamaged => (
             "`tuckbox check`, then a backup: it stores again what is missing",

@@ -6,6 +6,7 @@ use crate::ask::PassphraseSource;
 use crate::config::{Config, Key, Spot, keys};
 use crate::engine::job::SshChoice;
 use crate::fault::{Code, Fault, Result};
+use crate::timetable::Timetable;
 use crate::units::parse_duration;
 use crate::world::{Environment, World};
 
@@ -26,6 +27,7 @@ pub fn add(command: Command) -> Command {
         .arg(value("password-command", "COMMAND", "Read the passphrase from a command").conflicts_with("password-file"))
         .arg(value("ssh", "HOW", "How to reach a vault over SSH").value_parser(["auto", "embedded", "system"]))
         .arg(value("remote-program", "PATH", "The program to run on the server"))
+        .arg(value("limit", "TIMETABLE", "Rates as in 200k, or 'up mon-fri 08:00-18:00 = 50k; 1M'"))
         .arg(switch("json", "Print JSON lines; implies --no-input"))
         .arg(
             value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0")
@@ -113,6 +115,8 @@ pub struct Settings {
     pub retry_ms: Option<u64>,
     /// A second place for the pin.
     pub pin_file: Option<String>,
+    /// How fast bytes may go.
+    pub limit: Option<Timetable>,
     /// The host label.
     pub host: String,
     /// May people be asked.
@@ -140,6 +144,7 @@ impl Settings {
             passphrase: if passphrase { self.passphrase } else { outer.passphrase.clone() },
             ssh: if given("ssh") { self.ssh } else { outer.ssh },
             remote_program: if given("remote-program") { self.remote_program } else { outer.remote_program.clone() },
+            limit: if given("limit") { self.limit } else { outer.limit.clone() },
             may_ask: self.may_ask && outer.may_ask,
             yes: self.yes || outer.yes,
             quiet: self.quiet || (outer.quiet && self.verbose == 0),
@@ -169,6 +174,7 @@ impl Settings {
             stripes: stripes(text(&keys::STRIPES)?.as_deref())?,
             retry_ms: retry(text(&keys::RETRY)?.as_deref())?,
             pin_file: text(&keys::PIN_FILE)?,
+            limit: limit(lookup(&keys::LIMIT, matches, &world.env, config)?)?,
             host: text(&keys::HOST)?.unwrap_or_else(|| world.host.clone()),
             may_ask: may_ask(matches, world),
             yes: matches.get_flag("yes"),
@@ -216,6 +222,20 @@ fn stripes(word: Option<&str>) -> Result<Option<usize>> {
 fn retry(word: Option<&str>) -> Result<Option<u64>> {
     let wrong = |why| Fault::new(Code::Usage, format!("retry: {why}")).hint("correct TUCKBOX_RETRY");
     word.map(parse_duration).transpose().map_err(wrong)
+}
+
+fn limit(said: Option<(String, Origin)>) -> Result<Option<Timetable>> {
+    let Some((text, origin)) = said else { return Ok(None) };
+    Timetable::parse(&text).map(Some).map_err(|why| {
+        let fault = Fault::new(Code::Usage, format!("limit: {why}"));
+        match origin {
+            Origin::Environment(variable) => fault.hint(format!("correct {variable}")),
+            // What a file says was read with the file.
+            Origin::Flag(_) | Origin::File(_) | Origin::Default => {
+                fault.hint("as in --limit 'up mon-fri 08:00-18:00 = 50k; 1M'")
+            }
+        }
+    })
 }
 
 /// A file or a command, at the highest level that names one; then the credential that systemd passes.

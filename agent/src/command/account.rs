@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::terms::{self, TermsRecord};
-use super::{Changes, Verb, file, switch};
+use super::{Changes, Verb, account_archive, account_check, file, switch};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -19,13 +19,16 @@ use crate::units::{count, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "account",
-    about: "Look after accounts: make, list, limit, freeze, delete, let SSH keys in",
+    about: "Look after accounts: make, list, limit, freeze, check, move, delete, let SSH keys in",
     examples: &[
         "account list",
         "account create laptop-ana",
         "account set laptop-ana --hard 200G",
+        "account set laptop-ana --rate 'limit mon-fri 08:00-18:00 = 50k'",
         "account freeze laptop-ana --reason 'audit until Friday'",
         "account authorize laptop-ana --ssh-key ana.pub --role append --install",
+        "account check --all",
+        "account dump laptop-ana --to ana.archive",
     ],
     build,
     run,
@@ -70,7 +73,7 @@ fn build(command: Command) -> Command {
                 .arg(Arg::new("name").value_name("NAME").required(true).help("1 to 255 characters"))
                 .arg(number),
         )
-        .subcommand(terms::args(terms::soft_arg(below("set", "Settle limits").arg(name()))))
+        .subcommand(terms::args(below("set", "Settle limits").arg(name())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(name())
@@ -97,6 +100,12 @@ fn build(command: Command) -> Command {
                 .arg(name())
                 .arg(key().help("Only this key [default: all keys of the account]")),
         )
+        .subcommand(account_check::check_args(below("check", "Prove what is stored of it, without its key")))
+        .subcommand(below("refused", "Show who was refused, and who is answered slowly for it"))
+        .subcommand(account_archive::dump_args(
+            below("dump", "Write it, sealed as it is, to one file that another vault can load").arg(name()),
+        ))
+        .subcommand(account_archive::load_args(below("load", "Make an account of such a file")))
 }
 
 #[derive(Serialize)]
@@ -149,6 +158,10 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         "info" => return info(&which(), desk),
         "authorize" => return authorize(below, which(), desk),
         "revoke" => return revoke(below, which(), desk),
+        "check" => return account_check::check(below, desk),
+        "refused" => return account_check::refused(desk),
+        "dump" => return account_archive::dump(below, &which(), desk),
+        "load" => return account_archive::load(below, number(below)?, desk),
         "create" => (AccountAsk::Create(CreateAccount { name: which(), number: number(below)? }), "Made"),
         "set" => (AccountAsk::Settle(terms::settle(below, which())?), "Settled"),
         "rename" => {

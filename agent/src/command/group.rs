@@ -3,7 +3,8 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Changes, Verb, texts};
+use super::terms::{self, TermsRecord};
+use super::{Changes, Verb, switch, texts};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -15,8 +16,14 @@ use crate::units::{count, counted, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "group",
-    about: "Look after groups of accounts: make, list, add and remove members",
-    examples: &["group create office", "group add office laptop-ana laptop-bob", "group info office"],
+    about: "Look after groups of accounts: make, list, limit, add and remove members",
+    examples: &[
+        "group create office",
+        "group add office laptop-ana laptop-bob",
+        "group set office --soft 800G --hard 1T",
+        "group set office --rate 'limit mon-fri 08:00-18:00 = 500k'",
+        "group info office",
+    ],
     build,
     run,
     needs_config: true,
@@ -42,9 +49,10 @@ fn build(command: Command) -> Command {
         .subcommand_value_name("WHAT")
         .subcommand_help_heading("What")
         .disable_help_subcommand(true)
-        .subcommand(below("list", "List groups"))
+        .subcommand(below("list", "List groups").arg(switch("figures", "With sums over the members of each")))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))
+        .subcommand(terms::args(below("set", "Settle limits and rates that its members share").arg(group())))
         .subcommand(
             below("rename", "Give it another name")
                 .arg(group())
@@ -61,6 +69,8 @@ struct GroupRecord<'a> {
     number: String,
     created_at: String,
     member_count: u64,
+    #[serde(flatten)]
+    terms: TermsRecord,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     members: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +93,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let which = || below.get_one::<String>("group").cloned().unwrap_or_default();
     let members = || Members { group: which(), accounts: texts(below, "accounts") };
     let (ask, done) = match what {
-        "list" => return list(desk),
+        "list" => return list(below.get_flag("figures"), desk),
         "info" => return info(which(), desk),
         "delete" => return delete(which(), desk),
         "create" => (GroupAsk::Create(CreateGroup { name: which() }), "Made"),
@@ -91,6 +101,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
             let name = below.get_one::<String>("new").cloned().unwrap_or_default();
             (GroupAsk::Rename(Rename { which: which(), name }), "Renamed")
         }
+        "set" => (GroupAsk::Settle(terms::settle(below, which())?), "Settled"),
         "add" => (GroupAsk::Add(members()), "Added to"),
         _ => (GroupAsk::Remove(members()), "Removed from"),
     };
@@ -109,12 +120,25 @@ fn delete(group: String, desk: &Desk<'_>) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn list(desk: &Desk<'_>) -> Result<Exit> {
-    let mut table = Table::new(&[("GROUP", Side::Left), ("MEMBERS", Side::Right)]);
+fn list(figures: bool, desk: &Desk<'_>) -> Result<Exit> {
+    let mut columns = vec![("GROUP", Side::Left), ("MEMBERS", Side::Right)];
+    if figures {
+        columns.extend([("VERSIONS", Side::Right), ("STORED", Side::Right)]);
+    }
+    columns.extend([("SOFT LIMIT", Side::Right), ("HARD LIMIT", Side::Right)]);
+    let mut table = Table::new(&columns);
     let mut groups = 0;
-    desk.engine().group(&desk.run()?, GroupAsk::List(ListGroups::default()), &mut |facts| {
+    let ask = GroupAsk::List(ListGroups { group: None, figures: Some(figures) });
+    desk.engine().group(&desk.run()?, ask, &mut |facts| {
         groups += 1;
-        table.row(vec![for_terminal(facts.name.as_bytes()), count(facts.member_count)]);
+        let mut cells = vec![for_terminal(facts.name.as_bytes()), count(facts.member_count)];
+        if figures {
+            cells.push(facts.versions.map(count).unwrap_or_default());
+            cells.push(facts.stored_bytes.map(size).unwrap_or_default());
+        }
+        cells.push(facts.terms.soft_bytes.map(size).unwrap_or_default());
+        cells.push(facts.terms.hard_bytes.map(size).unwrap_or_default());
+        table.row(cells);
         desk.face.row("group", &record(&facts))
     })?;
     match &desk.face {
@@ -130,7 +154,7 @@ fn list(desk: &Desk<'_>) -> Result<Exit> {
 fn info(group: String, desk: &Desk<'_>) -> Result<Exit> {
     desk.engine().group(
         &desk.run()?,
-        GroupAsk::List(ListGroups { group: Some(group) }),
+        GroupAsk::List(ListGroups { group: Some(group), figures: None }),
         &mut |facts| match &desk.face {
             Face::Json(stream) => stream.record("group", &record(&facts)),
             Face::Plain(plain) => info_lines(&facts, desk).iter().try_for_each(|line| plain.line(line)),
@@ -141,7 +165,7 @@ fn info(group: String, desk: &Desk<'_>) -> Result<Exit> {
 
 fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
     let time = |at: i64| show(at, &desk.zone());
-    let rows = [
+    let mut rows = vec![
         ("group", for_terminal(facts.name.as_bytes())),
         ("made", time(facts.created_at)),
         ("members", members(facts).join(", ")),
@@ -149,6 +173,7 @@ fn info_lines(facts: &GroupFacts, desk: &Desk<'_>) -> Vec<String> {
         ("versions made", facts.versions.map(count).unwrap_or_default()),
         ("stored", facts.stored_bytes.map(size).unwrap_or_default()),
     ];
+    rows.extend(terms::lines(&facts.terms));
     rows.iter().map(|(name, text)| format!("{name:<15}  {text}")).collect()
 }
 
@@ -163,6 +188,7 @@ fn record(facts: &GroupFacts) -> GroupRecord<'_> {
         number: format!("{:#x}", facts.number),
         created_at: rfc3339(facts.created_at),
         member_count: facts.member_count,
+        terms: terms::record(&facts.terms),
         members: members(facts),
         stored_bytes: facts.stored_bytes,
         versions: facts.versions,

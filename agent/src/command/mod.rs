@@ -1,6 +1,8 @@
 //! The verbs: one table, one file each. Parser, help, shell, completions and manual come from the table.
 
 mod account;
+mod account_archive;
+mod account_check;
 mod backup;
 mod check;
 mod compare;
@@ -30,7 +32,9 @@ mod schema;
 mod serve;
 mod shell;
 mod terms;
+mod traffic;
 mod undelete;
+mod usage;
 mod version;
 mod versions;
 mod which;
@@ -112,9 +116,11 @@ pub static VERBS: &[Verb] = &[
     forget::VERB,
     pin::VERB,
     housekeep::VERB,
+    usage::VERB,
     key::VERB,
     account::VERB,
     group::VERB,
+    traffic::VERB,
     config::VERB,
     doctor::VERB,
     explain::VERB,
@@ -145,6 +151,7 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("recreate", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
     ("rm", "`tuckbox delete PATH` appends a version without a path; earlier versions keep it"),
     ("revert", "`tuckbox rollback --to TIME` appends a version like an earlier one"),
+    ("du", "`tuckbox usage`; `tuckbox ls` shows the size of each directory"),
     ("log", "`tuckbox history PATH` for the states of a path, `tuckbox versions` for the versions"),
     ("search", "`tuckbox find PATTERN`"),
     ("locate", "`tuckbox find PATTERN`"),
@@ -159,8 +166,8 @@ pub static FOREIGN: &[(&str, &str)] = &[
     ("recover", "`tuckbox key recover`"),
     ("unlock", "nothing to do: there are no locks that outlive their owner"),
     ("break-lock", "nothing to do: there are no locks that outlive their owner"),
-    ("info", "`tuckbox versions` for figures, `tuckbox doctor` for health"),
-    ("stats", "`tuckbox versions` for figures, `tuckbox doctor` for health"),
+    ("info", "`tuckbox versions` and `tuckbox usage` for figures, `tuckbox doctor` for health"),
+    ("stats", "`tuckbox versions` and `tuckbox usage` for figures, `tuckbox doctor` for health"),
 ];
 
 /// `--at`, for verbs that read a version.

@@ -47,6 +47,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         return Err(Fault::new(Code::Usage, "serve takes no --json: its output is the protocol"));
     }
     let ours = said(matches, desk);
+    let vault = ours.vault.clone();
     let asked = match desk.world.env.text("SSH_ORIGINAL_COMMAND")? {
         Some(words) => client_words(&words, desk).and_then(|theirs| narrow(ours, theirs)),
         None => Ok(ours),
@@ -54,7 +55,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     // A client of ours is told in the protocol: what stands on stderr alone would look like a broken login shell.
     let (said, refusal) = match asked {
         Ok(said) => (said, None),
-        Err(fault) => (Said::default(), Some(fault)),
+        Err(fault) => (Said { vault, ..Said::default() }, Some(fault)),
     };
     let vault = match said.vault {
         Some(vault) => vault,
@@ -65,10 +66,18 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         account: said.account,
         role: said.role.unwrap_or(Role::Backup),
         home: desk.world.home.clone(),
+        client: client(desk)?,
+        zone: desk.world.zone.clone(),
         refusal,
     };
     desk.engine().serve(&desk.run()?, job)?;
     Ok(Exit::Ok)
+}
+
+/// Where the client comes from: the first word of what sshd says of the connection.
+fn client(desk: &Desk<'_>) -> Result<Option<String>> {
+    let said = desk.world.env.text("SSH_CONNECTION")?;
+    Ok(said.and_then(|said| said.split_whitespace().next().map(harmless_line)))
 }
 
 /// Only options count here: a server has no configuration.

@@ -1,30 +1,34 @@
 //! What is settled for an account or a group, as options, records and lines.
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
+use super::texts;
 use crate::engine::job::{Settle, Terms, To};
 use crate::fault::{Code, Fault, Result};
+use crate::name::harmless_line;
+use crate::timetable::Timetable;
 use crate::units::{duration, parse_duration, parse_size, size};
-
-/// Adds the option of accounts alone: what they keep has a soft limit, a group keeps nothing.
-pub(super) fn soft_arg(command: Command) -> Command {
-    command.arg(
-        Arg::new("soft")
-            .long("soft")
-            .value_name("SIZE")
-            .help("Above this its oldest versions go first (`none` takes it away); as in 150G"),
-    )
-}
 
 /// Adds the options.
 pub(super) fn args(command: Command) -> Command {
     command
         .arg(
+            Arg::new("soft")
+                .long("soft")
+                .value_name("SIZE")
+                .help("Above this the oldest versions go first (`none` takes it away); as in 150G"),
+        )
+        .arg(
             Arg::new("hard")
                 .long("hard")
                 .value_name("SIZE")
                 .help("Above this nothing is added (`none` takes it away); as in 200G"),
+        )
+        .arg(
+            Arg::new("rate").long("rate").value_name("TIMETABLE").action(ArgAction::Append).help(
+                "How fast bytes may go, by lines (`none` takes it away); as in 'limit mon-fri 08:00-18:00 = 50k'",
+            ),
         )
         .arg(
             Arg::new("late-after")
@@ -40,6 +44,7 @@ pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
         which,
         soft_bytes: value(matches, "soft", parse_size)?,
         hard_bytes: value(matches, "hard", parse_size)?,
+        rate: rate(matches)?,
         late_after_ms: value(matches, "late-after", parse_duration)?,
         ..Settle::default()
     };
@@ -47,6 +52,19 @@ pub(super) fn settle(matches: &ArgMatches, which: String) -> Result<Settle> {
         return Err(Fault::new(Code::Usage, "say what to settle").hint("as in --hard 200G --late-after 26h"));
     }
     Ok(settle)
+}
+
+/// The timetable, its lines in one text. A single `none` takes it away.
+fn rate(matches: &ArgMatches) -> Result<Option<To<String>>> {
+    let lines = texts(matches, "rate");
+    match lines.as_slice() {
+        [] => Ok(None),
+        [none] if none == "none" => Ok(Some(To::None)),
+        lines => match Timetable::parse(&lines.join("; ")) {
+            Ok(timetable) => Ok(Some(To::Set(timetable.text().to_owned()))),
+            Err(why) => Err(Fault::new(Code::Usage, why).hint("nothing was changed; see `tuckbox help account set`")),
+        },
+    }
 }
 
 fn value(
@@ -70,18 +88,26 @@ pub(super) struct TermsRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     hard_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     late_after_ms: Option<u64>,
 }
 
 /// The record of terms.
 pub(super) fn record(terms: &Terms) -> TermsRecord {
-    TermsRecord { soft_bytes: terms.soft_bytes, hard_bytes: terms.hard_bytes, late_after_ms: terms.late_after_ms }
+    TermsRecord {
+        soft_bytes: terms.soft_bytes,
+        hard_bytes: terms.hard_bytes,
+        rate: terms.rate.clone(),
+        late_after_ms: terms.late_after_ms,
+    }
 }
 
 /// The lines of terms.
 pub(super) fn lines(terms: &Terms) -> Vec<(&'static str, String)> {
     let soft = terms.soft_bytes.map(|bytes| ("soft limit", size(bytes)));
     let hard = terms.hard_bytes.map(|bytes| ("hard limit", size(bytes)));
+    let rate = terms.rate.as_ref().map(|rate| ("rate", harmless_line(rate)));
     let late = terms.late_after_ms.map(|ms| ("late after", duration(ms)));
-    soft.into_iter().chain(hard).chain(late).collect()
+    soft.into_iter().chain(hard).chain(rate).chain(late).collect()
 }

@@ -22,6 +22,8 @@ pub enum Kind {
     Size,
     /// A duration with its unit, as in "10min".
     Duration,
+    /// A timetable of rates, as in "limit 08:00-18:00 = 50k".
+    Timetable,
     /// A whole number.
     Count,
     /// A percentage, as in "50%".
@@ -123,6 +125,12 @@ keys! {
          begins anew whenever something has got through. With 0 it is tried once.",
         "10min", "\"1h\"",
         env "TUCKBOX_RETRY";
+    LIMIT = Top "limit" Kind::Timetable,
+        "How fast bytes may go: lines, separated by ; of `limit` (or `up`, `down`), days, a time of the day, = and a rate in bytes \
+         a second or none. A line with days or a time counts before one without; of those that hold, the last. The server may \
+         have a limit of its own: the lower one counts.",
+        "none", "\"limit = 1M; up mon-fri 08:00-18:00 = 50k\"",
+        flag "limit", env "TUCKBOX_LIMIT";
     PIN_FILE = Top "pin_file" Kind::Path,
         "A second place for the pin, beside the state directory: a file on another disk or machine. What the vault shows \
          may not be shorter than it or different.",

@@ -9,6 +9,7 @@ use super::variables::Variables;
 use crate::cli::nearest;
 use crate::fault::{Code, Fault, Result};
 use crate::name::harmless_line;
+use crate::timetable::Timetable;
 use crate::units::{parse_duration, parse_share, parse_size};
 
 /// A configuration file, or none.
@@ -231,6 +232,10 @@ impl Reader<'_> {
             Kind::Duration => {
                 let written = number(value).map_or_else(text, |seconds| Ok(seconds.to_string()))?;
                 parse_duration(&written).map(|_| Value::Text(written))
+            }
+            Kind::Timetable => {
+                let written = text()?;
+                Timetable::parse(&written).map(|_| Value::Text(written))
             }
             Kind::Count => number(value).map(Value::Number).ok_or_else(|| "it must be a whole number".to_owned()),
             Kind::Share => {

@@ -45,6 +45,7 @@ pub fn what(kind: Kind) -> String {
         Kind::Path => "path, absolute or ~/…".to_owned(),
         Kind::Switch => "true or false".to_owned(),
         Kind::Size => "size in bytes or with its unit".to_owned(),
+        Kind::Timetable => "timetable of rates, in bytes a second (k, M, G of 1,024)".to_owned(),
         Kind::Duration => "duration with its unit (s, min, h, d), or in seconds".to_owned(),
         Kind::Count => "whole number".to_owned(),
         Kind::Share => "percentage".to_owned(),

@@ -9,7 +9,7 @@ use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
 use transport::message::{AccountRow, Begin, Commit, Open, Opened, Outcome, Request, Up, UpReply, encode};
-use transport::{Class, Client};
+use transport::{Class, Client, Rates};
 
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::{Connector, address};
@@ -27,6 +27,7 @@ use super::under::fetch;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
 use crate::profile;
+use crate::timetable::words as rates_in_words;
 
 /// Questions until the right account's state was read first: one for the guess, one for the answer, one to spare.
 const GUESSES_MAX: usize = 3;
@@ -52,7 +53,7 @@ struct Known {
 impl Known {
     fn read(run: &Run, state_dir: &StateDir, vault: VaultId, account: AccountId) -> Result<Self> {
         let state = state_dir.account(vault, account)?;
-        let cached = Cached::read(links_dir(run, vault, account), vault, state.head());
+        let cached = Cached::read(links_dir(run, vault, account), state.head());
         Ok(Self { vault, account, state, cached })
     }
 }
@@ -161,6 +162,9 @@ impl Account {
     ) -> Result<Self> {
         let Known { state, cached, .. } = known;
         let row = opened.account;
+        if let Some(rates) = rates_in_words(Rates { up: opened.up_rate, down: opened.down_rate }) {
+            run.watcher.event(&Event::Detail(&format!("the server keeps this account to {rates}")));
+        }
         let identity = unlocked.root.identity_public();
         let given = opened.bodies.iter().map(|body| Record::decode(body)).collect::<store::Result<Vec<_>>>()?;
         let new = decode_links(opened.links.iter().map(|link| link.as_slice()))?;
@@ -178,7 +182,7 @@ impl Account {
             Some(Err(fault)) if fault.code != Code::HistoryGap => return Err(fault),
             // Shorter than what is known here, or another history: read all of it, then say which.
             _ => {
-                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), opened.vault, None);
+                let nothing = Cached::read(links_dir(run, opened.vault, row.id).join("other"), None);
                 History::join(nothing, &remote, row.id, identity, None, Vec::new(), Vec::new())?
             }
         };
@@ -186,7 +190,13 @@ impl Account {
             history.catch_up(&remote)?;
         }
         let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, opened.vault, row.id));
-        let suspicion = history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history));
+        let first = || match pin {
+            Some(_) => None,
+            None => Pin::of(state_dir.seen_elsewhere(opened.vault, row.id)?)
+                .against(history.links(), "what this machine saw in another vault"),
+        };
+        let suspicion =
+            history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(first);
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
         // Of a history without its beginning this machine knows better: nobody is to be sent to set the account up again.
         let keyring = open_keyring(&mut history, &remote, &row, &unlocked.root);

@@ -35,14 +35,29 @@ pub fn one<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request) -> Result<T>
 }
 
 /// A request whose replies are lists, an empty one at the end.
-fn many<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request, row: &mut dyn FnMut(T) -> Result<()>) -> Result<()> {
+pub fn many<T: for<'b> Decode<'b, ()>>(
+    run: &Run,
+    request: &Request,
+    row: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
     let remote = connect(run)?;
+    listed(run, &remote, request, row)?;
+    remote.close()
+}
+
+/// The same on a connection that is there.
+pub(super) fn listed<T: for<'b> Decode<'b, ()>>(
+    run: &Run,
+    remote: &Remote,
+    request: &Request,
+    row: &mut dyn FnMut(T) -> Result<()>,
+) -> Result<()> {
     let call = remote.call(Class::Interactive, request).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;
     loop {
         let rows: Vec<T> = remote.reply(&call)?;
         if rows.is_empty() {
-            return remote.close();
+            return Ok(());
         }
         rows.into_iter().try_for_each(&mut *row)?;
         if run.stop.asked() {
@@ -52,7 +67,7 @@ fn many<T: for<'b> Decode<'b, ()>>(run: &Run, request: &Request, row: &mut dyn F
 }
 
 /// Only frozen requests may ride with the greeting, and these are not.
-fn connect(run: &Run) -> Result<Remote> {
+pub fn connect(run: &Run) -> Result<Remote> {
     let remote = Connector::admin(run)?.connect()?;
     remote.peer()?;
     Ok(remote)

@@ -11,6 +11,7 @@ use transport::{Carrier, Client, ClientConfig, Hello, Pipe, memory_pipe};
 use zeroize::Zeroizing;
 
 use super::job::{HostKeyQuestion, Person, Role, Run, ServeJob, SshChoice};
+use super::pacer::Pacer;
 use super::patience::Patience;
 use super::queue::lock;
 use super::remote::Remote;
@@ -33,6 +34,8 @@ pub struct Connector {
     carrier: Arc<dyn Carrier>,
     run: Run,
     local: Option<PathBuf>,
+    /// Keeps the limit of this end.
+    pacer: Option<Pacer>,
     /// With what it connects to, once that was reached.
     pub patience: Patience,
 }
@@ -83,7 +86,8 @@ impl Connector {
     /// Over this carrier.
     pub fn over(run: &Run, carrier: Arc<dyn Carrier>) -> Self {
         let patience = run.place.retry_ms.map_or_else(Patience::default, Patience::of);
-        Self { carrier, run: run.apart(), local: None, patience }
+        let pacer = run.place.limit.clone().map(|limit| Pacer::new(limit, Arc::clone(&run.clock)));
+        Self { carrier, run: run.apart(), local: None, pacer, patience }
     }
 
     /// The vault's directory, when it is one of this machine.
@@ -109,7 +113,8 @@ impl Connector {
     pub fn connect(&self) -> Result<Remote> {
         let pipe = self.carrier.open().map_err(|error| from_transport(&self.carrier.explain(error)))?;
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ClientConfig::new(Hello::new(agent, &[]), Arc::clone(&self.run.clock));
+        let mut config = ClientConfig::new(Hello::new(agent, &[]), Arc::clone(&self.run.clock));
+        config.pace = self.pacer.as_ref().map(|pacer| Arc::new(pacer.part()) as Arc<dyn transport::Pace>);
         let client = Client::connect(pipe, config).map_err(|error| from_transport(&error))?;
         Ok(Remote::new(client, Arc::clone(&self.carrier)))
     }
@@ -149,6 +154,8 @@ impl Carrier for InProcess {
             account: None,
             role: Role::Admin,
             home: self.run.folders.home.clone(),
+            client: None,
+            zone: self.run.zone.clone(),
             refusal: None,
         };
         let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance))

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use store::chain::{Head, LinkKind, Moment, RECEIVED_LINK_BYTES, ReceivedLink, Verifier, body_hash};
-use store::id::{AccountId, BodyHash, ChainHash, VaultId};
+use store::id::{AccountId, BodyHash, ChainHash};
 use store::record::Record;
 use transport::message::{Links, LinksReply, Request};
 
@@ -28,7 +28,6 @@ pub struct History {
     verifier: Verifier,
     links: Vec<ReceivedLink>,
     bodies: HashMap<BodyHash, Record>,
-    vault: VaultId,
     dir: PathBuf,
     /// Links in the file.
     kept: usize,
@@ -38,13 +37,12 @@ pub struct History {
 pub struct Cached {
     links: Vec<ReceivedLink>,
     bodies: HashMap<BodyHash, Record>,
-    vault: VaultId,
     dir: PathBuf,
 }
 
 impl Cached {
     /// Reads the cache of an account in this vault, as far as it agrees with the pin.
-    pub fn read(dir: PathBuf, vault: VaultId, pin: Option<Head>) -> Self {
+    pub fn read(dir: PathBuf, pin: Option<Head>) -> Self {
         let mut links = read_links(&dir);
         let agreed = pin.map_or(0, |pin| {
             let at = usize::try_from(pin.sequence).unwrap_or(usize::MAX);
@@ -58,7 +56,7 @@ impl Cached {
         links.truncate(agreed);
         let wanted = links.iter().filter(|link| !link.link().kind.is_version()).map(|link| link.link().body);
         let bodies = wanted.filter_map(|hash| Some((hash, read_body(&dir, hash)?))).collect();
-        Self { links, bodies, vault, dir }
+        Self { links, bodies, dir }
     }
 
     /// The newest link here: number and chain hash.
@@ -93,7 +91,7 @@ impl History {
         new: Vec<ReceivedLink>,
         given: Vec<Record>,
     ) -> Result<Self> {
-        let Cached { links, bodies, vault, dir } = cached;
+        let Cached { links, bodies, dir } = cached;
         let verifier = match (pin, believed(&links, &bodies)) {
             (Some(pin), Some((keyring, certificates))) if !links.is_empty() => {
                 Verifier::resume(account, identity, pin, keyring, certificates)?
@@ -101,7 +99,7 @@ impl History {
             _ => Verifier::new(account, identity),
         };
         let kept = links.len();
-        let mut history = Self { account, verifier, links, bodies, vault, dir, kept };
+        let mut history = Self { account, verifier, links, bodies, dir, kept };
         for body in given {
             history.bodies.insert(body_hash(&body), body);
         }
@@ -122,11 +120,8 @@ impl History {
             .collect();
         self.fetch_bodies(remote, &missing)?;
         for link in new {
-            // Otherwise a vault could take another name for itself, under which nothing of it was ever seen here.
-            if link.vault() != self.vault {
-                return Err(Fault::new(Code::HistoryFork, "the vault shows links that another vault received")
-                    .hint("check the address; if it is right, ask the server's administrator"));
-            }
+            // Which vault gave its receipt says nothing: an account may have been moved here. A vault that takes another
+            // name for itself is held against what was seen under its old one (`StateDir::seen_elsewhere`).
             let body = self.bodies.get(&link.link().body);
             let ours = link.link().account == self.account;
             if body.is_none() && ours && link.link().kind == LinkKind::Device {

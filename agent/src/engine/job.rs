@@ -8,6 +8,8 @@ mod admin;
 mod backup;
 mod care;
 mod reading;
+mod space;
+mod traffic;
 mod travel;
 mod undo;
 mod upkeep;
@@ -24,11 +26,15 @@ use super::kept::Kept;
 use crate::event::Watcher;
 use crate::fault::Result;
 use crate::profile::Profile;
+use crate::timetable::Limit;
 
 pub use admin::*;
 pub use backup::*;
 pub use care::*;
+pub use jiff::tz::TimeZone;
 pub use reading::*;
+pub use space::*;
+pub use traffic::*;
 pub use travel::*;
 pub use undo::*;
 pub use upkeep::*;
@@ -103,6 +109,8 @@ pub trait Engine: Send + Sync {
     ) -> Result<HousekeepSummary>;
     /// What housekeeping has done in the vault; each pass, oldest first, is handed to `row`.
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
+    /// What the account takes in the vault.
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.
@@ -131,8 +139,25 @@ pub trait Engine: Send + Sync {
     fn authorize(&self, run: &Run, ask: Authorize) -> Result<Authorized>;
     /// Takes SSH keys of an account out on the server.
     fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked>;
+    /// Proves what is stored of accounts, without their keys; each is handed over once it was checked. Damage is in the row.
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()>;
+    /// Who was refused, oldest first.
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()>;
+    /// Writes an account as one portable file. An error means that what was written is of no use.
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn std::io::Write) -> Result<Dumped>;
+    /// Makes an account of such a file. An error means that nothing of it is in the vault.
+    fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// Bytes on the wire by hour, day or month, each period handed to `row`: oldest first, within a period by account.
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()>;
+    /// Connections to accounts, each handed to `row`, oldest first within an account.
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()>;
     /// Answers requests on stdin and stdout until the other side goes.
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()>;
     /// Looks at everything a backup depends on, changes nothing. Each row is handed over as soon as it is known.
@@ -162,6 +187,8 @@ pub struct Run {
     pub kept: Option<Arc<Kept>>,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
+    /// The local time zone, by whose clocks timetables go.
+    pub zone: TimeZone,
 }
 
 impl Run {
@@ -194,6 +221,8 @@ pub struct Where {
     pub retry_ms: Option<u64>,
     /// A second place for the pin: a file, see [`pin`](super::pin).
     pub pin_file: Option<PathBuf>,
+    /// How fast bytes may come and go, as far as this end decides; as fast as they can when absent.
+    pub limit: Option<Arc<Limit>>,
 }
 
 /// How to reach a vault over SSH.

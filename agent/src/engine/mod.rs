@@ -1,21 +1,23 @@
 //! Does the work of every verb. Never prints, never reads the environment, never asks but through [`job::Person`].
 //!
 //! * [`job`]: what a verb asks for and what comes back
-//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses
+//! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses; [`pacer`]: how
+//!   fast
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
 //! * [`backup`]: from files to a version
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
-//! * [`admin`]: accounts and groups, which needs no key
-//! * [`retention`], [`housekeep`]: what is kept, and what goes
+//! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
 
 pub mod account;
 pub mod admin;
+pub mod archive;
 pub mod ask_once;
 pub mod backup;
 pub mod cache;
@@ -37,6 +39,7 @@ pub mod kept;
 pub mod keys;
 pub mod list;
 pub mod overlay;
+pub mod pacer;
 pub mod past;
 pub mod patience;
 pub mod pax;
@@ -50,12 +53,14 @@ pub mod rewrite;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 pub mod trail;
 pub mod trouble;
 pub mod undelete;
 pub mod under;
 pub mod undo;
 pub mod uplink;
+pub mod usage;
 pub mod versions;
 pub mod view;
 pub mod wanted;
@@ -178,6 +183,10 @@ impl Engine for RealEngine {
         housekeep::log(run, row)
     }
 
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
+        usage::usage(run, job)
+    }
+
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         retention::name_versions(run, &job)
     }
@@ -238,8 +247,37 @@ impl Engine for RealEngine {
         admin::one(run, &Request::Account(AccountAsk::Revoke(ask)))
     }
 
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()> {
+        admin::many(run, &Request::Account(AccountAsk::Check(ask)), row)
+    }
+
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()> {
+        admin::many(run, &Request::Account(AccountAsk::Refused), row)
+    }
+
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn std::io::Write) -> Result<Dumped> {
+        archive::dump(run, which, out)
+    }
+
+    fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded> {
+        archive::load(run, ask, from)
+    }
+
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         admin::group(run, ask, row)
+    }
+
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        traffic::traffic(run, job, row)
+    }
+
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        traffic::sessions(run, job, row)
     }
 
     fn serve(&self, run: &Run, job: ServeJob) -> Result<()> {

@@ -145,6 +145,17 @@ impl StateDir {
         read_json(&self.account_file(vault, account)).map(Option::unwrap_or_default)
     }
 
+    /// The newest link of an account that was seen here in any other vault: an account can be moved into another one.
+    pub fn seen_elsewhere(&self, vault: VaultId, account: AccountId) -> Option<Head> {
+        let (here, end) = (self.account_file(vault, account), format!("-{}.json", account.hex()));
+        let listed = std::fs::read_dir(self.dir.join("accounts")).ok()?;
+        let paths = listed.filter_map(|entry| Some(entry.ok()?.path()));
+        let others = paths.filter(|path| *path != here && path.to_str().is_some_and(|path| path.ends_with(&end)));
+        // What cannot be read says nothing here; in its own vault it does.
+        let states = others.filter_map(|path| read_json::<AccountState>(&path).ok().flatten());
+        states.filter_map(|state| state.head()).max_by_key(|head| head.sequence)
+    }
+
     /// Changes what is known of an account, durably; gives it as it is now. One process at a time.
     pub fn change_account(
         &self,

@@ -244,6 +244,7 @@ pub(super) const ACCOUNT: &[Field] = fields! {
     goes_at [if_known]: Moment, "It is deleted; from then on its data may be removed for good.";
     soft_bytes [if_known]: Bytes, "Above this the oldest versions go first.";
     hard_bytes [if_known]: Bytes, "Above this nothing is added.";
+    rate [if_known]: Text, "Timetable of rates, as it was set.";
     late_after_ms [if_known]: Millis, "It is late when its newest version is older.";
     newest_at [if_known]: Moment, "When its newest version was received.";
     groups [if_known]: Texts, "Groups that it is in; absent for none.";
@@ -257,10 +258,55 @@ pub(super) const GROUP: &[Field] = fields! {
     number: Text, "Its number, as in 0x2.";
     created_at: Moment, "When it was made.";
     member_count: Count, "Accounts in it.";
+    soft_bytes [if_known]: Bytes, "Above this, by all members together, the oldest versions go first.";
+    hard_bytes [if_known]: Bytes, "Above this, by all members together, nothing is added.";
+    rate [if_known]: Text, "Timetable of rates that its members share, as it was set.";
+    late_after_ms [if_known]: Millis, "A member is late when its newest version is older.";
     members [if_known]: Texts, "Their numbers (`info`); absent for none.";
-    stored_bytes [if_known]: Bytes, "What its members take in packs (`info`).";
-    versions [if_known]: Count, "Versions that its members ever made (`info`).";
-    newest_at [if_known]: Moment, "When the newest version of any member was received (`info`).";
+    stored_bytes [if_known]: Bytes, "What its members take in packs (`info`, or `list --figures`).";
+    versions [if_known]: Count, "Versions that its members ever made (the same).";
+    newest_at [if_known]: Moment, "When the newest version of any member was received (the same).";
+};
+
+pub(super) const ACCOUNT_CHECK: &[Field] = fields! {
+    account: Text, "Its name.";
+    number: Text, "Its number, as in 0x3af.";
+    result: Word(&["ok", "odd", "damaged"]), "`odd`: nothing is lost, but something should be looked at.";
+    damaged: Count, "Findings of damage.";
+    odd: Count, "Findings that are worth knowing.";
+    versions: Count, "Versions that were walked.";
+    packs: Count, "Packs looked at.";
+    links: Count, "Links.";
+    read_bytes: Bytes, "Stored bytes read and compared.";
+    code [if_known]: Text, "Of the worst finding.";
+    message [if_known]: Text, "The worst finding, or why it could not be checked.";
+};
+
+pub(super) const REFUSAL: &[Field] = fields! {
+    at: Moment, "When.";
+    address: Text, "Where the client came from.";
+    account: Text, "Which account was asked for; empty when none was named.";
+    code: Text, "Why.";
+    waited_ms: Millis, "How long the answer was held back.";
+};
+
+pub(super) const ACCOUNT_DUMP: &[Field] = fields! {
+    account: Text, "Its name.";
+    file: Text, "The file that was written, for showing.";
+    bytes: Bytes, "Its length.";
+    links: Count, "Links in it.";
+    packs: Count, "Packs in it.";
+    pack_bytes: Bytes, "Their bytes.";
+};
+
+pub(super) const ACCOUNT_LOAD: &[Field] = fields! {
+    account: Text, "Its name.";
+    number: Text, "Its number, as in 0x3af.";
+    links: Count, "Links in it.";
+    packs: Count, "Packs in it.";
+    pack_bytes: Bytes, "Their bytes.";
+    damaged: Count, "Findings of damage: it was damaged where it comes from.";
+    findings: Texts, "The first of them.";
 };
 
 pub(super) const SSH_KEY: &[Field] = fields! {
@@ -282,4 +328,26 @@ pub(super) const REPAIRED: &[Field] = fields! {
     place: Text, "What of the vault.";
     what: Text, "What is wrong with it, and what is done about it.";
     lost: Count, "Records that are lost by the damage.";
+};
+
+pub(super) const USAGE: &[Field] = fields! {
+    account: Text, "Its name.";
+    measured_at: Moment, "When the classes and the counts of versions were so, by the server's clock.";
+    current_bytes: Bytes, "What the newest version needs.";
+    history_bytes: Bytes, "What only older versions need.";
+    trash_bytes: Bytes, "On its way out: forgotten, kept by no rule, or waiting to be freed.";
+    metadata_bytes: Bytes, "Directories, version records, catalog, and what packs have beside their records.";
+    unreferenced_bytes: Bytes, "Needed by nothing: goes with housekeeping; and what running uploads have stored.";
+    total_bytes: Bytes, "The five classes together: all files of the account.";
+    now_bytes: Bytes, "All its files now; other than the total when the classes are of earlier.";
+    pack_bytes: Bytes, "Of this the packs: what counts against limits.";
+    catalog_bytes: Bytes, "Of the metadata the catalog, which can be made again.";
+    packs: Count, "Packs.";
+    versions: Count, "Versions that are kept.";
+    oldest_at [if_known]: Moment, "When the vault received the oldest.";
+    newest_at [if_known]: Moment, "When the vault received the newest.";
+    holes: Count, "Needed nodes and bodies that cannot be read: what only they need counts as unreferenced.";
+    soft_bytes [if_known]: Bytes, "Soft limit.";
+    hard_bytes [if_known]: Bytes, "Hard limit.";
+    free_bytes [if_known]: Bytes, "Free on the vault's disk.";
 };

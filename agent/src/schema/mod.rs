@@ -15,7 +15,7 @@ mod table;
 
 use serde_json::{Map, Value, json};
 
-pub use table::RECORDS;
+pub use table::records;
 
 use crate::cli::json::CONTRACT;
 
@@ -99,20 +99,20 @@ impl Record {
 /// The record of this kind (of summaries, the first).
 #[must_use]
 pub fn record(kind: &str) -> Option<&'static Record> {
-    RECORDS.iter().find(|record| record.kind == kind)
+    records().find(|record| record.kind == kind)
 }
 
 /// Kinds of rows that a verb lists.
 pub fn rows_of(verb: &str) -> impl Iterator<Item = &'static Record> {
-    RECORDS.iter().filter(move |record| record.row && record.verbs.contains(&verb))
+    records().filter(move |record| record.row && record.verbs.contains(&verb))
 }
 
 /// The JSON Schema of one line of a stream.
 #[must_use]
 pub fn schema() -> Value {
-    let names: Vec<String> = RECORDS.iter().enumerate().map(|(at, record)| definition_name(at, record)).collect();
+    let names: Vec<String> = records().enumerate().map(|(at, record)| definition_name(at, record)).collect();
     let definitions: Map<String, Value> =
-        RECORDS.iter().zip(&names).map(|(record, name)| (name.clone(), definition(record))).collect();
+        records().zip(&names).map(|(record, name)| (name.clone(), definition(record))).collect();
     let any: Vec<Value> = names.iter().map(|name| json!({ "$ref": format!("#/$defs/{name}") })).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -134,7 +134,7 @@ pub fn text() -> String {
 fn definition_name(at: usize, record: &Record) -> String {
     match (record.kind, record.verbs) {
         ("summary", [verb]) => {
-            let before = RECORDS.iter().take(at).filter(|other| other.kind == "summary" && other.verbs == record.verbs);
+            let before = records().take(at).filter(|other| other.kind == "summary" && other.verbs == record.verbs);
             match before.count() {
                 0 => format!("summary_{verb}"),
                 n => format!("summary_{verb}_{}", n + 1),
@@ -211,10 +211,13 @@ mod tests {
 
     #[test]
     fn names_tell_types_and_verbs_exist() {
-        for record in RECORDS {
+        for record in records() {
             for verb in record.verbs {
                 assert!(VERBS.iter().any(|known| known.name == *verb), "{}: there is no verb {verb}", record.kind);
             }
+            let mut names: Vec<&str> = record.names().collect();
+            names.sort_unstable();
+            assert!(names.windows(2).all(|two| two[0] != two[1]), "{}: {names:?}", record.kind);
             for field in record.fields {
                 let kind = field.kind;
                 assert!(!field.name.ends_with("_bytes") || kind == Kind::Bytes, "{}.{}", record.kind, field.name);
@@ -228,7 +231,7 @@ mod tests {
     /// A record is found by its kind alone; summaries have the verb, too.
     #[test]
     fn a_kind_is_one_record() {
-        let mut kinds: Vec<&str> = RECORDS.iter().map(|record| record.kind).filter(|kind| *kind != "summary").collect();
+        let mut kinds: Vec<&str> = records().map(|record| record.kind).filter(|kind| *kind != "summary").collect();
         kinds.sort_unstable();
         assert!(kinds.windows(2).all(|two| two[0] != two[1]), "{kinds:?}");
     }

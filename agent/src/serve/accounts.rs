@@ -4,7 +4,8 @@ use minicbor::Encode;
 use store::vault::{Access, AccountInfo, AccountSelector, AccountState, Vault};
 use transport::Call;
 use transport::message::admin::{
-    self, AccountFacts, CreateAccount, Delete, ListAccounts, ROWS_BYTES, Rename, SetState, Settle, To,
+    self, AccountFacts, CheckAccounts, CheckedAccount, CreateAccount, Delete, ListAccounts, ROWS_BYTES, RefusedRow,
+    Rename, SetState, Settle, To,
 };
 use transport::message::{State, encode};
 
@@ -12,6 +13,7 @@ use super::refuse::Refused;
 use super::{Server, reply};
 use crate::cli::nearest;
 use crate::fault::{Code, Fault};
+use crate::timetable::Timetable;
 
 impl Server {
     /// One request about accounts.
@@ -26,6 +28,8 @@ impl Server {
             Ask::Delete(delete) => reply(call, self.delete_account(&delete)?),
             Ask::Authorize(authorize) => reply(call, self.authorize(&authorize)?),
             Ask::Revoke(revoke) => reply(call, self.revoke(&revoke)?),
+            Ask::Check(check) => self.check_accounts(call, &check),
+            Ask::Refused => self.list_refused(call),
         }
     }
 
@@ -43,6 +47,36 @@ impl Server {
         rows(call, accounts.iter().map(|account| facts(&vault, account, list.figures, alone)))
     }
 
+    /// Checks account after account; each is told once it was.
+    fn check_accounts(&self, call: &Call, ask: &CheckAccounts) -> Result<(), Refused> {
+        let vault = self.vault(Access::Read)?;
+        let accounts = match &ask.account {
+            Some(name) => vec![self.meant(&vault, name)?],
+            None => {
+                self.must_see_all()?;
+                vault.accounts()?
+            }
+        };
+        for account in accounts {
+            reply(call, vec![super::check::of_account(&vault, &account, ask.read_data)])?;
+        }
+        reply(call, Vec::<CheckedAccount>::new())
+    }
+
+    fn list_refused(&self, call: &Call) -> Result<(), Refused> {
+        self.must_see_all()?;
+        let vault = self.vault(Access::Read)?;
+        let log = store::vault::refusals_if_any(&*self.disk, vault.path())?;
+        let log = log.map_or(Ok(Vec::new()), |log| log.list())?;
+        rows(
+            call,
+            log.into_iter().map(|row| {
+                let store::vault::Refusal { at, address, account, code, waited_ms } = row;
+                Ok(RefusedRow { at, address, account, code, waited_ms })
+            }),
+        )
+    }
+
     fn create_account(&self, create: &CreateAccount) -> Result<AccountFacts, Refused> {
         self.must_see_all()?;
         if is_number(&create.name) {
@@ -54,6 +88,7 @@ impl Server {
     }
 
     fn settle_account(&self, settle: Settle) -> Result<AccountFacts, Refused> {
+        check_rate(&settle)?;
         let vault = self.vault(Access::Write)?;
         let account = self.meant(&vault, &settle.which)?;
         let account = vault.settle(&account, |terms| apply(&settle, terms)).map_err(wrong)?;
@@ -139,7 +174,7 @@ pub(super) fn rows<T: Encode<()>>(call: &Call, rows: impl Iterator<Item = Result
 }
 
 /// What is told of an account. `alone`: its groups, too.
-fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: bool) -> Result<AccountFacts, Refused> {
+pub(super) fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: bool) -> Result<AccountFacts, Refused> {
     let newest = vault.newest_version(account)?;
     let groups =
         if alone { vault.groups_of(account)?.into_iter().map(|group| group.name).collect() } else { Vec::new() };
@@ -179,6 +214,14 @@ pub(super) fn told(terms: &store::vault::Terms) -> admin::Terms {
         rate: terms.rate.clone(),
         late_after_ms: terms.late_after_ms,
         contacts: terms.contacts.clone().unwrap_or_default(),
+    }
+}
+
+/// A timetable that nobody could read later is refused now, whichever program sent it.
+pub(super) fn check_rate(settle: &Settle) -> Result<(), Refused> {
+    match &settle.rate {
+        Some(To::Set(text)) => Timetable::parse(text).map(drop).map_err(usage),
+        _ => Ok(()),
     }
 }
 

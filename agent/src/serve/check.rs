@@ -1,7 +1,8 @@
 //! Proving what is stored, without keys.
 
-use store::vault::{About, Access, CheckEvent, CheckWhat, Severity};
+use store::vault::{About, Access, AccountInfo, CheckEvent, CheckWhat, Severity, Vault};
 use transport::Call;
+use transport::message::admin::CheckedAccount;
 use transport::message::{Check, Checked, Finding, Told};
 
 use super::refuse::Refused;
@@ -55,6 +56,43 @@ impl Server {
             }),
         )
     }
+}
+
+/// Checks the chunk space of one account, whatever its state. What keeps it from being checked is a finding, too.
+pub(super) fn of_account(vault: &Vault, account: &AccountInfo, read_data: bool) -> CheckedAccount {
+    let mut checked =
+        CheckedAccount { number: account.number, name: account.name.clone(), ..CheckedAccount::default() };
+    let mut worst: Option<store::vault::Finding> = None;
+    let summary = vault.domain(account).and_then(|domain| {
+        domain.check(&CheckWhat { read_data }, &mut |event| {
+            if let CheckEvent::Finding(finding) = event
+                && worst.as_ref().is_none_or(|worst| worst.severity < finding.severity)
+            {
+                worst = Some(finding);
+            }
+            Ok(())
+        })
+    });
+    match summary {
+        Ok(summary) => {
+            checked.damages = summary.damages;
+            checked.notes = summary.notes;
+            checked.versions = summary.versions;
+            checked.packs = summary.packs;
+            checked.links = summary.links;
+            checked.read_bytes = summary.bytes_read;
+            if let Some(finding) = worst {
+                checked.message = Some(format!("{}: {}", finding.place, finding.what));
+                checked.code = Some(code(finding.about).name().to_owned());
+            }
+        }
+        Err(error) => {
+            checked.damages = 1;
+            let refusal = Refused::from(error).refusal();
+            (checked.message, checked.code) = refusal.map(|refusal| (refusal.text, refusal.code)).unzip();
+        }
+    }
+    checked
 }
 
 /// The code under which a finding is known.

@@ -8,7 +8,7 @@ use transport::Call;
 use transport::message::IDS_MAX;
 use transport::message::admin::{self, GroupFacts, Members};
 
-use super::accounts::{apply, rows, told, wrong};
+use super::accounts::{apply, check_rate, rows, told, wrong};
 use super::refuse::Refused;
 use super::{Server, reply};
 use crate::cli::nearest;
@@ -25,12 +25,14 @@ impl Server {
         let changed = match ask {
             Ask::List(list) => {
                 let alone = list.group.is_some();
+                let figures = alone || list.figures.unwrap_or(false);
                 let groups = list.group.map_or_else(|| Ok(vault.groups()?), |name| Ok(vec![group(&name)?]));
                 let groups = groups.map_err(|refused: Refused| refused)?;
-                return rows(call, groups.iter().map(|group| facts(&vault, group, alone)));
+                return rows(call, groups.iter().map(|group| facts(&vault, group, alone, figures)));
             }
             Ask::Create(create) => vault.create_group(&create.name).map_err(wrong)?,
             Ask::Settle(settle) => {
+                check_rate(&settle)?;
                 vault.settle_group(&group(&settle.which)?, |terms| apply(&settle, terms)).map_err(wrong)?
             }
             Ask::Rename(rename) => vault.rename_group(&group(&rename.which)?, &rename.name).map_err(wrong)?,
@@ -47,7 +49,7 @@ impl Server {
                 return reply(call, ());
             }
         };
-        reply(call, facts(&vault, &changed, true)?)
+        reply(call, facts(&vault, &changed, true, true)?)
     }
 
     /// The accounts that are named. A group in a group is refused, and said so.
@@ -66,7 +68,7 @@ impl Server {
 }
 
 /// The group that is named; a name near to it is told.
-fn group(vault: &Vault, name: &str) -> Result<GroupInfo, Refused> {
+pub(super) fn group(vault: &Vault, name: &str) -> Result<GroupInfo, Refused> {
     vault.group(name).map_err(|error| match error {
         store::Error::NotFound { .. } => {
             let groups = vault.groups().unwrap_or_default();
@@ -78,8 +80,8 @@ fn group(vault: &Vault, name: &str) -> Result<GroupInfo, Refused> {
     })
 }
 
-/// What is told of a group. `alone`: its members, and sums over them.
-fn facts(vault: &Vault, group: &GroupInfo, alone: bool) -> Result<GroupFacts, Refused> {
+/// What is told of a group. `alone`: its members; `figures`: sums over them.
+fn facts(vault: &Vault, group: &GroupInfo, alone: bool, figures: bool) -> Result<GroupFacts, Refused> {
     let mut facts = GroupFacts {
         name: group.name.clone(),
         number: group.number,
@@ -91,7 +93,7 @@ fn facts(vault: &Vault, group: &GroupInfo, alone: bool) -> Result<GroupFacts, Re
         versions: None,
         newest_at: None,
     };
-    if !alone {
+    if !figures {
         return Ok(facts);
     }
     let all: HashMap<AccountId, AccountInfo> =
@@ -105,8 +107,10 @@ fn facts(vault: &Vault, group: &GroupInfo, alone: bool) -> Result<GroupFacts, Re
         facts.newest_at = facts.newest_at.max(vault.newest_version(account)?.map(|newest| newest.received_at));
     }
     facts.member_count = members.len() as u64;
-    facts.members = members.iter().map(|account| account.number).collect();
-    facts.members.sort_unstable();
+    if alone {
+        facts.members = members.iter().map(|account| account.number).collect();
+        facts.members.sort_unstable();
+    }
     (facts.stored_bytes, facts.versions) = (Some(stored), Some(versions));
     Ok(facts)
 }

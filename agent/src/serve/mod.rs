@@ -5,6 +5,7 @@
 //! anything else is looked at.
 
 pub mod accounts;
+mod archives;
 pub mod ask;
 pub mod authorize;
 pub mod chain;
@@ -12,11 +13,15 @@ pub mod check;
 pub mod fetch;
 pub mod groups;
 pub mod housekeep;
+pub mod keeper;
 pub mod open;
 pub mod permit;
 pub mod refuse;
 pub mod repair;
+mod slow;
+pub mod traffic;
 pub mod upload;
+pub mod usage;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +38,7 @@ use crate::engine::job::{Role, ServeJob};
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::profile::{Profile, Stage, Wait, waiting};
+use keeper::Keeper;
 use refuse::Refused;
 
 /// The server's end of one connection.
@@ -43,12 +49,16 @@ pub struct Server {
     refusal: Option<Fault>,
     /// The only account that may be seen.
     only: Option<String>,
+    /// The address that the client comes from, when SSH says so.
+    client: Option<String>,
     /// The home of the user who runs this.
     home: Option<PathBuf>,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     profile: Profile,
+    /// Counts, and keeps the pace.
+    keeper: Arc<Keeper>,
     /// The vault, once it is open.
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
@@ -65,8 +75,10 @@ impl Server {
             role: job.role,
             refusal: job.refusal.clone(),
             only: job.account.clone(),
+            client: job.client.clone(),
             home: job.home.clone(),
             disk: Arc::new(RealDisk),
+            keeper: Arc::new(Keeper::new(Arc::clone(&clock), Arc::clone(&chance), job.zone.clone(), job.role.name())),
             clock,
             chance,
             profile: Profile::default(),
@@ -91,8 +103,20 @@ impl Server {
     /// Serves one pipe until the client goes.
     pub fn serve(self, pipe: Pipe) -> transport::Result<()> {
         let agent = concat!("tuckbox ", env!("CARGO_PKG_VERSION"));
-        let config = ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock));
-        transport::serve(pipe, config, Arc::new(self))
+        let keeper = Arc::clone(&self.keeper);
+        let config = ServerConfig {
+            pace: Some(Arc::<Keeper>::clone(&keeper)),
+            meter: keeper.meter(),
+            ..ServerConfig::new(Hello::new(agent, &[]), Arc::clone(&self.clock))
+        };
+        std::thread::scope(|scope| {
+            // Without this thread nothing is written before the end.
+            let watch = std::thread::Builder::new().name("tuckbox-keeper".into());
+            drop(watch.spawn_scoped(scope, || keeper.watch()));
+            let served = transport::serve(pipe, config, Arc::new(self));
+            keeper.end(served.is_ok());
+            served
+        })
     }
 
     /// The vault, opened as far as `access` needs.
@@ -121,7 +145,8 @@ impl Server {
         *lock(&self.vault) = Some(vault.clone());
     }
 
-    fn set_account(&self, account: &AccountInfo) {
+    fn set_account(&self, vault: &Vault, account: &AccountInfo, program: &str) {
+        self.keeper.opened(vault, account, program);
         *lock(&self.account) = Some(account.clone());
     }
 
@@ -183,10 +208,23 @@ impl Server {
         written
     }
 
+    /// Answers; who is refused too often hears of it later.
     fn answer(&self, call: &Call, request: &[u8]) -> Result<(), Refused> {
         let request: Request = message::decode(request).map_err(|_| {
             Fault::new(Code::NetVersion, "this request is not known here").hint("update tuckbox on the server")
         })?;
+        let asked = slow::named(&request).map(str::to_owned);
+        let opens = matches!(request, Request::Open(_) | Request::Init(_));
+        let done = self.answer_to(call, request);
+        match &done {
+            Ok(()) if opens => self.welcome(asked.as_deref()),
+            Ok(()) => {}
+            Err(refused) => self.slow_down(refused, asked.as_deref()),
+        }
+        done
+    }
+
+    fn answer_to(&self, call: &Call, request: Request) -> Result<(), Refused> {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone().into());
         }
@@ -210,6 +248,11 @@ impl Server {
             Request::Repair(repair) => self.repair(call, repair),
             Request::Account(ask) => self.look_after_accounts(call, ask),
             Request::Group(ask) => self.look_after_groups(call, ask),
+            Request::Dump(ask) => self.dump_account(call, &ask),
+            Request::Load(ask) => self.load_account(call, ask),
+            Request::Usage(ask) => reply(call, self.usage(&ask)?),
+            Request::Traffic(ask) => self.traffic(call, &ask),
+            Request::Sessions(ask) => self.sessions(call, &ask),
         }
     }
 }

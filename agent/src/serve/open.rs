@@ -29,10 +29,11 @@ impl Server {
                 .into());
         }
         let domain = vault.domain(&account)?;
-        self.set_account(&account);
+        self.set_account(&vault, &account, &open.client);
         let head = domain.head(&account)?;
         let after = open.after.saturating_add(1);
         let links = domain.links(&account, after, LINKS_WITH_OPEN)?;
+        let rates = self.keeper.client_rates();
         let bodies = useful_bodies(&domain, &account, &links)?;
         Ok(Opened {
             vault: vault.id(),
@@ -44,6 +45,8 @@ impl Server {
             now_ms: self.clock.now_ms(),
             free_bytes: self.disk.free_bytes(vault.path()).ok(),
             account: row(&account),
+            up_rate: rates.up,
+            down_rate: rates.down,
         })
     }
 
@@ -107,7 +110,7 @@ impl Server {
             Err(other) => return Err(other),
         };
         let links = vault.domain(&account)?.head(&account)?.map_or(0, |head| head.sequence);
-        self.set_account(&account);
+        self.set_account(&vault, &account, "");
         Ok(Made { vault: vault.id(), made_vault, account: row(&account), made_account, links })
     }
 

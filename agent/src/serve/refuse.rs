@@ -58,11 +58,10 @@ impl From<Error> for Refused {
         let fault = match &error {
             _ if full => Fault::new(Code::DiskFull, "the vault's disk is full")
                 .hint("free some space on the server, then run the same command again; what was sent is kept"),
-            Error::Full { account, limit, used } => Fault::new(
-                Code::QuotaHard,
-                format!("the account {account} is full: {} of {} are taken", size(*used), size(*limit)),
-            )
-            .hint("remove versions, or ask the vault's administrator for more room"),
+            Error::Full { whose, limit, used } => {
+                Fault::new(Code::QuotaHard, format!("{whose} is full: {} of {} are taken", size(*used), size(*limit)))
+                    .hint("remove versions, or ask the vault's administrator for more room")
+            }
             Error::Disk { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
                 Fault::new(Code::VaultRefused, "the vault belongs to another user of its machine")
                     .hint("run as the user who made it, or as root")

@@ -43,11 +43,11 @@ impl Server {
             .into());
         }
         // Before anything is sent; what only says that something is to go has no source and always finds room.
-        if !begin.sources.is_empty() && domain.room(&account)? == Some(0) {
-            let (limit, used) = (account.terms.hard_bytes.unwrap_or(0), domain.stored()?.pack_bytes);
-            return Err(store::Error::Full { account: account.name, limit, used }.into());
+        if !begin.sources.is_empty() {
+            domain.must_have_room(&account)?;
         }
         if begin.stripe {
+            self.keeper.is_stripe();
             return self.stripe(call, begin, &domain, &account);
         }
         let mut session = domain.begin(&account, &begin.sources, begin.session)?;

@@ -77,6 +77,23 @@ impl Rows<'_> {
         unsigned(self.conn.query_row("SELECT ifnull(sum(length), 0) FROM place", [], |row| row.get(0))?)
     }
 
+    /// The same of boxes and groups alone.
+    pub fn known_place_bytes(&self) -> Result<u64> {
+        let mut ask = self.conn.prepare_cached("SELECT ifnull(sum(length), 0) FROM place WHERE kind IN (?1, ?2)")?;
+        let kinds = params![RecordKind::Box.number(), RecordKind::Group.number()];
+        unsigned(ask.query_row(kinds, |row| row.get(0))?)
+    }
+
+    /// Number and stored bytes of each condemned place, in no order.
+    pub fn condemned(&self, each: &mut dyn FnMut(i64, u32)) -> Result<()> {
+        let mut ask = self.conn.prepare_cached("SELECT no, length FROM place WHERE state != 0 AND state = 1")?;
+        let mut found = ask.query([])?;
+        while let Some(row) = found.next()? {
+            each(row.get(0)?, row.get(1)?);
+        }
+        Ok(())
+    }
+
     /// At most `most` places with numbers above `after`, in order.
     pub fn places_after(&self, after: i64, most: usize) -> Result<Vec<PlaceRow>> {
         let mut ask = self.conn.prepare_cached(

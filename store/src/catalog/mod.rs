@@ -9,11 +9,13 @@
 mod chunks;
 mod compare;
 mod housekeep;
+mod ledger;
 mod links;
 mod nodes;
 mod open;
 mod packs;
 mod rebuild;
+mod refusals;
 mod reserve;
 mod schema;
 mod wanted;
@@ -35,12 +37,14 @@ use crate::id::DomainId;
 pub use chunks::Chosen;
 pub use compare::RowCounts;
 pub use housekeep::{CompleteRow, PackUse, PlaceRow};
+pub use ledger::{Ledger, Thin, Weighed};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
 #[cfg(any(test, feature = "simulate"))]
 pub use open::Watch;
 pub use open::{CatalogFiles, Catalogs};
 pub use packs::{NewPack, PackRow, Place, State};
+pub use refusals::{Refusal, Refusals};
 pub use wanted::Wanted;
 
 /// SQLite before 3.51.3 can silently damage a database in write-ahead mode that several processes use.
@@ -192,7 +196,7 @@ fn connect(path: &Path, journal: Journal, tune: &dyn Fn(&mut Connection) -> Resu
 }
 
 /// What every connection has, so that a hostile or damaged file can do as little as possible.
-fn harden(conn: &Connection) -> Result<()> {
+pub(crate) fn harden(conn: &Connection) -> Result<()> {
     let found = rusqlite::version_number();
     if found < SQLITE_LEAST {
         return Err(Error::Refused { why: format!("SQLite {found} is too old: {SQLITE_LEAST} or newer is needed") });

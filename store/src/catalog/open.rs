@@ -3,13 +3,19 @@
 use std::path::Path;
 
 use super::{Catalog, Journal};
+use crate::activity::Activity;
 use crate::error::Result;
-use crate::id::DomainId;
+use crate::id::{DomainId, VaultId};
 
 /// Opens the catalogs of a vault.
 pub trait Catalogs: Send + Sync {
     /// As [`Catalog::open`].
     fn open(&self, path: &Path, journal: Journal, domain: DomainId) -> Result<Catalog>;
+
+    /// As [`Activity::open`].
+    fn open_activity(&self, path: &Path, journal: Journal, vault: VaultId) -> Result<Activity> {
+        Activity::open(path, journal, vault)
+    }
 }
 
 /// SQLite's own files, where the vault has them.

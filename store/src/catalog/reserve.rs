@@ -8,10 +8,14 @@ use crate::error::{Error, Result};
 use crate::id::SessionId;
 
 impl Rows<'_> {
-    /// Bytes that all sessions may still bring.
-    pub fn reserved(&self) -> Result<u64> {
-        let mut ask = self.conn.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM reserve")?;
-        unsigned(ask.query_row([], |row| row.get(0))?)
+    /// Bytes of all packs, and bytes that all sessions may still bring. In one statement: between two a session could
+    /// publish, and what it published would be in neither.
+    pub fn taken(&self) -> Result<(u64, u64)> {
+        let mut ask = self.conn.prepare_cached(
+            "SELECT (SELECT coalesce(sum(bytes), 0) FROM pack), (SELECT coalesce(sum(bytes), 0) FROM reserve)",
+        )?;
+        let (packs, reserved) = ask.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        Ok((unsigned(packs)?, unsigned(reserved)?))
     }
 
     /// Allows a session to bring more.

@@ -13,6 +13,10 @@ pub trait Clock: Send + Sync {
     /// Nanoseconds since some start; for measurements.
     fn monotonic_ns(&self) -> i128;
 
+    /// Lets so many milliseconds go by, on purpose: to answer somebody slowly who guesses. Nobody waits for anything
+    /// with it.
+    fn pause(&self, ms: u64);
+
     /// Milliseconds since some start; for deadlines and rates.
     fn monotonic_ms(&self) -> Millis {
         Millis::try_from(self.monotonic_ns().div_euclid(1_000_000)).unwrap_or(Millis::MAX)
@@ -55,6 +59,11 @@ impl Clock for SystemClock {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    fn pause(&self, ms: u64) {
+        std::thread::sleep(std::time::Duration::from_millis(ms));
+    }
+
     fn monotonic_ns(&self) -> i128 {
         i128::try_from(self.start.elapsed().as_nanos()).unwrap_or(i128::MAX)
     }
@@ -82,6 +91,11 @@ impl FixedClock {
 impl Clock for FixedClock {
     fn now_ns(&self) -> i128 {
         i128::from(self.now_ms.load(Ordering::SeqCst)) * 1_000_000
+    }
+
+    /// The time that goes by is this.
+    fn pause(&self, ms: u64) {
+        self.advance(Millis::try_from(ms).unwrap_or(Millis::MAX));
     }
 
     fn monotonic_ns(&self) -> i128 {

@@ -150,7 +150,7 @@ impl AccountInfo {
         Ok(())
     }
 
-    fn decode(bytes: &[u8], number: u32, domain: DomainId) -> Result<Self> {
+    pub(super) fn decode(bytes: &[u8], number: u32, domain: DomainId) -> Result<Self> {
         let mut info = Self {
             number,
             id: AccountId::ZERO,
@@ -218,6 +218,16 @@ pub fn check_name(name: &str) -> Result<()> {
     }
     if name.chars().any(char::is_control) || name.trim() != name {
         return Err(Error::Refused { why: "a name has no control characters and no blanks at its ends".to_owned() });
+    }
+    Ok(())
+}
+
+/// The same for a name that is given now. It is none that would be taken for a number, as accounts stand in lines of
+/// `authorized_keys`: nobody may pass for an account of that number.
+pub fn check_new_name(name: &str) -> Result<()> {
+    check_name(name)?;
+    if name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok()) {
+        return Err(Error::Refused { why: format!("\"{name}\" would be taken for an account's number") });
     }
     Ok(())
 }

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use super::Vault;
-use super::account::{AccountInfo, AccountSelector, AccountState, accounts_of, check_name, load, load_now, make_dir};
+use super::account::{
+    AccountInfo, AccountSelector, AccountState, accounts_of, check_name, check_new_name, load, load_now, make_dir,
+};
 use super::layout::{self, DomainPaths};
 use super::note::{self, NoteKind};
 use super::terms::Terms;
-use crate::door::{Chance, random};
+use crate::door::{Chance, Disk, random};
 use crate::error::{Error, Result};
 use crate::id::{AccountId, DomainId, KeyCheck};
 
@@ -20,15 +22,52 @@ const SLOT_BYTES_MAX: usize = 8 << 10;
 /// Longest reason, in characters: it is shown in one line to whoever is refused.
 const REASON_CHARS_MAX: usize = 500;
 
+/// All accounts of a vault.
+pub(super) fn all(disk: &dyn Disk, vault: &Path) -> Result<Vec<AccountInfo>> {
+    let mut out = Vec::new();
+    for named in disk.list(&layout::domains(vault))? {
+        if let Some(domain) = layout::domain_id(&named.name) {
+            out.extend(accounts_of(disk, &DomainPaths::new(vault, domain), domain)?);
+        }
+    }
+    Ok(out)
+}
+
+impl AccountInfo {
+    /// `Limit` or `Refused` when it is not what this program would have written: for what comes from elsewhere.
+    pub(super) fn check_bounds(&self) -> Result<()> {
+        check_name(&self.name)?;
+        check_reason(&self.reason)?;
+        check_slots(&self.slots)?;
+        self.terms.check()
+    }
+}
+
+fn check_reason(reason: &str) -> Result<()> {
+    let chars = reason.chars().count();
+    if chars > REASON_CHARS_MAX {
+        let (found, most) = (chars as u64, REASON_CHARS_MAX as u64);
+        return Err(Error::Limit { what: "characters of a reason", found, most });
+    }
+    Ok(())
+}
+
+fn check_slots(slots: &[String]) -> Result<()> {
+    for (what, found, most) in [
+        ("slots of an account", slots.len(), SLOTS_MAX),
+        ("length of a slot", slots.iter().map(String::len).max().unwrap_or(0), SLOT_BYTES_MAX),
+    ] {
+        if found > most {
+            return Err(Error::Limit { what, found: found as u64, most: most as u64 });
+        }
+    }
+    Ok(())
+}
+
 impl Vault {
     /// All accounts, by number.
     pub fn accounts(&self) -> Result<Vec<AccountInfo>> {
-        let mut out = Vec::new();
-        for named in self.disk().list(&layout::domains(self.path()))? {
-            if let Some(domain) = layout::domain_id(&named.name) {
-                out.extend(accounts_of(self.disk(), &DomainPaths::new(self.path(), domain), domain)?);
-            }
-        }
+        let mut out = all(self.disk(), self.path())?;
         out.sort_by_key(|info| info.number);
         Ok(out)
     }
@@ -71,7 +110,7 @@ impl Vault {
     /// The same with a number of one's choice. `Taken` when name or number are in use.
     pub fn create_account_numbered(&self, name: &str, number: Option<u32>) -> Result<AccountInfo> {
         self.must_write()?;
-        check_name(name)?;
+        check_new_name(name)?;
         let _lock = self.lock_accounts()?;
         let accounts = self.accounts()?;
         if accounts.iter().any(|info| info.name == name) {
@@ -138,14 +177,7 @@ impl Vault {
 
     /// Replaces the passphrase slots that are kept in the vault (each one JSON text, at most 64 of 8 KiB).
     pub fn set_slots(&self, account: &AccountInfo, slots: Vec<String>) -> Result<AccountInfo> {
-        for (what, found, most) in [
-            ("slots of an account", slots.len(), SLOTS_MAX),
-            ("length of a slot", slots.iter().map(String::len).max().unwrap_or(0), SLOT_BYTES_MAX),
-        ] {
-            if found > most {
-                return Err(Error::Limit { what, found: found as u64, most: most as u64 });
-            }
-        }
+        check_slots(&slots)?;
         self.change(account, |info| {
             info.slots.clone_from(&slots);
             Ok(())
@@ -155,11 +187,7 @@ impl Vault {
     /// Opens, freezes or disables an account, with the reason that people are told (at most 500 characters). A
     /// deleted account is taken back by it.
     pub fn set_state(&self, account: &AccountInfo, state: AccountState, reason: &str) -> Result<AccountInfo> {
-        let chars = reason.chars().count();
-        if chars > REASON_CHARS_MAX {
-            let (found, most) = (chars as u64, REASON_CHARS_MAX as u64);
-            return Err(Error::Limit { what: "characters of a reason", found, most });
-        }
+        check_reason(reason)?;
         self.change(account, |info| {
             info.state = state;
             reason.clone_into(&mut info.reason);
@@ -181,7 +209,7 @@ impl Vault {
 
     /// Gives an account another name. `Taken` when it is in use.
     pub fn rename_account(&self, account: &AccountInfo, name: &str) -> Result<AccountInfo> {
-        check_name(name)?;
+        check_new_name(name)?;
         let _lock = self.lock_accounts()?;
         if self.accounts()?.iter().any(|info| info.name == name && info.id != account.id) {
             return Err(Error::Taken { what: format!("the account {name}") });
@@ -202,7 +230,7 @@ impl Vault {
     }
 
     /// Held while names and numbers are given.
-    fn lock_accounts(&self) -> Result<crate::door::Lock> {
+    pub(super) fn lock_accounts(&self) -> Result<crate::door::Lock> {
         let lock = self.disk().lock(&layout::accounts_lock(self.path()))?;
         lock.ok_or_else(|| Error::Busy { what: "the list of accounts".to_owned() })
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::layout::DomainPaths;
 use super::read::Readers;
-use super::{Access, AccountInfo, Boxes, Head, Place, Shared};
+use super::{Access, AccountInfo, Boxes, Classes, Head, Place, Shared};
 use crate::catalog::{Catalog, Journal};
 use crate::chain::ReceivedLink;
 use crate::error::{Error, Result};
@@ -27,6 +27,8 @@ pub(super) struct Inner {
     pub(super) paths: DomainPaths,
     pub(super) catalog: Catalog,
     pub(super) readers: Mutex<Readers>,
+    /// What a walk over the versions found last, and a number for how things were then.
+    pub(super) walked: Mutex<Option<(i64, Classes)>>,
 }
 
 impl std::fmt::Debug for Domain {
@@ -45,6 +47,7 @@ impl Domain {
                 paths: paths.clone(),
                 catalog,
                 readers: Mutex::default(),
+                walked: Mutex::default(),
             }),
         };
         if shared.access == Access::Write {
@@ -178,7 +181,7 @@ pub(super) fn head_of(link: &[u8]) -> Result<Head> {
     Ok(Head { sequence: link.link().sequence, chain: link.chain_hash(), marker: link.link().marker })
 }
 
-fn journal(shared: &Shared) -> Journal {
+pub(super) fn journal(shared: &Shared) -> Journal {
     if shared.local { Journal::Ahead } else { Journal::Rollback }
 }
 

@@ -95,17 +95,24 @@ fn load(disk: &dyn Disk, vault: &Path, number: u32) -> Result<(u64, Option<Group
 fn numbers(disk: &dyn Disk, vault: &Path) -> Result<Vec<u32>> {
     match disk.list(&layout::groups(vault)) {
         Err(Error::NotFound { .. }) => Ok(Vec::new()),
+        // Names ascend with their numbers.
         other => Ok(other?.iter().filter_map(|named| layout::account_number(&named.name)).collect()),
     }
+}
+
+/// All groups, by number.
+pub(super) fn all(disk: &dyn Disk, vault: &Path) -> Result<Vec<GroupInfo>> {
+    let mut out = Vec::new();
+    for number in numbers(disk, vault)? {
+        out.extend(load(disk, vault, number)?.1);
+    }
+    Ok(out)
 }
 
 impl Vault {
     /// All groups, by name.
     pub fn groups(&self) -> Result<Vec<GroupInfo>> {
-        let mut out = Vec::new();
-        for number in numbers(self.disk(), self.path())? {
-            out.extend(load(self.disk(), self.path(), number)?.1);
-        }
+        let mut out = all(self.disk(), self.path())?;
         out.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(out)
     }

@@ -10,6 +10,11 @@ pub(super) fn manifest(vault: &Path) -> PathBuf {
     vault.join("vault.json")
 }
 
+/// What concerns no single account, and may be lost.
+pub(super) fn database(vault: &Path) -> PathBuf {
+    vault.join("vault.db")
+}
+
 /// Held while an account is made, so that names and numbers stay unique.
 pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
     vault.join("domains").join("lock")
@@ -26,6 +31,16 @@ pub(super) fn groups_lock(vault: &Path) -> PathBuf {
 
 pub(super) fn group(vault: &Path, number: u32) -> PathBuf {
     groups(vault).join(format!("{number:08x}"))
+}
+
+/// What the members of a group take together.
+pub(super) fn group_ledger(vault: &Path, number: u32) -> PathBuf {
+    group(vault, number).join("ledger.db")
+}
+
+/// Files that are locked by those who are at work now.
+pub(super) fn live(vault: &Path) -> PathBuf {
+    vault.join("live")
 }
 
 /// Name of the folder of what was set aside.
@@ -51,6 +66,11 @@ impl DomainPaths {
         Self { root: domains(vault).join(domain.hex()) }
     }
 
+    /// Where a domain is put together from an archive before it is one.
+    pub(super) fn loading(vault: &Path, domain: DomainId) -> Self {
+        Self { root: domains(vault).join(format!("{}.load", domain.hex())) }
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -62,6 +82,16 @@ impl DomainPaths {
     /// Held while a catalog that cannot be opened is put aside.
     pub(super) fn catalog_lock(&self) -> PathBuf {
         self.root.join("catalog.lock")
+    }
+
+    /// What happened, for people.
+    pub(super) fn activity(&self) -> PathBuf {
+        self.root.join("activity.db")
+    }
+
+    /// Held while an activity database that cannot be used is put aside.
+    pub(super) fn activity_lock(&self) -> PathBuf {
+        self.root.join("activity.lock")
     }
 
     pub(super) fn packs(&self) -> PathBuf {
@@ -144,6 +174,11 @@ pub(super) fn domain_id(name: &OsStr) -> Option<DomainId> {
     DomainId::from_hex(name.to_str()?)
 }
 
+/// Whether a folder is one in which a domain is put together.
+pub(super) fn is_load(name: &OsStr) -> bool {
+    stem_of(name, ".load").and_then(DomainId::from_hex).is_some()
+}
+
 pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {
     SessionId::from_hex(name.to_str()?)
 }
@@ -159,6 +194,11 @@ pub(super) fn stripe_name(number: [u8; 8]) -> String {
 
 pub(super) fn is_stripe(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("stripe-"))
+}
+
+/// Whether a file of a domain is its catalog, or belongs to it: `catalog.db`, `catalog.db-wal`, …
+pub(super) fn is_catalog(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("catalog.db"))
 }
 
 pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {

@@ -6,27 +6,36 @@
 //!
 //! * `commit`: the one order in which a version comes to be, and why
 //! * `session`: an upload, with its staging folder; `staging`: its unfinished packs; `adopt`: what dead ones left
-//! * `quota`: that an account stays below its limit
+//! * `quota`: that accounts and groups stay below their limits; `ledger`: what the members of a group take together;
+//!   `losable`: databases that may be lost, who was refused
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
-//! * `figures`: what can be said of an account without a key; `remove`: the end of a deleted one
+//! * `figures`, `usage`: what can be said of an account without a key; `remove`: the end of a deleted one
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
+//! * `dump`, `load`: an account as one portable file, and back
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
+//! * `activity`: what happened, for people; may be lost; `live`: how many share a rate now
 
 mod account;
 mod accounts;
+mod activity;
 mod adopt;
 mod check;
 mod closure;
 mod commit;
 mod damaged;
 mod domain;
+mod dump;
 mod figures;
 mod group;
 mod housekeep;
 mod layout;
+mod ledger;
+mod live;
+mod load;
+mod losable;
 mod manifest;
 mod mend;
 mod note;
@@ -40,6 +49,7 @@ mod take_in;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod wanted;
 
 use std::collections::HashMap;
@@ -50,15 +60,20 @@ pub use account::{AccountInfo, AccountSelector, AccountState, DELETED_FOR_MS, ch
 pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
+pub use dump::Dumped;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
-pub use housekeep::{Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use live::{Common, Live};
+pub use load::{Load, Loaded};
+pub use losable::{refusals, refusals_if_any};
 pub use repair::{Step, aside_folder};
 pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;
+pub use usage::Usage;
 
-pub use crate::catalog::{Chosen as Boxes, Place, Wanted};
+pub use crate::catalog::{Chosen as Boxes, Place, Refusal, Refusals, Wanted};
 pub use crate::chain::Head;
 
 use crate::catalog::{CatalogFiles, Catalogs};

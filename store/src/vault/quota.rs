@@ -1,11 +1,15 @@
-//! The hard limit of an account, held while sessions bring data: nothing is staged that was not reserved before, in
-//! one transaction with what is stored and what all other sessions have reserved. So the packs of an account never
-//! grow above its limit, however many sessions there are.
+//! Hard limits, held while sessions bring data: nothing is staged that was not reserved before, in one transaction with
+//! what is stored and what all other sessions have reserved. So the packs of an account never grow above its limit,
+//! however many sessions there are; nor those of all members of a group above the group's, whose ledger is held
+//! meanwhile. An account in several groups is held by all of them.
 //!
-//! Counted are the bytes of its packs. Links and notes are not, and bodies only when they are many (a few hundred bytes a
+//! Counted are the bytes of packs. Links and notes are not, and bodies only when they are many (a few hundred bytes a
 //! version are nothing, but a client can make them large), so that a full account can still record that something is to
 //! go; nor is the catalog, which can be made again.
+//!
+//! And on the disk itself some space stays free of data: what forgetting, deleting and housekeeping need to give back more.
 
+use super::ledger::{Held, taken};
 use super::{AccountInfo, Domain};
 use crate::error::{Error, Result};
 use crate::id::SessionId;
@@ -22,6 +26,11 @@ const LINE_BYTES: u64 = 256;
 
 /// Bodies of versions that are not counted: those of some ten thousand.
 const FREE_BODIES: u64 = 16 << 20;
+/// Of the packs' bytes this share of space stays free of data, within bounds: the catalog's changes while housekeeping goes
+/// through it, a pack that is made of others, the links and bodies that say what is to go.
+const SPARE_SHARE: u64 = 16;
+const SPARE_LEAST: u64 = 1 << 20;
+const SPARE_MOST: u64 = 64 << 20;
 
 /// What a session may still stage.
 #[derive(Debug)]
@@ -29,19 +38,47 @@ pub(super) struct Allowance {
     account: AccountInfo,
     session: SessionId,
     left: u64,
+    /// Nothing was reserved for what was staged so far, as there was no limit.
+    free: bool,
+    /// Space that stays free on the disk, once it was looked up.
+    spare: Option<u64>,
+}
+
+/// What was allowed.
+enum Grant {
+    /// There is no limit.
+    Free,
+    /// So much was reserved.
+    Reserved(u64),
 }
 
 impl Allowance {
     pub(super) fn new(account: &AccountInfo, session: SessionId) -> Self {
-        Self { account: account.clone(), session, left: 0 }
+        Self { account: account.clone(), session, left: 0, free: false, spare: None }
     }
 
-    /// Takes what this record can need on the disk; `Full` when that is not allowed.
-    pub(super) fn take(&mut self, domain: &Domain, record: &Record) -> Result<()> {
+    /// Takes what this record can need on the disk; `Full` when that is not allowed. `staged`: bytes in unfinished packs,
+    /// which count from the moment that there is a limit. A full disk when what has to stay free would not.
+    pub(super) fn take(&mut self, domain: &Domain, record: &Record, staged: u64) -> Result<()> {
         let ids = 32 * u64::from(record.header.items);
         let need = (record.stored_len() as u64).saturating_add(ids + LINE_BYTES + PACK_BYTES);
+        let spare = match self.spare {
+            Some(spare) => spare,
+            None => *self.spare.insert(domain.spare()?),
+        };
+        if domain.free_bytes() < need.saturating_add(spare) {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(Error::disk("add to", domain.inner.paths.root(), full));
+        }
         if self.left < need {
-            self.left = self.left.saturating_add(domain.reserve(&self.account, self.session, need)?);
+            let before = if self.free { staged } else { 0 };
+            match domain.reserve(&self.account, Some(self.session), need.saturating_add(before))? {
+                Grant::Free => (self.left, self.free) = (need.max(STEP), true),
+                Grant::Reserved(bytes) => {
+                    let left = if self.free { 0 } else { self.left };
+                    (self.left, self.free) = (left.saturating_add(bytes.saturating_sub(before)), false);
+                }
+            }
         }
         self.left = self.left.saturating_sub(need);
         Ok(())
@@ -49,19 +86,20 @@ impl Allowance {
 }
 
 impl Domain {
-    /// Bytes that may still be added to an account; `None` when it has no limit. `Full` is the answer to more.
+    /// Bytes that may still be added to an account under its own limit; `None` when it has none.
     pub fn room(&self, account: &AccountInfo) -> Result<Option<u64>> {
         let account = self.account_now(account)?;
         let Some(hard) = account.terms.hard_bytes else { return Ok(None) };
-        let used = self.inner.catalog.read(|rows| Ok(rows.pack_totals()?.1.saturating_add(rows.reserved()?)))?;
-        Ok(Some(hard.saturating_sub(used)))
+        Ok(Some(hard.saturating_sub(self.inner.catalog.read(taken)?)))
     }
 
-    /// Whether an account may have one more body of this length; `Full` when its packs and bodies are above its limit
-    /// with it. What is no version has twice the room before it is counted: to say that something is to go is what a
+    /// Whether an account may have one more body of this length; `Full` when its packs and bodies are above its limit, or
+    /// that of a group, with it. What is no version has twice the room before it is counted: to say that something is to go is what a
     /// full account needs.
     pub(super) fn check_body(&self, account: &AccountInfo, is_version: bool, bytes: u64, packs: u64) -> Result<()> {
-        let Some(hard) = account.terms.hard_bytes else { return Ok(()) };
+        let groups = self.groups_with(account.id, |terms| terms.hard_bytes.is_some())?;
+        let limits = groups.iter().map(|group| &group.terms).chain([&account.terms]);
+        let Some(hard) = limits.filter_map(|terms| terms.hard_bytes).min() else { return Ok(()) };
         let named = match self.inner.shared.disk.list(&self.inner.paths.bodies(account.number)) {
             Err(Error::NotFound { .. }) => Vec::new(),
             other => other?,
@@ -70,26 +108,82 @@ impl Domain {
         let free = if is_version { FREE_BODIES } else { 2 * FREE_BODIES };
         let used = packs.saturating_add(bodies);
         if bodies > free && used > hard {
-            return Err(Error::Full { account: account.name.clone(), limit: hard, used });
+            return Err(Error::Full { whose: format!("the account {}", account.name), limit: hard, used });
         }
         Ok(())
     }
 
-    /// Reserves at least `need` bytes and says how many.
-    fn reserve(&self, account: &AccountInfo, session: SessionId, need: u64) -> Result<u64> {
+    /// Space on the disk that is not for data.
+    fn spare(&self) -> Result<u64> {
+        let (packs, _) = self.inner.catalog.read(|rows| rows.taken())?;
+        Ok((packs / SPARE_SHARE).clamp(SPARE_LEAST, SPARE_MOST))
+    }
+
+    /// `Full` when nothing at all may be added to an account, for its own limit or that of a group.
+    pub fn must_have_room(&self, account: &AccountInfo) -> Result<()> {
+        self.reserve(account, None, 1).map(|_| ())
+    }
+
+    /// Reserves at least `need` bytes, for this session; for none, only looks whether there is room.
+    fn reserve(&self, account: &AccountInfo, session: Option<SessionId>, need: u64) -> Result<Grant> {
         // Read anew each time: a limit that is set meanwhile counts from the next step on.
         let account = self.account_now(account)?;
-        let Some(hard) = account.terms.hard_bytes else { return Ok(need.max(STEP)) };
+        let groups = self.groups_with(account.id, |terms| terms.hard_bytes.is_some())?;
+        if account.terms.hard_bytes.is_none() && groups.is_empty() {
+            return Ok(Grant::Free);
+        }
+        let mut limits: Vec<(u64, u64)> = account.terms.hard_bytes.map(|hard| (hard, 0)).into_iter().collect();
+        let mut ledgers = Vec::with_capacity(groups.len());
+        for group in groups {
+            let hard = group.terms.hard_bytes.unwrap_or(u64::MAX);
+            let held = Held::new(&self.inner.shared, group)?;
+            let others = self.others_of(&held, &account, hard, need)?;
+            limits.push((hard, others));
+            ledgers.push(held);
+        }
         let write = self.inner.catalog.write()?;
         let rows = write.rows();
-        let used = rows.pack_totals()?.1.saturating_add(rows.reserved()?);
-        let room = hard.saturating_sub(used);
-        if room < need {
-            return Err(Error::Full { account: account.name, limit: hard, used });
+        let own = taken(rows)?;
+        let room = |(hard, others): &(u64, u64)| hard.saturating_sub(others.saturating_add(own));
+        let short = limits.iter().position(|limit| room(limit) < need);
+        let least = limits.iter().map(room).min().unwrap_or(0);
+        let grant = match (short, session) {
+            (None, Some(_)) if least < SCARCE => need,
+            (None, Some(_)) => need.max(STEP),
+            _ => 0,
+        };
+        if let Some(session) = session.filter(|_| grant > 0) {
+            rows.reserve(session, grant)?;
+            // The catalog first: who counts anew holds the ledgers, and finds it there.
+            write.commit()?;
+        } else {
+            drop(write);
         }
-        let grant = if room < SCARCE { need } else { need.max(STEP) };
-        rows.reserve(session, grant)?;
-        write.commit()?;
-        Ok(grant)
+        let first = usize::from(account.terms.hard_bytes.is_some());
+        let full = short.and_then(|nth| {
+            limits.get(nth).map(|(limit, others)| Error::Full {
+                whose: match nth.checked_sub(first).and_then(|nth| ledgers.get(nth)) {
+                    Some(held) => format!("the group {}", held.group.name),
+                    None => format!("the account {}", account.name),
+                },
+                limit: *limit,
+                used: others.saturating_add(own),
+            })
+        });
+        for held in ledgers {
+            held.ledger.set_bytes(account.id, own.saturating_add(grant))?;
+            held.ledger.commit()?;
+        }
+        full.map_or(Ok(Grant::Reserved(grant)), Err)
+    }
+
+    /// What the other members of a group take: by its ledger, and, when that leaves no room, counted anew.
+    fn others_of(&self, held: &Held, account: &AccountInfo, hard: u64, need: u64) -> Result<u64> {
+        let own = self.inner.catalog.read(taken)?;
+        let others = held.others(account.id)?;
+        if others.saturating_add(own).saturating_add(need) <= hard {
+            return Ok(others);
+        }
+        held.others_anew(account.id)
     }
 }

@@ -69,7 +69,7 @@ fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<crate::door::Named>> {
 }
 
 /// Removes a folder and what is in it; one that is not there is no error.
-fn remove_all(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
+pub(super) fn remove_all(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
     for named in list(disk, dir)? {
         remove_one(disk, &dir.join(&named.name), named.kind, depth)?;
     }

@@ -64,7 +64,8 @@ impl Staging {
                 return Err(Error::Refused { why: format!("records of kind {} are not put", other.number()) });
             }
         };
-        self.allowance.take(&self.domain, record)?;
+        let staged = self.bytes();
+        self.allowance.take(&self.domain, record, staged)?;
         if !self.mixed_full {
             // What its line in the footer takes is little beside the rest.
             let with_it = (record.stored_len() + 32 * record.header.items as usize + HEADER_BYTES) as u64;
@@ -115,7 +116,6 @@ impl Staging {
     }
 
     /// Bytes in unfinished packs.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> u64 {
         [&self.mixed, &self.data, &self.nodes].into_iter().flatten().map(PackWriter::bytes).sum()
     }

@@ -164,7 +164,7 @@ impl Domain {
     }
 
     /// The same, with the lengths of their files.
-    fn packs_and_lengths(&self) -> Result<Vec<(PackId, u64)>> {
+    pub(super) fn packs_and_lengths(&self) -> Result<Vec<(PackId, u64)>> {
         let (disk, paths) = (&*self.inner.shared.disk, &self.inner.paths);
         let mut out = Vec::new();
         for folder in disk.list(&paths.packs())?.into_iter().filter(|folder| folder.kind == PathKind::Dir) {

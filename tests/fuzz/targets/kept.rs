@@ -96,13 +96,13 @@ fn links(bytes: &[u8]) {
         end += store::chain::RECEIVED_LINK_BYTES;
     }
     with_files(&[("links", &mended)], |dir| {
-        let free = Cached::read(dir.clone(), VAULT, None);
+        let free = Cached::read(dir.clone(), None);
         assert!(free.head().is_none() || free.newest() > 0);
         let pin = mended.get(..store::chain::RECEIVED_LINK_BYTES).and_then(|first| {
             let link = store::chain::ReceivedLink::decode(first).ok()?;
             Some(store::vault::Head { sequence: 1, chain: link.chain_hash(), marker: 0 })
         });
-        let cached = Cached::read(dir, VAULT, pin);
+        let cached = Cached::read(dir, pin);
         assert!(cached.newest() <= pin.map_or(u64::MAX, |pin| pin.sequence));
     });
 }

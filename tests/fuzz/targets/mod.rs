@@ -1,5 +1,6 @@
 //! The table of targets.
 
+mod archive;
 mod canary;
 mod chain;
 mod kept;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<&'static Target> {
         records::TARGETS,
         trees::TARGETS,
         packs::TARGETS,
+        archive::TARGETS,
         chain::TARGETS,
         notes::TARGETS,
         wire::TARGETS,

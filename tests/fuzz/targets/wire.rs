@@ -5,7 +5,7 @@ use transport::frame::{Assembler, Header, Kind, flag};
 use transport::magic::{CLIENT_MAGIC, SERVER_MAGIC, Scan, Scanner};
 use transport::message::{
     AccountRow, Answered, AskBatch, BodyReply, FETCH_IDS_MAX, FetchBatch, Fetched, LinksReply, Made, Open, Opened,
-    Refusal, Reply, Request, Told, Under, Up, UpReply, decode, encode, from_bits, split_ids,
+    Refusal, Reply, Request, Told, Under, Up, UpReply, UsageAsk, UsageTold, decode, encode, from_bits, split_ids,
 };
 use transport::session::{Class, Config, Event, Hello, Part, Session};
 
@@ -181,12 +181,15 @@ fn messages() -> Vec<Vec<u8>> {
     let ask = AskBatch { chunks: ids.clone(), nodes: ids.clone() };
     let refusal = Refusal { code: "vault.none".into(), text: "text".into(), hint: Some("hint".into()) };
     let told = Told::Progress { packs_done: 1, packs_total: 2, read_bytes: 3 };
+    let usage = UsageTold { at: 1, current_bytes: 2, oldest_at: Some(3), ..UsageTold::default() };
     let requests = [
         encode(&Request::Open(open)),
         encode(&Request::Under(under)),
         encode(&Request::Ask(ask)),
         encode(&Reply::<()>::Refused(refusal)),
         encode(&Reply::Done(told)),
+        encode(&Request::Usage(UsageAsk { exact: true })),
+        encode(&Reply::Done(usage)),
         encode(&Reply::Done(Answered { chunks: vec![1], nodes: vec![2], generation: 3 })),
     ];
     (0..12u8).flat_map(|which| requests.iter().map(move |bytes| [&[which][..], bytes].concat())).collect()
@@ -216,6 +219,7 @@ fn message(bytes: &[u8]) {
                 assert!(encode(&batch).len() < FETCH_IDS_MAX * 40 + bytes.len());
             }
             drop(steady::<Reply<()>>(bytes));
+            drop(steady::<Reply<UsageTold>>(bytes));
         }
     }
 }

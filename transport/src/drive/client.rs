@@ -6,6 +6,7 @@ use std::sync::Arc;
 use store::door::{Clock, Millis};
 
 use super::call::{Call, peer};
+use super::pace::Pace;
 use super::pump::{Shared, pump};
 use crate::error::{Error, Result};
 use crate::limits::FIRST_BYTE_MS;
@@ -21,15 +22,15 @@ pub struct ClientConfig {
     pub clock: Arc<dyn Clock>,
     /// How long to wait for the first byte of the far side, milliseconds.
     pub first_byte_ms: Millis,
-    /// Throttle.
-    pub rates: Rates,
+    /// How fast it may go; as fast as it can when absent.
+    pub pace: Option<Arc<dyn Pace>>,
 }
 
 impl ClientConfig {
     /// The usual one.
     #[must_use]
     pub fn new(hello: Hello, clock: Arc<dyn Clock>) -> Self {
-        Self { hello, clock, first_byte_ms: FIRST_BYTE_MS, rates: Rates::default() }
+        Self { hello, clock, first_byte_ms: FIRST_BYTE_MS, pace: None }
     }
 }
 
@@ -56,10 +57,9 @@ impl Client {
     /// [call](Self::call) right behind it. What is wrong with the far side is what that call, or
     /// [`peer`](Self::peer), says.
     pub fn connect(pipe: Pipe, config: ClientConfig) -> Result<Self> {
-        let session =
-            Config { first_byte_ms: config.first_byte_ms, rates: config.rates, ..Config::client(config.hello) };
+        let session = Config { first_byte_ms: config.first_byte_ms, ..Config::client(config.hello) };
         let session = Session::client(session, config.clock.monotonic_ms())?;
-        let shared = Shared::new(session, config.clock);
+        let shared = Shared::new(session, config.clock, config.pace, Arc::default());
         let pumped = Arc::clone(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
@@ -125,7 +125,7 @@ impl Client {
         self.connection.shared.act(|core, now| core.session.fail(now, Error::lost("the connection was given up here")));
     }
 
-    /// Sets the throttle, from now on.
+    /// Sets the throttle, from now on and until its [`Pace`] says another one, if it has one.
     pub fn set_rates(&self, rates: Rates) {
         self.connection.shared.act(|core, now| core.session.set_rates(now, rates));
     }

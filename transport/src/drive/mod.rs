@@ -12,9 +12,11 @@
 
 mod call;
 mod client;
+mod pace;
 mod pump;
 mod server;
 
 pub use call::Call;
 pub use client::{Client, ClientConfig};
+pub use pace::{Meter, Pace};
 pub use server::{ServerConfig, Service, serve};

@@ -12,10 +12,11 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
+use super::pace::{Meter, PACE_MS, Pace};
 use crate::error::{Error, Result};
 use crate::limits::LAST_WORDS_MS;
 use crate::pipe::{Pipe, Reader, Writer};
-use crate::session::{Event, Session};
+use crate::session::{Event, Rates, Session};
 
 /// What is read from the pipe at a time, at most.
 const IN_BYTES: usize = 256 << 10;
@@ -32,6 +33,9 @@ pub(super) struct Shared {
     /// Tells those who wait for the greeting, or for the end.
     pub(super) changed: Condvar,
     pub(super) clock: Arc<dyn Clock>,
+    /// Says how fast it may go, now and later.
+    pace: Option<Arc<dyn Pace>>,
+    meter: Arc<Meter>,
 }
 
 /// What the lock guards.
@@ -49,6 +53,8 @@ pub(super) struct Core {
     pub(super) abandoned: bool,
     /// The pump has ended.
     pub(super) finished: bool,
+    /// The rates in force.
+    paced: Rates,
 }
 
 /// Wakes those who wait for one stream.
@@ -59,7 +65,12 @@ pub(super) struct Signals {
 }
 
 impl Shared {
-    pub(super) fn new(session: Session, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(super) fn new(
+        session: Session,
+        clock: Arc<dyn Clock>,
+        pace: Option<Arc<dyn Pace>>,
+        meter: Arc<Meter>,
+    ) -> Arc<Self> {
         let core = Core {
             session,
             waiting: HashMap::new(),
@@ -68,8 +79,9 @@ impl Shared {
             handlers: 0,
             abandoned: false,
             finished: false,
+            paced: Rates::default(),
         };
-        Arc::new(Self { core: Mutex::new(core), wake: Notify::new(), changed: Condvar::new(), clock })
+        Arc::new(Self { core: Mutex::new(core), wake: Notify::new(), changed: Condvar::new(), clock, pace, meter })
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
@@ -136,6 +148,15 @@ impl Shared {
 }
 
 impl Core {
+    /// Sets the rates, when they are others.
+    fn pace(&mut self, now: Millis, pace: &dyn Pace) {
+        let rates = pace.rates();
+        if self.paced != rates {
+            self.session.set_rates(now, rates);
+            self.paced = rates;
+        }
+    }
+
     /// A handle for a stream that was just opened.
     pub(super) fn signals(&mut self, id: u32) -> Arc<Signals> {
         Arc::clone(self.waiting.entry(id).or_default())
@@ -190,6 +211,7 @@ async fn read_all(shared: &Shared, mut reader: Reader, received: impl Fn()) {
                 return shared.act(|core, now| core.session.fail(now, Error::from_pipe("reading", &cause)));
             }
         };
+        shared.meter.received(len);
         shared.act(|core, now| match bytes.get(..len) {
             Some(bytes) if len > 0 => core.session.receive(now, bytes),
             _ => core.session.receive_end(now),
@@ -200,6 +222,9 @@ async fn read_all(shared: &Shared, mut reader: Reader, received: impl Fn()) {
         }
         // The other half of this task has its turn, however fast bytes come.
         yield_now().await;
+        while let Some(wait) = shared.act(|core, now| core.session.hold(now)) {
+            sleep(Duration::from_millis(wait.min(PACE_MS).unsigned_abs())).await;
+        }
     }
 }
 
@@ -213,10 +238,16 @@ impl Shared {
     fn look(&self, fill: Option<&mut Vec<u8>>) -> Next {
         self.act(|core, now| {
             core.session.tick(now);
+            if let Some(pace) = &self.pace {
+                core.pace(now, &**pace);
+            }
             if let Some(out) = fill {
                 core.session.transmit(now, out, OUT_BYTES);
             }
-            let wait = core.session.deadline().saturating_sub(now).clamp(0, LONGEST_WAIT_MS);
+            self.meter.throttled(core.session.throttled_ms());
+            // Where nothing is limited nothing waits, and what is new is seen when there is something to do.
+            let longest = if core.paced == Rates::default() { LONGEST_WAIT_MS } else { PACE_MS };
+            let wait = core.session.deadline().saturating_sub(now).clamp(0, longest);
             let done = core.abandoned || core.session.is_done(now);
             Next { wait: Duration::from_millis(wait.unsigned_abs()), done }
         })
@@ -267,6 +298,7 @@ async fn write_out(shared: &Shared, writer: &mut Writer, mut rest: &[u8]) -> io:
                 if len == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
+                shared.meter.sent(len);
                 rest = rest.get(len..).unwrap_or_default();
                 shared.act(|core, now| core.session.taken(now, len));
             }
@@ -289,4 +321,36 @@ async fn write_failed(shared: &Shared, cause: &io::Error) {
     };
     drop(tokio::time::timeout(Duration::from_millis(LAST_WORDS_MS.unsigned_abs()), heard).await);
     shared.act(|core, now| core.session.fail(now, Error::from_pipe("writing", cause)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use store::door::FixedClock;
+
+    use super::*;
+    use crate::session::{Config, Hello};
+
+    /// Bytes a second upwards; 0 is no limit.
+    #[derive(Default)]
+    struct Said(AtomicU64);
+
+    impl Pace for Said {
+        fn rates(&self) -> Rates {
+            Rates { up: Some(self.0.load(Ordering::SeqCst)).filter(|said| *said > 0), down: None }
+        }
+    }
+
+    #[test]
+    fn a_pace_counts_from_the_next_look_on_and_no_wait_is_longer_than_a_second() {
+        let (clock, pace) = (Arc::new(FixedClock::at(5)), Arc::new(Said::default()));
+        let session = Session::server(Config::server(Hello::new("test", &[])), clock.monotonic_ms()).unwrap();
+        let shared = Shared::new(session, clock, Some(pace.clone()), Arc::default());
+        for said in [0, 77, 77, 50_000, 0] {
+            pace.0.store(said, Ordering::SeqCst);
+            assert_eq!(shared.look(None).wait <= Duration::from_secs(1), said > 0);
+            assert_eq!(shared.act(|core, _| core.paced.up.unwrap_or(0)), said);
+        }
+    }
 }

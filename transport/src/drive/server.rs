@@ -7,11 +7,12 @@ use std::thread::Scope;
 use store::door::Clock;
 
 use super::call::Call;
+use super::pace::{Meter, Pace};
 use super::pump::{Shared, pump};
 use crate::error::{Code, Error, Result};
 use crate::limits::STREAMS_MAX;
 use crate::pipe::Pipe;
-use crate::session::{Config, Hello, Part, Rates, Read, Session};
+use crate::session::{Config, Hello, Part, Read, Session};
 
 /// How a server begins.
 #[derive(Clone)]
@@ -20,15 +21,17 @@ pub struct ServerConfig {
     pub hello: Hello,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Throttle.
-    pub rates: Rates,
+    /// How fast it may go; as fast as it can when absent.
+    pub pace: Option<Arc<dyn Pace>>,
+    /// Counts what goes over the pipe.
+    pub meter: Arc<Meter>,
 }
 
 impl ServerConfig {
     /// The usual one.
     #[must_use]
     pub fn new(hello: Hello, clock: Arc<dyn Clock>) -> Self {
-        Self { hello, clock, rates: Rates::default() }
+        Self { hello, clock, pace: None, meter: Arc::default() }
     }
 }
 
@@ -43,9 +46,8 @@ pub trait Service: Send + Sync {
 /// Serves one connection, on this thread, until its end: `Ok` after a goodbye of both, otherwise why it ended. Returns
 /// when the last handler has returned, and lets go of `service` then. Must not be called from async code.
 pub fn serve(pipe: Pipe, config: ServerConfig, service: Arc<dyn Service>) -> Result<()> {
-    let session = Config { rates: config.rates, ..Config::server(config.hello) };
-    let session = Session::server(session, config.clock.monotonic_ms())?;
-    let shared = Shared::new(session, config.clock);
+    let session = Session::server(Config::server(config.hello), config.clock.monotonic_ms())?;
+    let shared = Shared::new(session, config.clock, config.pace, config.meter);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
     std::thread::scope(|scope| runtime.block_on(pump(&shared, pipe, || start_handlers(scope, &shared, &*service))));

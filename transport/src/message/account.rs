@@ -110,6 +110,12 @@ pub struct Opened {
     /// another list has another one, and while the list is in doubt it is none that a list has had.
     #[n(8)]
     pub wanted: Option<u64>,
+    /// The rate that the server keeps what the client sends to now, bytes a second.
+    #[n(9)]
+    pub up_rate: Option<u64>,
+    /// The same for what it sends to the client.
+    #[n(10)]
+    pub down_rate: Option<u64>,
 }
 
 /// Lists accounts.

@@ -37,6 +37,79 @@ pub enum Account {
     /// Take keys of this account out of `authorized_keys`. The reply is a [`Revoked`].
     #[n(7)]
     Revoke(#[n(0)] Revoke),
+    /// Prove what is stored of it without its key; of all when none is named. The replies are lists of
+    /// [`CheckedAccount`], an empty one at the end.
+    #[n(8)]
+    Check(#[n(0)] CheckAccounts),
+    /// Who was refused. The replies are lists of [`RefusedRow`], oldest first, an empty one at the end.
+    #[n(9)]
+    Refused,
+}
+
+/// Which accounts are checked, and how closely.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct CheckAccounts {
+    /// The only one; all when absent.
+    #[n(0)]
+    pub account: Option<String>,
+    /// Read every stored byte against its checksum, not only the structure.
+    #[n(1)]
+    pub read_data: bool,
+}
+
+/// What a check of one account came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct CheckedAccount {
+    /// Its number.
+    #[n(0)]
+    pub number: u32,
+    /// Its name.
+    #[n(1)]
+    pub name: String,
+    /// Findings of damage and loss.
+    #[n(2)]
+    pub damages: u64,
+    /// Findings that are only worth knowing.
+    #[n(3)]
+    pub notes: u64,
+    /// Versions that were walked.
+    #[n(4)]
+    pub versions: u64,
+    /// Packs that were looked at.
+    #[n(5)]
+    pub packs: u64,
+    /// Links.
+    #[n(6)]
+    pub links: u64,
+    /// Stored bytes that were read and compared.
+    #[n(7)]
+    pub read_bytes: u64,
+    /// The worst finding, or why it could not be checked; absent when there is none.
+    #[n(8)]
+    pub message: Option<String>,
+    /// Its dotted code.
+    #[n(9)]
+    pub code: Option<String>,
+}
+
+/// Somebody who was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RefusedRow {
+    /// When, ms since 1970.
+    #[n(0)]
+    pub at: i64,
+    /// From which address.
+    #[n(1)]
+    pub address: String,
+    /// Which account was asked for; empty when none was named.
+    #[n(2)]
+    pub account: String,
+    /// Why, as a dotted code.
+    #[n(3)]
+    pub code: String,
+    /// How long the answer was held back, ms.
+    #[n(4)]
+    pub waited_ms: u64,
 }
 
 /// An SSH key that is to be let in.
@@ -280,6 +353,9 @@ pub struct ListGroups {
     /// The only one; all when absent.
     #[n(0)]
     pub group: Option<String>,
+    /// Sums over the members, too, which need a look into the catalog of each; of one that is named always.
+    #[n(1)]
+    pub figures: Option<bool>,
 }
 
 /// A group to be made.
@@ -309,7 +385,7 @@ pub struct DeleteGroup {
     pub group: String,
 }
 
-/// What an administrator sees of a group. The figures are sums over its members, of the one that is named only.
+/// What an administrator sees of a group. The figures are sums over its members, of the one that is named, or asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct GroupFacts {
     /// Name.

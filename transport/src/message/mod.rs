@@ -6,13 +6,16 @@
 
 mod account;
 pub mod admin;
+pub mod archive;
 mod ask;
 mod chain;
 mod check;
 mod fetch;
 mod housekeep;
 mod repair;
+pub mod traffic;
 mod upload;
+mod usage;
 mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
@@ -23,6 +26,7 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
+pub use usage::{UsageAsk, UsageTold};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -32,7 +36,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account` and `Group` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Traffic` and `Sessions` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -90,6 +94,21 @@ pub enum Request {
     /// Look after groups; about the vault.
     #[n(21)]
     Group(#[n(0)] admin::Group),
+    /// Write an account as one portable file; about the vault. The reply is data, then an [`archive::Dumped`].
+    #[n(24)]
+    Dump(#[n(0)] archive::Dump),
+    /// Make an account of such a file; about the vault. The file follows as data; the reply is an [`archive::Loaded`].
+    #[n(25)]
+    Load(#[n(0)] archive::Load),
+    /// What the opened account takes; read-only. The reply is a [`UsageTold`].
+    #[n(40)]
+    Usage(#[n(0)] UsageAsk),
+    /// Bytes by hour, day or month; read-only. Replies are lists of [`traffic::TrafficRow`].
+    #[n(41)]
+    Traffic(#[n(0)] traffic::TrafficAsk),
+    /// Single connections; read-only. Replies are lists of [`traffic::SessionRow`].
+    #[n(42)]
+    Sessions(#[n(0)] traffic::SessionsAsk),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

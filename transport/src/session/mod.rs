@@ -35,7 +35,7 @@ use receive::write_goaway;
 use schedule::Turns;
 pub use streams::{Class, Part};
 use streams::{LastIds, Out, Stream};
-use throttle::Bucket;
+use throttle::{Bucket, Throttled};
 use timers::{Due, Timers};
 
 /// Something that happened.
@@ -75,13 +75,36 @@ pub struct Traffic {
     pub received_bytes: u64,
 }
 
-/// Bytes a second, each way; `None` is no limit. Only bulk waits for them; everything is counted.
+/// Bytes a second, each way; `None` is no limit. Everything is counted. Bulk waits for them; what is for a person goes ahead of
+/// them, up to [`URGENT_DEBT_BYTES`](crate::limits::URGENT_DEBT_BYTES).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// What we send.
     pub up: Option<u64>,
     /// What we let the peer send.
     pub down: Option<u64>,
+}
+
+/// No part of a rate is smaller, bytes a second: a connection with less would count as lost.
+const PART_MIN: u64 = 1 << 10;
+
+impl Rates {
+    /// An equal part of these for one of so many connections.
+    #[must_use]
+    pub fn divided(self, parts: u64) -> Self {
+        let part = |rate: Option<u64>| rate.map(|rate| (rate / parts.max(1)).max(PART_MIN));
+        Self { up: part(self.up), down: part(self.down) }
+    }
+
+    /// The lower of both, each way.
+    #[must_use]
+    pub fn lower(self, other: Self) -> Self {
+        let least = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { up: least(self.up, other.up), down: least(self.down, other.down) }
+    }
 }
 
 /// How a session begins.
@@ -93,15 +116,13 @@ pub struct Config {
     pub first_byte_ms: Millis,
     /// What bulk streams may be given together beyond their start.
     pub pool_bytes: u64,
-    /// Throttle.
-    pub rates: Rates,
 }
 
 impl Config {
     /// A client's usual one.
     #[must_use]
     pub fn client(hello: Hello) -> Self {
-        Self { hello, first_byte_ms: FIRST_BYTE_MS, pool_bytes: CLIENT_POOL_BYTES, rates: Rates::default() }
+        Self { hello, first_byte_ms: FIRST_BYTE_MS, pool_bytes: CLIENT_POOL_BYTES }
     }
 
     /// A server's usual one.
@@ -143,6 +164,7 @@ pub struct Session {
     events: VecDeque<Event>,
     timers: Timers,
     traffic: Traffic,
+    throttled: Throttled,
     /// Shortest time from a PING of ours to its PONG.
     round_trip: Option<Millis>,
     over: Option<Result<()>>,
@@ -163,7 +185,7 @@ impl Session {
     fn new(config: Config, now: Millis, is_client: bool) -> Result<Self> {
         let mut preamble = (if is_client { CLIENT_MAGIC } else { SERVER_MAGIC }).to_vec();
         Header::connection(Kind::Hello).encode(&config.hello.encode()?, &mut preamble);
-        let mut session = Self {
+        Ok(Self {
             is_client,
             ours: config.hello,
             peer: None,
@@ -187,11 +209,10 @@ impl Session {
             timers: Timers::new(now, config.first_byte_ms),
             traffic: Traffic::default(),
             round_trip: None,
+            throttled: Throttled::default(),
             over: None,
             stirred: true,
-        };
-        session.set_rates(now, config.rates);
-        Ok(session)
+        })
     }
 
     /// The next thing that happened.
@@ -436,6 +457,12 @@ impl Session {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    /// How long bulk has waited for the throttle, in milliseconds, as far as [`transmit`](Self::transmit) saw it.
+    #[must_use]
+    pub fn throttled_ms(&self) -> u64 {
+        self.throttled.ms
     }
 
     /// Asks for a PONG, so that [`round_trip`](Self::round_trip) becomes known.

@@ -12,8 +12,8 @@ use super::streams::{Class, Out, Part, Stream};
 use super::{Event, Session};
 use crate::frame::{HEADER_BYTES, Header, Kind, flag};
 use crate::limits::{
-    DATA_BYTES_MAX, FRAME_COST, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES, URGENT_RUN_BYTES,
-    WORKING_MS,
+    DATA_BYTES_MAX, FRAME_COST, READ_DEBT_BYTES, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES,
+    URGENT_DEBT_BYTES, URGENT_RUN_BYTES, WORKING_MS,
 };
 
 /// Whose turn it is.
@@ -40,6 +40,10 @@ impl Session {
             self.write_bye(now, out);
         }
         self.forget_streams();
+        // What waits for a rate has a moment at which it goes; what waits for something else has none.
+        let limited = self.over.is_none() && (self.up.is_limited() || self.down.is_limited());
+        let waits = limited && (now.saturating_add(1)..Millis::MAX).contains(&self.throttle_deadline());
+        self.throttled.look(now, waits);
         let bytes = out.len() - before;
         self.traffic.sent_bytes += bytes as u64;
         if bytes > 0 {
@@ -84,7 +88,9 @@ impl Session {
             // Its start belongs to the stream; what is beyond comes from the pool.
             let room = STREAM_START_BYTES.saturating_sub(window.outstanding()) + self.pool_bytes.saturating_sub(pooled);
             let grant = lacking.min(room).min(if throttled { self.down.left() } else { u64::MAX });
-            if grant < SMALLEST_GRANT {
+            // What a person gets is charged when it comes, and stays away while too much of it is owed.
+            let owed = stream.class == Class::Interactive && !self.down.bears(URGENT_DEBT_BYTES);
+            if grant < SMALLEST_GRANT || owed {
                 continue;
             }
             if throttled {
@@ -144,7 +150,7 @@ impl Session {
 
     /// The next stream of a class that has a frame that may be sent, after the one that was served last.
     fn next_stream(&self, class: Class, last: u32) -> Option<u32> {
-        if class == Class::Bulk && !self.up.is_open() {
+        if !self.up.bears(debt(class)) {
             return None;
         }
         let after = self.streams.range((Bound::Excluded(last), Bound::Unbounded));
@@ -202,7 +208,7 @@ impl Session {
 
     /// When the throttle lets something go that waits for nothing else.
     pub(super) fn throttle_deadline(&self) -> Millis {
-        let mut deadline = Millis::MAX;
+        let mut deadline = self.urgent_deadline();
         let bulk = || self.streams.iter().filter(|(_, s)| s.class == Class::Bulk && !s.is_over(self.is_client));
         if !self.up.is_open() && bulk().any(|(_, s)| !s.queue.is_empty() || s.out == Out::Ending) {
             deadline = deadline.min(self.up.when(0));
@@ -215,6 +221,38 @@ impl Session {
             deadline = deadline.min(self.down.when(SMALLEST_GRANT));
         }
         deadline
+    }
+}
+
+impl Session {
+    /// How long nothing more should be read from the pipe, in milliseconds, because too much came for the rate downwards;
+    /// `None`: reading may go on. Nobody who waits for credit makes it so.
+    pub fn hold(&mut self, now: Millis) -> Option<Millis> {
+        self.down.refill(now);
+        let wait = self.down.when_bears(READ_DEBT_BYTES).saturating_sub(now);
+        (!self.down.bears(READ_DEBT_BYTES) && self.over.is_none() && wait > 0).then_some(wait)
+    }
+
+    /// When something for a person may go that has run up too much of a debt.
+    fn urgent_deadline(&self) -> Millis {
+        let mut deadline = Millis::MAX;
+        let urgent = || self.streams.values().filter(|s| s.class == Class::Interactive && !s.is_over(self.is_client));
+        if !self.up.bears(URGENT_DEBT_BYTES) && urgent().any(|s| !s.queue.is_empty() || s.out == Out::Ending) {
+            deadline = deadline.min(self.up.when_bears(URGENT_DEBT_BYTES));
+        }
+        let lacks = |s: &Stream| !s.in_ended && s.window.lacking(STREAM_START_BYTES, false) > 0;
+        if !self.down.bears(URGENT_DEBT_BYTES) && urgent().any(lacks) {
+            deadline = deadline.min(self.down.when_bears(URGENT_DEBT_BYTES));
+        }
+        deadline
+    }
+}
+
+/// What may be sent ahead of a rate, in bytes.
+fn debt(class: Class) -> u64 {
+    match class {
+        Class::Interactive => URGENT_DEBT_BYTES,
+        Class::Bulk => 0,
     }
 }
 

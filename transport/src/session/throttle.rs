@@ -56,7 +56,12 @@ impl Bucket {
 
     /// Whether a frame may go now.
     pub(super) fn is_open(&self) -> bool {
-        self.rate == 0 || self.left >= 0
+        self.bears(0)
+    }
+
+    /// Whether a frame of somebody who may run up such a debt, in bytes, may go now.
+    pub(super) fn bears(&self, debt: u64) -> bool {
+        self.rate == 0 || self.left >= thousandths(debt).saturating_neg()
     }
 
     /// Whole bytes that are left; none in debt.
@@ -67,16 +72,46 @@ impl Bucket {
     /// Takes bytes, into debt if need be.
     pub(super) fn take(&mut self, bytes: u64) {
         if self.rate > 0 {
-            self.left = self.left.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(1000));
+            self.left = self.left.saturating_sub(thousandths(bytes));
         }
     }
 
     /// When so many bytes are left.
     pub(super) fn when(&self, bytes: u64) -> Millis {
-        let want = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(1000).min(self.most());
+        self.when_left(thousandths(bytes).min(self.most()))
+    }
+
+    /// When it [bears](Bucket::bears) such a debt.
+    pub(super) fn when_bears(&self, debt: u64) -> Millis {
+        self.when_left(thousandths(debt).saturating_neg())
+    }
+
+    fn when_left(&self, want: i64) -> Millis {
         let lacking = want.saturating_sub(self.left).max(0);
         let rate = i64::try_from(self.rate.max(1)).unwrap_or(i64::MAX);
         self.at.saturating_add(lacking / rate + i64::from(lacking % rate > 0))
+    }
+}
+
+fn thousandths(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX).saturating_mul(1000)
+}
+
+/// How long something has waited for a bucket.
+#[derive(Debug, Default)]
+pub(super) struct Throttled {
+    pub(super) ms: u64,
+    /// Since when it waits.
+    since: Option<Millis>,
+}
+
+impl Throttled {
+    /// Counts the wait up to now, and says whether there is one from now on.
+    pub(super) fn look(&mut self, now: Millis, waits: bool) {
+        if let Some(since) = self.since {
+            self.ms = self.ms.saturating_add(u64::try_from(now.saturating_sub(since)).unwrap_or(0));
+        }
+        self.since = waits.then_some(now);
     }
 }
 
@@ -123,6 +158,18 @@ mod tests {
         bucket.refill(i64::MAX);
         assert_eq!(bucket.left(), DATA_BYTES_MAX as u64);
         bucket.take(u64::MAX);
-        assert!(!bucket.is_open());
+        assert!(!bucket.is_open() && !bucket.bears(1 << 40));
+    }
+
+    #[test]
+    fn a_debt_is_borne_up_to_its_bound() {
+        let mut bucket = Bucket::new();
+        assert!(bucket.bears(0));
+        bucket.set(0, Some(1_000));
+        bucket.take(5_000);
+        assert!(!bucket.is_open() && bucket.bears(5_000) && !bucket.bears(4_999));
+        assert_eq!((bucket.when_bears(5_000), bucket.when_bears(3_000), bucket.when(0)), (0, 2_000, 5_000));
+        bucket.refill(2_000);
+        assert!(bucket.bears(3_000) && !bucket.bears(2_999));
     }
 }

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::pattern;
 use crate::session::Rates;
 use crate::{
-    Call, Class, Client, ClientConfig, Code, Error, Hello, Part, Pipe, Result, ServerConfig, Service, memory_pipe,
-    serve, stdio_pipe,
+    Call, Class, Client, ClientConfig, Code, Error, Hello, Meter, Pace, Part, Pipe, Result, ServerConfig, Service,
+    memory_pipe, serve, stdio_pipe,
 };
 
 /// Answers with what the request says: `echo`, `give N`, `wait`, `panic`, `drop`.
@@ -286,6 +286,35 @@ fn a_rate_is_kept_by_the_pump() {
     drop(echo);
     client.close().unwrap();
     server.join().unwrap().unwrap();
+}
+
+/// Always the same.
+struct Steady(Rates);
+
+impl Pace for Steady {
+    fn rates(&self) -> Rates {
+        self.0
+    }
+}
+
+#[test]
+fn a_server_keeps_its_pace_and_counts_to_the_byte() {
+    let (ours, theirs) = memory_pipe();
+    let meter = Arc::new(Meter::default());
+    let mut config = ServerConfig::new(hello(), Arc::new(SystemClock::new()));
+    config.pace = Some(Arc::new(Steady(Rates { up: Some(4_000_000), down: None })));
+    config.meter = Arc::clone(&meter);
+    let server = thread::spawn(move || serve(theirs, config, Arc::new(Words::default())));
+    let client = connect(ours);
+    let handle = client.clone();
+    let give = client.call(Class::Bulk, b"give 600000".to_vec()).unwrap();
+    assert_eq!(read_all(&give).unwrap().1.len(), 600_000);
+    drop(give);
+    client.close().unwrap();
+    server.join().unwrap().unwrap();
+    let (near, far) = (handle.traffic(), meter.traffic());
+    assert_eq!((near.sent_bytes, near.received_bytes), (far.received_bytes, far.sent_bytes));
+    assert!(far.sent_bytes > 600_000 && meter.throttled_ms() > 0);
 }
 
 /// Says to a process of this test program that it is the far side of a test.

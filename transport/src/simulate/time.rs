@@ -211,6 +211,83 @@ fn check_rate(world: &World, start: Millis, total: u64, rate: u64) {
     assert!(took + ahead >= ideal && took <= ideal + ideal / 10 + 1500, "{rate}: {took} ms for {ideal} ms");
 }
 
+/// A world whose server has these rates, and its client none.
+fn limited(rates: Rates) -> World {
+    let mut world = greeted();
+    world.server.set_rates(world.now, rates);
+    (world.up.delay, world.down.delay) = (20, 20);
+    world
+}
+
+fn sink(bytes: u64) -> Ask {
+    let mut sink = ask(Class::Bulk, Verb::Sink, 0);
+    sink.sends = vec![Part::Data(pattern(0, usize::try_from(bytes).unwrap()).into())];
+    sink
+}
+
+#[test]
+fn a_server_keeps_rates_that_its_client_knows_nothing_of() {
+    for rate in [100_000u64, 1_000_000] {
+        let total = 20 * rate;
+        let mut world = limited(Rates { up: None, down: Some(rate) });
+        let start = world.now;
+        world.call(sink(total));
+        world.run(10_000_000);
+        check_rate(&world, start, total, rate);
+        assert_eq!(world.client.throttled_ms(), 0);
+
+        let mut world = limited(Rates { up: Some(rate), down: None });
+        let start = world.now;
+        world.call(ask(Class::Bulk, Verb::Give, u32::try_from(total).unwrap()));
+        world.run(10_000_000);
+        let took = u64::try_from(world.now - start).unwrap();
+        let (ideal, ahead) = (total * 1000 / rate, 66_000 * 1000 / rate);
+        assert!(took + ahead >= ideal && took <= ideal + 100, "{rate}: {took} ms for {ideal} ms");
+        // What was waited is what it took, but for the line's delay and the last frame.
+        let waited = world.server.throttled_ms();
+        assert!(waited <= took && waited + 200 + ahead >= took, "{rate}: waited {waited} ms of {took} ms");
+    }
+    // The lower of both ends.
+    let mut world = limited(Rates { up: None, down: Some(1_000_000) });
+    world.client.set_rates(world.now, Rates { up: Some(200_000), down: None });
+    let start = world.now;
+    world.call(sink(4_000_000));
+    world.run(10_000_000);
+    check_rate(&world, start, 4_000_000, 200_000);
+}
+
+#[test]
+fn a_rate_that_changes_counts_from_its_moment_on() {
+    for up in [true, false] {
+        let rates = |rate| Some(rate).filter(|rate| *rate > 0);
+        let set = |world: &mut World, rate| {
+            let rate = rates(rate);
+            let both = if up { Rates { up: None, down: rate } } else { Rates { up: rate, down: None } };
+            world.server.set_rates(world.now, both);
+        };
+        let mut world = limited(Rates::default());
+        set(&mut world, 2_000_000);
+        let start = world.now;
+        let total = 20_000_000 + 5_000_000;
+        world.call(if up { sink(total) } else { ask(Class::Bulk, Verb::Give, u32::try_from(total).unwrap()) });
+        world.run_until(start + 10_000, |_| false);
+        set(&mut world, 500_000);
+        world.run(10_000_000);
+        let took = world.now - start;
+        // Ten seconds for the first part, ten for the second; ahead by what was under way when it changed.
+        assert!((15_000..=22_000).contains(&took), "up {up}: {took}");
+        // No limit any more, in the middle.
+        set(&mut world, 100_000);
+        let start = world.now;
+        world.call(if up { sink(total) } else { ask(Class::Bulk, Verb::Give, u32::try_from(total).unwrap()) });
+        world.run_until(start + 5_000, |_| false);
+        world.now = start + 5_000;
+        set(&mut world, 0);
+        world.run(10_000_000);
+        assert!((5_000..8_000).contains(&(world.now - start)), "up {up}: {}", world.now - start);
+    }
+}
+
 #[test]
 fn persons_do_not_wait_for_the_throttle_but_are_counted() {
     let mut world = throttled(Rates { up: Some(10_000), down: Some(10_000) });
@@ -223,6 +300,50 @@ fn persons_do_not_wait_for_the_throttle_but_are_counted() {
     let bulk = world.call(ask(Class::Bulk, Verb::Give, 10));
     world.run(1_000_000);
     assert!(world.asker.calls[&bulk].done_at - start >= 23_000, "{}", world.now - start);
+}
+
+#[test]
+fn what_is_for_a_person_goes_ahead_of_a_rate_and_not_past_it() {
+    // Either end keeps the rate, either way.
+    for (server, up) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut world = greeted();
+        (world.up.delay, world.down.delay) = (20, 20);
+        let rate = Some(200_000);
+        let rates = if server == up { Rates { up: None, down: rate } } else { Rates { up: rate, down: None } };
+        if server {
+            world.server.set_rates(world.now, rates)
+        } else {
+            world.client.set_rates(world.now, rates)
+        }
+        let start = world.now;
+        let mut sink = sink(6_000_000);
+        sink.class = Class::Interactive;
+        world.call(if up { sink } else { ask(Class::Interactive, Verb::Give, 6_000_000) });
+        world.run(10_000_000);
+        let took = world.now - start;
+        // Thirty seconds, less what may be owed and what a stream may send at its start.
+        assert!((17_000..=31_000).contains(&took), "server {server}, up {up}: {took}");
+    }
+}
+
+#[test]
+fn who_opens_ever_new_streams_is_not_read_any_more() {
+    let mut world = limited(Rates { up: None, down: Some(100_000) });
+    for count in 0..12_u64 {
+        let owed = count * 1_100_000;
+        let hold = world.server.hold(world.now);
+        assert_eq!(hold.is_some(), owed > 8 << 20, "{count}: {hold:?}");
+        let mut sink = sink(1_100_000);
+        sink.class = Class::Interactive;
+        world.call(sink);
+        world.run(10_000_000);
+    }
+    // What is above the bound takes its time, and then reading goes on.
+    let hold = world.server.hold(world.now).unwrap();
+    assert!((46_000..=49_000).contains(&hold), "{hold}");
+    assert_eq!(world.server.hold(world.now + hold), None);
+    world.server.set_rates(world.now, Rates::default());
+    assert_eq!(world.server.hold(world.now), None);
 }
 
 #[test]

@@ -59,9 +59,11 @@ Verbs:
   forget       Put versions into the trash, or take them out again
   pin          Keep versions whatever the policy says, or stop doing so
   housekeep    Free the space of what is not kept any more, or say what is kept
+  usage        Show what the account takes in the vault, and what for
   key          Show, protect, copy, recover and renew the key
-  account      Look after accounts: make, list, limit, freeze, delete, let SSH keys in
-  group        Look after groups of accounts: make, list, add and remove members
+  account      Look after accounts: make, list, limit, freeze, check, move, delete, let SSH keys in
+  group        Look after groups of accounts: make, list, limit, add and remove members
+  traffic      Show the bytes that went over the wire: by hour, day or month, or by connection
   config       Show and change settings; print systemd units
   doctor       Look at everything that a backup depends on
   explain      Explain an error code
@@ -410,6 +412,19 @@ fn dump_keeps_standard_output_for_the_content() {
 fn answers_are_exit_codes() {
     assert_eq!(run_line("check").status, 10);
     assert!(run_line("check").out.starts_with("DAMAGED  packs/3f/3f9c: a chunk is missing [data.damaged]\n"));
+    let all = run_line("account check --all");
+    assert_eq!(all.status, 10);
+    assert!(
+        all.out.starts_with("OK account=ana check=stored versions=3 packs=2\nERR account=bob check=stored "),
+        "{}",
+        all.out
+    );
+    assert!(all.out.contains(" damaged=1 message=\"pack 00: gone\"\n"), "{}", all.out);
+    assert!(
+        run_line("account refused").out.ends_with("  ana\\n    account.none      2.0 s\n"),
+        "{}",
+        run_line("account refused").out
+    );
     assert_eq!(run_line("doctor").status, 4);
     assert!(run_line("doctor").out.ends_with("FAIL  clock         an hour ahead  try: enable time sync\n"));
     assert_eq!(run_line("diff latest~1 latest").out, "The two versions are the same.\n");

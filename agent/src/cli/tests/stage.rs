@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use store::door::{ConstantChance, FixedClock};
 use store::tree::{Kind, Time};
+use transport::message::UsageTold;
 use zeroize::Zeroizing;
 
 use crate::ask::Keyboard;
@@ -153,6 +154,37 @@ impl Engine for Fake {
     fn revoke(&self, run: &Run, ask: Revoke) -> Result<Revoked> {
         self.see(run, ask)?;
         Ok(Revoked { file: "/home/vault/.ssh/authorized_keys".into(), lines: Vec::new() })
+    }
+    fn account_check(
+        &self,
+        run: &Run,
+        ask: CheckAccounts,
+        row: &mut dyn FnMut(CheckedAccount) -> Result<()>,
+    ) -> Result<()> {
+        self.see(run, ask)?;
+        row(CheckedAccount { number: 1, name: "ana".into(), versions: 3, packs: 2, ..CheckedAccount::default() })?;
+        row(CheckedAccount {
+            number: 2,
+            name: "bob".into(),
+            damages: 1,
+            message: Some("pack 00: gone".into()),
+            code: Some("data.damaged".into()),
+            ..CheckedAccount::default()
+        })
+    }
+    fn account_refused(&self, run: &Run, row: &mut dyn FnMut(RefusedRow) -> Result<()>) -> Result<()> {
+        self.see(run, "refused")?;
+        let (address, account) = ("10.0.0.1".into(), "ana\n".into());
+        row(RefusedRow { at: NOW_MS, address, account, code: "account.none".into(), waited_ms: 2_000 })
+    }
+    fn account_dump(&self, run: &Run, which: &str, out: &mut dyn Write) -> Result<Dumped> {
+        self.see(run, which)?;
+        out.write_all(b"archive").unwrap();
+        Ok(Dumped { bytes: 7, name: "ana".into(), ..Dumped::default() })
+    }
+    fn account_load(&self, run: &Run, ask: Load, _: &mut dyn std::io::Read) -> Result<Loaded> {
+        self.see(run, ask)?;
+        Err(Fault::new(Code::DataDamaged, "not here"))
     }
     fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         self.see(run, ask)
@@ -303,6 +335,54 @@ impl Engine for Fake {
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()> {
         self.see(run, "log")?;
         row(LoggedPass { at_ms: NOW_MS, gone: vec![(2, "soft limit".into())], ..Default::default() })
+    }
+    fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
+        self.see(run, job)?;
+        let told = UsageTold {
+            at: NOW_MS,
+            current_bytes: 3 << 30,
+            history_bytes: 1 << 30,
+            metadata_bytes: 1 << 20,
+            now_bytes: if job.exact { (4 << 30) + (1 << 20) } else { 5 << 30 },
+            pack_bytes: 4 << 30,
+            versions: 12,
+            oldest_at: Some(NOW_MS - 86_400_000),
+            newest_at: Some(NOW_MS),
+            hard_bytes: Some(10 << 30),
+            soft_bytes: Some(2 << 30),
+            free_bytes: Some(1 << 40),
+            ..Default::default()
+        };
+        Ok(UsageRow { account: "laptop".into(), told })
+    }
+    fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
+        self.see(run, job)?;
+        row(TrafficRow {
+            account: "laptop".into(),
+            number: 1,
+            start: 1_795_219_200_000,
+            in_bytes: 55_898,
+            out_bytes: 335_383,
+            busy_ms: 29_000,
+            sessions: 1,
+        })
+    }
+    fn sessions(&self, run: &Run, job: SessionsJob, row: &mut dyn FnMut(SessionRow) -> Result<()>) -> Result<()> {
+        self.see(run, job)?;
+        row(SessionRow {
+            account: "laptop\x1b[2J".into(),
+            number: 1,
+            vault: store::id::VaultId::new([7; 16]),
+            began_at: NOW_MS - 29_000,
+            seen_at: NOW_MS,
+            end: SessionEnd::Ended,
+            stripe: false,
+            role: "backup".into(),
+            program: "tuckbox on laptop".into(),
+            in_bytes: 55_898,
+            out_bytes: 335_383,
+            waited_ms: 12_000,
+        })
     }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
         self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })

@@ -3,6 +3,7 @@
 pub use transport::message::State as AccountStateWord;
 pub use transport::message::admin::{Account as AccountAsk, CreateGroup, DeleteGroup, Group as GroupAsk};
 pub use transport::message::admin::{
-    AccountFacts, Authorize, Authorized, CreateAccount, Delete, GroupFacts, ListAccounts, ListGroups, Members, Rename,
-    Revoke, Revoked, SetState, Settle, Terms, To,
+    AccountFacts, Authorize, Authorized, CheckAccounts, CheckedAccount, CreateAccount, Delete, GroupFacts,
+    ListAccounts, ListGroups, Members, RefusedRow, Rename, Revoke, Revoked, SetState, Settle, Terms, To,
 };
+pub use transport::message::archive::{Dump, Dumped, Load, Loaded};

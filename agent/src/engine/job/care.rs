@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::engine::pin::Pin;
@@ -174,6 +175,10 @@ pub struct ServeJob {
     pub role: Role,
     /// The home of the user who serves, when known.
     pub home: Option<PathBuf>,
+    /// The address that the client comes from, when SSH says so.
+    pub client: Option<String>,
+    /// By whose clocks timetables of rates go.
+    pub zone: TimeZone,
     /// Why nothing at all may be done: every request is answered with it.
     pub refusal: Option<crate::fault::Fault>,
 }

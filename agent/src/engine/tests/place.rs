@@ -88,6 +88,7 @@ impl Place {
                 stripes: None,
                 retry_ms: None,
                 pin_file: None,
+                limit: None,
             },
             folders: Folders {
                 config: at("config"),
@@ -105,6 +106,7 @@ impl Place {
             profile: crate::profile::Profile::default(),
             kept: None,
             host: name.to_owned(),
+            zone: TimeZone::UTC,
         }
     }
 

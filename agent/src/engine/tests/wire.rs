@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use transport::pipe::{Reader, Writer};
 use transport::{Carrier, Error, Pipe, memory_pipe};
 
-use crate::engine::job::{Role, ServeJob};
+use crate::engine::job::{Role, ServeJob, TimeZone};
 use crate::engine::queue::lock;
 use crate::serve::Server;
 
@@ -121,7 +121,15 @@ impl Carrier for Wire {
         }
         let cut = lock(&self.cuts).pop_front().unwrap_or(*lock(&self.always));
         let (ours, theirs) = memory_pipe();
-        let job = ServeJob { vault: self.vault.clone(), account: None, role: Role::Admin, home: None, refusal: None };
+        let job = ServeJob {
+            vault: self.vault.clone(),
+            account: None,
+            role: Role::Admin,
+            home: None,
+            client: None,
+            zone: TimeZone::UTC,
+            refusal: None,
+        };
         let server = Server::new(&job, Arc::clone(&self.clock), Arc::clone(&self.chance)).on(Arc::clone(&self.disk));
         lock(&self.servers).push(std::thread::spawn(move || drop(server.serve(theirs))));
         let line = Arc::new(Line { cut, ..Line::default() });

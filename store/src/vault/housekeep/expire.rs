@@ -28,7 +28,7 @@ pub(super) struct Judged {
     pub(super) bodies: BTreeMap<u64, (BodyHash, bool)>,
     pub(super) fates: Vec<(u64, Fate)>,
     /// A body that says what is kept cannot be read: then nothing may go.
-    unclear: bool,
+    pub(super) unclear: bool,
 }
 
 impl Judged {
@@ -63,7 +63,7 @@ impl Judged {
     }
 
     /// Versions whose bodies are not here, and were allowed to go.
-    fn gone(&self) -> BTreeSet<u64> {
+    pub(super) fn gone(&self) -> BTreeSet<u64> {
         let mut missing: BTreeSet<u64> =
             self.bodies.iter().filter(|(_, (_, here))| !*here).map(|(version, _)| *version).collect();
         if self.unclear {
@@ -88,7 +88,7 @@ impl Domain {
         Ok(self.judged(account, Some(rows))?.gone().contains(&version))
     }
 
-    fn judged(&self, account: &AccountInfo, rows: Option<Rows<'_>>) -> Result<Judged> {
+    pub(super) fn judged(&self, account: &AccountInfo, rows: Option<Rows<'_>>) -> Result<Judged> {
         let mut judged = Judged { moments: Vec::new(), bodies: BTreeMap::new(), fates: Vec::new(), unclear: false };
         let mut from = 1;
         loop {

@@ -40,6 +40,8 @@ pub(super) struct Marks {
     pub(super) versions: u64,
     /// Bytes of the marked places.
     pub(super) bytes: u64,
+    /// Of these the bytes of groups.
+    pub(super) group_bytes: u64,
 }
 
 /// How a walk asks the catalog.
@@ -60,20 +62,20 @@ impl View<'_> {
 }
 
 impl Marks {
-    /// Marks everything that these accounts keep. `None` when the budget ended.
+    /// Marks everything that these accounts keep, beside what is marked already. False when the budget ended.
     pub(super) fn all(
+        &mut self,
         domain: &Domain,
         accounts: &[AccountInfo],
         gone: &Gone,
         budget: &Budget<'_>,
-    ) -> Result<Option<Self>> {
-        let mut marks = Self::default();
+    ) -> Result<bool> {
         for account in accounts {
-            if !marks.account(domain, &View::Reading, account, gone, budget)? {
-                return Ok(None);
+            if !self.account(domain, &View::Reading, account, gone, budget)? {
+                return Ok(false);
             }
         }
-        Ok(Some(marks))
+        Ok(true)
     }
 
     /// Marks what was added since, within a change.
@@ -161,6 +163,9 @@ impl Marks {
     fn place(&mut self, place: &Place) {
         if self.places.insert(place.no) {
             self.bytes += u64::from(place.length);
+            if place.kind == RecordKind::Group {
+                self.group_bytes += u64::from(place.length);
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A pass is:
 //!
-//! * `expire`: bodies of versions that are not kept any more; `pressure`: of more when space is short
+//! * `expire`: bodies of versions that are not kept any more; `pressure`: of more when space is short, `group_pressure`:
+//!   for a group
 //! * `bodies`: bodies that no link names
 //! * `mark`: what the versions need, over clear references, with a bit for each place and node (`bits`)
 //! * `sweep`: places are condemned, revived, freed
@@ -12,11 +13,14 @@
 //! One housekeeper works in a domain at a time, by a lock; and if that lock should fail, two are harmless: every change
 //! is made under the catalog's write lock, only while the generation is the one that the marks were made in, and only to
 //! rows that still say what was read. Uploads, commits and restores never wait for more than one such change. `live`
-//! says which sessions live and what they may have been told. `log` remembers what was done.
+//! says which sessions live and what they may have been told. `log` remembers what was done, `classes` what it was done to:
+//! how much of all that lies here is needed by which versions.
 
 mod bits;
 mod bodies;
+mod classes;
 mod expire;
+mod group_pressure;
 mod live;
 mod log;
 mod mark;
@@ -32,6 +36,8 @@ use crate::catalog::Rows;
 use crate::chain::{Cause, Fate, ReceivedLink};
 use crate::door::{Clock, Millis};
 use crate::error::{Error, Result};
+pub use classes::Classes;
+use classes::Reached;
 use expire::Judged;
 use live::Live;
 pub use log::{LoggedPass, LoggedVersion};
@@ -185,6 +191,14 @@ pub enum HousekeepEvent {
     },
 }
 
+/// What decides whether space is short, and is not in the catalog.
+#[derive(Clone, Copy)]
+struct Outside {
+    free_bytes: u64,
+    /// Which groups press, and how much; see [`Domain::groups_shape`].
+    groups: u64,
+}
+
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -237,6 +251,8 @@ struct Pass<'a> {
     /// Accounts of which it is not known what they keep.
     unclear: u64,
     marks: Marks,
+    /// What the versions of each class need, once that was marked.
+    reached: Option<Reached>,
     budget: Budget<'a>,
     /// By the server's clock, at the beginning.
     now: Millis,
@@ -261,10 +277,7 @@ impl Domain {
         }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
-        if !how.dry_run
-            && !how.confirmed
-            && self.inner.catalog.read(|rows| rests(rows, &accounts, now, self.free_bytes()))?
-        {
+        if !how.dry_run && !how.confirmed && self.rests(&accounts, now)? {
             return Ok(Housekept { unchanged: true, ..Housekept::default() });
         }
         let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
@@ -281,6 +294,7 @@ impl Domain {
             gone: Gone::default(),
             unclear: 0,
             marks: Marks::default(),
+            reached: None,
             budget: Budget::new(how, &*shared.clock),
             now,
             began,
@@ -306,7 +320,7 @@ impl Domain {
         let shared = &self.inner.shared;
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
-        self.inner.catalog.read(|rows| {
+        let due = self.inner.catalog.read(|rows| {
             let mut first = None;
             for account in &accounts {
                 if let Some(link) = rows.link(account.number, 1)? {
@@ -316,12 +330,25 @@ impl Domain {
             }
             let Some(first) = first else { return Ok(false) };
             let last = rows.housekept("at")?.max(first);
-            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now) && !rests(rows, &accounts, now, self.free_bytes())?)
+            Ok(!(last..last.saturating_add(DAY_MS)).contains(&now))
+        });
+        Ok(due? && !self.rests(&accounts, now)?)
+    }
+
+    /// Whether nothing has changed since the last pass, and nothing has become due.
+    fn rests(&self, accounts: &[AccountInfo], now: Millis) -> Result<bool> {
+        let outside = self.outside(accounts);
+        self.inner.catalog.read(|rows| {
+            Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts, outside)?)
         })
     }
 
+    fn outside(&self, accounts: &[AccountInfo]) -> Outside {
+        Outside { free_bytes: self.free_bytes(), groups: self.groups_shape(accounts) }
+    }
+
     /// Keeps other housekeepers out, and clears what a dead one left: packs that it had begun.
-    fn housekeeping_lock(&self) -> Result<crate::door::Lock> {
+    pub(in crate::vault) fn housekeeping_lock(&self) -> Result<crate::door::Lock> {
         let (disk, dir) = (&*self.inner.shared.disk, self.inner.paths.housekeeping());
         account::make_dir(disk, &dir)?;
         let lock = dir.join("lock");
@@ -374,12 +401,10 @@ impl Pass<'_> {
         let (newest_place, generation) =
             self.domain.inner.catalog.read(|rows| Ok((rows.newest_place()?, rows.generation()?)))?;
         self.generation = generation;
-        let marks = Marks::all(self.domain, &self.accounts, &self.gone, &self.budget)?;
-        let Some(marks) = marks else {
+        if !self.mark()? {
             self.done.unfinished = true;
             return Ok(Step::Done);
-        };
-        self.marks = marks;
+        }
         if !self.marks.unreadable.is_empty() && !self.how.dry_run {
             for place in std::mem::take(&mut self.marks.unreadable) {
                 self.domain.note_damage(&place)?;
@@ -395,6 +420,23 @@ impl Pass<'_> {
             return Ok(Step::Done);
         }
         self.sweep(newest_place, live)
+    }
+
+    /// Marks all that is needed; class by class, when it is known what each version is. False when the budget ended.
+    fn mark(&mut self) -> Result<bool> {
+        let mut marks = Marks::default();
+        self.reached = None;
+        if self.unclear == 0 && !self.how.dry_run {
+            let Some(reached) = Reached::mark(self.domain, &self.accounts, &mut marks, &self.budget)? else {
+                return Ok(false);
+            };
+            self.reached = Some(reached);
+            // What cannot be read is met again.
+            (marks.versions, marks.holes) = (0, 0);
+        }
+        let done = marks.all(self.domain, &self.accounts, &self.gone, &self.budget)?;
+        self.marks = marks;
+        Ok(done)
     }
 
     /// Changes rows by what was marked, after catching up with what was committed since. `None`, and nothing is changed,
@@ -429,19 +471,30 @@ impl Pass<'_> {
 
     /// Keeps what the next pass decides by whether there is anything to do.
     fn remember(&self, rest: bool) -> Result<()> {
+        for account in &self.accounts {
+            // Whoever would be refused by what was not told counts anew before.
+            drop(self.domain.tell_groups(account));
+        }
+        let outside = self.domain.outside(&self.accounts);
+        let classes = match &self.reached {
+            Some(reached) if !self.done.unfinished && self.done.holes == 0 => {
+                Some(self.domain.inner.catalog.read(|rows| reached.classes(rows, &self.marks, self.now))?)
+            }
+            _ => None,
+        };
         let write = self.domain.inner.catalog.write()?;
         let rows = write.rows();
         let due = if rest && !rows.any_emptied()? { next_due(rows, &self.accounts)? } else { 0 };
         rows.set_housekept("due", due)?;
-        rows.set_housekept("shape", shape(rows, &self.accounts, self.domain.free_bytes())?)?;
+        rows.set_housekept("shape", shape(rows, &self.accounts, outside)?)?;
         rows.set_housekept("at", self.now)?;
+        if let (Some(classes), Some(reached)) = (classes, &self.reached)
+            && reached.holds(rows, &self.accounts)?
+        {
+            classes.keep(rows, &self.accounts)?;
+        }
         write.commit()
     }
-}
-
-/// Whether nothing has changed since the last pass, and nothing has become due.
-fn rests(rows: Rows<'_>, accounts: &[AccountInfo], now: Millis, free: u64) -> Result<bool> {
-    Ok(rows.housekept("due")? > now && rows.housekept("shape")? == shape(rows, accounts, free)?)
 }
 
 /// When something that waits has waited long enough.
@@ -454,8 +507,9 @@ fn next_due(rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<Millis> {
 }
 
 /// A number that is another one when anything has changed that a pass looks at.
-fn shape(rows: Rows<'_>, accounts: &[AccountInfo], free: u64) -> Result<i64> {
+fn shape(rows: Rows<'_>, accounts: &[AccountInfo], outside: Outside) -> Result<i64> {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&outside.groups.to_le_bytes());
     for number in rows.shape()? {
         hasher.update(&number.to_le_bytes());
     }
@@ -464,7 +518,7 @@ fn shape(rows: Rows<'_>, accounts: &[AccountInfo], free: u64) -> Result<i64> {
         let newest = rows.newest_link(account.number)?.map_or(0, |link| link.sequence);
         hasher.update(&newest.to_le_bytes());
         hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
-        hasher.update(&pressure::lack(rows, account.number, free)?.to_le_bytes());
+        hasher.update(&pressure::lack(rows, account.number, outside.free_bytes)?.to_le_bytes());
     }
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     Ok(i64::from_le_bytes([a, b, c, d, e, f, g, h]))

@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::expire::{Judged, SHARE_PERCENT, policy_number};
 use super::mark::Marks;
-use super::{HousekeepEvent, Pass};
+use super::{Budget, HousekeepEvent, Pass};
 use crate::catalog::Rows;
 use crate::chain::{self, Cause, Pressure};
 use crate::error::Result;
-use crate::vault::{AccountInfo, Domain};
+use crate::vault::{AccountInfo, Domain, GroupInfo};
 
 /// A disk that lacks this much more is looked at again, though nothing else has changed.
 const STEP_BYTES: u64 = 64 << 20;
@@ -26,11 +26,11 @@ struct Presses {
 }
 
 /// An estimate of what versions need.
-struct Weights {
+pub(super) struct Weights {
     /// Bytes that all versions need together.
-    all: u64,
+    pub(super) all: u64,
     /// Of each thinnable version, oldest first, the bytes that only it and older ones need.
-    each: Vec<(u64, u64)>,
+    pub(super) each: Vec<(u64, u64)>,
 }
 
 impl Pass<'_> {
@@ -41,9 +41,10 @@ impl Pass<'_> {
         let (policy, _) = chain::policy_of(&judged.moments);
         self.note_number(&free_key(account.number), policy.min_free_bytes)?;
         let presses = self.presses(account, policy.soft_limit, policy.min_free_bytes)?;
+        let groups = if policy.soft_limit { self.domain.pressing_groups(account) } else { Vec::new() };
         let key = format!("limit {}", account.number);
-        let limit = limit_number(account, judged);
-        if presses.soft_bytes.is_none() && presses.space_bytes.is_none() {
+        let limit = limit_number(account, judged, &groups);
+        if presses.soft_bytes.is_none() && presses.space_bytes.is_none() && groups.is_empty() {
             self.note_number(&key, u64::from(limit))?;
             return Ok(Vec::new());
         }
@@ -51,16 +52,18 @@ impl Pass<'_> {
             Some(_) => chain::thinnable(&judged.moments, Pressure::Space).into_iter().collect(),
             None => HashSet::new(),
         };
-        let list = match presses.soft_bytes {
-            Some(_) => chain::thinnable(&judged.moments, Pressure::SoftLimit),
-            None => space.iter().copied().collect::<BTreeSet<u64>>().into_iter().collect(),
-        };
-        let list: Vec<u64> = list.into_iter().filter(|version| judged.is_here(*version)).collect();
-        let Some(weights) = self.weigh(account, judged, &list)? else { return Ok(Vec::new()) };
+        let soft = presses.soft_bytes.is_some() || !groups.is_empty();
+        let list = judged.thinnable(if soft { Pressure::SoftLimit } else { Pressure::Space });
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
+        let weights = weigh(self.domain, account, judged, &list, &self.gone.versions, &self.budget)?;
+        let Some(weights) = weights else { return Ok(Vec::new()) };
+        let Some(wanted) = self.wanted_by(&groups, account, judged, &weights)? else { return Ok(Vec::new()) };
         let mut left = weights.all;
         let mut going = Vec::new();
         for (version, bytes) in weights.each {
-            let cause = if presses.soft_bytes.is_some_and(|most| left > most) {
+            let cause = if presses.soft_bytes.is_some_and(|most| left > most) || going.len() < wanted.versions {
                 Cause::SoftLimit
             } else if presses.space_bytes.is_some_and(|most| left > most) && space.contains(&version) {
                 Cause::Space
@@ -70,7 +73,8 @@ impl Pass<'_> {
             left = left.saturating_sub(bytes);
             going.push((version, cause));
         }
-        let enough = [presses.soft_bytes, presses.space_bytes].into_iter().flatten().all(|most| left <= most);
+        let enough =
+            [presses.soft_bytes, presses.space_bytes].into_iter().flatten().all(|most| left <= most) && wanted.enough;
         let new = self.domain.inner.catalog.read(|rows| rows.housekept(&key))? != i64::from(limit);
         let many = going.len() as u64 * 100 > judged.versions_here() * SHARE_PERCENT;
         if !going.is_empty() && !self.how.confirmed && (!enough || (new && many)) {
@@ -97,41 +101,6 @@ impl Pass<'_> {
         Ok(Presses { soft_bytes, space_bytes })
     }
 
-    /// Nothing without a list, when the budget ended, and when something that is needed is not there or cannot be read: then
-    /// it is not known what a version needs.
-    fn weigh(&self, account: &AccountInfo, judged: &Judged, list: &[u64]) -> Result<Option<Weights>> {
-        let lost =
-            |version: &u64| !judged.is_here(*version) && !self.gone.versions.contains(&(account.number, *version));
-        if list.is_empty() || judged.bodies.keys().any(lost) {
-            return Ok(None);
-        }
-        let mut marks = Marks::default();
-        let thin: HashSet<u64> = list.iter().copied().collect();
-        let stays = judged.fates.iter().filter(|(version, fate)| !fate.is_going() && !thin.contains(version));
-        let stays = stays.map(|(version, _)| *version).filter(|version| judged.is_here(*version));
-        for version in stays {
-            if !self.mark_one(&mut marks, account, judged, version)? {
-                return Ok(None);
-            }
-        }
-        let mut each = Vec::with_capacity(list.len());
-        for version in list.iter().rev() {
-            let before = marks.bytes;
-            if !self.mark_one(&mut marks, account, judged, *version)? {
-                return Ok(None);
-            }
-            each.push((*version, marks.bytes.saturating_sub(before)));
-        }
-        each.reverse();
-        let known = marks.holes == 0 && marks.unreadable.is_empty();
-        Ok(known.then_some(Weights { all: marks.bytes, each }))
-    }
-
-    fn mark_one(&self, marks: &mut Marks, account: &AccountInfo, judged: &Judged, version: u64) -> Result<bool> {
-        let Some((body, _)) = judged.bodies.get(&version) else { return Ok(true) };
-        marks.one(self.domain, account.number, *body, &self.budget)
-    }
-
     fn note_number(&self, key: &str, number: u64) -> Result<()> {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         let catalog = &self.domain.inner.catalog;
@@ -144,9 +113,49 @@ impl Pass<'_> {
     }
 }
 
+/// Nothing when the budget ended, and when something that is needed is not there or cannot be read: then it is not known
+/// what a version needs. `gone`: versions whose bodies were allowed to go.
+pub(super) fn weigh(
+    domain: &Domain,
+    account: &AccountInfo,
+    judged: &Judged,
+    list: &[u64],
+    gone: &BTreeSet<(u32, u64)>,
+    budget: &Budget<'_>,
+) -> Result<Option<Weights>> {
+    let lost = |version: &u64| !judged.is_here(*version) && !gone.contains(&(account.number, *version));
+    if judged.bodies.keys().any(lost) {
+        return Ok(None);
+    }
+    let mark_one = |marks: &mut Marks, version: u64| -> Result<bool> {
+        let Some((body, _)) = judged.bodies.get(&version) else { return Ok(true) };
+        marks.one(domain, account.number, *body, budget)
+    };
+    let mut marks = Marks::default();
+    let thin: HashSet<u64> = list.iter().copied().collect();
+    let stays = judged.fates.iter().filter(|(version, fate)| !fate.is_going() && !thin.contains(version));
+    let stays = stays.map(|(version, _)| *version).filter(|version| judged.is_here(*version));
+    for version in stays {
+        if !mark_one(&mut marks, version)? {
+            return Ok(None);
+        }
+    }
+    let mut each = Vec::with_capacity(list.len());
+    for version in list.iter().rev() {
+        let before = marks.bytes;
+        if !mark_one(&mut marks, *version)? {
+            return Ok(None);
+        }
+        each.push((*version, marks.bytes.saturating_sub(before)));
+    }
+    each.reverse();
+    let known = marks.holes == 0 && marks.unreadable.is_empty();
+    Ok(known.then_some(Weights { all: marks.bytes, each }))
+}
+
 impl Domain {
     /// What the disk has free; without bound when it does not say.
-    pub(super) fn free_bytes(&self) -> u64 {
+    pub(in crate::vault) fn free_bytes(&self) -> u64 {
         self.inner.shared.disk.free_bytes(self.inner.paths.root()).unwrap_or(u64::MAX)
     }
 }
@@ -163,9 +172,13 @@ fn free_key(account: u32) -> String {
 }
 
 /// A number that is another one under another limit or policy; never 0.
-fn limit_number(account: &AccountInfo, judged: &Judged) -> u32 {
+fn limit_number(account: &AccountInfo, judged: &Judged, groups: &[(GroupInfo, u64)]) -> u32 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
+    for (group, _) in groups {
+        hasher.update(&u64::from(group.number).to_le_bytes());
+        hasher.update(&group.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
+    }
     hasher.update(&policy_number(judged).to_le_bytes());
     let [a, b, c, d, ..] = *hasher.finalize().as_bytes();
     u32::from_le_bytes([a, b, c, d]) | 1

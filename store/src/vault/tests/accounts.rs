@@ -274,3 +274,137 @@ fn many_large_bodies_are_counted() {
     clear.extend_from_slice(&3u64.to_le_bytes());
     assert!(matches!(world.act(&mut session, LinkKind::Forget, clear), Outcome::Committed(_)));
 }
+
+/// A second account in the same world, with its chain begun.
+pub(super) fn second(world: &World, vault: &Vault, name: &str) -> AccountInfo {
+    let account = vault.create_account(name).unwrap();
+    let account = vault.bind(&account, world.keys.identity_public(), world.keys.key_check()).unwrap();
+    world.begin_chain(vault, &account).unwrap();
+    account
+}
+
+fn stored(vault: &Vault, accounts: &[&AccountInfo]) -> u64 {
+    accounts.iter().map(|account| vault.domain(account).unwrap().stored().unwrap().pack_bytes).sum()
+}
+
+#[test]
+fn a_group_s_hard_limit_is_never_passed_by_all_its_members_together() {
+    const LIMIT: u64 = 60_000;
+    let (world, vault, ada) = World::with_account();
+    let [bob, eve] = ["bob", "eve"].map(|name| second(&world, &vault, name));
+    let members = [&ada, &bob, &eve];
+    let office = vault.join_group(&vault.create_group("office").unwrap(), &members.map(Clone::clone)).unwrap();
+    // Bob is in a second one, which has room: the narrower holds.
+    let lab = vault.join_group(&vault.create_group("lab").unwrap(), std::slice::from_ref(&bob)).unwrap();
+    vault.settle_group(&lab, |terms| terms.hard_bytes = Some(LIMIT * 9)).unwrap();
+    vault.settle_group(&office, |terms| terms.hard_bytes = Some(LIMIT)).unwrap();
+    // Two processes for each member.
+    let bring = |process: u64, account: &AccountInfo| {
+        let vault = world.open(Access::Write).unwrap();
+        let domain = vault.domain(account).unwrap();
+        let source = if process == 0 { SOURCE } else { OTHER_SOURCE };
+        let mut session = domain.begin(account, &[source], None).unwrap();
+        let trees = (0..200).map(|number| tree(account, 1_000 * process + number));
+        let refused = trees.flat_map(|tree| tree.records).find_map(|record| session.put(&record).err());
+        // One of two ends well, the other dies.
+        if process == 0 {
+            session.end().unwrap();
+        } else {
+            session.flush().unwrap();
+        }
+        refused
+    };
+    std::thread::scope(|scope| {
+        let bring = &bring;
+        let all: Vec<_> = members
+            .iter()
+            .flat_map(|account| [0, 1].map(|process| scope.spawn(move || bring(process, account))))
+            .collect();
+        for refused in all.into_iter().map(|thread| thread.join().unwrap()) {
+            let Some(Error::Full { whose, limit, used }) = refused else { panic!("{refused:?}") };
+            assert_eq!((whose.as_str(), limit), ("the group office", LIMIT));
+            assert!(used <= LIMIT, "{used}");
+        }
+    });
+    // Whoever opens adopts what the dead left.
+    let vault = world.open(Access::Write).unwrap();
+    let taken = stored(&vault, &members);
+    assert!(taken <= LIMIT && taken > LIMIT / 2, "{taken}");
+    // What was reserved and not brought is free again, for every member, to the byte.
+    let room = |bytes: u64| {
+        vault.settle_group(&office, |terms| terms.hard_bytes = Some(bytes)).unwrap();
+        members.map(|account| vault.domain(account).unwrap().must_have_room(account).is_ok())
+    };
+    assert_eq!((room(taken), room(taken + 1)), ([false; 3], [true; 3]));
+    // Out of the group, out of its limit.
+    assert_eq!(room(1), [false; 3]);
+    vault.leave_group(&office, std::slice::from_ref(&bob)).unwrap();
+    assert_eq!(room(1), [false, true, false]);
+}
+
+#[test]
+fn a_ledger_that_is_lost_or_damaged_is_made_anew() {
+    let (world, vault, ada) = World::with_account();
+    let bob = second(&world, &vault, "bob");
+    let office = vault.join_group(&vault.create_group("office").unwrap(), &[ada.clone(), bob.clone()]).unwrap();
+    let taken = stored(&vault, &[&ada, &bob]);
+    vault.settle_group(&office, |terms| terms.hard_bytes = Some(taken)).unwrap();
+    let path = world.path().join("groups/00000001/ledger.db");
+    let has_room = || vault.domain(&bob).unwrap().must_have_room(&bob).is_ok();
+    assert!(!has_room());
+    for content in [None, Some(vec![7; 5_000])] {
+        std::fs::remove_file(&path).unwrap();
+        content.into_iter().for_each(|bytes| std::fs::write(&path, bytes).unwrap());
+        assert!(!has_room());
+    }
+    vault.settle_group(&office, |terms| terms.hard_bytes = Some(taken + 1)).unwrap();
+    assert!(has_room());
+}
+
+#[test]
+fn what_came_before_there_was_a_limit_counts_once_there_is_one() {
+    let (world, vault, account) = World::with_account();
+    let domain = vault.domain(&account).unwrap();
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let step = |number| record_of(account.domain, account.id, RecordKind::Box, 1, vec![number; 32], 1, 3 << 20);
+    (0..3).for_each(|number| session.put(&step(number)).unwrap());
+    vault.settle(&account, |terms| terms.hard_bytes = Some(20 << 20)).unwrap();
+    let refused = (3..20).find_map(|number| session.put(&step(number)).err());
+    assert!(matches!(refused, Some(Error::Full { .. })), "{refused:?}");
+    session.end().unwrap();
+    assert!(domain.stored().unwrap().pack_bytes <= 20 << 20);
+    drop(world);
+}
+
+#[test]
+fn some_of_the_disk_stays_free_for_what_gives_space_back() {
+    let (world, vault, account) = World::with_account();
+    drop(vault);
+    let on = |free: u64| {
+        let disk = crate::door::Faulty::new(RealDisk, None).with_free(free);
+        world.open_on(Arc::new(disk), Access::Write).unwrap().domain(&account).unwrap()
+    };
+    let put = |free: u64| {
+        let mut session = on(free).begin(&account, &[SOURCE], None).unwrap();
+        let record = &tree(&account, 5).records[0];
+        session.put(record)
+    };
+    put(2 << 20).unwrap();
+    assert!(put(1 << 20).is_err_and(|error| error.is_full()));
+    // What only says that something is to go still finds room.
+    let mut session = on(1 << 20).begin(&account, &[], None).unwrap();
+    world.act(&mut session, LinkKind::Policy, super::retention::policy([3, 0, 0, 0, 0, 0]));
+}
+
+/// Lines of `authorized_keys` name accounts by number.
+#[test]
+fn no_account_is_called_like_a_number() {
+    let (_world, vault, ada) = World::with_account();
+    for name in ["0x3", "0xADA", "0x00000001"] {
+        assert!(matches!(vault.create_account(name), Err(Error::Refused { .. })), "{name}");
+        assert!(matches!(vault.rename_account(&ada, name), Err(Error::Refused { .. })), "{name}");
+    }
+    for name in ["0x", "0xy", "ada2", "beef"] {
+        vault.create_account(name).unwrap();
+    }
+}

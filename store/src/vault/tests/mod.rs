@@ -2,14 +2,18 @@
 //! the server never looks.
 
 mod accounts;
+mod activity;
+mod archives;
 mod commits;
 mod damages;
 mod faults;
 mod histories;
 mod housekeep;
+mod live;
 mod pressure;
 mod retention;
 mod sessions;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

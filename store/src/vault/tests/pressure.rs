@@ -101,3 +101,54 @@ fn on_a_full_disk_versions_of_a_month_and_more_make_room() {
     assert_eq!(there(&on(0), &account, 3..39), (10..39).collect::<Vec<u64>>());
     assert_eq!(findings(&on(free)), []);
 }
+
+#[test]
+fn above_a_group_s_soft_limit_the_oldest_versions_of_all_members_go() {
+    let (world, ada, domain, _) = daily(6);
+    let vault = world.open(Access::Write).unwrap();
+    let bob = super::accounts::second(&world, &vault, "bob");
+    let back_up = |account: &AccountInfo, seed| {
+        let vault = world.open(Access::Write).unwrap();
+        let mut session = vault.domain(account).unwrap().begin(account, &[SOURCE], None).unwrap();
+        world.back_up(&mut session, &tree(account, seed)).unwrap();
+        session.end().unwrap();
+    };
+    // Bob's first is younger than all of Ada's but the last.
+    for seed in 200..204 {
+        back_up(&bob, seed);
+        world.clock.advance(DAY);
+    }
+    back_up(&ada, 300);
+    world.clock.advance(2 * DAY);
+    let pass_of = |account: &AccountInfo, how: Housekeep| {
+        let domain = world.open(Access::Write).unwrap().domain(account).unwrap();
+        domain.housekeep(&how, &mut |_| Ok(())).unwrap()
+    };
+    let kept = pass_of(&ada, CONFIRMED).kept_bytes + pass_of(&bob, CONFIRMED).kept_bytes;
+    let tenth = kept / 11;
+    let office = vault.join_group(&vault.create_group("office").unwrap(), &[ada.clone(), bob.clone()]).unwrap();
+    // Seven have to go: six of Ada's are older than Bob's, and one is the newest of hers.
+    vault.settle_group(&office, |terms| terms.soft_bytes = Some(kept - 7 * tenth)).unwrap();
+    // So many at once wait for a word.
+    let waits = pass_of(&ada, Housekeep::default());
+    assert_eq!((waits.pressed, waits.waiting), (0, 6));
+    assert_eq!(pass_of(&ada, CONFIRMED).pressed, 6);
+    assert_eq!(there(&domain, &ada, 3..10), [9]);
+    let domain_of = |account| world.open(Access::Write).unwrap().domain(account).unwrap();
+    assert_eq!(pass_of(&bob, Housekeep::default()).pressed, 1);
+    assert_eq!(there(&domain_of(&bob), &bob, 3..7), [4, 5, 6]);
+    // That is enough, though the space comes back only later.
+    for account in [&ada, &bob] {
+        assert_eq!(pass_of(account, CONFIRMED).pressed, 0);
+    }
+    // An account that is frozen gives nothing, and the others give more for it.
+    vault.set_state(&bob, crate::vault::AccountState::Frozen, "").unwrap();
+    vault.settle_group(&office, |terms| terms.soft_bytes = Some(1)).unwrap();
+    world.clock.advance(2 * DAY);
+    assert_eq!(pass_of(&bob, CONFIRMED).pressed, 0);
+    assert_eq!(pass_of(&ada, CONFIRMED).pressed, 0, "the newest never goes");
+    assert_eq!(there(&domain_of(&ada), &ada, 3..10), [9]);
+    for account in [&ada, &bob] {
+        assert_eq!(findings(&domain_of(account)), []);
+    }
+}

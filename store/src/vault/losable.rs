@@ -1,0 +1,54 @@
+//! Small databases beside the truth, from which nothing is lost with them: one that is not there or cannot be used is
+//! made anew.
+
+use std::path::Path;
+
+use crate::catalog::{Journal, Refusals};
+use crate::door::Disk;
+use crate::error::{Error, Result};
+
+use super::layout;
+
+/// Opens such a database. `open` gets a file that is there and may be empty.
+pub(super) fn open_or_remake<T>(disk: &dyn Disk, path: &Path, open: impl Fn() -> Result<T>) -> Result<T> {
+    make(disk, path)?;
+    match open() {
+        Err(Error::Damaged { .. } | Error::Catalog(_)) => {
+            // Its logs first: a new one must never meet an old log.
+            for suffix in ["-wal", "-shm", "-journal", ""] {
+                let mut name = path.to_owned().into_os_string();
+                name.push(suffix);
+                match disk.remove_file(name.as_ref()) {
+                    Ok(()) | Err(Error::NotFound { .. }) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            make(disk, path)?;
+            open()
+        }
+        other => other,
+    }
+}
+
+/// Made by the disk door, so that it belongs to the owner of the vault; SQLite fills it.
+fn make(disk: &dyn Disk, path: &Path) -> Result<()> {
+    match disk.create_new(path) {
+        Ok(_) | Err(Error::Taken { .. }) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// The same, when anybody ever was.
+pub fn refusals_if_any(disk: &dyn Disk, vault: &Path) -> Result<Option<Refusals>> {
+    match disk.exists(&layout::database(vault))? {
+        Some(_) => refusals(disk, vault).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Who was refused by the vault in this folder. It needs no vault that is open for writing: reading can be refused, too.
+pub fn refusals(disk: &dyn Disk, vault: &Path) -> Result<Refusals> {
+    let path = layout::database(vault);
+    let journal = if disk.is_local(vault)? { Journal::Ahead } else { Journal::Rollback };
+    open_or_remake(disk, &path, || Refusals::open(&path, journal))
+}
