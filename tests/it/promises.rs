@@ -33,8 +33,10 @@ fn has_tests(path: &Path) -> bool {
     let marks = ["#[test]", "proptest!", "#[tokio::test]"];
     let tests =
         |file: &PathBuf| fs::read_to_string(file).is_ok_and(|text| marks.iter().any(|mark| text.contains(mark)));
-    // A script, or a program in another language, is a test by itself.
-    path.is_file() && path.extension().is_none_or(|e| e != "rs") || files.iter().any(tests)
+    // A script, or a program, is one by itself.
+    let other = |file: &Path| file.extension().is_none_or(|e| e != "rs");
+    let is_program = path.join("main.rs").is_file() || files.iter().any(|file| file.is_file() && other(file));
+    is_program || files.iter().any(tests)
 }
 
 /// Whether this names a test: a module of `tests/it` or `tests/sweep`, a path, a file beside the one named before, or a

@@ -70,6 +70,7 @@ fn note(world: &World, path: &Path) {
     story.rot.begun = true;
     story.rot.links |= is(path, "link");
     story.rot.harms += 1;
+    story.rot.pack(path);
     story.tally.harms += 1;
 }
 
@@ -108,13 +109,15 @@ pub fn act(world: &Arc<World>, mut dice: Dice) {
 /// `looked` before: what nobody has noticed, nobody sends again. Of several things that were harmed at once one may hide
 /// the other, so that it takes another look and another backup. Whether the world goes on.
 pub fn heal(world: &Arc<World>, clients: &mut [Client], looked: bool) -> bool {
-    let harms = std::mem::take(&mut world.story().rot.harms);
+    let harms = world.story().rot.harms;
     for _ in 0..if harms == 1 { 1 } else { ROUNDS } {
         back_up(world, clients);
         match judge(world) {
             Verdict::Decide => return false,
             Verdict::Whole => {
-                world.story().tally.healed += u64::from(looked);
+                let mut story = world.story();
+                story.rot.harms = 0;
+                story.tally.healed += u64::from(looked);
                 return true;
             }
             Verdict::Holes if !looked => return true,
@@ -206,7 +209,11 @@ fn judge_all(world: &Arc<World>) -> Result<Verdict> {
             (false, false, true) => world.story().tally.holes += 1,
             // What is wrong with its link or body is told of it, too.
             (true, true, true) if world.story().rot.links => {}
-            how => world.violated(format!("version {number} (can be read, is read, told as lost): {how:?}")),
+            how => {
+                let rows = running.domain.dump()?;
+                world.tell(|| told_of(&rows, &needed(world, &body).unwrap_or_default()));
+                world.violated(format!("version {number} (can be read, is read, told as lost): {how:?}"));
+            }
         }
         whole &= is || newest != Some(number);
     }
@@ -233,12 +240,17 @@ fn is_rolled_back(world: &World, links: &[ReceivedLink]) -> bool {
     lost
 }
 
-/// Everything that can be read from a pack, whatever any catalog says, but for what housekeeping has freed.
+/// Everything that can be read from a pack, whatever any catalog says, but for what housekeeping has freed, and for what
+/// was noted as damaged in a pack that was.
 fn good_ids(world: &World, domain: &Domain) -> Result<BTreeSet<[u8; 32]>> {
     let mut good = BTreeSet::new();
     let rows = domain.dump()?;
-    let is_place = |row: &&String| row.starts_with("place ") && row.ends_with(" 3");
-    let freed: BTreeSet<String> =
+    let harmed = world.story().rot.packs.clone();
+    let is_place = |row: &&String| {
+        let of_harmed = || row.split(' ').nth(1).is_some_and(|pack| harmed.contains(pack));
+        row.starts_with("place ") && (row.ends_with(" 3") || row.ends_with(" 2") && of_harmed())
+    };
+    let unused: BTreeSet<String> =
         rows.iter().filter(is_place).map(|row| row.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" ")).collect();
     for path in files(&world.disk, &world.domain_path()).iter().filter(|path| is(path, "pack")) {
         let Ok(reader) = PackReader::open(&world.disk, path) else { continue };
@@ -248,7 +260,7 @@ fn good_ids(world: &World, domain: &Domain) -> Result<BTreeSet<[u8; 32]>> {
             continue;
         }
         for line in reader.lines() {
-            if reader.check(line).is_ok() && !freed.contains(&format!("{name} {}", line.offset)) {
+            if reader.check(line).is_ok() && !unused.contains(&format!("{name} {}", line.offset)) {
                 good.extend(line.ids.iter().copied());
             }
         }
@@ -261,6 +273,25 @@ fn needed(world: &World, body: &Record) -> Result<BTreeSet<[u8; 32]>> {
     let story = world.story();
     let roots: Vec<NodeId> = chain::clear_sources(body)?.into_iter().map(|(_, root, _)| root).collect();
     Ok(roots.iter().filter_map(|root| story.trees.get(root)).flatten().copied().collect())
+}
+
+/// What a catalog says of the places of these, for looking at one world.
+fn told_of(rows: &[String], ids: &BTreeSet<[u8; 32]>) -> String {
+    let hex = |id: &[u8; 32]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut out = Vec::new();
+    for id in ids.iter().map(hex) {
+        let own = rows.iter().filter(|row| row.contains(&id));
+        let places: Vec<String> = own.map(|row| row.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")).collect();
+        let states: Vec<&str> = places
+            .iter()
+            .flat_map(|at| rows.iter().filter(move |row| row.starts_with(&format!("place {at} "))))
+            .map(|row| row.rsplit(' ').next().unwrap_or_default())
+            .collect();
+        if !states.contains(&"0") {
+            out.push(format!("{id}: {places:?} in states {states:?}"));
+        }
+    }
+    out.join("\n")
 }
 
 /// Whether all of a version is read.

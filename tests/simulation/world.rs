@@ -57,14 +57,25 @@ pub struct Weather {
 }
 
 /// What is known of a disk that [rots](crate::rot).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Rot {
     /// Something was harmed, or may be, unnoticed.
     pub begun: bool,
     /// Links among it.
     pub links: bool,
+    /// Packs that were ever harmed, by their names. What was noted as damaged is not used again, also when chance has put
+    /// it right: two files that were swapped twice.
+    pub packs: BTreeSet<String>,
     /// How many harms since clients backed up last.
     pub harms: usize,
+}
+
+impl Rot {
+    /// Remembers that a pack was harmed, finished or not.
+    pub fn pack(&mut self, path: &Path) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.packs.extend(name.split('.').next().map(str::to_owned));
+    }
 }
 
 /// A link that a client has sent.
@@ -593,6 +604,7 @@ impl World {
             let mut story = self.story();
             story.tally.spoiled += 1;
             story.rot.harms += 1;
+            story.rot.pack(asked.path);
             let parts = ["part", "adopted", "side"];
             story.rot.links |= !parts.iter().any(|kind| asked.path.extension().is_some_and(|e| e == *kind));
             drop(story);

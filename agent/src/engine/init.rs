@@ -47,7 +47,7 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
         let bind = Bind { identity: root.identity_public().to_vec(), key_check: root.key_check() };
         remote.ask::<()>(&Request::Bind(bind))?;
     }
-    begin_chain(run, &remote, &made.account, &root)?;
+    begin_chain(run, &remote, made.vault, &made.account, &root)?;
     remember(run, made.vault, &made.account.name)?;
     remote.close()?;
     Ok(Made {
@@ -103,13 +103,22 @@ fn new_key(
 }
 
 /// The first two links of an account: this device, and the keyring. What is there already is left as it is.
-fn begin_chain(run: &Run, remote: &Remote, row: &AccountRow, root: &RootSecret) -> Result<()> {
+fn begin_chain(run: &Run, remote: &Remote, vault: VaultId, row: &AccountRow, root: &RootSecret) -> Result<()> {
     let reply: LinksReply = remote.ask(&Request::Links(Links { after: 0, most: 2 }))?;
     let links = super::history::decode_links(reply.links.iter().map(|link| link.as_slice()))?;
     if links.len() >= 2 {
         return Ok(());
     }
     let state = StateDir::new(run.folders.state.clone());
+    // A second beginning would have another keyring, and nothing of before could be read with it.
+    if let Some(seen) = state.account(vault, row.id)?.head() {
+        let count = links.len();
+        return Err(Fault::new(
+            Code::HistoryRollback,
+            format!("link {} of this account is known here, and the vault shows {count}", seen.sequence),
+        )
+        .hint("ask the server's administrator: the vault has lost the beginning of this account's history"));
+    }
     let device = match state.device(row.id)? {
         Some(device) => device,
         None => {

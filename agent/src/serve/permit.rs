@@ -73,3 +73,69 @@ fn refusal(role: Role, what: &str) -> Fault {
     Fault::new(Code::PolicyRole, format!("the role {name} of this key does not allow {what}"))
         .hint("use a key with another role, or ask the server's administrator")
 }
+
+#[cfg(test)]
+mod tests {
+    use transport::message::{
+        Accounts, Check, Housekeep, HousekeepLog, Init, Open, Repair, SetSlots, UsageAsk, WantedAsk, admin, archive,
+        traffic::{Grain, Of, TrafficAsk},
+    };
+
+    use super::*;
+
+    const ROLES: [Role; 4] = [Role::Backup, Role::Append, Role::Read, Role::Admin];
+
+    /// Who may.
+    fn may(request: &Request) -> Vec<&'static str> {
+        ROLES.into_iter().filter(|role| permit(*role, request).is_ok()).map(Role::name).collect()
+    }
+
+    #[test]
+    fn a_role_may_what_it_is_for_and_no_more() {
+        let all = ["backup", "append", "read", "admin"];
+        let writers = ["backup", "admin"];
+        let readers = ["backup", "read", "admin"];
+        let traffic = |of| Request::Traffic(TrafficAsk { of, grain: Grain::Day, from: 0, until: 1 });
+        let name = || "ana".to_owned();
+        for request in [Request::Open(Open::default()), Request::Wanted(WantedAsk::default()), traffic(Of::Opened)] {
+            assert_eq!(may(&request), all, "{request:?}");
+        }
+        assert_eq!(may(&Request::Upload(Default::default())), ["backup", "append", "admin"]);
+        for request in [
+            Request::Accounts(Accounts::default()),
+            Request::Check(Check::default()),
+            Request::HousekeepLog(HousekeepLog::default()),
+            Request::Usage(UsageAsk::default()),
+            Request::Repair(Repair { act: false }),
+        ] {
+            assert_eq!(may(&request), readers, "{request:?}");
+        }
+        for request in [
+            Request::Init(Init { name: name() }),
+            Request::SetSlots(SetSlots { slots: Vec::new() }),
+            Request::Housekeep(Housekeep::default()),
+            Request::Repair(Repair { act: true }),
+        ] {
+            assert_eq!(may(&request), writers, "{request:?}");
+        }
+        let delete = admin::Delete { which: name(), finally: true };
+        for request in [
+            Request::Account(admin::Account::Delete(delete)),
+            Request::Dump(archive::Dump { which: name() }),
+            Request::Load(archive::Load::default()),
+            traffic(Of::All),
+            traffic(Of::Group(name())),
+        ] {
+            assert_eq!(may(&request), ["admin"], "{request:?}");
+        }
+    }
+
+    #[test]
+    fn append_adds_versions_and_nothing_else() {
+        for kind in (0..=u8::MAX).map(LinkKind::from_number) {
+            assert_eq!(permit_link(Role::Append, kind).is_ok(), kind.is_version(), "{kind:?}");
+            assert_eq!(permit_link(Role::Read, kind).is_ok(), kind.is_version(), "never asked: uploading is refused");
+            assert!(permit_link(Role::Backup, kind).is_ok() && permit_link(Role::Admin, kind).is_ok(), "{kind:?}");
+        }
+    }
+}

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::Vault;
-use super::account::{AccountInfo, AccountSelector, AccountState, accounts_of, check_name, load, load_now, make_dir};
+use super::account::{
+    AccountInfo, AccountSelector, AccountState, accounts_of, check_name, check_new_name, load, load_now, make_dir,
+};
 use super::layout::{self, DomainPaths};
 use super::note::{self, NoteKind};
 use super::terms::Terms;
@@ -108,7 +110,7 @@ impl Vault {
     /// The same with a number of one's choice. `Taken` when name or number are in use.
     pub fn create_account_numbered(&self, name: &str, number: Option<u32>) -> Result<AccountInfo> {
         self.must_write()?;
-        check_name(name)?;
+        check_new_name(name)?;
         let _lock = self.lock_accounts()?;
         let accounts = self.accounts()?;
         if accounts.iter().any(|info| info.name == name) {
@@ -207,7 +209,7 @@ impl Vault {
 
     /// Gives an account another name. `Taken` when it is in use.
     pub fn rename_account(&self, account: &AccountInfo, name: &str) -> Result<AccountInfo> {
-        check_name(name)?;
+        check_new_name(name)?;
         let _lock = self.lock_accounts()?;
         if self.accounts()?.iter().any(|info| info.name == name && info.id != account.id) {
             return Err(Error::Taken { what: format!("the account {name}") });

@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::account::{self, AccountInfo, check_name, make_dir};
+use super::account::{self, AccountInfo, check_new_name, make_dir};
 use super::layout::{self, DomainPaths};
 use super::note::{self, NoteKind};
 use super::remove::remove_all;
@@ -214,9 +214,9 @@ impl Loading<'_> {
             return Err(Error::damaged("archive", "it is of another account than its header says"));
         }
         if let Some(name) = &how.name {
-            check_name(name)?;
             info.name.clone_from(name);
         }
+        check_new_name(&info.name)?;
         if let Some(hard) = how.hard_bytes {
             info.terms.hard_bytes = hard;
         }

@@ -24,13 +24,13 @@ const PACK_BYTES: u64 = 1 << 10;
 /// What a record has in the footer beside its ids.
 const LINE_BYTES: u64 = 256;
 
+/// Bodies of versions that are not counted: those of some ten thousand.
+const FREE_BODIES: u64 = 16 << 20;
 /// Of the packs' bytes this share of space stays free of data, within bounds: the catalog's changes while housekeeping goes
 /// through it, a pack that is made of others, the links and bodies that say what is to go.
 const SPARE_SHARE: u64 = 16;
 const SPARE_LEAST: u64 = 1 << 20;
 const SPARE_MOST: u64 = 64 << 20;
-/// Bodies of versions that are not counted: those of some ten thousand.
-const FREE_BODIES: u64 = 16 << 20;
 
 /// What a session may still stage.
 #[derive(Debug)]
@@ -93,22 +93,13 @@ impl Domain {
         Ok(Some(hard.saturating_sub(self.inner.catalog.read(taken)?)))
     }
 
-    /// Space on the disk that is not for data.
-    fn spare(&self) -> Result<u64> {
-        let (packs, _) = self.inner.catalog.read(|rows| rows.taken())?;
-        Ok((packs / SPARE_SHARE).clamp(SPARE_LEAST, SPARE_MOST))
-    }
-
-    /// `Full` when nothing at all may be added to an account, for its own limit or that of a group.
-    pub fn must_have_room(&self, account: &AccountInfo) -> Result<()> {
-        self.reserve(account, None, 1).map(|_| ())
-    }
-
-    /// Whether an account may have one more body of this length; `Full` when its packs and bodies are above its limit
-    /// with it. What is no version has twice the room before it is counted: to say that something is to go is what a
+    /// Whether an account may have one more body of this length; `Full` when its packs and bodies are above its limit, or
+    /// that of a group, with it. What is no version has twice the room before it is counted: to say that something is to go is what a
     /// full account needs.
     pub(super) fn check_body(&self, account: &AccountInfo, is_version: bool, bytes: u64, packs: u64) -> Result<()> {
-        let Some(hard) = account.terms.hard_bytes else { return Ok(()) };
+        let groups = self.groups_with(account.id, |terms| terms.hard_bytes.is_some())?;
+        let limits = groups.iter().map(|group| &group.terms).chain([&account.terms]);
+        let Some(hard) = limits.filter_map(|terms| terms.hard_bytes).min() else { return Ok(()) };
         let named = match self.inner.shared.disk.list(&self.inner.paths.bodies(account.number)) {
             Err(Error::NotFound { .. }) => Vec::new(),
             other => other?,
@@ -120,6 +111,17 @@ impl Domain {
             return Err(Error::Full { whose: format!("the account {}", account.name), limit: hard, used });
         }
         Ok(())
+    }
+
+    /// Space on the disk that is not for data.
+    fn spare(&self) -> Result<u64> {
+        let (packs, _) = self.inner.catalog.read(|rows| rows.taken())?;
+        Ok((packs / SPARE_SHARE).clamp(SPARE_LEAST, SPARE_MOST))
+    }
+
+    /// `Full` when nothing at all may be added to an account, for its own limit or that of a group.
+    pub fn must_have_room(&self, account: &AccountInfo) -> Result<()> {
+        self.reserve(account, None, 1).map(|_| ())
     }
 
     /// Reserves at least `need` bytes, for this session; for none, only looks whether there is room.

@@ -8,7 +8,8 @@ use store::pack::PackReader;
 use store::record::RecordKind;
 
 use super::place::{Place, job, mixed, noise};
-use crate::engine::job::Run;
+use crate::engine::init::init;
+use crate::engine::job::{InitJob, Run};
 use crate::fault::{Code, Exit};
 
 fn copy(from: &Path, to: &Path) {
@@ -87,6 +88,9 @@ fn a_vault_that_shows_nothing_any_more() {
     }
     swap(&place.vault(), &bare);
     refused(&place, &run, Code::HistoryRollback);
+    let fault = init(&run, &InitJob::default()).map(|_| ()).unwrap_err();
+    assert_eq!(fault.code, Code::HistoryRollback, "{fault}");
+    assert_eq!(ending(&place.vault(), ".link"), Vec::<PathBuf>::new());
 }
 
 #[test]

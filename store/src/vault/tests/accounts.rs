@@ -243,6 +243,38 @@ fn a_hard_limit_is_never_passed_by_all_sessions_together() {
     assert_eq!(domain.room(&account).unwrap(), Some(0));
 }
 
+/// A client can make the bodies of its versions as large as it likes, and sign as many versions as it likes.
+#[test]
+fn many_large_bodies_are_counted() {
+    let (world, vault, account) = World::with_account();
+    let account = vault.settle(&account, |terms| terms.hard_bytes = Some(1 << 20)).unwrap();
+    let domain = vault.domain(&account).unwrap();
+    let mut session = domain.begin(&account, &[], None).unwrap();
+    let one = tree(&account, 1);
+    assert!(matches!(world.back_up(&mut session, &one).unwrap(), Outcome::Committed(_)));
+    let large = |session: &Session| {
+        let (_, body) = world.version(session, one.root);
+        let body = record_of(account.domain, account.id, RecordKind::VersionBody, 0, body.clear, 5, 4 << 20);
+        (world.link_after(session, LinkKind::Version, body_hash(&body), 1), body)
+    };
+    let mut committed = 0;
+    let refused = loop {
+        let (link, body) = large(&session);
+        match session.commit(&link, Some(&body)) {
+            Ok(Outcome::Committed(_)) => committed += 1,
+            other => break other,
+        }
+        assert!(committed < 9, "without an end");
+    };
+    assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
+    assert_eq!(committed, 3);
+    // What is to go can still be said.
+    let mut clear = 0i64.to_le_bytes().to_vec();
+    clear.extend_from_slice(&1u32.to_le_bytes());
+    clear.extend_from_slice(&3u64.to_le_bytes());
+    assert!(matches!(world.act(&mut session, LinkKind::Forget, clear), Outcome::Committed(_)));
+}
+
 /// A second account in the same world, with its chain begun.
 pub(super) fn second(world: &World, vault: &Vault, name: &str) -> AccountInfo {
     let account = vault.create_account(name).unwrap();
@@ -364,34 +396,15 @@ fn some_of_the_disk_stays_free_for_what_gives_space_back() {
     world.act(&mut session, LinkKind::Policy, super::retention::policy([3, 0, 0, 0, 0, 0]));
 }
 
-/// A client can make the bodies of its versions as large as it likes, and sign as many versions as it likes.
+/// Lines of `authorized_keys` name accounts by number.
 #[test]
-fn many_large_bodies_are_counted() {
-    let (world, vault, account) = World::with_account();
-    let account = vault.settle(&account, |terms| terms.hard_bytes = Some(1 << 20)).unwrap();
-    let domain = vault.domain(&account).unwrap();
-    let mut session = domain.begin(&account, &[], None).unwrap();
-    let one = tree(&account, 1);
-    assert!(matches!(world.back_up(&mut session, &one).unwrap(), Outcome::Committed(_)));
-    let large = |session: &Session| {
-        let (_, body) = world.version(session, one.root);
-        let body = record_of(account.domain, account.id, RecordKind::VersionBody, 0, body.clear, 5, 4 << 20);
-        (world.link_after(session, LinkKind::Version, body_hash(&body), 1), body)
-    };
-    let mut committed = 0;
-    let refused = loop {
-        let (link, body) = large(&session);
-        match session.commit(&link, Some(&body)) {
-            Ok(Outcome::Committed(_)) => committed += 1,
-            other => break other,
-        }
-        assert!(committed < 9, "without an end");
-    };
-    assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
-    assert_eq!(committed, 3);
-    // What is to go can still be said.
-    let mut clear = 0i64.to_le_bytes().to_vec();
-    clear.extend_from_slice(&1u32.to_le_bytes());
-    clear.extend_from_slice(&3u64.to_le_bytes());
-    assert!(matches!(world.act(&mut session, LinkKind::Forget, clear), Outcome::Committed(_)));
+fn no_account_is_called_like_a_number() {
+    let (_world, vault, ada) = World::with_account();
+    for name in ["0x3", "0xADA", "0x00000001"] {
+        assert!(matches!(vault.create_account(name), Err(Error::Refused { .. })), "{name}");
+        assert!(matches!(vault.rename_account(&ada, name), Err(Error::Refused { .. })), "{name}");
+    }
+    for name in ["0x", "0xy", "ada2", "beef"] {
+        vault.create_account(name).unwrap();
+    }
 }
