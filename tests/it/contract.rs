@@ -12,7 +12,7 @@ use tests::world::World;
 use crate::world;
 
 /// Verbs that print no records: they speak to people or to a program of ours alone.
-const SILENT: [&str; 3] = ["serve", "shell", "__complete"];
+const SILENT: [&str; 4] = ["serve", "shell", "tui", "__complete"];
 
 /// Of nobody.
 const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f bob@laptop\n";

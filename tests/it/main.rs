@@ -4,10 +4,12 @@
 
 mod accounts;
 mod as_at;
+mod browser;
 mod compare;
 mod completions;
 mod concurrent;
 mod config;
+mod console;
 mod contract;
 mod counts;
 mod decoder;

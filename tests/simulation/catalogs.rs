@@ -116,4 +116,8 @@ impl Catalogs for SimCatalogs {
     fn open_activity(&self, _: &Path, _: Journal, vault: VaultId) -> Result<Activity> {
         Activity::in_memory(vault)
     }
+
+    fn make_activity(&self, _: &Path, _: Journal, _: VaultId) -> Result<()> {
+        Ok(())
+    }
 }

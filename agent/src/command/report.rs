@@ -47,8 +47,8 @@ struct Report {
 static REPORTS: &[Report] = &[
     summary::REPORT,
     failures::REPORT,
-    space::REPORT,
     storage::REPORT,
+    space::REPORT,
     activity::REPORT,
     restores::REPORT,
     trend::REPORT,

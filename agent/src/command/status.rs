@@ -51,7 +51,6 @@ fn build(command: Command) -> Command {
             switch("notify", "Hand each change since the last time to the command `on_event` of the configuration")
                 .requires("all"),
         )
-        .after_long_help("--format also takes `nagios` (one line, exit 0 to 3) and `prometheus` (text format, exit 0).")
 }
 
 #[derive(Serialize)]

@@ -204,7 +204,7 @@ impl Account {
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
         history.keep();
         let open = opener(run, &connector, opened.vault, &row);
-        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), connector.patience));
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), connector.patience_of(run)));
         Ok(Self {
             run: run.clone(),
             connector,

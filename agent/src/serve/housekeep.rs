@@ -31,7 +31,9 @@ impl Server {
             // Whoever asked may have gone; what was begun goes on, and costs nobody anything.
             Ok(())
         });
-        renew_pulse(&vault, &account);
+        if !what.dry_run {
+            renew_pulse(&vault, &account);
+        }
         if gone {
             return Err(Refused::Gone);
         }

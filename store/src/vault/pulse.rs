@@ -38,8 +38,7 @@ impl Vault {
     /// vault is open for writing. Its bytes may be as they were before something was freed.
     pub fn pulse(&self, account: &AccountInfo) -> Result<Pulse> {
         let paths = DomainPaths::new(self.path(), account.domain);
-        let kept = self.disk().read(&paths.pulse(account.number), PULSE_BYTES_MAX);
-        if let Some(pulse) = kept.ok().and_then(|bytes| serde_json::from_slice::<Pulse>(&bytes).ok())
+        if let Some(pulse) = self.kept_pulse(account)
             && self.disk().exists(&paths.link(account.number, pulse.head.saturating_add(1)))?.is_none()
         {
             return Ok(pulse);
@@ -54,7 +53,7 @@ impl Vault {
 
     /// Takes the pulse anew, after something has changed. What fails here is taken by the next who asks.
     pub fn renew_pulse(&self, account: &AccountInfo) -> Result<()> {
-        let mut before = None;
+        let mut before = self.kept_pulse(account);
         for _ in 0..TRIES {
             let pulse = self.take_pulse(account)?;
             if before.as_ref() == Some(&pulse) {
@@ -65,6 +64,11 @@ impl Vault {
             before = Some(pulse);
         }
         Ok(())
+    }
+
+    fn kept_pulse(&self, account: &AccountInfo) -> Option<Pulse> {
+        let path = DomainPaths::new(self.path(), account.domain).pulse(account.number);
+        serde_json::from_slice(&self.disk().read(&path, PULSE_BYTES_MAX).ok()?).ok()
     }
 
     fn take_pulse(&self, account: &AccountInfo) -> Result<Pulse> {

@@ -73,6 +73,7 @@ Verbs:
   why          Name the rule by which a backup takes a path or leaves it out
   shell        Look around in versions and run verbs there, with completion
   query        Run commands of the shell one after the other, for scripts
+  tui          See accounts and versions on the whole screen, and restore by keys
   schema       Print the JSON Schema of what --json prints
   completions  Print the completion file of a shell
   man          Print the manual, or write all of its pages
@@ -499,6 +500,7 @@ fn a_reader_that_goes_away_ends_the_run_quietly() {
         zone: TimeZone::UTC,
         host: "laptop".into(),
         stop: Stop::default(),
+        console: None,
     };
     for line in [&["tuckbox", "ls"][..], &["tuckbox", "versions", "--json"], &["tuckbox", "--help"]] {
         assert_eq!(run(&world, line.iter().map(OsString::from).collect()), 141);

@@ -208,6 +208,26 @@ impl Engine for Fake {
         }
         Ok(RestoreSummary { version_id: ID.into(), files_restored: 2, restored_bytes: 2048, ..Default::default() })
     }
+    fn folder(&self, run: &Run, job: FolderJob) -> Result<Folder> {
+        self.see(run, job)?;
+        Ok(Folder::default())
+    }
+    fn moments(&self, run: &Run, path: &[u8]) -> Result<Moments> {
+        self.see(run, path)?;
+        Ok(Moments::default())
+    }
+    fn peek(&self, run: &Run, job: PeekJob) -> Result<Peek> {
+        self.see(run, job)?;
+        Ok(Peek::default())
+    }
+    fn take(&self, run: &Run, job: TakeJob) -> Result<TakeSummary> {
+        self.see(run, job)?;
+        Ok(TakeSummary::default())
+    }
+    fn plan_take(&self, run: &Run, job: TakeJob) -> Result<TakePlan> {
+        self.see(run, job)?;
+        Ok(TakePlan::default())
+    }
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
         self.see(run, job)?;
         out.write_all(b"raw \xff bytes").map_err(|e| Fault::new(Code::System, "cannot write").because(e))?;
@@ -564,6 +584,7 @@ impl Stage {
             zone: TimeZone::UTC,
             host: "laptop".into(),
             stop: Stop::default(),
+            console: None,
         };
         let words = shell_words::split(line).unwrap();
         let arguments = std::iter::once("tuckbox".to_owned()).chain(words).map(OsString::from).collect();

@@ -1,6 +1,6 @@
 //! Verbs that say what is taken: `usage`, `report space`.
 
-use transport::message::UsageTold;
+pub use transport::message::UsageTold;
 
 use crate::fault::Fault;
 
