@@ -30,7 +30,7 @@ pub fn add(command: Command) -> Command {
         .arg(value("limit", "TIMETABLE", "Rates as in 200k, or 'up mon-fri 08:00-18:00 = 50k; 1M'"))
         .arg(switch("json", "Print JSON lines; implies --no-input"))
         .arg(
-            value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0; or csv: all fields, for spreadsheets")
+            value("format", "TEMPLATE", "Print rows of a list so: {field} as in --json, \\n, \\t, \\0; csv: all")
                 .conflicts_with("json"),
         )
         .arg(
