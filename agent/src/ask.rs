@@ -158,11 +158,32 @@ pub fn remember_terminal() {
     }
 }
 
+/// Written to the terminal before it is given back.
+static FAREWELL: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
+
+/// What a program that draws writes when it is ended from outside: codes that leave its screen.
+pub fn remember_farewell(codes: &'static str) {
+    FAREWELL.get_or_init(|| codes);
+}
+
 /// Makes the terminal as it was remembered, for a program that is ended from outside.
 pub fn restore_terminal() {
+    if let Some(codes) = FAREWELL.get() {
+        // Not through the stream's lock: who holds it may be waiting for a terminal that takes nothing.
+        rustix::io::write(io::stdout(), codes.as_bytes()).unwrap_or_default();
+    }
     if let Some(before) = BEFORE.get() {
         tcsetattr(io::stdin(), OptionalActions::Now, before).unwrap_or_default();
     }
+}
+
+/// Stops the program, as the suspend key does where it is no letter, until it is continued.
+///
+/// # Errors
+/// When the system refuses.
+pub fn suspend() -> Result<()> {
+    let failed = |error| Fault::new(Code::System, "cannot suspend the program").because(error);
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP).map_err(failed)
 }
 
 /// Where a passphrase comes from.

@@ -42,10 +42,10 @@ use std::sync::Arc;
 use engine::job::Engine;
 use fault::Fault;
 
-/// Runs the program's command line with this engine; the status to exit with.
+/// Runs the program's command line with this engine and this console; the status to exit with.
 #[must_use]
-pub fn run(engine: Arc<dyn Engine>) -> u8 {
-    match prepare(engine) {
+pub fn run(engine: Arc<dyn Engine>, console: world::Console) -> u8 {
+    match prepare(engine, console) {
         Ok(world) => cli::run(&world, std::env::args_os().collect()),
         Err(fault) => {
             let exit = cli::json::exit_number(fault.exit());
@@ -57,12 +57,12 @@ pub fn run(engine: Arc<dyn Engine>) -> u8 {
     }
 }
 
-fn prepare(engine: Arc<dyn Engine>) -> Result<world::World, Fault> {
+fn prepare(engine: Arc<dyn Engine>, console: world::Console) -> Result<world::World, Fault> {
     // A core dump would hold keys.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(rustix::process::Resource::Core, none)
         .map_err(|e| Fault::new(fault::Code::System, "cannot forbid core dumps").because(e))?;
-    let world = world::World::system(engine)?;
+    let world = world::World { console: Some(console), ..world::World::system(engine)? };
     cli::signals::watch(world.stop.clone())?;
     Ok(world)
 }

@@ -12,8 +12,10 @@ use jiff::tz::TimeZone;
 use store::door::{Chance, Clock, FixedClock, SystemChance, SystemClock};
 
 use crate::ask::{Keyboard, RealKeyboard};
+use crate::cli::Desk;
+use crate::cli::inside::Inside;
 use crate::engine::job::{Engine, Folders, Stop};
-use crate::fault::{Code, Fault, Result};
+use crate::fault::{Code, Exit, Fault, Result};
 
 /// Everything outside.
 #[derive(Clone)]
@@ -44,6 +46,21 @@ pub struct World {
     pub host: String,
     /// Set by signals.
     pub stop: Stop,
+    /// The full-screen console, when there is one.
+    pub console: Option<Console>,
+}
+
+/// Shows the console until it is left. It stands in another package, which hands it in.
+pub type Console = fn(&Desk<'_>, Opening) -> Result<Exit>;
+
+/// How a console begins.
+pub struct Opening {
+    /// What the verbs that it runs have in common.
+    pub inside: Inside,
+    /// Numbered menus on standard output and no screen.
+    pub plain: bool,
+    /// Draw with letters and `+-|#` only.
+    pub ascii: bool,
 }
 
 /// Which streams are terminals.
@@ -88,6 +105,7 @@ impl World {
             zone: zone(&env),
             host: host_name(),
             stop: Stop::default(),
+            console: None,
             env,
         })
     }

@@ -14,6 +14,9 @@ use crate::wait::within;
 /// Longest wait for something to stand on the screen.
 const SCREEN_MAX: Duration = Duration::from_secs(30);
 
+/// The bit of a terminal that shows what is typed.
+const ECHO: u32 = 0o10;
+
 type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// A program in a terminal.
@@ -99,6 +102,24 @@ impl Terminal {
         })
     }
 
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// When the program is gone.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.child.process_id().and_then(|pid| i32::try_from(pid).ok());
+        rustix::process::kill_process(pid.and_then(rustix::process::Pid::from_raw).unwrap(), signal).unwrap();
+    }
+
+    /// Whether the terminal shows what is typed, and hands it over line by line.
+    ///
+    /// # Panics
+    /// When the terminal is gone.
+    #[must_use]
+    pub fn echoes(&self) -> bool {
+        self.master.get_termios().is_some_and(|now| now.local_flags.bits() & ECHO != 0)
+    }
+
     /// Makes the window another size.
     ///
     /// # Panics
@@ -134,7 +155,16 @@ impl Terminal {
     /// # Panics
     /// When it does not end in time or leaves a mess.
     #[must_use]
-    pub fn end(mut self) -> u32 {
+    pub fn end(self) -> u32 {
+        self.end_and_echo().0
+    }
+
+    /// The same, and whether the terminal shows again what is typed.
+    ///
+    /// # Panics
+    /// As [`Terminal::end`].
+    #[must_use]
+    pub fn end_and_echo(mut self) -> (u32, bool) {
         let mut status = None;
         let ended = within(SCREEN_MAX, || {
             status = self.child.try_wait().unwrap();
@@ -149,7 +179,8 @@ impl Terminal {
         let screen = self.screen.lock().unwrap();
         assert!(!screen.parser.screen().alternate_screen(), "the alternate screen was not left");
         assert!(!screen.parser.screen().hide_cursor(), "the cursor stayed hidden");
-        status.map_or(u32::MAX, |status| status.exit_code())
+        drop(screen);
+        (status.map_or(u32::MAX, |status| status.exit_code()), self.echoes())
     }
 }
 

@@ -43,7 +43,7 @@ fn start(world: &World, shell: &str) -> Option<Terminal> {
             (vec!["--private", "--no-config", "-i"], format!("{prompt}; source {}\r", file("tuckbox.fish")))
         }
     };
-    let terminal = Terminal::start(world.command(path, words), 40, 100);
+    let terminal = Terminal::start(world.command(path, words), 60, 100);
     terminal.keys(&setup);
     terminal.until("the prompt", |screen| screen.contents().lines().any(|line| line.starts_with("ready> ")));
     Some(terminal)

@@ -12,7 +12,7 @@ use tests::world::World;
 use crate::world;
 
 /// Verbs that print no records: they speak to people or to a program of ours alone.
-const SILENT: [&str; 3] = ["serve", "shell", "__complete"];
+const SILENT: [&str; 4] = ["serve", "shell", "tui", "__complete"];
 
 /// Of nobody.
 const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f bob@laptop\n";
@@ -65,6 +65,8 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["housekeep", "policy", "--keep-yearly", "all", "--keep-within", "1d", "--keep-tag", "release"],
         vec!["usage"],
         vec!["usage", "--exact"],
+        vec!["usage", "--classes"],
+        vec!["report", "space"],
         vec!["account", "create", "bob"],
         vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h", "--rate", "200k"],
         vec!["account", "set", "bob", "--contact", "bob@example.org", "--contact", "ops@example.org"],

@@ -54,6 +54,85 @@ fn the_rules_that_people_know() {
 }
 
 #[test]
+fn globs_regular_expressions_and_exact_paths_of_files_and_directories() {
+    let world = ruled();
+    let top = Tree::at(world.path("docs"));
+    top.file("build", "x").file("[1]*", "x").file("1a", "x").dir("src").dir("build").file("out", "x");
+    drop(top.age());
+    let all = taken(&world, &[]);
+    let without = |rules: &[&str]| {
+        let words: Vec<&str> = rules.iter().flat_map(|rule| ["--exclude", rule]).collect();
+        let taken = taken(&world, &words);
+        all.iter().filter(|name| !taken.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(without(&["build"]), ["build", "src/build/out"]);
+    assert_eq!(without(&["build/"]), ["src/build/out"]);
+    assert_eq!(without(&["dir:build"]), ["src/build/out"]);
+    assert_eq!(without(&["file:build"]), ["build"]);
+    assert_eq!(without(&["re:/sub/[^/]*\\.[co]$"]), ["sub/a.o", "sub/d.c", "sub/keep.o"]);
+    assert_eq!(without(&["re:/sub/[^/]*\\.[co]$", "!re:keep"]), ["sub/a.o", "sub/d.c"]);
+    assert_eq!(without(&["dir:re:^/.*/src/b"]), ["src/build/out"]);
+    assert_eq!(without(&[&format!("exact:{}", world.arg("docs/[1]*"))]), ["[1]*"]);
+    // Nothing but these.
+    assert_eq!(taken(&world, &["--exclude", "file:*", "--exclude", "!*.o"]), ["a.o", "sub/a.o", "sub/keep.o"]);
+    let fails = |rule: &str| world.tuckbox(["backup", &world.arg("docs"), "--exclude", rule]).run().fails("usage", 2);
+    assert!(fails("re:(").error().contains("unclosed group"));
+    assert!(fails("re:\\pL{1000}{1000}").error().contains("size limit"));
+    let many: String = (0..257).map(|n| format!("re:{n}\n")).collect();
+    fs::write(world.path("rules"), many).unwrap();
+    world.tuckbox(["backup", &world.arg("docs"), "--exclude-file", &world.arg("rules")]).run().fails("usage", 2);
+}
+
+#[test]
+fn rules_for_all_sources_lists_and_the_line_of_what_decides() {
+    let world = ruled();
+    tree::small(world.path("code"));
+    let config = world.home().join(".config/tuckbox/config.toml");
+    let write = |text: &str| {
+        let [docs, code] = ["docs", "code"].map(|name| world.arg(name));
+        fs::write(&config, text.replace("DOCS", &docs).replace("CODE", &code).replace("TOP", &world.arg(""))).unwrap();
+    };
+    write(
+        "exclude = [\n  'dir:nothing',\n  '${objects}',\n]\nexclude_larger_than = '2M'\n[vars]\nobjects = [\n  '*.c',\n  \
+         '*.${ending}',\n]\nending = 'o'\n[[source]]\npath = 'DOCS'\nexclude = [\n  '!keep.o',\n  're:/private$']\n\
+         [[source]]\npath = 'CODE'\nexclude_larger_than = '4M'\nexclude = '${objects}'\nexclude_file = 'TOPmore'\n",
+    );
+    fs::write(world.path("more"), "# all\n\nfile:*.txt\n").unwrap();
+    fs::write(world.path("code/x.o"), "x").unwrap();
+    world.tuckbox(["backup"]).ok();
+    let names = |of: &str| {
+        let rows = world.tuckbox(["ls", "-r", "--json", &world.arg(of)]).ok().records("entry");
+        let top = format!("{}/", world.arg(of));
+        let files = rows.iter().filter(|row| row["kind"] == "file");
+        files.map(|row| row["path"].as_str().unwrap().replace(&top, "")).collect::<Vec<_>>()
+    };
+    assert_eq!(names("docs"), ["IMG.JPG", "cache/CACHEDIR.TAG", "cache/junk", "sub/keep.o"]);
+    assert!(!names("code").iter().any(|name| name.ends_with(".txt") || name.ends_with(".o")), "{:?}", names("code"));
+    let why = |path: &str| {
+        let row = world.tuckbox(["why", "--json", &world.arg(path)]).ok().record("why");
+        (row["included"] == true, row["rule"].as_str().unwrap_or_default().replace(&world.arg(""), ""))
+    };
+    let at = |line: u32| format!("({}:{line})", config.display()).replace(&world.arg(""), "");
+    assert_eq!(why("docs/a.o"), (false, format!("`*.o` {}", at(9))));
+    assert_eq!(why("docs/b.c"), (false, format!("`*.c` {}", at(8))));
+    assert_eq!(why("docs/sub/keep.o"), (true, format!("`!keep.o` {}", at(15))));
+    assert_eq!(why("docs/private/secret"), (false, format!("`re:/private$` {}", at(16))));
+    assert_eq!(why("docs/big"), (false, format!("larger than 2097152 bytes {}", at(5))));
+    assert_eq!(why("code/letter.txt"), (false, "`file:*.txt` (more:3)".to_owned()));
+    assert_eq!(why("code/x.o"), (false, format!("`*.o` {}", at(9))));
+    // A run names the same rule.
+    let run = world.tuckbox(["backup", "-n", "-v", "--json"]).ok();
+    let left_out = run.records("item").into_iter().find(|row| row["path"] == world.arg("docs/a.o")).unwrap();
+    assert_eq!(left_out["reason"].as_str().unwrap().replace(&world.arg(""), ""), format!("`*.o` {}", at(9)));
+    for wrong in
+        ["[vars]\nx = ['a', 1]\n", "exclude = 'a${x}'\n[vars]\nx = ['a']\n", "account = '${x}'\n[vars]\nx = ['a']\n"]
+    {
+        write(wrong);
+        world.tuckbox(["backup"]).run().fails("config.invalid", 2);
+    }
+}
+
+#[test]
 fn lists_of_paths_tags_and_dry_runs() {
     let world = ruled();
     fs::write(world.path("list"), format!("# two\n{}\n{}\n", world.arg("docs/sub"), world.arg("docs/b.c"))).unwrap();

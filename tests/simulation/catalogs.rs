@@ -41,12 +41,13 @@ impl Files {
         self.folder.join(format!("{identity}.{end}"))
     }
 
-    /// What a crash leaves of a catalog, while nobody has it open.
-    pub fn crash(&self, disk: &SimDisk, path: &Path) {
-        let Some(identity) = disk.identity(path) else { return };
+    /// What a crash leaves of a catalog, while nobody has it open; which of them, in a word.
+    pub fn crash(&self, disk: &SimDisk, path: &Path) -> &'static str {
+        let Some(identity) = disk.identity(path) else { return "none" };
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let [db, wal, shm] = ["db", "db-wal", "db-shm"].map(|end| self.path(identity, end));
-        match dice.below(8) {
+        let how = dice.below(8);
+        match how {
             0..4 => {}
             4 | 5 => {
                 let [old, old_wal] = ["old", "old-wal"].map(|end| self.path(identity, end));
@@ -64,6 +65,7 @@ impl Files {
             }
             _ => disk.lose(path),
         }
+        ["", "", "", "", "older", "older", "cut", "lost"][how]
     }
 
     /// Keeps a catalog as it is now, before a change, for a crash to come.

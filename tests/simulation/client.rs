@@ -1,12 +1,13 @@
 //! Clients that back up: begin, ask, send what lacks, commit; cut off, resuming, giving up.
 //!
 //! Client and the process that serves it are one thread here, which calls the vault as `agent/src/serve/upload.rs`
-//! does. Their wire is simulated elsewhere (`transport/src/simulate`); here it can fall between any two messages: an
-//! answer is lost, the server notices and ends, or it hangs and goes on with what it was sent.
+//! does. Half of them have a [wire](crate::wire) between them that can be cut at any byte; with the others it can fall
+//! between any two messages: an answer is lost, the server notices and ends, or it hangs and goes on with what it was sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use store::catalog::Wanted;
 use store::chain::{self, LinkKind, ReceivedLink, SignedLink};
 use store::door::sim::Dice;
 use store::id::{ChunkId, NodeId, SessionId, SourceId};
@@ -14,7 +15,10 @@ use store::record::{Record, RecordKind, Refs};
 use store::vault::{Access, Domain, Outcome, Session};
 use store::{Error, Result};
 
+use crate::mutant::Mutant;
+use crate::rot;
 use crate::tree::{Dir, Maker};
+use crate::wire::{Way, Wire};
 use crate::world::{Running, World};
 
 /// How often a client connects for one backup.
@@ -65,6 +69,10 @@ impl Client {
     pub fn back_up(&mut self, world: &Arc<World>) -> bool {
         let mut nodes = Vec::new();
         let root = self.tree.nodes(&mut nodes);
+        let below = nodes
+            .iter()
+            .flat_map(|(id, refs)| refs.chunks.iter().map(|id| *id.bytes()).chain([*id.bytes()]).collect::<Vec<_>>());
+        world.story().trees.entry(root).or_insert_with(|| below.collect());
         let mut job = Job { session: None, pending: None, root, nodes, acknowledged: BTreeSet::new() };
         for _ in 0..CONNECTIONS {
             let running = match world.serve(Access::Write, false) {
@@ -89,13 +97,18 @@ impl Client {
     fn connection(&mut self, world: &Arc<World>, running: Running, job: &mut Job) -> Result<End> {
         let resumes = job.session.is_some();
         let begun = running.domain.begin(&running.account, &[self.source], job.session);
-        let mut session = match begun {
+        let session = match begun {
             Err(Error::Busy { .. }) => {
                 // A server that hangs, or one that has not noticed yet.
                 return Ok(End::Again);
             }
             other => other?,
         };
+        let mut way = Way { session, wire: None, holes: false };
+        if self.dice.one_in(2) {
+            world.story().tally.wires += 1;
+            way.wire = Some(Wire::open(self.source, job.session, self.dice.split()));
+        }
         if !running.disk.is_dead() {
             let before = world.story().holders.insert(self.source, running.number);
             if before.is_some() && !resumes {
@@ -106,7 +119,8 @@ impl Client {
             world.story().tally.resumed += 1;
         }
         let number = running.number;
-        let end = self.session(world, &running, &mut session, job);
+        let end = self.session(world, &running, &mut way, job);
+        let Way { mut session, wire, .. } = way;
         let release = || world.story().holders.retain(|_, holder| *holder != number);
         match end {
             Ok(Step::Done) => {
@@ -114,7 +128,12 @@ impl Client {
                 session.end()?;
                 Ok(End::Committed)
             }
-            Ok(Step::Cut) => {
+            Ok(Step::Fell) if wire.as_ref().is_some_and(Wire::is_left_alone) => {
+                let sent = Sent { wire, ..Sent::default() };
+                self.leave_behind(world, running, session, sent);
+                Ok(if self.dice.one_in(4) { End::Gone } else { End::Again })
+            }
+            Ok(Step::Cut | Step::Fell) => {
                 // The server sees that the pipe has ended.
                 session.flush().ok();
                 release();
@@ -138,7 +157,11 @@ impl Client {
         world.story().tally.ghosts += 1;
         world.set_calm(false);
         world.act(move |world| {
-            let done = || -> Result<()> {
+            let mut sent = sent;
+            let mut done = || -> Result<()> {
+                if let Some(wire) = &mut sent.wire {
+                    wire.drift(world, &mut session, &running.domain)?;
+                }
                 for record in &sent.records {
                     session.put(record)?;
                 }
@@ -149,8 +172,8 @@ impl Client {
                     session.flush()?;
                 }
                 Ok(())
-            }();
-            if let Err(e) = done {
+            };
+            if let Err(e) = done() {
                 judge_error(world, "going on alone", &e);
             }
             world.story().holders.retain(|_, holder| *holder != number);
@@ -159,26 +182,34 @@ impl Client {
         });
     }
 
-    fn session(&mut self, world: &Arc<World>, running: &Running, session: &mut Session, job: &mut Job) -> Result<Step> {
+    fn session(&mut self, world: &Arc<World>, running: &Running, way: &mut Way, job: &mut Job) -> Result<Step> {
         let domain = &running.domain;
+        if !way.begun(world, domain)? {
+            return Ok(Step::Fell);
+        }
         if job.session.is_none() && self.dice.one_in(12) {
             // "Begun" does not arrive: the client does not know the session.
             return Ok(Step::Cut);
         }
-        job.session = Some(session.id());
+        job.session = Some(way.session.id());
         if world.is_calm() && !job.acknowledged.is_empty() {
             let chunks: Vec<ChunkId> = job.acknowledged.iter().copied().collect();
-            if domain.lacking_chunks(&chunks)?.contains(&true) && !running.disk.is_dead() {
+            if domain.lacking_chunks(&chunks)?.contains(&true) && !running.disk.is_dead() && !world.is_rotten() {
                 world.violated("what was acknowledged in a session lacks after its server has ended");
             }
         }
         let maker = Maker { domain: running.account.domain, account: running.account.id };
-        let (chunks, nodes) = lacking(domain, job)?;
+        let heals = world.is_rotten() && world.mutant() != Some(Mutant::HealsNothing);
+        let wanted = if heals { domain.wanted()? } else { Wanted::default() };
+        let Some((chunks, nodes)) = lacking(world, domain, way, job, &wanted)? else { return Ok(Step::Fell) };
+        if !wanted.bodies.is_empty() {
+            rot::give_bodies_back(world, running, &mut way.session)?;
+        }
         // What a stripe was given may be lost with it.
         let mut excused = BTreeSet::new();
         let mut records = maker.boxes(&mut self.dice, &chunks, self.large);
         records.extend(maker.groups(&mut self.dice, &nodes));
-        if let Some(step) = self.send(world, session, job, records, &mut excused)? {
+        if let Some(step) = self.send(world, domain, way, job, records, &mut excused)? {
             return Ok(step);
         }
         if self.dice.one_in(6) {
@@ -196,12 +227,11 @@ impl Client {
             world.submit(&link, &body, roots);
             job.pending = Some((link.clone(), body.clone()));
             match self.dice.below(24) {
-                0 => return Ok(Step::Hung(Box::new(Sent { records: Vec::new(), commit: Some((link, body)) }))),
+                0 => return Ok(Step::Hung(Box::new(Sent { commit: Some((link, body)), ..Sent::default() }))),
                 1 => return Ok(Step::Cut),
                 _ => {}
             }
-            session.flush()?;
-            let outcome = session.commit(&link, Some(&body))?;
+            let Some(outcome) = way.commit(world, domain, &link, &body)? else { return Ok(Step::Fell) };
             if self.dice.one_in(10) {
                 // The answer is lost.
                 return Ok(Step::Cut);
@@ -229,6 +259,13 @@ impl Client {
                     let again: Vec<_> = again.cloned().collect();
                     let mut records = maker.boxes(&mut self.dice, &chunks, false);
                     records.extend(maker.groups(&mut self.dice, &again));
+                    if world.is_rotten() && !self.dice.one_in(3) {
+                        // What nobody has any more keeps nothing else from being committed.
+                        way.holes = true;
+                    }
+                    if records.is_empty() && world.is_rotten() {
+                        continue;
+                    }
                     if records.is_empty() {
                         // It wants what another source has, which this client cannot send: of a version that went.
                         if !world.story().kept_house {
@@ -238,7 +275,7 @@ impl Client {
                         job.pending = None;
                         continue;
                     }
-                    if let Some(step) = self.send(world, session, job, records, &mut excused)? {
+                    if let Some(step) = self.send(world, domain, way, job, records, &mut excused)? {
                         return Ok(step);
                     }
                 }
@@ -259,7 +296,7 @@ impl Client {
         nodes: &[NodeId],
         excused: &BTreeSet<[u8; 32]>,
     ) {
-        if world.calls_fail() {
+        if world.calls_fail() || world.is_rotten() {
             return;
         }
         let chunks: BTreeSet<[u8; 32]> = chunks.iter().map(|id| *id.bytes()).collect();
@@ -279,7 +316,8 @@ impl Client {
     fn send(
         &mut self,
         world: &Arc<World>,
-        session: &mut Session,
+        domain: &Domain,
+        way: &mut Way,
         job: &mut Job,
         records: Vec<Record>,
         excused: &mut BTreeSet<[u8; 32]>,
@@ -289,10 +327,13 @@ impl Client {
         if self.dice.one_in(5)
             && let Some(process) = world.serve(Access::Write, false)?
         {
-            stripe = Some(process.domain.attach(&process.account, session.id())?);
+            stripe = Some(process.domain.attach(&process.account, way.session.id())?);
             stripes_process = Some(process);
         }
-        let mut sent = Vec::new();
+        // Those that are not known to be acknowledged; how many of the call have been.
+        let mut sent: VecDeque<usize> = VecDeque::new();
+        let before = way.wire.as_ref().map_or(0, |wire| wire.sent);
+        let mut put = 0;
         for at in 0..records.len() {
             let record = &records[at];
             match (&mut stripe, self.dice.one_in(2)) {
@@ -301,19 +342,27 @@ impl Client {
                     stripe.put(record)?;
                 }
                 _ => {
-                    session.put(record)?;
-                    sent.push(at);
+                    if !way.put(world, domain, record)? {
+                        return Ok(Some(Step::Fell));
+                    }
+                    sent.push_back(at);
+                    put += 1;
                 }
             }
             match self.dice.below(40) {
                 0 => return Ok(Some(Step::Cut)),
                 1 => {
                     let rest = records[at + 1..].to_vec();
-                    return Ok(Some(Step::Hung(Box::new(Sent { records: rest, commit: None }))));
+                    return Ok(Some(Step::Hung(Box::new(Sent { records: rest, ..Sent::default() }))));
                 }
                 2..10 => {
-                    session.flush()?;
-                    for at in sent.drain(..) {
+                    let still = match &way.wire {
+                        Some(wire) => (before + put - wire.acknowledged.max(before)) as usize,
+                        None => way.session.flush().map(|()| 0)?,
+                    };
+                    while sent.len() > still
+                        && let Some(at) = sent.pop_front()
+                    {
                         if records[at].header.kind == RecordKind::Box {
                             job.acknowledged.extend(records[at].chunk_ids()?);
                         }
@@ -348,7 +397,19 @@ impl Client {
             if link.link().sequence >= sequence || !link.link().kind.is_version() {
                 continue;
             }
-            let Some(body) = domain.body(account, link.link().body)? else {
+            let is_damaged = |e: &Error| world.is_rotten() && e.is_damage();
+            let body = match domain.body(account, link.link().body) {
+                Err(e) if is_damaged(&e) => None,
+                other => other?,
+            };
+            // Whoever made it, or has read it, has it in its cache.
+            let cached = || -> Option<Vec<u8>> {
+                let mut bytes = Vec::new();
+                world.story().submitted.get(&link.link_id())?.body.encode(&mut bytes);
+                Some(bytes)
+            };
+            let body = body.or_else(|| cached().filter(|_| world.is_rotten()));
+            let Some(body) = body else {
                 // It was not kept; of the newest version that cannot be, unless it is so no more.
                 let is_newest = domain.head(account)?.map(|now| now.sequence) == head.map(|then| then.sequence);
                 if link.link().kind == LinkKind::Version && is_newest && !running.disk.is_dead() {
@@ -376,7 +437,10 @@ impl Client {
 }
 
 /// What a client had sent when its server was left alone.
+#[derive(Default)]
 struct Sent {
+    /// What is still on its way to the server.
+    wire: Option<Wire>,
     records: Vec<Record>,
     commit: Option<(SignedLink, Record)>,
 }
@@ -384,6 +448,8 @@ struct Sent {
 enum Step {
     Done,
     Cut,
+    /// The wire was cut.
+    Fell,
     Hung(Box<Sent>),
 }
 
@@ -391,15 +457,28 @@ enum Step {
 type Nodes = Vec<(NodeId, Refs)>;
 
 /// What has to be sent: nodes that are not complete, leaves first, and the chunks they need.
-fn lacking(domain: &Domain, job: &Job) -> Result<(Vec<ChunkId>, Nodes)> {
+/// `None`: the wire was cut.
+fn lacking(
+    world: &World,
+    domain: &Domain,
+    way: &mut Way,
+    job: &Job,
+    wanted: &Wanted,
+) -> Result<Option<(Vec<ChunkId>, Nodes)>> {
     let ids: Vec<NodeId> = job.nodes.iter().map(|(id, _)| *id).collect();
+    let is_wanted = |(id, refs): &(NodeId, Refs)| {
+        wanted.nodes.contains(id) || refs.chunks.iter().any(|id| wanted.chunks.contains(id))
+    };
     let mut seen = BTreeSet::new();
-    let lacking = domain.lacking_nodes(&ids)?.into_iter().zip(&job.nodes);
-    let nodes: Vec<_> = lacking.filter(|(lacks, (id, _))| *lacks && seen.insert(*id)).map(|(_, n)| n.clone()).collect();
+    let Some((_, answers)) = way.lacking(world, domain, &[], &ids)? else { return Ok(None) };
+    let lacking = answers.into_iter().zip(&job.nodes);
+    let nodes: Vec<_> =
+        lacking.filter(|(lacks, n)| (*lacks || is_wanted(n)) && seen.insert(n.0)).map(|(_, n)| n.clone()).collect();
     let chunks: BTreeSet<ChunkId> = nodes.iter().flat_map(|(_, refs)| refs.chunks.clone()).collect();
     let chunks: Vec<ChunkId> = chunks.into_iter().collect();
-    let answers = domain.lacking_chunks(&chunks)?;
-    Ok((chunks.into_iter().zip(answers).filter(|(_, lacks)| *lacks).map(|(id, _)| id).collect(), nodes))
+    let Some((answers, _)) = way.lacking(world, domain, &chunks, &[])? else { return Ok(None) };
+    let chunks = chunks.into_iter().zip(answers).filter(|(_, lacks)| *lacks).map(|(id, _)| id);
+    Ok(Some((chunks.collect(), nodes)))
 }
 
 /// The chunks or nodes of a record.
@@ -414,6 +493,8 @@ fn ids(record: &Record) -> Result<Vec<[u8; 32]>> {
 /// Errors that may come of what befell the process; others must not be.
 pub fn judge_error(world: &World, doing: &str, error: &Error) {
     match error {
+        // What is damaged may be met by anybody.
+        other if world.is_rotten() && other.is_damage() => {}
         // Injected, or the end of the process.
         Error::Disk { .. } | Error::Busy { .. } | Error::Catalog(_) => {}
         // A session that was cleared away, its parts, or a name that another has given.

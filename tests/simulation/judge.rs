@@ -18,7 +18,7 @@ use crate::tree::is_genuine;
 use crate::world::{KEYS, Running, World};
 
 /// How often what has moved is asked for again.
-const READS: usize = 30;
+pub(crate) const READS: usize = 30;
 
 /// Somebody restores the newest version, and any other, while others are at work; now and then slowly.
 pub fn restore(world: &Arc<World>, access: Access, mut dice: Dice) {
@@ -63,6 +63,7 @@ pub fn rebuild(world: &Arc<World>) {
 fn judge_reading(world: &World, doing: &str, error: &Error) {
     match error {
         Error::Disk { .. } | Error::Busy { .. } | Error::Catalog(_) => {}
+        other if world.is_rotten() && other.is_damage() => {}
         other => world.violated(format!("{doing}: {other}")),
     }
 }
@@ -76,6 +77,9 @@ pub fn judge(world: &Arc<World>) {
 
 fn judge_all(world: &Arc<World>) -> Result<()> {
     let Some(running) = world.serve(Access::Write, false)? else { return Ok(()) };
+    if std::mem::take(&mut world.story().cut_catalog) {
+        running.domain.check(&CheckWhat { read_data: false }, &mut |_| Ok(()))?;
+    }
     chain(world, &running)?;
     let found = look(world, &running, true)?;
 
@@ -220,7 +224,11 @@ fn read_back(world: &World, running: &Running, link: &ReceivedLink, pauses: usiz
         return Ok(());
     }
     let domain = &running.domain;
-    let Some(body) = domain.body(&running.account, link.link().body)? else { return Ok(()) };
+    let body = match domain.body(&running.account, link.link().body) {
+        Err(e) if e.is_damage() && world.is_rotten() => return Ok(()),
+        other => other?,
+    };
+    let Some(body) = body else { return Ok(()) };
     let (body, began) = (Record::decode(&body)?, world.now());
     for _ in 0..pauses {
         world.baton.stop(true);
@@ -244,7 +252,7 @@ fn read_back(world: &World, running: &Running, link: &ReceivedLink, pauses: usiz
             let day_passed = world.now() - began >= 24 * 3_600 * 1_000;
             Ok(day_passed && domain.body(&running.account, link.link().body)?.is_none())
         };
-        if !running.disk.is_dead() && !world.reads_fail() && !went()? {
+        if !running.disk.is_dead() && !world.reads_fail() && !world.is_rotten() && !went()? {
             world.violated(format!("version {} cannot be read: {lacks}", link.link().sequence));
         }
         return Ok(());
@@ -253,7 +261,12 @@ fn read_back(world: &World, running: &Running, link: &ReceivedLink, pauses: usiz
 }
 
 /// What of a version lacks.
-fn read_once(world: &World, domain: &Domain, link: &ReceivedLink, body: &Record) -> Result<Option<&'static str>> {
+pub(crate) fn read_once(
+    world: &World,
+    domain: &Domain,
+    link: &ReceivedLink,
+    body: &Record,
+) -> Result<Option<&'static str>> {
     let (mut needed, mut nodes) = (BTreeSet::new(), BTreeSet::new());
     let mut chunks: BTreeSet<ChunkId> = BTreeSet::new();
     let mut genuine = true;
@@ -356,6 +369,7 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
     let mut summary = running.domain.check(&read_data, &mut |event| {
         if let CheckEvent::Finding(finding) = event
             && !is_old_catalog(world, &finding)
+            && !world.is_rotten()
             && (still || (finding.severity != Severity::Note && !running.disk.is_dead() && !world.reads_fail()))
         {
             world.violated(format!("check finds: {} ({})", finding.what, finding.place));
@@ -373,12 +387,14 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
     Ok(summary)
 }
 
-/// A crash left the catalog as it was before housekeeping took a pack away: then it is noted that the pack is not there,
-/// and nothing more.
+/// A crash left the catalog as it was before housekeeping took a pack away: then it is noted that the pack is not there;
+/// or cut it where only a look at every row finds it: then it is made anew. Nothing more.
 fn is_old_catalog(world: &World, finding: &Finding) -> bool {
     let story = world.story();
-    let is_noted = finding.severity == Severity::Note && finding.what == "the pack is not there";
-    is_noted && story.kept_house && story.tally.power_cuts > 0
+    let odd = ["the pack is not there", "it was damaged and was made anew"];
+    let is_noted = finding.severity == Severity::Note && odd.contains(&finding.what.as_str());
+    let may_be = finding.place == "catalog" || story.kept_house;
+    is_noted && may_be && story.tally.power_cuts > 0
 }
 
 fn packs(disk: &dyn Disk, domain: &Path) -> Result<u64> {

@@ -4,13 +4,12 @@
 //!
 //! * [`baton`]: whose turn it is; [`world`]: machine, processes, what befalls them
 //! * [`catalogs`]: SQLite under simulation
-//! * [`tree`]: what is backed up; [`client`]: who backs it up
+//! * [`tree`]: what is backed up; [`client`]: who backs it up; [`wire`]: what is between it and the vault
 //! * [`house`]: housekeeping, and what it goes by
-//! * [`judge`]: what must hold
+//! * [`judge`]: what must hold; [`rot`]: what must hold of a disk that rots
 //! * [`mutant`]: ways to break the order, each of which the judge must see
 //!
-//! What is not simulated: the bytes on the wire (`transport/src/simulate` does that), and what SQLite itself does when
-//! it is interrupted (`tests/it` kills the real program).
+//! What is not simulated: what SQLite itself does when it is interrupted (`tests/sweep` kills the real program).
 
 pub mod baton;
 pub mod catalogs;
@@ -18,7 +17,9 @@ pub mod client;
 pub mod house;
 pub mod judge;
 pub mod mutant;
+pub mod rot;
 pub mod tree;
+pub mod wire;
 pub mod world;
 
 use std::collections::BTreeMap;
@@ -70,7 +71,10 @@ pub fn run(seed: u64, folder: &Path, mutant: Option<Mutant>) -> Told {
         epoch(&world, &mut clients, &mut dice, &mut longest);
     }
     if world.story().violations.is_empty() {
-        last(&world, clients);
+        match dice.one_in(3) {
+            true => rotting(&world, clients, &mut dice),
+            false => last(&world, clients),
+        }
     }
     let mut story = world.story();
     Told { violations: std::mem::take(&mut story.violations), tally: story.tally, trace: 0 }.with(&story)
@@ -88,12 +92,15 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
     for _ in 0..dice.below(3) {
         blows.insert(1 + dice.below(*longest) as u64, Blow::Kill);
     }
-    if dice.one_in(2) {
+    let rots = world.is_rotten();
+    // Of what a power cut and rot take together, nobody has promised anything.
+    if !rots && dice.one_in(2) {
         blows.insert(1 + dice.below(*longest) as u64, Blow::Power);
     }
     let faults = if dice.one_in(3) { 30 + dice.below(200) } else { 0 };
     let read_faults = if faults > 0 && dice.one_in(2) { 300 } else { 0 };
-    world.begin_epoch(Weather { blows, faults, read_faults });
+    let spoils = if rots && dice.one_in(2) { 10 + dice.below(60) } else { 0 };
+    world.begin_epoch(Weather { blows, faults, read_faults, spoils });
     world.baton.set_patience(1 + dice.below(12));
 
     let back = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -124,14 +131,18 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
     if dice.one_in(3) {
         house::leap(world, dice);
     }
-    world.set_calm(faults == 0 && backups <= 1 && keepers == 0);
+    if rots {
+        let dice = dice.split();
+        world.act(|world| rot::act(world, dice));
+    }
+    world.set_calm(faults == 0 && backups <= 1 && keepers == 0 && !rots);
     match dice.below(6) {
         which @ (0 | 1) => {
             let (access, dice) = (if which == 0 { Access::Read } else { Access::Write }, dice.split());
             world.act(move |world| judge::restore(world, access, dice));
         }
         2 => world.act(judge::check),
-        3 => world.act(judge::rebuild),
+        3 if !rots => world.act(judge::rebuild),
         _ => {}
     }
     world.run();
@@ -141,7 +152,28 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
 
     world.settle();
     world.begin_epoch(Weather::default());
-    judge::judge(world);
+    if !world.is_rotten() {
+        judge::judge(world);
+    }
+}
+
+/// The disk rots from here on, at rest or while others are at work, and is healed as far as clients can.
+fn rotting(world: &Arc<World>, mut clients: Vec<Client>, dice: &mut Dice) {
+    for _ in 0..1 + dice.below(3) {
+        let goes_on = || world.story().violations.is_empty();
+        world.begin_epoch(Weather::default());
+        if dice.one_in(2) {
+            rot::strike(world, dice);
+        } else {
+            world.story().rot.begun = true;
+            epoch(world, &mut clients, dice, &mut 300);
+        }
+        let looks = !dice.one_in(4);
+        let decided = looks && goes_on() && rot::judge(world) == rot::Verdict::Decide;
+        if decided || !goes_on() || !rot::heal(world, &mut clients, looks) || !goes_on() {
+            return;
+        }
+    }
 }
 
 /// With nothing in the way, every client backs up, and is told so.

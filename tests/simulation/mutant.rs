@@ -31,24 +31,36 @@ pub enum Mutant {
     NoWindow,
     /// Housekeeping does not see which sessions live.
     SessionsUnseen,
+    /// A write that could only do half of its work is taken for done.
+    ShortWritesUnseen,
+    /// After a sync that failed another is asked for, and its answer believed.
+    SyncsAgain,
+    /// A check that is to read everything reads no data.
+    CheckReadsNothing,
+    /// Clients give back nothing of what is wanted.
+    HealsNothing,
 }
 
 /// Those that many worlds show, with a name each.
-pub const PLAIN: [(&str, Mutant); 5] = [
+pub const PLAIN: [(&str, Mutant); 8] = [
     ("syncs do nothing", Mutant::NoSyncs),
     ("packs are not synced", Mutant::PackUnsynced),
     ("links and bodies are not synced", Mutant::LinkUnsynced),
     ("the folder of links is not synced", Mutant::VersionsUnsynced),
     ("the folders of packs are not synced", Mutant::PacksUnsynced),
+    ("short writes are taken for whole ones", Mutant::ShortWritesUnseen),
+    ("checks read no data", Mutant::CheckReadsNothing),
+    ("clients heal nothing", Mutant::HealsNothing),
 ];
 
 /// Those that few worlds show: something must befall at the one moment.
-pub const RARE: [(&str, Mutant); 5] = [
+pub const RARE: [(&str, Mutant); 6] = [
     ("housekeeping waits for no day", Mutant::NoWindow),
     ("housekeeping sees no sessions", Mutant::SessionsUnseen),
     ("packs are synced after their names", Mutant::PackNamedFirst),
     ("the link is named before its body", Mutant::LinkBeforeBody),
     ("locks keep nobody out", Mutant::NoLocks),
+    ("a failed sync is asked for again", Mutant::SyncsAgain),
 ];
 
 /// A disk so broken.
@@ -75,7 +87,14 @@ impl Mutated {
             Mutant::LinkUnsynced => ends("new") && path.iter().any(|part| part == "staging"),
             _ => false,
         };
-        if deaf { Box::new(Deaf(file)) } else { file }
+        match self.mutant {
+            Mutant::ShortWritesUnseen | Mutant::SyncsAgain => {
+                let again = self.disk.open_append(path).ok();
+                Box::new(Credulous { file, again, mutant: self.mutant })
+            }
+            _ if deaf => Box::new(Deaf(file)),
+            _ => file,
+        }
     }
 }
 
@@ -95,6 +114,44 @@ impl DiskFile for Deaf {
     fn write_back(&self) {}
     fn sync(&mut self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// A file that believes whatever the system says the second time.
+struct Credulous {
+    file: Box<dyn DiskFile>,
+    /// The same file, opened once more: after a failure the first refuses everything, as it should.
+    again: Option<Box<dyn DiskFile>>,
+    mutant: Mutant,
+}
+
+impl Credulous {
+    /// What was done, or else what the file says when it is asked again.
+    fn or_again(&mut self, done: Result<()>, asks: bool) -> Result<()> {
+        let (Err(why), Some(mut again)) = (&done, self.again.take()) else { return done };
+        if !matches!(why, store::Error::Disk { .. }) || (asks && again.sync().is_err()) {
+            return done;
+        }
+        self.file = again;
+        Ok(())
+    }
+}
+
+impl DiskFile for Credulous {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let done = self.file.append(bytes);
+        if self.mutant == Mutant::ShortWritesUnseen { self.or_again(done, false) } else { done }
+    }
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_at(out, offset)
+    }
+    fn len(&self) -> Result<u64> {
+        self.file.len()
+    }
+    fn write_back(&self) {}
+    fn sync(&mut self) -> Result<()> {
+        let done = self.file.sync();
+        if self.mutant == Mutant::SyncsAgain { self.or_again(done, true) } else { done }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A machine with a vault, the processes on it, and what befalls them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +52,19 @@ pub struct Weather {
     pub faults: usize,
     /// One in so many calls that read something fails; 0: none.
     pub read_faults: usize,
+    /// One in so many appends writes a wrong bit and does not say so; 0: none.
+    pub spoils: usize,
+}
+
+/// What is known of a disk that [rots](crate::rot).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rot {
+    /// Something was harmed, or may be, unnoticed.
+    pub begun: bool,
+    /// Links among it.
+    pub links: bool,
+    /// How many harms since clients backed up last.
+    pub harms: usize,
 }
 
 /// A link that a client has sent.
@@ -86,6 +99,14 @@ pub struct Story {
     trace: u64,
     /// One client alone backs up, and no call fails.
     calm: bool,
+    /// Everything below a root that a client has made: ids of nodes and chunks.
+    pub trees: BTreeMap<NodeId, BTreeSet<[u8; 32]>>,
+    /// What is known of damage.
+    pub rot: Rot,
+    /// The last crash has left a part of the catalog.
+    pub cut_catalog: bool,
+    /// One of them has.
+    was_cut: bool,
     /// Somebody has kept house in this world.
     pub kept_house: bool,
     /// When the first pass began.
@@ -137,6 +158,18 @@ pub struct Tally {
     pub rewritten: u64,
     /// Packs that were unlinked.
     pub unlinked: u64,
+    /// Connections over a wire.
+    pub wires: u64,
+    /// Files harmed where they lay.
+    pub harms: u64,
+    /// Appends that wrote a wrong bit.
+    pub spoiled: u64,
+    /// Versions that could not be read in full, each told by a check.
+    pub holes: u64,
+    /// Newest versions that were whole again after every client had backed up.
+    pub healed: u64,
+    /// Worlds in which the newest link was harmed and its catalog made anew: a history that went back.
+    pub rolled_back: u64,
     /// Calls to the disk.
     pub calls: u64,
 }
@@ -171,6 +204,12 @@ impl Tally {
         self.freed += other.freed;
         self.rewritten += other.rewritten;
         self.unlinked += other.unlinked;
+        self.wires += other.wires;
+        self.harms += other.harms;
+        self.spoiled += other.spoiled;
+        self.holes += other.holes;
+        self.healed += other.healed;
+        self.rolled_back += other.rolled_back;
         self.calls += other.calls;
     }
 }
@@ -267,6 +306,16 @@ impl World {
         self.story().calm = calm;
     }
 
+    /// Whether anything was harmed in this world, or may be: then what is damaged may not be read.
+    pub fn is_rotten(&self) -> bool {
+        self.story().rot.begun
+    }
+
+    /// What is broken on purpose.
+    pub fn mutant(&self) -> Option<Mutant> {
+        self.mutant
+    }
+
     /// Whether reading may fail in this epoch.
     pub fn reads_fail(&self) -> bool {
         self.story().weather.read_faults > 0
@@ -322,7 +371,13 @@ impl World {
             let seed = self.fate.lock().unwrap().number();
             self.disk.crash(seed);
             if let Some(catalog) = self.catalog_path() {
-                self.files.crash(&self.disk, &catalog);
+                let left = self.files.crash(&self.disk, &catalog);
+                self.tell(|| format!("what is left of the catalog: {left}"));
+                // What a cut is noticed by depends on where it is; the next check makes it anew.
+                let mut story = self.story();
+                story.was_cut |= left == "cut";
+                // An older state may be one from before that check.
+                story.cut_catalog = story.was_cut && ["cut", "older"].contains(&left);
             }
         }
         off
@@ -528,11 +583,22 @@ impl World {
         }
         self.clock.advance(1);
         self.baton.stop(false);
-        let one_in = {
+        let (one_in, spoils) = {
             let weather = &self.story().weather;
-            if asked.changes() { weather.faults } else { weather.read_faults }
+            (if asked.changes() { weather.faults } else { weather.read_faults }, weather.spoils)
         };
         let mut dice = self.fate.lock().unwrap();
+        if spoils > 0 && asked.what == "append" && dice.one_in(spoils) {
+            let at = dice.number() as usize;
+            let mut story = self.story();
+            story.tally.spoiled += 1;
+            story.rot.harms += 1;
+            let parts = ["part", "adopted", "side"];
+            story.rot.links |= !parts.iter().any(|kind| asked.path.extension().is_some_and(|e| e == *kind));
+            drop(story);
+            self.tell(|| format!("process {}: spoiled at {at}", asked.process));
+            return Fate::Spoil(at);
+        }
         // When a folder cannot be synced, a commit syncs the link itself, which helps with a journal only.
         let cannot = asked.what == "sync_dir" && !self.journalling;
         if one_in == 0 || cannot || !dice.one_in(one_in) {

@@ -62,7 +62,7 @@ fn killed_at_each_call() {
 }
 
 /// Exit code and text name the cause, or nothing was lost by it.
-fn names_the_cause(recipe: &Recipe, _: End, action: Action, run: &Outcome) {
+pub(crate) fn names_the_cause(recipe: &Recipe, _: End, action: Action, run: &Outcome) {
     if recipe.fine.contains(&run.code()) {
         return;
     }

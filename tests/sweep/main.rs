@@ -3,7 +3,8 @@
 //!
 //! * [`tripwire`]: the system calls by which a program changes files, counted, and what befalls one of them
 //! * [`recipes`]: how each verb that changes anything is run; [`stage`]: a machine to run it on, again and again
-//! * [`calls`]: killed at each call, and each call refused; [`signals`]: asked to end at each call
+//! * [`calls`]: killed at each call, and each call refused; [`own`]: the same for what a machine has of its own: keys,
+//!   state, cache, configuration, what is restored; [`signals`]: asked to end at each call
 //! * [`full`]: disks that really are full; [`power`]: power that really is cut; [`short`]: limits of a process
 //! * [`soak`]: sixteen machines at once
 //!
@@ -11,6 +12,7 @@
 
 mod calls;
 mod full;
+mod own;
 mod power;
 mod recipes;
 mod short;

@@ -123,6 +123,19 @@ impl Stage {
         self.run_with(&vault, own)
     }
 
+    /// The same, about the files outside the vault: what a machine has of its own.
+    pub(crate) fn call_own(&self, end: End, action: Action, at: u64) -> Call {
+        let mut own = tripwire::own_words(&self.world, action, at);
+        own.extend((self.recipe.words)(&self.world));
+        let vault = match end {
+            End::Client => {
+                format!("cmd:tuckbox serve --stdio --role admin --vault {}", self.world.arg("vault"))
+            }
+            End::Whole | End::Server => self.world.arg("vault"),
+        };
+        self.run_with(&vault, own)
+    }
+
     /// The same without anything in the way.
     pub(crate) fn plainly(&self) -> Call {
         let mut own = vec!["tuckbox".to_owned()];

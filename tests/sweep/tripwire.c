@@ -2,10 +2,11 @@
  * them. The kernel stops each such call and asks here (seccomp's user notification), so that there is one count over all
  * threads, the program is the very one that people run, and a call is known by its path.
  *
- *   tripwire [-p] [-s] [-f FUSE] [-l LOG] ACTION N PROGRAM ARGUMENT…
+ *   tripwire [-p] [-s] [-x DIRECTORY] [-f FUSE] [-l LOG] ACTION N PROGRAM ARGUMENT…
  *
  *   -p          calls that write to pipes and sockets count, too
  *   -s          syncs are not done, and said to be (a disk that lies)
+ *   -x DIR      calls about what is below this directory do not count
  *   -f FUSE     is armed only if this file is there, and removes it: of several runs only the first is hit
  *   -l LOG      a line for each call: number, name, path
  *
@@ -79,7 +80,7 @@ static const struct call CALLS[] = {
 #define COUNT (sizeof CALLS / sizeof *CALLS)
 
 static int pipes_count, syncs_lie, armed = 1;
-static const char *action, *mount_point;
+static const char *action, *mount_point, *except;
 static int argument;
 static long at, seen;
 static FILE *log_file;
@@ -170,6 +171,11 @@ static int counts(const struct seccomp_notif *ask, const struct call *call, char
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
+static int is_excepted(const char *path) {
+    size_t length = except ? strlen(except) : 0;
+    return length && !strncmp(path, except, length) && (path[length] == '/' || !path[length]);
+}
+
 static void end_child(void) {
     kill(child, SIGKILL);
     siginfo_t info;
@@ -207,7 +213,7 @@ static void answer(int listener) {
         if (CALLS[i].number == ask.data.nr) call = &CALLS[i];
     char path[4096];
     int instead = 0;
-    if (call && is_own(ask.pid) && counts(&ask, call, path, sizeof path)) {
+    if (call && is_own(ask.pid) && counts(&ask, call, path, sizeof path) && !is_excepted(path)) {
         seen++;
         if (log_file) {
             for (char *c = path; *c; c++) if (*c == '\n') *c = '?';
@@ -224,9 +230,10 @@ static void answer(int listener) {
 int main(int argc, char **argv) {
     int option;
     const char *fuse = NULL;
-    while ((option = getopt(argc, argv, "+psf:l:")) != -1) {
+    while ((option = getopt(argc, argv, "+psx:f:l:")) != -1) {
         if (option == 'p') pipes_count = 1;
         else if (option == 's') syncs_lie = 1;
+        else if (option == 'x') except = optarg;
         else if (option == 'f') fuse = optarg;
         else if (option == 'l') log_file = fopen(optarg, "ae");
         else return 99;

@@ -77,6 +77,17 @@ pub(crate) fn words(world: &World, action: Action, at: u64, fuse: bool) -> Vec<S
     words
 }
 
+/// The same for calls about everything but the vault: the program's own files, and what it reads and makes for people.
+pub(crate) fn own_words(world: &World, action: Action, at: u64) -> Vec<String> {
+    let mut words = vec![program().expect("built").to_str().unwrap().to_owned(), "-x".into(), world.arg("vault")];
+    if action == Action::Count {
+        words.extend(["-l".into(), world.arg("calls")]);
+        fs::remove_file(world.path("calls")).unwrap_or_default();
+    }
+    words.extend([action.word(), at.to_string(), "tuckbox".into()]);
+    words
+}
+
 /// Calls of a run that counted: to files, and all.
 pub(crate) fn counted(world: &World) -> (u64, u64) {
     let text = fs::read_to_string(world.path("calls")).unwrap_or_default();

@@ -46,6 +46,8 @@ pub const SEND_QUEUE_BYTES: usize = 512 << 10;
 pub const URGENT_RUN_BYTES: usize = 16 * DATA_BYTES_MAX;
 /// What is for a person may go so far ahead of a rate, in bytes: many answers, and not a download.
 pub const URGENT_DEBT_BYTES: u64 = 1 << 20;
+/// When so much is owed of a rate downwards, in bytes, nothing more is read. Only who opens ever new streams comes there.
+pub const READ_DEBT_BYTES: u64 = 8 << 20;
 
 /// From the first byte of the peer to its HELLO.
 pub const HELLO_MS: Millis = 15_000;

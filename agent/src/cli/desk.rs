@@ -203,6 +203,7 @@ impl Desk<'_> {
             stop: self.world.stop.clone(),
             profile: self.profile.clone(),
             kept: self.kept.clone(),
+            hurried: false,
             host: self.settings.host.clone(),
             zone: self.world.zone.clone(),
         })

@@ -247,12 +247,28 @@ pub const fn page(code: Code) -> Page {
             "nothing to do; send its output elsewhere to silence it",
             "A command of the configuration (`before`, `after`, `on_failure`) printed this. It changes no exit status.",
         ),
+        Code::FilterFailed => (
+            "run the command by hand: a path and a zero byte in, a line with + or - out",
+            "The command `filter` of a source, which decides file by file, could not be started, ended, answered something \
+             else or did not answer for a minute. It was asked no more, and everything that it had not decided was taken: \
+             rather too much in a version than too little. Exit 3.",
+        ),
         Code::GuardMassDeletion => (
             "look at the source; if it is right, run again with `--accept-deletions`",
             "Much of a source is gone: its directory is missing or empty, it is no longer a mount point, or more than \
              the guarded share of its files would be recorded as removed. The version was committed with everything \
              that is new, and the missing parts were kept and marked. The mark goes when they are there again; when they \
              have been missing for `protect_missing` (14 days), they are recorded as removed.",
+        ),
+        Code::ContentSuspicious => (
+            "look at `tuckbox diff previous latest`; restore with `--at previous`",
+            "Since the version before, more than `suspicious_share` (50 %) of a source's files were rewritten or renamed, or \
+             more than `suspicious_encrypted` (10 %) and they look encrypted now: what malice does that asks for ransom. \
+             Of up to `suspicious_min` (50) files nothing is said. The backup was made all the same; every version \
+             before is untouched, and the last of them is pinned for `suspicious_pin` (90 days), so that no rule of \
+             retention takes it. A key with the role append cannot pin: then the vault's rules alone keep it (by default \
+             one version a day for 30 days). If it was you (another release of a large program, files converted or \
+             renamed by a tool), do nothing, or `tuckbox pin --undo` it. `on_suspicion` names a command to be told by.",
         ),
         Code::PolicyRole => (
             "use a key with the role that is needed",

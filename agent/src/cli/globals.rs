@@ -27,14 +27,10 @@ pub fn add(command: Command) -> Command {
         .arg(value("password-command", "COMMAND", "Read the passphrase from a command").conflicts_with("password-file"))
         .arg(value("ssh", "HOW", "How to reach a vault over SSH").value_parser(["auto", "embedded", "system"]))
         .arg(value("remote-program", "PATH", "The program to run on the server"))
-        .arg(value(
-            "limit",
-            "TIMETABLE",
-            "How fast bytes may go: 200k, or lines as in 'up mon-fri 08:00-18:00 = 50k; 1M'",
-        ))
+        .arg(value("limit", "TIMETABLE", "Rates as in 200k, or 'up mon-fri 08:00-18:00 = 50k; 1M'"))
         .arg(switch("json", "Print JSON lines; implies --no-input"))
         .arg(
-            value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0")
+            value("format", "TEMPLATE", "Print each row of a list so: {field} as in --json, \\n, \\t, \\0; or csv: all fields, for spreadsheets")
                 .conflicts_with("json"),
         )
         .arg(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::globals::Settings;
 use super::json::Stream;
 use crate::engine::kept::Kept;
+use crate::event::Watcher;
 use crate::fault::{Code, Fault};
 use crate::world::absolute_plain;
 
@@ -62,6 +63,8 @@ pub struct Inside {
     pub stream: Option<Arc<Stream>>,
     /// Progress is told in a line of its own so often, milliseconds.
     pub tell_ms: Option<i64>,
+    /// Hears what happens besides, for a face that shows more than lines.
+    pub hears: Option<Arc<dyn Watcher>>,
 }
 
 /// A verb that stands where it cannot.

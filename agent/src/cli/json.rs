@@ -40,6 +40,8 @@ struct State {
     warnings: u64,
     /// `end` is written.
     ended: bool,
+    /// The kind of rows whose names stand above.
+    headed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -231,7 +233,12 @@ impl Stream {
         }
         if let Some(rows) = &self.rows {
             let row = serde_json::to_value(body).map_err(unwritable)?;
-            return rows.shape.render(kind, &row).map_or(Ok(()), |bytes| self.out.write(&bytes));
+            let Some(bytes) = rows.shape.render(kind, &row) else { return Ok(()) };
+            if let Some(heading) = rows.shape.heading(kind).filter(|_| state.headed.as_deref() != Some(kind)) {
+                self.out.write(&heading)?;
+                state.headed = Some(kind.to_owned());
+            }
+            return self.out.write(&bytes);
         }
         let time = rfc3339(self.clock.now_ms());
         let line = Line { v: CONTRACT, seq: state.seq, time, r#type: kind, body };

@@ -66,8 +66,8 @@ pub fn run(world: &World, arguments: Vec<OsString>) -> u8 {
     }
 }
 
-/// Runs a verb of a shell or a batch, its word first. The status of the verb; a face that is shared stays open.
-pub(crate) fn run_inside(world: &World, words: Vec<OsString>, inside: &Inside) -> u8 {
+/// Runs a verb of a shell, a batch or a console, its word first. The status of the verb; a face that is shared stays open.
+pub fn run_inside(world: &World, words: Vec<OsString>, inside: &Inside) -> u8 {
     let arguments = std::iter::once(OsString::from("tuckbox")).chain(words).collect();
     let status = match parse(arguments, world.terminal.columns) {
         Parsed::Text { text, status } => inside_face(world, inside).text(&text).map(|()| status),
@@ -89,7 +89,7 @@ pub(crate) fn inside_face(world: &World, inside: &Inside) -> Face {
         Some(stream) => Face::Json(Arc::clone(stream)),
         None => {
             let manner = Manner { colour: inside.colour, quiet: inside.outer.quiet, ..Manner::default() };
-            Face::Plain(Arc::new(Plain::new(world, manner)))
+            Face::Plain(Arc::new(Plain::new(world, manner).heard_by(inside.hears.clone())))
         }
     }
 }
@@ -99,8 +99,8 @@ pub(crate) fn config(world: &World) -> Result<Config> {
     Config::load(&world.folders()?.config.join("config.toml"), world.home.as_deref(), &world.env)
 }
 
-/// What a word of a shell works with.
-pub(crate) fn inside_desk<'w>(world: &'w World, inside: &Inside) -> Result<Desk<'w>> {
+/// What a word of a shell, or a question of a console, works with.
+pub fn inside_desk<'w>(world: &'w World, inside: &Inside) -> Result<Desk<'w>> {
     Ok(Desk {
         world,
         config: config(world)?,
@@ -157,7 +157,10 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
         };
         match shaped(world, verb, matches, manner) {
             Ok(Some(rows)) => Face::Json(Arc::new(rows)),
-            Ok(None) => Face::Plain(Arc::new(Plain::new(world, manner))),
+            Ok(None) => {
+                let hears = inside.and_then(|inside| inside.hears.clone());
+                Face::Plain(Arc::new(Plain::new(world, manner).heard_by(hears)))
+            }
             Err(fault) => return finish(world, &Face::Plain(Arc::new(Plain::new(world, manner))), Err(fault), false),
         }
     };
@@ -181,7 +184,7 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
 fn shaped(world: &World, verb: &Verb, matches: &ArgMatches, manner: Manner) -> Result<Option<Stream>> {
     let shape = match matches.get_one::<String>("format") {
         Some(format) if crate::command::status::is_format(verb.name, format) => return Ok(None),
-        Some(template) => Shape::template(template)?,
+        Some(template) => Shape::read(template)?,
         None if matches.get_flag("null") => Shape::Null,
         None => return Ok(None),
     };

@@ -41,6 +41,7 @@ pub struct Plain {
     draw: Option<usize>,
     stdout_is_terminal: bool,
     state: Mutex<State>,
+    also: Option<Arc<dyn Watcher>>,
 }
 
 #[derive(Default)]
@@ -62,7 +63,14 @@ impl Plain {
             draw: (world.terminal.stderr && !dumb).then_some(world.terminal.columns),
             stdout_is_terminal: world.terminal.stdout,
             state: Mutex::default(),
+            also: None,
         }
+    }
+
+    /// The same, and what happens is heard there too.
+    #[must_use]
+    pub fn heard_by(self, also: Option<Arc<dyn Watcher>>) -> Self {
+        Self { also, ..self }
     }
 
     /// One line of results, already safe to print.
@@ -167,10 +175,14 @@ impl Watcher for Plain {
     fn event(&self, event: &Event<'_>) {
         // A reader that went away is noticed by the stream itself, and ends the run there.
         self.hear(event).unwrap_or_default();
+        if let Some(also) = &self.also {
+            also.event(event);
+        }
     }
 
     fn wants_totals(&self) -> bool {
-        self.draw.is_some() && !self.manner.quiet
+        let drawn = self.draw.is_some() && !self.manner.quiet;
+        drawn || self.also.as_ref().is_some_and(|also| also.wants_totals())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Lists as lines of one's own: `--format TEMPLATE` and `-0`. Fields are those of the JSON records.
+//! Lists as lines of one's own: `--format TEMPLATE`, `--format csv` and `-0`. Fields are those of the JSON records.
 
 use serde_json::Value;
 
@@ -13,6 +13,8 @@ pub enum Shape {
     Template(Vec<Piece>),
     /// Its name as it is, and a zero byte.
     Null,
+    /// All fields, as RFC 4180 has it, below a line with their names.
+    Csv,
 }
 
 /// A piece of a template.
@@ -33,6 +35,17 @@ pub struct Rows {
 }
 
 impl Shape {
+    /// Reads what `--format` was given: `csv` or a template.
+    pub fn read(text: &str) -> Result<Self> {
+        if text == "csv" { Ok(Self::Csv) } else { Self::template(text) }
+    }
+
+    /// The line that stands above rows of this kind, when there is one.
+    pub fn heading(&self, kind: &str) -> Option<Vec<u8>> {
+        let record = schema::record(kind).filter(|_| *self == Self::Csv)?;
+        Some(csv_line(record.names().map(str::to_owned)))
+    }
+
     /// Reads a template: `{field}`, `{{`, `}}`, and `\n \t \r \0 \\`.
     pub fn template(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
@@ -105,6 +118,7 @@ impl Shape {
                 });
                 Some(text.collect::<String>().into_bytes())
             }
+            Self::Csv => Some(csv_line(record.names().map(|name| row.get(name).map(text).unwrap_or_default()))),
             Self::Null => {
                 let name = record.names().next().and_then(|first| row.get(first)).map(text).unwrap_or_default();
                 let exact = row
@@ -118,6 +132,17 @@ impl Shape {
             }
         }
     }
+}
+
+/// One line: values with commas, quotes or ends of lines in quotes, quotes in them twice.
+fn csv_line(values: impl Iterator<Item = String>) -> Vec<u8> {
+    let quoted = values.map(|value| match value.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", value.replace('"', "\"\"")),
+        false => value,
+    });
+    let mut line = quoted.collect::<Vec<String>>().join(",");
+    line.push_str("\r\n");
+    line.into_bytes()
 }
 
 fn text(value: &Value) -> String {
@@ -146,6 +171,19 @@ mod tests {
         for wrong in ["{", "{}", "}", "{path", r"\q", r"x\"] {
             assert_eq!(Shape::template(wrong).unwrap_err().code, Code::Usage, "{wrong}");
         }
+    }
+
+    #[test]
+    fn sheets_have_a_line_of_names_and_quotes_where_they_must() {
+        let shape = Shape::read("csv").unwrap();
+        let head = String::from_utf8(shape.heading("account").unwrap()).unwrap();
+        assert!(head.starts_with("account,number,id,state,") && head.ends_with("\r\n"), "{head}");
+        let row = serde_json::json!({"account": "a \"b\", c", "number": "0x7", "groups": ["x", "y"]});
+        let line = String::from_utf8(shape.render("account", &row).unwrap()).unwrap();
+        assert!(line.starts_with("\"a \"\"b\"\", c\",0x7,,") && line.contains(",\"x,y\","), "{line}");
+        assert_eq!(line.matches("\r\n").count(), 1);
+        assert_eq!((shape.heading("nothing"), Shape::Null.heading("account")), (None, None));
+        assert!(matches!(Shape::read("{path}").unwrap(), Shape::Template(_)));
     }
 
     #[test]

@@ -2,21 +2,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Spot, Table, keys};
-use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob};
+use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob, Suspicions};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
-use crate::source::{Given, SelectionOptions, read_list};
+use crate::source::read_list;
 use crate::units::{count, counted, duration, parse_duration, parse_size, size};
 use crate::world::absolute;
 
 mod ages;
+mod selection;
 
 pub(super) const VERB: Verb = Verb {
     name: "backup",
@@ -55,7 +55,10 @@ fn build(command: Command) -> Command {
 /// What is left out: also for verbs that ask about it.
 pub(super) fn rules(command: Command) -> Command {
     command
-        .arg(many("exclude", "PATTERN", "Leave out what matches").short('e'))
+        .arg(
+            many("exclude", "PATTERN", "Leave out what matches: a glob, re:REGEX, exact:PATH; dir: or file: before it")
+                .short('e'),
+        )
         .arg(many("iexclude", "PATTERN", "The same, with upper and lower case alike"))
         .arg(file("exclude-file", "FILE", "Leave out what matches a pattern of this file").action(ArgAction::Append))
         .arg(switch("exclude-caches", "Leave out the content of directories marked by a CACHEDIR.TAG"))
@@ -112,7 +115,9 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
             before: desk.config.top.text(&keys::BEFORE).map(str::to_owned),
             after: desk.config.top.text(&keys::AFTER).map(str::to_owned),
             on_failure: desk.config.top.text(&keys::ON_FAILURE).map(str::to_owned),
+            on_suspicion: desk.config.top.text(&keys::ON_SUSPICION).map(str::to_owned),
         },
+        suspicions: suspicions(&desk.config.top),
         hook_timeout_ms: millis(&desk.config.top, &keys::HOOK_TIMEOUT).unwrap_or(HOOK_TIMEOUT_MS),
         list_items: desk.settings.verbose > 0,
         ..BackupJob::default()
@@ -134,19 +139,29 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     }
     let from_lists = matches.contains_id("files-from");
     job.configured = given.is_empty() && !from_lists && host.is_none();
-    job.sources = if given.is_empty() && !from_lists {
-        let sources = desk.config.sources.iter();
-        sources.map(|table| source_of(table, &desk.settings.host)).collect()
+    let tables: Vec<(Vec<u8>, Table)> = if given.is_empty() && !from_lists {
+        desk.config.sources.iter().map(|table| (source_of(table, "").path, table.clone())).collect()
     } else {
-        given.into_iter().map(|path| source_at(path, &desk.config.sources, &desk.settings.host)).collect()
+        given.into_iter().map(|path| (path.clone(), table_of(&path, &desk.config.sources))).collect()
     };
+    for (path, table) in tables {
+        let rules = selection::of(&path, &table, matches, desk)?;
+        let mut source = SourceJob {
+            rules,
+            path,
+            filter: selection::filter(&table, desk),
+            first: selection::given(&table, &keys::SOURCE_FIRST, desk),
+            last: selection::given(&table, &keys::SOURCE_LAST, desk),
+            ..source_of(&table, &desk.settings.host)
+        };
+        if let Some(host) = &host {
+            source.host.clone_from(host);
+        }
+        job.sources.push(source);
+    }
     if job.sources.is_empty() {
         let fault = Fault::new(Code::Usage, "there is nothing to back up");
         return Err(fault.hint("`tuckbox backup DIR`, or a [[source]] in the configuration: `tuckbox config template`"));
-    }
-    for source in &mut job.sources {
-        add_options(source, matches, desk, host.as_ref());
-        source.ages = ages::of(&source.path, matches, desk)?;
     }
     for table in &desk.config.sources {
         let path = table.text(&keys::SOURCE_PATH).unwrap_or_default().as_bytes();
@@ -169,7 +184,22 @@ fn millis(table: &Table, key: &Key) -> Option<u64> {
 }
 
 fn guard_share(top: &Table) -> u32 {
-    top.number(&keys::GUARD_SHARE).and_then(|share| u32::try_from(share).ok()).unwrap_or(500)
+    permille(top, &keys::GUARD_SHARE).unwrap_or(500)
+}
+
+/// A share of the configuration, in thousandths.
+fn permille(top: &Table, key: &Key) -> Option<u32> {
+    top.number(key).and_then(|share| u32::try_from(share).ok())
+}
+
+fn suspicions(top: &Table) -> Suspicions {
+    let default = Suspicions::default();
+    Suspicions {
+        files_min: top.number(&keys::SUSPICIOUS_MIN).unwrap_or(default.files_min),
+        share_permille: permille(top, &keys::SUSPICIOUS_SHARE).unwrap_or(default.share_permille),
+        encrypted_permille: permille(top, &keys::SUSPICIOUS_ENCRYPTED).unwrap_or(default.encrypted_permille),
+        pin_ms: millis(top, &keys::SUSPICIOUS_PIN).unwrap_or(default.pin_ms),
+    }
 }
 
 /// The sources of the configuration, or these instead, each with the options of the command line and with rules that say
@@ -179,36 +209,13 @@ pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) 
         let path = |table: &Table| source_of(table, "").path;
         desk.config.sources.iter().map(|table| (path(table), table.clone())).collect()
     } else {
-        let table = |path: &[u8]| {
-            let same = |table: &&Table| table.text(&keys::SOURCE_PATH).is_some_and(|t| same_path(path, t.as_bytes()));
-            desk.config.sources.iter().find(same).cloned().unwrap_or_default()
-        };
-        given.into_iter().map(|path| (path.clone(), table(&path))).collect()
+        given.into_iter().map(|path| (path.clone(), table_of(&path, &desk.config.sources))).collect()
     };
-    let config = |table: &Table, key: &Key| table.get(key).map_or_else(String::new, |(_, spot)| place(desk, spot));
     let ruled = tables.into_iter().map(|(path, table)| {
-        let ages = ages::of(&path, matches, desk)?;
-        // The table's own rules say their line; what is added on the command line says its option.
-        let mut line = SourceJob { path: path.clone(), ..source_of(&Table::default(), "") };
-        add_options(&mut line, matches, desk, None);
-        let own = source_of(&table, "");
-        let both = |key: &Key, own: Vec<String>, flag: &str, line: &[String]| {
-            let own = own.into_iter().map(|text| Given::new(text, config(&table, key)));
-            own.chain(line.iter().map(|text| Given::new(text.as_bytes(), flag))).collect::<Vec<_>>()
-        };
-        let rules = SelectionOptions {
-            exclude: both(&keys::SOURCE_EXCLUDE, own.exclude, "--exclude", &line.exclude),
-            iexclude: both(&keys::SOURCE_IEXCLUDE, own.iexclude, "--iexclude", &line.iexclude),
-            exclude_files: own.exclude_file.into_iter().chain(line.exclude_file).collect(),
-            iexclude_files: Vec::new(),
-            exclude_caches: own.exclude_caches || line.exclude_caches,
-            exclude_if_present: own.if_present.into_iter().chain(line.if_present).map(String::into_bytes).collect(),
-            larger_than: line.larger_than.or(own.larger_than),
-            one_file_system: own.one_file_system || line.one_file_system,
-            ages,
-        };
+        let rules = selection::of(&path, &table, matches, desk)?;
+        let filter = selection::filter(&table, desk);
         let path = path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(&path).to_vec();
-        Ok(RuledSource { path, rules })
+        Ok(RuledSource { path, rules, filter })
     });
     ruled.collect()
 }
@@ -219,59 +226,33 @@ fn place(desk: &Desk<'_>, spot: Spot) -> String {
     format!("{}:{}", file.unwrap_or_default(), spot.line)
 }
 
-/// The rules of a `[[source]]`.
+/// A `[[source]]`; its rules are for [`selection::of`].
 fn source_of(table: &Table, host: &str) -> SourceJob {
     SourceJob {
         path: absolute(std::path::Path::new("/"), OsStr::new(table.text(&keys::SOURCE_PATH).unwrap_or_default())),
         host: table.text(&keys::SOURCE_HOST).unwrap_or(host).to_owned(),
-        exclude: table.texts(&keys::SOURCE_EXCLUDE),
-        iexclude: table.texts(&keys::SOURCE_IEXCLUDE),
-        exclude_file: table.texts(&keys::SOURCE_EXCLUDE_FILE).into_iter().map(PathBuf::from).collect(),
-        exclude_caches: table.switch(&keys::SOURCE_EXCLUDE_CACHES),
-        if_present: table.texts(&keys::SOURCE_EXCLUDE_IF_PRESENT),
-        larger_than: table.number(&keys::SOURCE_EXCLUDE_LARGER_THAN),
-        one_file_system: table.switch(&keys::SOURCE_ONE_FILE_SYSTEM),
         protect_missing_ms: millis(table, &keys::SOURCE_PROTECT_MISSING),
         hooks: Hooks {
             before: table.text(&keys::SOURCE_BEFORE).map(str::to_owned),
             after: table.text(&keys::SOURCE_AFTER).map(str::to_owned),
             on_failure: table.text(&keys::SOURCE_ON_FAILURE).map(str::to_owned),
+            on_suspicion: None,
         },
-        ages: Vec::new(),
-        skip: false,
+        ..SourceJob::default()
     }
 }
 
-/// A path given on the command line. Where it is a `[[source]]`, that one's rules hold: two ways to back up the same
-/// source must not leave out different things.
-fn source_at(path: Vec<u8>, tables: &[Table], host: &str) -> SourceJob {
-    let table = tables
-        .iter()
-        .find(|table| table.text(&keys::SOURCE_PATH).is_some_and(|known| same_path(&path, known.as_bytes())));
-    SourceJob { path, ..source_of(table.unwrap_or(&Table::default()), host) }
+/// The `[[source]]` that a path given on the command line is, whose rules then hold: two ways to back up the same source
+/// must not leave out different things. An empty one where it is none.
+fn table_of(path: &[u8], tables: &[Table]) -> Table {
+    let same = |table: &&Table| table.text(&keys::SOURCE_PATH).is_some_and(|known| same_path(path, known.as_bytes()));
+    tables.iter().find(same).cloned().unwrap_or_default()
 }
 
 fn same_path(a: &[u8], b: &[u8]) -> bool {
     let bare =
         |path: &[u8]| absolute(std::path::Path::new("/"), OsStr::from_bytes(path.strip_suffix(b"/").unwrap_or(path)));
     bare(a) == bare(b)
-}
-
-/// Adds the options of the command line to the rules of a source.
-fn add_options(source: &mut SourceJob, matches: &ArgMatches, desk: &Desk<'_>, host: Option<&String>) {
-    source.exclude.extend(texts(matches, "exclude"));
-    source.iexclude.extend(texts(matches, "iexclude"));
-    let files = matches.get_many::<OsString>("exclude-file").into_iter().flatten();
-    source.exclude_file.extend(files.map(|path| desk.world.working.join(path)));
-    source.if_present.extend(texts(matches, "exclude-if-present"));
-    source.exclude_caches |= matches.get_flag("exclude-caches");
-    source.one_file_system |= matches.get_flag("one-file-system");
-    if let Some(larger) = matches.get_one::<u64>("exclude-larger-than") {
-        source.larger_than = Some(*larger);
-    }
-    if let Some(host) = host {
-        source.host.clone_from(host);
-    }
 }
 
 /// The paths in a list of `--files-from`.
@@ -331,6 +312,11 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     if s.sources_guarded > 0 {
         let sources = counted(s.sources_guarded, "source", "sources");
         lines.push(format!("  kept {sources} of which much is gone; `--accept-deletions` records it as removed"));
+    }
+    if s.sources_suspicious > 0 {
+        let sources = counted(s.sources_suspicious, "source", "sources");
+        let pinned = s.pinned_sequence.map(|version| format!("; version {version} is pinned")).unwrap_or_default();
+        lines.push(format!("  {sources} changed suspiciously, see the warnings{pinned}"));
     }
     if s.errors > 0 {
         lines.push(format!(

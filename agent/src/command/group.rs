@@ -21,6 +21,7 @@ pub(super) const VERB: Verb = Verb {
         "group create office",
         "group add office laptop-ana laptop-bob",
         "group set office --soft 800G --hard 1T",
+        "group set office --rate 'limit mon-fri 08:00-18:00 = 500k'",
         "group set office --contact ana@example.org",
         "group info office",
     ],

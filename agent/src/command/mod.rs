@@ -9,6 +9,7 @@ mod compare;
 mod complete;
 mod completions;
 mod config;
+mod console;
 mod delete;
 mod diff;
 mod doctor;
@@ -132,6 +133,7 @@ pub static VERBS: &[Verb] = &[
     why::VERB,
     shell::VERB,
     query::VERB,
+    console::VERB,
     schema::VERB,
     completions::VERB,
     man::VERB,

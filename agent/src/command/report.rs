@@ -5,6 +5,7 @@ mod activity;
 mod failures;
 mod period;
 mod restores;
+mod space;
 mod storage;
 mod summary;
 mod trend;
@@ -18,7 +19,12 @@ use crate::fault::{Code, Exit, Fault, Result};
 pub(super) const VERB: Verb = Verb {
     name: "report",
     about: "Tell how a vault is doing: what is taken, and how it grows",
-    examples: &["report summary", "report failures --since 7d", "report trend --account laptop-ana"],
+    examples: &[
+        "report summary",
+        "report failures --since 7d",
+        "report space --format csv",
+        "report trend --account laptop-ana",
+    ],
     build,
     run,
     needs_config: true,
@@ -38,8 +44,15 @@ struct Report {
 }
 
 /// All reports, in the order of the help.
-static REPORTS: &[Report] =
-    &[summary::REPORT, failures::REPORT, storage::REPORT, activity::REPORT, restores::REPORT, trend::REPORT];
+static REPORTS: &[Report] = &[
+    summary::REPORT,
+    failures::REPORT,
+    storage::REPORT,
+    space::REPORT,
+    activity::REPORT,
+    restores::REPORT,
+    trend::REPORT,
+];
 
 fn build(command: Command) -> Command {
     let command = command

@@ -7,7 +7,7 @@ use super::{Changes, Verb, switch};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
-use crate::engine::job::{UsageJob, UsageRow};
+use crate::engine::job::{SplitRow, UsageJob, UsageRow};
 use crate::fault::{Exit, Result};
 use crate::name::for_terminal;
 use crate::time::show;
@@ -16,7 +16,7 @@ use crate::units::{counted, size};
 pub(super) const VERB: Verb = Verb {
     name: "usage",
     about: "Show what the account takes in the vault, and what for",
-    examples: &["usage", "usage --exact --json", "usage --account laptop-ana"],
+    examples: &["usage", "usage --classes", "usage --exact --json", "usage --account laptop-ana"],
     build,
     run,
     needs_config: true,
@@ -24,10 +24,15 @@ pub(super) const VERB: Verb = Verb {
 };
 
 fn build(command: Command) -> Command {
-    command.arg(switch(
-        "exact",
-        "How it is now, however long the server has to look; otherwise figures of the last housekeeping may do",
-    ))
+    command
+        .arg(switch(
+            "exact",
+            "How it is now, however long the server has to look; otherwise figures of the last housekeeping may do",
+        ))
+        .arg(switch(
+            "classes",
+            "Tell history apart: older states of what is still there, what is gone, or both; needs the key",
+        ))
 }
 
 #[derive(Serialize)]
@@ -36,6 +41,14 @@ struct UsageRecord<'a> {
     measured_at: String,
     current_bytes: u64,
     history_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    both_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_bytes: Option<u64>,
     trash_bytes: u64,
     metadata_bytes: u64,
     unreferenced_bytes: u64,
@@ -59,7 +72,8 @@ struct UsageRecord<'a> {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    let row = desk.engine().usage(&desk.run()?, UsageJob { exact: matches.get_flag("exact") })?;
+    let job = UsageJob { exact: matches.get_flag("exact"), classes: matches.get_flag("classes") };
+    let row = desk.engine().usage(&desk.run()?, job)?;
     match &desk.face {
         Face::Json(stream) => stream.row("usage", &record(&row))?,
         Face::Plain(plain) => lines(&row, desk).iter().try_for_each(|line| plain.line(line))?,
@@ -74,6 +88,10 @@ fn record(row: &UsageRow) -> UsageRecord<'_> {
         measured_at: rfc3339(told.at),
         current_bytes: told.current_bytes,
         history_bytes: told.history_bytes,
+        old_bytes: row.split.map(|split| split.old_bytes),
+        deleted_bytes: row.split.map(|split| split.deleted_bytes),
+        both_bytes: row.split.map(|split| split.both_bytes),
+        other_bytes: row.split.map(|split| split.other_bytes),
         trash_bytes: told.trash_bytes,
         metadata_bytes: told.metadata_bytes,
         unreferenced_bytes: told.unreferenced_bytes,
@@ -105,6 +123,8 @@ fn lines(row: &UsageRow, desk: &Desk<'_>) -> Vec<String> {
         ("total", row.total_bytes(), ""),
     ] {
         table.row(vec![class.to_owned(), size(bytes), what.to_owned()]);
+        let split = row.split.filter(|_| class == "history");
+        parts(split).for_each(|(part, bytes, what)| table.row(vec![format!("  {part}"), size(bytes), what.to_owned()]));
     }
     let mut lines = table.lines();
     let mut versions =
@@ -136,4 +156,17 @@ fn lines(row: &UsageRow, desk: &Desk<'_>) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// History told apart; what is left over only when there is any.
+fn parts(split: Option<SplitRow>) -> impl Iterator<Item = (&'static str, u64, &'static str)> {
+    let parts = split.map(|split| {
+        [
+            ("old", split.old_bytes, "older states of what is still there"),
+            ("deleted", split.deleted_bytes, "what is gone from the newest version"),
+            ("both", split.both_bytes, "needed by older states and by what is gone"),
+            ("other", split.other_bytes, "not told apart: it came or went meanwhile, or cannot be read"),
+        ]
+    });
+    parts.into_iter().flatten().filter(|(part, bytes, _)| *part != "other" || *bytes > 0)
 }

@@ -155,6 +155,23 @@ keys! {
         "A [[source]] that is removed from this file stays in new versions for so long, as it was: a slip of the pen drops \
          nothing. With 0 it stays for ever. Earlier versions keep it in any case.",
         "2d", "\"7d\"";
+    SUSPICIOUS_SHARE = Top "suspicious_share" Kind::Share,
+        "When more than this share of a source's files were rewritten or renamed since the version before, the run warns, \
+         pins that version and runs `on_suspicion`. The source is backed up all the same. With 100% it never does. In \
+         percent. Half is what a person hardly ever does in one go, and what is done by a machine (a new release of \
+         a program, a file converted) may well be looked at once.",
+        "50%", "\"80%\"";
+    SUSPICIOUS_ENCRYPTED = Top "suspicious_encrypted" Kind::Share,
+        "The same above this share when those files look encrypted now and what was seen of the source before did not: so \
+         little because nothing else does that, and because malice works its way from file to file while backups go on. \
+         In percent.",
+        "10%", "\"100%\"";
+    SUSPICIOUS_MIN = Top "suspicious_min" Kind::Count,
+        "Up to this number of files the shares do not matter: small trees often change as a whole. In files.",
+        "50", "1000";
+    SUSPICIOUS_PIN = Top "suspicious_pin" Kind::Duration,
+        "How long the version before is pinned then: as long as it may take until somebody looks. With 0 it is not.",
+        "90d", "\"365d\"";
     ON_EVENT = Top "on_event" Kind::Text,
         "A command that hears when an account changes how it is (ok, late, failing, …): `tuckbox status --all --notify` runs \
          it once for each change, with the change as one line of JSON on its standard input. Run directly, not by a shell, \
@@ -175,9 +192,34 @@ keys! {
     ON_FAILURE = Top "on_failure" Kind::Text,
         "A command that a backup runs before `after` when its exit status is another than 0. The environment is the same.",
         "none", "\"sh -c 'echo $TUCKBOX_EXIT_CODE | mail -s backup ana'\"";
+    ON_SUSPICION = Top "on_suspicion" Kind::Text,
+        "A command that a backup runs before those when a source changed suspiciously (see `suspicious_share`), also when all \
+         else is well. The environment is the same, with TUCKBOX_PINNED: the number of the version that was pinned.",
+        "none", "\"sh -c 'echo look at $TUCKBOX_VERSION_ID | mail -s backup ana'\"";
     HOOK_TIMEOUT = Top "hook_timeout" Kind::Duration,
         "How long each of these commands, and each of a source, may run before it is ended and counts as failed.",
         "1h", "\"10min\"";
+    EXCLUDE = Top "exclude" Kind::Texts,
+        "Rules of what every source leaves out. A glob without / matches any name, one that begins with / is anchored, ** \
+         matches any directories, one that ends in / only directories. re:REGEX is searched in the absolute path; \
+         exact:PATH means each character as it is. Before any of them: file: (no directories), dir: (only directories), ! \
+         (takes back what rules before it left out). With \"${name}\" a list of [vars] is used by several sources.",
+        "none", "[\"*.tmp\", \"dir:.cache\", \"re:/node_modules$\", \"exact:/home/ana/[old]\"]";
+    IEXCLUDE = Top "iexclude" Kind::Texts,
+        "The same, with upper and lower case alike.",
+        "none", "\"*.bak\"";
+    EXCLUDE_FILE = Top "exclude_file" Kind::Paths,
+        "Files of such rules for every source, one a line, # begins a comment.",
+        "none", "\"~/.config/tuckbox/exclude-all\"";
+    EXCLUDE_CACHES = Top "exclude_caches" Kind::Switch,
+        "Leave out the content of directories marked by a CACHEDIR.TAG, unless a source says otherwise.",
+        "false", "true";
+    EXCLUDE_IF_PRESENT = Top "exclude_if_present" Kind::Texts,
+        "Leave out the content of directories that hold a file of this name (NAME, or NAME:BEGINNING of its content).",
+        "none", "\".nobackup\"";
+    EXCLUDE_LARGER_THAN = Top "exclude_larger_than" Kind::Size,
+        "Leave out larger files, unless a source has its own size. In bytes, or with k, M, G, T (units of 1,024).",
+        "none", "\"20G\"";
     COLOR = Top "color" Kind::OneOf(&["auto", "always", "never"]),
         "Colours on a terminal.",
         "auto", "\"never\"",
@@ -194,14 +236,13 @@ keys! {
         "The host label of this source, when it is not that of the file's top.",
         "as at the top", "\"laptop\"";
     SOURCE_EXCLUDE = Source "exclude" Kind::Texts,
-        "Patterns of what to leave out. A pattern without / matches any name; one that begins with / is anchored; \
-         ** matches any directories; a pattern that begins with ! takes back.",
-        "none", "[\"*.o\", \"/home/ana/docs/scratch\"]";
+        "Rules of what to leave out, asked after those of the top; of those that match, the last decides.",
+        "none", "[\"*.o\", \"!keep.o\", \"/home/ana/docs/scratch\"]";
     SOURCE_IEXCLUDE = Source "iexclude" Kind::Texts,
         "The same, with upper and lower case alike.",
         "none", "\"*.jpg\"";
     SOURCE_EXCLUDE_FILE = Source "exclude_file" Kind::Paths,
-        "Files of such patterns, one a line, # begins a comment.",
+        "Files of such rules, one a line, # begins a comment.",
         "none", "\"~/.config/tuckbox/exclude\"";
     SOURCE_EXCLUDE_CACHES = Source "exclude_caches" Kind::Switch,
         "Leave out the content of directories marked by a CACHEDIR.TAG.",
@@ -222,6 +263,18 @@ keys! {
     SOURCE_NEWER_THAN = Source "newer_than" Kind::Text,
         "Leave out files that were not modified after this time, as those that are kept elsewhere. A day stands for its end.",
         "none", "\"2007-10-19\"";
+    SOURCE_FILTER = Source "filter" Kind::Text,
+        "A command that decides of every file and directory that the rules take. It runs once, directly and not by a shell, \
+         reads absolute paths that end in a zero byte (directories in / before it), and answers each with a line: + takes \
+         it, - leaves it out. When it fails, everything is taken and the run ends with exit 3.",
+        "none", "\"python3 /home/ana/bin/choose.py\"";
+    SOURCE_FIRST = Source "first" Kind::Texts,
+        "Rules of what is sent before the rest, in this order, each followed by a checkpoint: a long first backup that is cut \
+         off has it. Each of them (8 at most) costs one more look at every name.",
+        "none", "[\"*.kdbx\", \"Documents/\"]";
+    SOURCE_LAST = Source "last" Kind::Texts,
+        "Rules of what is sent after the rest.",
+        "none", "\"*.iso\"";
     SOURCE_ONE_FILE_SYSTEM = Source "one_file_system" Kind::Switch,
         "Stay on the file system of the source.",
         "false", "true";

@@ -31,6 +31,8 @@ pub struct Table {
     /// Line of its head; 1 for the top.
     pub line: usize,
     values: Vec<(&'static Key, Value, Spot)>,
+    /// Where each of the texts of a list stands.
+    lines: Vec<(&'static Key, Vec<Spot>)>,
 }
 
 /// A checked value.
@@ -78,6 +80,13 @@ impl Table {
             Some((Value::Texts(texts), _)) => texts.clone(),
             _ => Vec::new(),
         }
+    }
+
+    /// The same, each with its place.
+    #[must_use]
+    pub fn texts_at(&self, key: &Key) -> Vec<(String, Spot)> {
+        let spots = self.lines.iter().find(|(of, _)| std::ptr::eq(*of, key)).map(|(_, spots)| spots.clone());
+        self.texts(key).into_iter().zip(spots.unwrap_or_default()).collect()
     }
 
     /// Value and place of a key.
@@ -136,7 +145,7 @@ impl Config {
             _ => (Vec::new(), 1),
         };
         reader.variables = Some(outside(&files, own).map_err(|fault| (line, fault))?);
-        let mut config = Self { top: Table { line: 1, values: Vec::new() }, ..Self::default() };
+        let mut config = Self { top: Table { line: 1, ..Table::default() }, ..Self::default() };
         for (name, value) in top {
             let line = line_of(name.span().start);
             match name.get_ref().as_ref() {
@@ -148,7 +157,7 @@ impl Config {
                         config.sources.push(reader.source(table)?);
                     }
                 }
-                _ => config.top.values.push(reader.entry(Section::Top, name, value)?),
+                _ => reader.put(&mut config.top, Section::Top, name, value)?,
             }
         }
         Ok(config)
@@ -159,6 +168,7 @@ impl Config {
         for (key, value, spot) in other.top.values {
             if self.top.get(key).is_none() {
                 self.top.values.push((key, value, spot));
+                self.top.lines.extend(other.top.lines.iter().find(|(of, _)| std::ptr::eq(*of, key)).cloned());
             }
         }
         self.sources.extend(other.sources);
@@ -183,13 +193,45 @@ impl Reader<'_> {
         let line = (self.line_of)(table.span().start);
         let wrong = |message: &str| (line, Fault::new(Code::Config, message));
         let entries = table.get_ref().as_table().ok_or_else(|| wrong("a [[source]] is a table"))?;
-        let mut out = Table { line, values: Vec::new() };
+        let mut out = Table { line, ..Table::default() };
         for (name, value) in entries {
-            out.values.push(self.entry(Section::Source, name, value)?);
+            self.put(&mut out, Section::Source, name, value)?;
         }
         match out.get(&keys::SOURCE_PATH) {
             Some(_) => Ok(out),
             None => Err(wrong("this [[source]] has no path")),
+        }
+    }
+
+    /// Puts a key into a table, with the place of each text of a list.
+    fn put(
+        &self,
+        table: &mut Table,
+        section: Section,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), (usize, Fault)> {
+        let (key, checked, spot) = self.entry(section, name, value)?;
+        if let Value::Texts(_) = checked {
+            table.lines.push((key, self.spots(value, spot)));
+        }
+        table.values.push((key, checked, spot));
+        Ok(())
+    }
+
+    /// Where the texts of a list stand: those that a variable stands for, where that was set.
+    fn spots(&self, value: &Spanned<DeValue<'_>>, of_key: Spot) -> Vec<Spot> {
+        let list = |value: &DeValue<'_>| self.variables.as_ref()?.list(value.as_str()?);
+        let of = |value: &Spanned<DeValue<'_>>, here: Spot| match list(value.get_ref()) {
+            Some(texts) => texts.iter().map(|(_, spot)| *spot).collect(),
+            None => vec![here],
+        };
+        match value.get_ref().as_array() {
+            Some(texts) => {
+                let line = |text: &Spanned<DeValue<'_>>| (self.line_of)(text.span().start);
+                texts.iter().flat_map(|text| of(text, Spot { file: self.file, line: line(text) })).collect()
+            }
+            None => of(value, of_key),
         }
     }
 
@@ -259,9 +301,21 @@ impl Reader<'_> {
         for (name, value) in table {
             let line = (self.line_of)(name.span().start);
             let shown = harmless_line(name.get_ref());
-            let text =
-                value.get_ref().as_str().ok_or_else(|| wrong(line, format!("{shown}: it must be a text in quotes")))?;
-            own.set(name.get_ref(), text).map_err(|why| wrong(line, format!("{shown}: {why}")))?;
+            let neither = |line| wrong(line, format!("{shown}: it must be a text in quotes, or a list of texts"));
+            let set = match (value.get_ref().as_str(), value.get_ref().as_array()) {
+                (Some(text), _) => own.set(name.get_ref(), text),
+                (None, Some(texts)) => {
+                    let mut list = Vec::new();
+                    for text in texts.iter() {
+                        let line = (self.line_of)(text.span().start);
+                        let written = text.get_ref().as_str().ok_or_else(|| neither(line))?;
+                        list.push((written.to_owned(), Spot { file: self.file, line }));
+                    }
+                    own.set_list(name.get_ref(), list)
+                }
+                (None, None) => return Err(neither(line)),
+            };
+            set.map_err(|why| wrong(line, format!("{shown}: {why}")))?;
         }
         Ok(own)
     }
@@ -272,10 +326,20 @@ impl Reader<'_> {
             Value::Text(text) => Ok(text),
             _ => Err("it must be a text".to_owned()),
         };
-        match value.as_array() {
-            Some(list) => list.iter().map(|item| single(item.get_ref())).collect::<Result<_, _>>().map(Value::Texts),
-            None => Ok(Value::Texts(vec![single(value)?])),
-        }
+        // A variable that is a list stands for its texts.
+        let some = |value: &DeValue<'_>| {
+            let list = self.variables.as_ref().and_then(|variables| variables.list(value.as_str()?));
+            match list {
+                Some(texts) if kind == Kind::Texts => Ok(texts.iter().map(|(text, _)| text.clone()).collect()),
+                Some(texts) => texts.iter().map(|(text, _)| self.path(text)).collect(),
+                None => Ok(vec![single(value)?]),
+            }
+        };
+        let texts: Result<Vec<Vec<String>>, String> = match value.as_array() {
+            Some(list) => list.iter().map(|item| some(item.get_ref())).collect(),
+            None => some(value).map(|texts| vec![texts]),
+        };
+        Ok(Value::Texts(texts?.concat()))
     }
 
     fn path(&self, text: &str) -> Result<String, String> {
@@ -356,7 +420,7 @@ mod tests {
                 "there is no key \"vualt\"",
                 Some("did you mean vault? `tuckbox config template` shows every key"),
             ),
-            ("exclude = 'x'", 1, "there is no key \"exclude\"", Some("exclude stands in a [[source]]")),
+            ("min_age = '1d'", 1, "there is no key \"min_age\"", Some("min_age stands in a [[source]]")),
             (
                 "[[source]]\npath='/x'\nexlude='y'",
                 3,

@@ -198,11 +198,13 @@ impl Account {
         let suspicion =
             history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(first);
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
-        let keyring = Arc::new(open_keyring(&mut history, &remote, &row, &unlocked.root)?);
+        // Of a history without its beginning this machine knows better: nobody is to be sent to set the account up again.
+        let keyring = open_keyring(&mut history, &remote, &row, &unlocked.root);
+        let keyring = Arc::new(keyring.map_err(|fault| suspicion.clone().unwrap_or(fault))?);
         let sealer = Sealer::new(row.domain, row.id, &keys, &keyring, Arc::clone(&run.chance));
         history.keep();
         let open = opener(run, &connector, opened.vault, &row);
-        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), connector.patience));
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), connector.patience_of(run)));
         Ok(Self {
             run: run.clone(),
             connector,
@@ -417,17 +419,27 @@ impl Account {
 
     /// Commits a link that is not a version, in a short session of its own.
     pub fn append(&self, device: &DeviceKey, kind: LinkKind, body: &Record) -> Result<ReceivedLink> {
-        let call = self
-            .remote
+        self.append_on(&self.remote, device, kind, body)
+    }
+
+    /// The same over this connection: the newest one of a backup, which may have lost the first.
+    pub fn append_on(
+        &self,
+        remote: &Remote,
+        device: &DeviceKey,
+        kind: LinkKind,
+        body: &Record,
+    ) -> Result<ReceivedLink> {
+        let call = remote
             .call(Class::Interactive, &Request::Upload(Begin::default()))
-            .map_err(|error| self.remote.explain(&error))?;
-        let UpReply::Begun(_) = self.remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
+            .map_err(|error| remote.explain(&error))?;
+        let UpReply::Begun(_) = remote.reply(&call)? else { return Err(protocol("a session does not begin")) };
         let make = || Ok(Made { body: body.clone(), root_changed: false });
         let committed = self.commit_with(device, kind, &make, &mut |link, body| {
             let message = encode(&Up::Commit(Commit { link, body: Some(body), holes: None }));
-            call.send_message(message).map_err(|error| self.remote.explain(&error))?;
+            call.send_message(message).map_err(|error| remote.explain(&error))?;
             loop {
-                if let UpReply::Outcome(outcome) = self.remote.reply(&call)? {
+                if let UpReply::Outcome(outcome) = remote.reply(&call)? {
                     return Ok(outcome);
                 }
             }

@@ -29,6 +29,9 @@ pub fn address(run: &Run) -> String {
     }
 }
 
+/// So long a lost connection is tried again while somebody waits before a screen, milliseconds.
+const HURRIED_MS: u64 = 3_000;
+
 /// Makes connections to one vault.
 pub struct Connector {
     carrier: Arc<dyn Carrier>,
@@ -88,6 +91,12 @@ impl Connector {
         let patience = run.place.retry_ms.map_or_else(Patience::default, Patience::of);
         let pacer = run.place.limit.clone().map(|limit| Pacer::new(limit, Arc::clone(&run.clock)));
         Self { carrier, run: run.apart(), local: None, pacer, patience }
+    }
+
+    /// With what a run connects again.
+    pub fn patience_of(&self, run: &Run) -> Patience {
+        let hurried = Patience::of(HURRIED_MS);
+        if run.hurried && self.patience.most_ms > hurried.most_ms { hurried } else { self.patience }
     }
 
     /// The vault's directory, when it is one of this machine.

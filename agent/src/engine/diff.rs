@@ -60,7 +60,7 @@ struct Differ<'d, 'b, 'a> {
 }
 
 /// Two directories of one path; one may be missing.
-struct Pair<'b, 'a> {
+pub(super) struct Pair<'b, 'a> {
     old: Option<Children<'b>>,
     new: Option<Children<'a>>,
     old_ahead: Option<Found<'b>>,
@@ -70,8 +70,13 @@ struct Pair<'b, 'a> {
 }
 
 impl<'b, 'a> Pair<'b, 'a> {
+    /// What is in two directories whose path is so long.
+    pub(super) fn new(old: Option<Children<'b>>, new: Option<Children<'a>>, path: usize) -> Self {
+        Self { old, new, old_ahead: None, new_ahead: None, path }
+    }
+
     /// The next name, of one side or both.
-    fn next(&mut self) -> Result<(Option<Found<'b>>, Option<Found<'a>>)> {
+    pub(super) fn next(&mut self) -> Result<(Option<Found<'b>>, Option<Found<'a>>)> {
         if let (None, Some(old)) = (&self.old_ahead, &mut self.old) {
             self.old_ahead = old.next()?;
         }
@@ -136,13 +141,9 @@ impl<'b, 'a> Differ<'_, 'b, 'a> {
         if !(old_dir || new_dir) || same {
             return Ok(None);
         }
-        Ok(Some(Pair {
-            old: old.as_ref().filter(|_| old_dir).map(|old| self.before.children(old)),
-            new: new.as_ref().filter(|_| new_dir).map(|new| self.after.children(new)),
-            old_ahead: None,
-            new_ahead: None,
-            path: path.len(),
-        }))
+        let old = old.as_ref().filter(|_| old_dir).map(|old| self.before.children(old));
+        let new = new.as_ref().filter(|_| new_dir).map(|new| self.after.children(new));
+        Ok(Some(Pair::new(old, new, path.len())))
     }
 
     fn change(&self, old: Option<&Found<'_>>, new: Option<&Found<'_>>) -> Option<Change> {
@@ -190,7 +191,7 @@ impl<'b, 'a> Differ<'_, 'b, 'a> {
 }
 
 /// What a directory with all below it is; `None` when sources hide parts of it or it is made up.
-fn same_tree(overlay: &Overlay<'_>, found: &Found<'_>) -> Option<ContentId> {
+pub(super) fn same_tree(overlay: &Overlay<'_>, found: &Found<'_>) -> Option<ContentId> {
     match &found.entry.what {
         What::Dir(child) if !found.made_up && !overlay.has_sources_in(found) => Some(child.content),
         _ => None,

@@ -273,9 +273,12 @@ impl History {
                         pin.sequence
                     ),
                 )
-                .hint(format!(
-                    "ask the server's administrator; to go on from there: tuckbox check --accept-history {newest}"
-                )),
+                .hint(match newest {
+                    0 => "ask the server's administrator: of this account nothing is left there".to_owned(),
+                    _ => format!(
+                        "ask the server's administrator; to go on from there: tuckbox check --accept-history {newest}"
+                    ),
+                }),
             );
         }
         let at = usize::try_from(pin.sequence).unwrap_or(usize::MAX).checked_sub(1)?;

@@ -51,8 +51,15 @@ pub(super) fn around(
     };
     let state = End::of(&done);
     let mut failed = 0;
+    if done.as_ref().is_ok_and(|summary| summary.sources_suspicious > 0) {
+        failed += caller.at_end([("on_suspicion", hooks.on_suspicion.as_deref())], None, &state);
+    }
     for source in &begun {
-        let state = if source.skip { End { exit: Code::HookFailed.exit(), version: None } } else { state.clone() };
+        let state = if source.skip {
+            End { exit: Code::HookFailed.exit(), version: None, pinned: None }
+        } else {
+            state.clone()
+        };
         failed += caller.after(&source.hooks, Some(&source.path), &state);
     }
     failed += caller.after(&hooks, None, &state);
@@ -72,13 +79,16 @@ pub(super) fn tell(run: &Run, which: &str, command: &str, limit_ms: u64, text: V
 struct End {
     exit: Exit,
     version: Option<String>,
+    pinned: Option<u64>,
 }
 
 impl End {
     fn of(done: &Result<BackupSummary>) -> Self {
         match done {
-            Ok(summary) => Self { exit: summary.exit(), version: summary.version_id.clone() },
-            Err(fault) => Self { exit: fault.exit(), version: None },
+            Ok(summary) => {
+                Self { exit: summary.exit(), version: summary.version_id.clone(), pinned: summary.pinned_sequence }
+            }
+            Err(fault) => Self { exit: fault.exit(), version: None, pinned: None },
         }
     }
 }
@@ -118,7 +128,16 @@ impl Caller<'_> {
     /// Runs what is due at the end; gives how many of the commands failed, each of which is told.
     fn after(&self, hooks: &super::job::Hooks, source: Option<&[u8]>, end: &End) -> u64 {
         let on_failure = hooks.on_failure.as_deref().filter(|_| end.exit != Exit::Ok);
-        let due = [("on_failure", on_failure), ("after", hooks.after.as_deref())];
+        self.at_end([("on_failure", on_failure), ("after", hooks.after.as_deref())], source, end)
+    }
+
+    /// Runs these; gives how many of them failed.
+    fn at_end<'c>(
+        &self,
+        due: impl IntoIterator<Item = (&'c str, Option<&'c str>)>,
+        source: Option<&[u8]>,
+        end: &End,
+    ) -> u64 {
         let failed =
             due.into_iter().filter_map(|(which, command)| self.call(which, command?, source, Some(end), None).err());
         failed.map(|fault| self.run.watcher.event(&Event::Warning(&fault))).count() as u64
@@ -158,6 +177,7 @@ impl Caller<'_> {
         if let Some(end) = end {
             command.env("TUCKBOX_EXIT_CODE", (end.exit as u8).to_string());
             command.env("TUCKBOX_VERSION_ID", end.version.as_deref().unwrap_or_default());
+            command.env("TUCKBOX_PINNED", end.pinned.map(|version| version.to_string()).unwrap_or_default());
         }
         let child = command.spawn().map_err(cannot)?;
         // It holds the writing end, too: the output would never end.

@@ -7,6 +7,7 @@
 mod admin;
 mod backup;
 mod care;
+mod look;
 mod reading;
 mod report;
 mod space;
@@ -30,10 +31,13 @@ use crate::fault::Result;
 use crate::profile::Profile;
 use crate::timetable::Limit;
 
+pub use store::tree::{Kind, Mark, Time};
+
 pub use admin::*;
 pub use backup::*;
 pub use care::*;
 pub use jiff::tz::TimeZone;
+pub use look::*;
 pub use reading::*;
 pub use report::*;
 pub use space::*;
@@ -57,6 +61,16 @@ pub trait Engine: Send + Sync {
     fn list(&self, run: &Run, job: ListJob, row: &mut dyn FnMut(EntryRow) -> Result<()>) -> Result<ListSummary>;
     /// Writes files back.
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary>;
+    /// What is in a directory of a version, with what changed in it since the version before.
+    fn folder(&self, run: &Run, job: FolderJob) -> Result<Folder>;
+    /// The versions in which a path, as in [`Folder::dir`], is other than in the version before.
+    fn moments(&self, run: &Run, path: &[u8]) -> Result<Moments>;
+    /// The beginning of a regular file.
+    fn peek(&self, run: &Run, job: PeekJob) -> Result<Peek>;
+    /// Restores what was marked, of several versions in one go. Nobody is asked: whoever calls has shown the plan.
+    fn take(&self, run: &Run, job: TakeJob) -> Result<TakeSummary>;
+    /// What such a restore would do, as things are now.
+    fn plan_take(&self, run: &Run, job: TakeJob) -> Result<TakePlan>;
     /// Writes a file's content, or a directory as a pax tar, to `out`.
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary>;
     /// What differs between two versions, by bytes of the path, each handed to `row`.
@@ -115,6 +129,8 @@ pub trait Engine: Send + Sync {
     fn housekeep_log(&self, run: &Run, row: &mut dyn FnMut(LoggedPass) -> Result<()>) -> Result<()>;
     /// What the account takes in the vault.
     fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow>;
+    /// What all accounts take, the largest first; what groups and the vault take. For administrators.
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>>;
     /// Forgets or pins versions, or takes it back.
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary>;
     /// Shows what is kept, after setting it if so asked.
@@ -202,6 +218,8 @@ pub struct Run {
     pub profile: Profile,
     /// Keeps the account open for the verbs that follow; without it each connects by itself.
     pub kept: Option<Arc<Kept>>,
+    /// Somebody waits before a screen: a lost connection is tried again for seconds and not for minutes.
+    pub hurried: bool,
     /// Full name of this host, lower case: default account name and host label.
     pub host: String,
     /// The local time zone, by whose clocks timetables go.

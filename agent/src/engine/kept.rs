@@ -125,7 +125,7 @@ impl Account {
     pub fn for_run(&self, run: &Run) -> Self {
         let remote = self.remote.borrowed();
         let open = opener(run, &self.connector, self.vault, &self.row);
-        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), self.connector.patience));
+        remote.lasting(Again::new(open, Arc::clone(&run.clock), run.stop.clone(), self.connector.patience_of(run)));
         Self {
             run: run.clone(),
             connector: Arc::clone(&self.connector),

@@ -9,9 +9,10 @@
 //! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
+//! * [`look`]: directories, their past and files, for who looks around
 //! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
 //!   are; [`notify`]: who is told when that changes; [`reports`]: what a time came to
-//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`]: what all of it takes
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`], [`split`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet
@@ -29,6 +30,7 @@ pub mod crew;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
+pub mod filter_command;
 pub mod find;
 pub mod glob;
 pub mod history;
@@ -39,6 +41,7 @@ pub mod job;
 pub mod kept;
 pub mod keys;
 pub mod list;
+pub mod look;
 pub mod notify;
 pub mod overlay;
 pub mod pacer;
@@ -53,6 +56,8 @@ pub mod reports;
 pub mod restore;
 pub mod retention;
 pub mod rewrite;
+pub mod space;
+pub mod split;
 pub mod state;
 pub mod status;
 pub mod tell;
@@ -103,6 +108,26 @@ impl Engine for RealEngine {
 
     fn restore(&self, run: &Run, job: RestoreJob) -> Result<RestoreSummary> {
         restore::restore(run, &job)
+    }
+
+    fn folder(&self, run: &Run, job: FolderJob) -> Result<Folder> {
+        look::folder(run, &job)
+    }
+
+    fn moments(&self, run: &Run, path: &[u8]) -> Result<Moments> {
+        look::moments(run, path)
+    }
+
+    fn peek(&self, run: &Run, job: PeekJob) -> Result<Peek> {
+        look::peek(run, &job)
+    }
+
+    fn take(&self, run: &Run, job: TakeJob) -> Result<TakeSummary> {
+        restore::several::take(run, &job)
+    }
+
+    fn plan_take(&self, run: &Run, job: TakeJob) -> Result<TakePlan> {
+        restore::several::plan(run, &job)
     }
 
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
@@ -190,6 +215,10 @@ impl Engine for RealEngine {
 
     fn usage(&self, run: &Run, job: UsageJob) -> Result<UsageRow> {
         usage::usage(run, job)
+    }
+
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
+        space::space(run, job)
     }
 
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {

@@ -42,6 +42,9 @@ pub struct AccountState {
     /// Sources (hex) of the configuration of this machine: 0, or the moment since when it names them no more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configured: BTreeMap<String, i64>,
+    /// By source (hex), how many of the files that were read looked encrypted: what is usual there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looks: BTreeMap<String, super::backup::suspicion::Seen>,
 }
 
 fn is_none(accepted: &u64) -> bool {

@@ -134,18 +134,10 @@ fn tell(views: &[View<'_>], backs: &[Back], row: &mut dyn FnMut(BackRow) -> Resu
 }
 
 fn add_up(sum: &mut RestoreSummary, one: RestoreSummary) {
+    sum.add(&one);
     if sum.version_id.is_empty() {
         (sum.version_id, sum.sequence) = (one.version_id, one.sequence);
     }
-    sum.files_restored += one.files_restored;
-    sum.files_kept += one.files_kept;
-    sum.files_skipped += one.files_skipped;
-    sum.files_damaged += one.files_damaged;
-    sum.files_verified += one.files_verified;
-    sum.dirs_restored += one.dirs_restored;
-    sum.restored_bytes += one.restored_bytes;
-    sum.kept_bytes += one.kept_bytes;
-    sum.errors += one.errors;
 }
 
 /// The newest version that has each path.

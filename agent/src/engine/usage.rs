@@ -1,4 +1,4 @@
-//! `usage`: asks the server what the account takes. No key is needed for it.
+//! `usage`: asks the server what the account takes. No key is needed for it, but to tell history apart ([`super::split`]).
 
 use transport::message::{Opened, Request, UsageAsk, UsageTold};
 
@@ -12,6 +12,9 @@ use crate::fault::Result;
 
 /// What the account takes. A connection that is kept open is used again.
 pub fn usage(run: &Run, job: UsageJob) -> Result<UsageRow> {
+    if job.classes {
+        return super::split::usage(run);
+    }
     if let Some(kept) = &run.kept
         && let Some((remote, _)) = kept.line(&run.place)
     {
@@ -32,5 +35,5 @@ fn over(run: &Run, remote: &Remote, job: UsageJob) -> Result<UsageRow> {
     let files = key_checks(run).unwrap_or_default();
     let opened: Opened = remote.ask(&Request::Open(open_request(run, &files, u64::MAX)))?;
     let told: UsageTold = remote.ask(&Request::Usage(UsageAsk { exact: job.exact }))?;
-    Ok(UsageRow { account: opened.account.name, told })
+    Ok(UsageRow { account: opened.account.name, told, split: None })
 }

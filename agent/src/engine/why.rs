@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::filter_command::FilterCommand;
 use super::job::{RuledSource, WhyJob, WhyRow};
 use super::overlay::components;
 use crate::fault::Result;
@@ -52,6 +53,7 @@ fn in_source(source: &RuledSource, path: &[u8]) -> Result<WhyRow> {
     };
     let mut at = if source.path == b"/" { Vec::new() } else { source.path.clone() };
     let mut said = None;
+    let filter = source.filter.clone().map(|filter| FilterCommand::new(filter, source.path.clone()));
     for name in components(path).skip(components(&source.path).count()) {
         if let Some(rule) = leaves_content(&rules, top.as_ref(), &at, name) {
             return Ok(row(false, Some(rule), or_root(at)));
@@ -67,6 +69,13 @@ fn in_source(source: &RuledSource, path: &[u8]) -> Result<WhyRow> {
         }
         if let Some(rule) = stat.as_ref().and_then(|stat| rules.left_out_by_age(stat)) {
             return Ok(row(false, Some(rule.told()), or_root(at)));
+        }
+        if let (Some(filter), Some(stat)) = (&filter, &stat) {
+            let mut asked = at.clone();
+            asked.extend((stat.kind == store::tree::Kind::Dir).then_some(b'/'));
+            if filter.leaves_out(&[asked], &|| false)? == [true] {
+                return Ok(row(false, Some(filter.told()), or_root(at)));
+            }
         }
         said = decision.rule.map(|rule| (rule, at.clone())).or(said);
     }
@@ -102,7 +111,7 @@ fn stat(path: &[u8]) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Given, SelectionOptions};
+    use crate::source::{Given, Patterns, SelectionOptions};
 
     #[test]
     fn the_rule_that_decides_is_named() {
@@ -113,14 +122,14 @@ mod tests {
         }
         std::fs::write(top.join("a/cache/CACHEDIR.TAG"), b"Signature: 8a477f597d28d172789f06886806bc55").unwrap();
         std::fs::write(top.join("a/x.log"), b"long").unwrap();
-        let given = |text: &str, line| Given::new(text, format!("config.toml:{line}"));
+        let given = |text: &str, line| Patterns::One(Given::new(text, format!("config.toml:{line}")));
         let rules = SelectionOptions {
-            exclude: vec![given("*.log", 3), given("!keep.log", 4), given("/*/none", 5)],
-            exclude_caches: true,
-            larger_than: Some(3),
+            patterns: vec![given("*.log", 3), given("!keep.log", 4), given("/*/none", 5)],
+            exclude_caches: Some("config.toml:6".into()),
+            larger_than: Some((3, "config.toml:7".into())),
             ..SelectionOptions::default()
         };
-        let source = RuledSource { path: top.as_os_str().as_bytes().to_vec(), rules };
+        let source = RuledSource { path: top.as_os_str().as_bytes().to_vec(), rules, filter: None };
         let ask = |name: &str| {
             let path = top.join(name).as_os_str().as_bytes().to_vec();
             why(&WhyJob { paths: vec![path], sources: vec![source.clone()] }).unwrap().remove(0)
@@ -136,7 +145,7 @@ mod tests {
         assert_eq!(told("y.log/below/it"), (false, rule("`*.log` (config.toml:3)"), "y.log".into()));
         assert_eq!(told("a/keep.log"), (true, rule("`!keep.log` (config.toml:4)"), "a/keep.log".into()));
         assert_eq!(told("a/keep"), (true, None, "a/keep".into()));
-        let cache = rule("its directory has a CACHEDIR.TAG (--exclude-caches)");
+        let cache = rule("its directory has a CACHEDIR.TAG (config.toml:6)");
         assert_eq!(told("a/cache/x"), (false, cache, "a/cache".into()));
         assert!(ask("a/cache/CACHEDIR.TAG").rule.unwrap().contains("larger than 3"));
         assert_eq!(told(""), (true, None, "".into()));

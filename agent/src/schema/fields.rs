@@ -2,7 +2,7 @@
 
 use super::Field;
 use super::Kind::{
-    Bytes, Count, Counts, Id, Millis, Moment, Numbers, Object, Objects, Path, Switch, Text, Texts, Word,
+    Bytes, Change, Count, Counts, Id, Millis, Moment, Numbers, Object, Objects, Path, Switch, Text, Texts, Word,
 };
 
 /// Kinds of files.
@@ -171,6 +171,8 @@ pub(super) const BACKED_UP: &[Field] = fields! {
     healed_versions: Count, "Versions that had holes and are complete again.";
     with_holes: Switch, "The new version has holes: the vault lost something of it that this run could not give back.";
     sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
+    sources_suspicious: Count, "Sources that changed suspiciously.";
+    pinned_sequence [if_known]: Count, "The version that was pinned because of that.";
     sources_missing: Count, "Sources that were not there.";
     elapsed_ms: Millis, "It took so long.";
     made [if_known]: Object(MADE), "The automatic first backup made these.";
@@ -366,13 +368,17 @@ pub(super) const USAGE: &[Field] = fields! {
     measured_at: Moment, "When the classes and the counts of versions were so, by the server's clock.";
     current_bytes: Bytes, "What the newest version needs.";
     history_bytes: Bytes, "What only older versions need.";
+    old_bytes [if_known]: Bytes, "Of `--classes`: of history, older states of paths that are still there.";
+    deleted_bytes [if_known]: Bytes, "Of history, what stood at paths that are gone.";
+    both_bytes [if_known]: Bytes, "Of history, what is both.";
+    other_bytes [if_known]: Bytes, "Of history, what could not be told apart.";
     trash_bytes: Bytes, "On its way out: forgotten, kept by no rule, or waiting to be freed.";
     metadata_bytes: Bytes, "Directories, version records, catalog, and what packs have beside their records.";
     unreferenced_bytes: Bytes, "Needed by nothing: goes with housekeeping; and what running uploads have stored.";
     total_bytes: Bytes, "The five classes together: all files of the account.";
     now_bytes: Bytes, "All its files now; other than the total when the classes are of earlier.";
     pack_bytes: Bytes, "Of this the packs: what counts against limits.";
-    catalog_bytes: Bytes, "Of the metadata the catalog, which can be made again.";
+    catalog_bytes: Bytes, "Of the metadata the databases: catalog, which can be made again, and activity.";
     packs: Count, "Packs.";
     versions: Count, "Versions that are kept.";
     oldest_at [if_known]: Moment, "When the vault received the oldest.";
@@ -381,4 +387,28 @@ pub(super) const USAGE: &[Field] = fields! {
     soft_bytes [if_known]: Bytes, "Soft limit.";
     hard_bytes [if_known]: Bytes, "Hard limit.";
     free_bytes [if_known]: Bytes, "Free on the vault's disk.";
+};
+
+pub(super) const SPACE: &[Field] = fields! {
+    scope: Word(&["account", "group", "vault"]), "What it is about.";
+    name: Text, "The account's or group's name; empty for the vault.";
+    accounts: Count, "Accounts in it.";
+    unknown: Count, "Of these, accounts whose figures cannot be had: they are in no sum.";
+    measured_at [if_known]: Moment, "When the classes were so, by the server's clock; of several the oldest.";
+    current_bytes: Bytes, "What the newest versions need.";
+    history_bytes: Bytes, "What only older versions need.";
+    trash_bytes: Bytes, "On its way out: forgotten, kept by no rule, or waiting to be freed.";
+    metadata_bytes: Bytes, "Directories, version records, catalogs; of the vault also what belongs to no account.";
+    unreferenced_bytes: Bytes, "Needed by nothing: goes with housekeeping; and what running uploads have stored.";
+    total_bytes: Bytes, "The five classes together.";
+    now_bytes: Bytes, "All files now; other than the total when classes are of earlier.";
+    pack_bytes: Bytes, "Of this the packs: what counts against limits.";
+    catalog_bytes: Bytes, "Of the metadata the databases: catalogs, which can be made again, and activity.";
+    versions: Count, "Versions that are kept.";
+    soft_bytes [if_known]: Bytes, "Soft limit.";
+    hard_bytes [if_known]: Bytes, "Hard limit.";
+    free_bytes [if_known]: Bytes, "Of the vault: free on its disk.";
+    growth_7d [if_known]: Change, "Bytes a day, over the last 7 days or what is known of them.";
+    growth_30d [if_known]: Change, "Bytes a day, over the last 30 days or what is known of them.";
+    days_left [if_known]: Count, "Days until the hard limit, of the vault until its disk is full, if it grows on as over 30 days.";
 };

@@ -34,6 +34,8 @@ pub enum Kind {
     Count,
     /// A size or amount in bytes.
     Bytes,
+    /// A whole number, also below zero.
+    Change,
     /// A duration in milliseconds.
     Millis,
     /// A moment: RFC 3339, UTC, milliseconds.
@@ -186,6 +188,7 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Base64 => json!({ "type": "string", "contentEncoding": "base64" }),
         Kind::Id => json!({ "type": "string", "pattern": "^[0-9a-f]*$" }),
         Kind::Count | Kind::Bytes | Kind::Millis => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Change => json!({ "type": "integer" }),
         Kind::Moment => {
             json!({ "type": "string", "pattern": "^-?[0-9]{4,6}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z$" })
         }

@@ -39,7 +39,7 @@ impl Server {
             Some(name) => vec![self.meant(&vault, name)?],
             None => {
                 let mut all = vault.accounts()?;
-                all.retain(|account| self.may_see(account));
+                all.retain(|account| self.may_see(&vault, account));
                 all
             }
         };
@@ -134,7 +134,7 @@ impl Server {
         self.find(vault, name).map_err(|refused| match refused {
             Refused::Told(fault) if fault.code == Code::AccountNone => {
                 let Ok(all) = vault.accounts() else { return Refused::Told(fault) };
-                let seen = all.iter().filter(|account| self.may_see(account));
+                let seen = all.iter().filter(|account| self.may_see(vault, account));
                 let near = nearest(name, seen.map(|account| account.name.as_str())).map(str::to_owned);
                 let hint =
                     near.map_or_else(|| "tuckbox account list".to_owned(), |near| format!("did you mean {near}?"));
@@ -250,7 +250,7 @@ fn state_of(state: State) -> AccountState {
 }
 
 /// Whether a name looks like a number, as it stands in `authorized_keys`.
-fn is_number(name: &str) -> bool {
+pub(super) fn is_number(name: &str) -> bool {
     name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok())
 }
 

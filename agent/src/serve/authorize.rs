@@ -1,10 +1,13 @@
 //! Which SSH keys are let in, for which account and in which role: lines of `authorized_keys` with a forced command.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use store::door::random;
 use store::id::hex;
 use store::vault::{Access, AccountInfo};
@@ -136,61 +139,99 @@ fn forced_for(line: &str, account: &AccountInfo) -> bool {
         && line.contains(&format!(" {} ", account_word(account)))
 }
 
-/// An `authorized_keys`.
+/// An `authorized_keys`. Whoever owns the home can put anything in its place while root works on it; so it is reached by
+/// descriptors alone, no symlink is followed, and nothing is read or replaced that is not that user's own.
 struct AuthorizedKeys {
+    /// For people.
     path: PathBuf,
+    /// The folder that holds it, when there is one.
+    dir: Option<OwnedFd>,
+    /// That user's home.
+    home: OwnedFd,
     lines: Vec<String>,
     owner: u32,
     /// Permission bits of the file that was there.
     mode: u32,
 }
 
+/// Name of the folder and of the file.
+const FOLDER: &str = ".ssh";
+const FILE: &str = "authorized_keys";
+
 impl AuthorizedKeys {
     fn read(home: &Path, owner: u32) -> Result<Self, Refused> {
-        let path = home.join(".ssh").join("authorized_keys");
-        let failed = |cause: std::io::Error| cannot("read", &path, &cause);
-        let file = OpenOptions::new().read(true).custom_flags(libc_nofollow()).open(&path);
-        let mut file = match file {
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { path, lines: Vec::new(), owner, mode: 0o600 });
-            }
-            other => other.map_err(failed)?,
+        let path = home.join(FOLDER).join(FILE);
+        let failed = |cause: io::Error| cannot("read", &path, &cause);
+        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let home = rustix::fs::open(home, folder, Mode::empty()).map_err(|e| failed(e.into()))?;
+        let dir = match rustix::fs::openat(&home, FOLDER, folder | OFlags::NOFOLLOW, Mode::empty()) {
+            Err(Errno::NOENT) => None,
+            other => Some(other.map_err(|e| failed(e.into()))?),
         };
+        let mut keys = Self { path: path.clone(), dir, home, lines: Vec::new(), owner, mode: 0o600 };
+        let Some(dir) = &keys.dir else { return Ok(keys) };
+        own(dir.as_fd(), owner).map_err(failed)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::openat(dir, FILE, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(keys),
+            other => File::from(other.map_err(|e| failed(e.into()))?),
+        };
+        own(file.as_fd(), owner).map_err(failed)?;
         let meta = file.metadata().map_err(failed)?;
         if !meta.is_file() || meta.len() > FILE_BYTES_MAX {
-            return Err(cannot("read", &path, &std::io::Error::other("it is no file, or too large")));
+            return Err(failed(io::Error::other("it is no file, or too large")));
         }
         let mut text = String::new();
-        std::io::Read::take(&mut file, FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-        let mode = meta.permissions().mode() & 0o777;
-        Ok(Self { path, lines: text.lines().map(str::to_owned).collect(), owner, mode })
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+        keys.mode = meta.permissions().mode() & 0o777;
+        keys.lines = text.lines().map(str::to_owned).collect();
+        Ok(keys)
     }
 
     /// Replaces the file as a whole: nobody is locked out by half of it.
-    fn write(&self, random: &[u8]) -> Result<(), Refused> {
-        let failed = |cause: std::io::Error| cannot("write", &self.path, &cause);
-        let Some(dir) = self.path.parent() else { return Ok(()) };
-        if !dir.exists() {
-            fs::create_dir(dir).map_err(failed)?;
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-            std::os::unix::fs::chown(dir, Some(self.owner), None).map_err(failed)?;
-        }
-        let temporary = dir.join(format!("authorized_keys.{}", hex(random)));
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
-        let done = made.and_then(|mut file| {
-            for line in &self.lines {
-                writeln!(file, "{line}")?;
-            }
-            std::os::unix::fs::fchown(&file, Some(self.owner), None)?;
-            file.set_permissions(fs::Permissions::from_mode(self.mode))?;
-            file.sync_all()?;
-            fs::rename(&temporary, &self.path)
+    fn write(&mut self, random: &[u8]) -> Result<(), Refused> {
+        self.replace(&format!("{FILE}.{}", hex(random))).map_err(|cause| cannot("write", &self.path, &cause))
+    }
+
+    fn replace(&mut self, temporary: &str) -> io::Result<()> {
+        let dir = match self.dir.take() {
+            Some(dir) => dir,
+            None => self.make_folder()?,
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::openat(&dir, temporary, flags, Mode::RUSR | Mode::WUSR)?;
+        let done = self.fill(File::from(file)).and_then(|()| {
+            rustix::fs::renameat(&dir, temporary, &dir, FILE)?;
+            Ok(rustix::fs::fsync(&dir)?)
         });
         if done.is_err() {
             // A left-over file of ours harms nobody.
-            fs::remove_file(&temporary).unwrap_or_default();
+            rustix::fs::unlinkat(&dir, temporary, AtFlags::empty()).unwrap_or_default();
         }
-        done.map_err(failed)
+        self.dir = Some(dir);
+        done
+    }
+
+    fn make_folder(&self) -> io::Result<OwnedFd> {
+        rustix::fs::mkdirat(&self.home, FOLDER, Mode::RWXU)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let dir = rustix::fs::openat(&self.home, FOLDER, flags, Mode::empty())?;
+        // Still the one that was just made, or one of theirs.
+        let is_ours = rustix::fs::fstat(&dir)?.st_uid == rustix::process::geteuid().as_raw();
+        if !is_ours {
+            own(dir.as_fd(), self.owner)?;
+        }
+        std::os::unix::fs::fchown(&dir, Some(self.owner), None)?;
+        Ok(dir)
+    }
+
+    fn fill(&self, mut file: File) -> io::Result<()> {
+        for line in &self.lines {
+            writeln!(file, "{line}")?;
+        }
+        std::os::unix::fs::fchown(&file, Some(self.owner), None)?;
+        file.set_permissions(fs::Permissions::from_mode(self.mode))?;
+        file.sync_all()
     }
 
     fn name(&self) -> String {
@@ -198,11 +239,15 @@ impl AuthorizedKeys {
     }
 }
 
-fn libc_nofollow() -> i32 {
-    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits() | rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0)
+/// Refuses what does not belong to this user: a link to somebody else's file, or folder.
+fn own(file: BorrowedFd<'_>, owner: u32) -> io::Result<()> {
+    match rustix::fs::fstat(file)?.st_uid == owner {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")),
+    }
 }
 
-fn cannot(what: &str, path: &Path, cause: &std::io::Error) -> Refused {
+fn cannot(what: &str, path: &Path, cause: &io::Error) -> Refused {
     let path = for_terminal(path.as_os_str().as_encoded_bytes());
     Fault::new(Code::of(cause), format!("cannot {what} {path} on the server ({})", cause.kind())).into()
 }
@@ -227,6 +272,53 @@ mod tests {
         ] {
             assert!(public_key(bad).is_err(), "{bad}");
         }
+    }
+
+    fn homes() -> (tempfile::TempDir, PathBuf, u32) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let owner = rustix::process::geteuid().as_raw();
+        (dir, home, owner)
+    }
+
+    fn added(home: &Path, owner: u32) -> Result<(), Refused> {
+        let mut keys = AuthorizedKeys::read(home, owner)?;
+        keys.lines.push(KEY.to_owned());
+        keys.write(b"12345678")
+    }
+
+    #[test]
+    fn a_line_is_added_and_the_rest_stays() {
+        let (_dir, home, owner) = homes();
+        assert!(added(&home, owner).is_ok());
+        let file = home.join(".ssh/authorized_keys");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(added(&home, owner).is_ok());
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{KEY}\n{KEY}\n"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(fs::metadata(home.join(".ssh")).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(home.join(".ssh")).unwrap().count(), 1);
+    }
+
+    /// Who owns the home of a vault's user, and waits for root to let a key in.
+    #[test]
+    fn links_to_what_is_somebody_elses_are_not_followed() {
+        let (dir, home, owner) = homes();
+        let other = dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("authorized_keys"), "theirs\n").unwrap();
+        std::os::unix::fs::symlink(&other, home.join(".ssh")).unwrap();
+        assert!(added(&home, owner).is_err());
+        fs::remove_file(home.join(".ssh")).unwrap();
+        fs::create_dir(home.join(".ssh")).unwrap();
+        std::os::unix::fs::symlink(other.join("authorized_keys"), home.join(".ssh/authorized_keys")).unwrap();
+        assert!(added(&home, owner).is_err());
+        assert_eq!(fs::read_to_string(other.join("authorized_keys")).unwrap(), "theirs\n");
+        // A hard link is the file itself: whose it is tells.
+        fs::remove_file(home.join(".ssh/authorized_keys")).unwrap();
+        fs::hard_link(other.join("authorized_keys"), home.join(".ssh/authorized_keys")).unwrap();
+        assert!(added(&home, owner + 1).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use transport::message::{self, Housekept, Kept, Logged, LoggedPass, LoggedVersio
 
 use super::refuse::Refused;
 use super::report::renew_pulse;
+use super::usage::sample;
 use super::{Server, reply};
 
 /// After a commit it takes no longer; a vault that needs more is kept by `tuckbox housekeep`.
@@ -37,6 +38,9 @@ impl Server {
             return Err(Refused::Gone);
         }
         let done = done?;
+        if !what.dry_run {
+            sample(&vault, &account, &domain, (!done.unfinished && done.holes == 0, self.clock.now_ms()));
+        }
         reply(
             call,
             Kept::Done(Housekept {
@@ -94,7 +98,8 @@ impl Server {
         if domain.housekeeping_due().unwrap_or(false) {
             let how = Housekeep { most_ms: Some(AFTER_COMMIT_MS), ..Housekeep::default() };
             // What it could not do is done by the next one; `check` tells of what is wrong.
-            drop(domain.housekeep(&how, &mut |_| Ok(())));
+            let marked = domain.housekeep(&how, &mut |_| Ok(())).is_ok_and(|done| !done.unfinished && done.holes == 0);
+            sample(vault, account, domain, (marked, self.clock.now_ms()));
             renew_pulse(vault, account);
         }
     }

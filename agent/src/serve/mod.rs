@@ -175,13 +175,16 @@ impl Server {
             Some(number) => vault.account(&number).map_err(|_| error),
             None => Err(error),
         })?;
-        if self.may_see(&found) { Ok(found) } else { Err(Refused::no_account(name)) }
+        if self.may_see(vault, &found) { Ok(found) } else { Err(Refused::no_account(name)) }
     }
 
-    fn may_see(&self, account: &AccountInfo) -> bool {
-        self.only.as_ref().is_none_or(|only| {
-            *only == account.name || accounts::number(only) == Some(AccountSelector::Number(account.number))
-        })
+    /// Whether this connection may see an account: the one that it is bound to, by its name if there is one of that name,
+    /// else by its number. Never both: what one person calls an account may be the number of another's.
+    fn may_see(&self, vault: &Vault, account: &AccountInfo) -> bool {
+        let Some(only) = &self.only else { return true };
+        let is_number = || accounts::number(only) == Some(AccountSelector::Number(account.number));
+        let has_name = || vault.account(&AccountSelector::Name(only.clone())).is_ok();
+        *only == account.name || (is_number() && !has_name())
     }
 
     /// SQLite tells a full disk from a failing one only where it writes, a quota nowhere, and too few descriptors not at
@@ -257,6 +260,8 @@ impl Server {
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
             Request::Traffic(ask) => self.traffic(call, &ask),
             Request::Sessions(ask) => self.sessions(call, &ask),
+            Request::Space(ask) => self.space(call, &ask),
+            Request::Split(first) => self.split(call, first),
         }
     }
 }

@@ -7,6 +7,7 @@ use store::id::BodyHash;
 use store::vault::{Access, AccountInfo, AccountState, Domain, Vault};
 use transport::message::{AccountRow, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
 
+use super::accounts::is_number;
 use super::refuse::Refused;
 use super::{Server, lock};
 use crate::fault::{Code, Fault};
@@ -54,7 +55,7 @@ impl Server {
             return self.find(vault, name);
         }
         let mut seen = vault.accounts()?;
-        seen.retain(|account| self.may_see(account));
+        seen.retain(|account| self.may_see(vault, account));
         let opened: Vec<_> =
             seen.iter().filter(|a| a.key_check.is_some_and(|check| open.keys.contains(&check))).collect();
         match (opened.as_slice(), seen.as_slice()) {
@@ -77,8 +78,8 @@ impl Server {
 
     /// All accounts that may be seen.
     pub fn accounts(&self) -> Result<Vec<AccountRow>, Refused> {
-        let accounts = self.vault(Access::Read)?.accounts()?;
-        Ok(accounts.iter().filter(|account| self.may_see(account)).map(row).collect())
+        let vault = self.vault(Access::Read)?;
+        Ok(vault.accounts()?.iter().filter(|account| self.may_see(&vault, account)).map(row).collect())
     }
 
     /// Makes the vault and the account, as far as they are missing.
@@ -99,6 +100,11 @@ impl Server {
         let (account, made_account) = match self.find(&vault, &init.name) {
             Ok(account) => (account, false),
             Err(Refused::Told(fault)) if fault.code == Code::AccountNone && self.only.is_none() => {
+                // Lines of `authorized_keys` name accounts by number: nobody may pass for one that is still to come.
+                if is_number(&init.name) {
+                    let why = format!("\"{}\" would be taken for an account's number", init.name);
+                    return Err(Fault::new(Code::Usage, why).hint("choose another name: --account NAME").into());
+                }
                 (vault.create_account(&init.name)?, true)
             }
             Err(other) => return Err(other),

@@ -28,7 +28,7 @@ impl Server {
             Some(name) => vec![self.meant(&vault, name)?],
             None => {
                 let mut all = vault.accounts()?;
-                all.retain(|account| self.may_see(account));
+                all.retain(|account| self.may_see(&vault, account));
                 all
             }
         };

@@ -26,7 +26,7 @@ impl Server {
             (Some(name), false) => vec![self.meant(&vault, name)?],
             (None, false) => {
                 let mut all = vault.accounts()?;
-                all.retain(|account| self.may_see(account));
+                all.retain(|account| self.may_see(&vault, account));
                 all
             }
         };

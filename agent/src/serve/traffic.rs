@@ -83,7 +83,7 @@ impl Server {
             }
             Of::All => {
                 let mut accounts = vault.accounts()?;
-                accounts.retain(|account| self.may_see(account));
+                accounts.retain(|account| self.may_see(&vault, account));
                 accounts
             }
         };

@@ -2,7 +2,7 @@
 
 use store::tree::Time;
 
-use super::select::Given;
+use super::rule::Given;
 
 /// What a rule asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@
 //! * [`verdict`], [`racy`]: whether a file must be read again
 //! * [`SourceFile`], [`Extent`]: a file's bytes and holes
 //! * [`capture`], [`Owners`]: an entry with everything but its content
-//! * [`Selection`]: what is left out, and by which rule
+//! * [`Selection`]: what is left out, and by which [`Rule`]
+//! * [`Order`]: what is sent first, and what last
 //! * [`mount_facts`]: on which file system a source lies
 //! * [`read_list`]: lists of paths to back up
 
@@ -18,8 +19,10 @@ mod extents;
 mod file;
 mod list_file;
 mod mounts;
+mod order;
 mod owners;
 mod pattern;
+mod rule;
 mod select;
 mod stat;
 #[cfg(test)]
@@ -34,9 +37,11 @@ pub use extents::Extent;
 pub use file::{OpenError, SourceFile};
 pub use list_file::read_list;
 pub use mounts::{MountFacts, mount_facts};
+pub use order::Order;
 pub use owners::Owners;
 pub use pattern::{Pattern, PatternError};
-pub use select::{Decision, Given, Selection, SelectionOptions};
+pub use rule::{Given, Rule};
+pub use select::{Decision, Patterns, Selection, SelectionOptions};
 pub use stat::Stat;
 pub use verdict::{Changes, RACY_MTIME_NS, Verdict, racy, verdict, verdict_on};
 

@@ -138,17 +138,18 @@ impl Pattern {
             return false;
         }
         let components: Vec<&[u8]> = components(path).collect();
-        self.matches_components(&components)
+        self.matches_components(&components, false)
     }
 
-    /// Whether it matches `path`, when it is known that it matches nothing above: the usual question of a walk, and cheaper.
+    /// Whether it matches `path` itself, whatever of what is above: the usual question of a walk, and cheaper.
     #[must_use]
     pub fn matches_here(&self, path: &[u8]) -> bool {
-        if self.deep {
-            return self.matches(path);
-        }
         if !path.starts_with(&self.head) {
             return false;
+        }
+        if self.deep {
+            let components: Vec<&[u8]> = components(path).collect();
+            return self.matches_components(&components, true);
         }
         let mut backwards = path.rsplit(|byte| *byte == b'/').filter(|name| !name.is_empty());
         let fits =
@@ -158,17 +159,25 @@ impl Pattern {
 
     /// `**` is to components what `*` is to characters: go on greedily, and after a mismatch let the last `**` take one
     /// component more. An earlier `**` never has to be asked again, so the time is bounded by the product of the lengths.
-    fn matches_components(&self, names: &[&[u8]]) -> bool {
+    /// `whole`: nothing may be left of the names.
+    fn matches_components(&self, names: &[&[u8]], whole: bool) -> bool {
         let (mut part, mut name) = (0, 0);
         // Where to go on after a mismatch. A pattern that is not anchored begins with an unwritten `**`.
         let mut retry = (!self.anchored).then_some((0, 0));
-        while let Some(wanted) = self.parts.get(part) {
-            if *wanted == Part::Deep {
-                part += 1;
-                retry = Some((part, name));
-                continue;
-            }
-            if names.get(name).is_some_and(|name| wanted.matches(name, self.fold)) {
+        loop {
+            let wanted = match self.parts.get(part) {
+                // What is left of the path is below what was matched.
+                None if !whole || name == names.len() => return true,
+                Some(Part::Deep) => {
+                    part += 1;
+                    retry = Some((part, name));
+                    continue;
+                }
+                wanted => wanted,
+            };
+            if let Some(wanted) = wanted
+                && names.get(name).is_some_and(|name| wanted.matches(name, self.fold))
+            {
                 part += 1;
                 name += 1;
                 continue;
@@ -177,8 +186,6 @@ impl Pattern {
             retry = Some((after, taken + 1));
             (part, name) = (after, taken + 1);
         }
-        // What is left of the path is below what was matched.
-        true
     }
 }
 

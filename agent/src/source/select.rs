@@ -11,45 +11,37 @@ use super::age::AgeRule;
 use super::dir::Dir;
 use super::file::SourceFile;
 use super::list_file::read_limited;
-use super::pattern::Pattern;
+use super::rule::{Given, Rule};
 use super::stat::Stat;
 use crate::fault::{Code, Fault, Result};
 
-/// A pattern as it was given, and where: a flag, or `FILE:LINE`.
+/// Where patterns stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
-    /// The pattern, with a leading `!` to take back.
-    pub pattern: Vec<u8>,
-    /// Where it stands, as people are told.
-    pub from: String,
-}
-
-impl Given {
-    /// A pattern and where it stands.
-    pub fn new(pattern: impl Into<Vec<u8>>, from: impl Into<String>) -> Self {
-        Self { pattern: pattern.into(), from: from.into() }
-    }
+pub enum Patterns {
+    /// Here.
+    One(Given),
+    /// In a file, one a line; `#` begins a comment line. `fold`: capitals and small letters are the same.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Whether they are.
+        fold: bool,
+    },
 }
 
 /// Everything that a person may say about what is left out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SelectionOptions {
-    /// Patterns.
-    pub exclude: Vec<Given>,
-    /// Patterns for which capitals and small letters are the same.
-    pub iexclude: Vec<Given>,
-    /// Files with a pattern a line; `#` begins a comment line.
-    pub exclude_files: Vec<PathBuf>,
-    /// The same, capitals and small letters being the same.
-    pub iexclude_files: Vec<PathBuf>,
-    /// Leave out what is in directories with a `CACHEDIR.TAG` of the right signature.
-    pub exclude_caches: bool,
+    /// Patterns, in the order in which they are asked; the last that matches decides.
+    pub patterns: Vec<Patterns>,
+    /// Leave out what is in directories with a `CACHEDIR.TAG` of the right signature; says where that stands.
+    pub exclude_caches: Option<String>,
     /// Leave out what is in directories with a file of this name; `NAME:HEADER` asks for its first bytes, too.
-    pub exclude_if_present: Vec<Vec<u8>>,
-    /// Leave out regular files of more bytes.
-    pub larger_than: Option<u64>,
-    /// Leave out what is on other file systems than the source itself.
-    pub one_file_system: bool,
+    pub exclude_if_present: Vec<Given>,
+    /// Leave out regular files of more bytes; says where that stands.
+    pub larger_than: Option<(u64, String)>,
+    /// Leave out what is on other file systems than the source itself; says where that stands.
+    pub one_file_system: Option<String>,
     /// Leave out by age.
     pub ages: Vec<AgeRule>,
 }
@@ -64,17 +56,10 @@ pub struct Decision {
 }
 
 #[derive(Debug)]
-struct Rule {
-    pattern: Pattern,
-    takes_back: bool,
-    given: Given,
-}
-
-#[derive(Debug)]
 struct Tag {
     name: Vec<u8>,
     header: Vec<u8>,
-    from: &'static str,
+    from: String,
 }
 
 /// The rules, compiled once. Shared by all threads of a run.
@@ -84,8 +69,8 @@ pub struct Selection {
     /// Whether any rule takes back: then what decided above matters below.
     takes_back: bool,
     tags: Vec<Tag>,
-    larger_than: Option<u64>,
-    one_file_system: bool,
+    larger_than: Option<(u64, String)>,
+    one_file_system: Option<String>,
     ages: Vec<AgeRule>,
 }
 
@@ -95,31 +80,31 @@ const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 /// Longest list of patterns that is read, and longest header of a tag.
 const PATTERN_FILE_BYTES_MAX: u64 = 16 << 20;
 const HEADER_BYTES_MAX: usize = 4096;
+/// Most regular expressions: each may take a few MiB.
+const REGEXES_MAX: usize = 256;
 
 impl Selection {
     /// Compiles the rules; pattern files are read now. Usage faults name the flag or line.
     pub fn new(options: &SelectionOptions) -> Result<Self> {
         let mut selection = Self {
-            larger_than: options.larger_than,
-            one_file_system: options.one_file_system,
+            larger_than: options.larger_than.clone(),
+            one_file_system: options.one_file_system.clone(),
             ages: options.ages.clone(),
             ..Self::default()
         };
-        for (given, files, fold) in
-            [(&options.exclude, &options.exclude_files, false), (&options.iexclude, &options.iexclude_files, true)]
-        {
-            for given in given {
-                selection.add(given.clone(), fold)?;
-            }
-            for file in files {
-                for given in pattern_file(file)? {
-                    selection.add(given, fold)?;
+        for patterns in &options.patterns {
+            match patterns {
+                Patterns::One(given) => selection.add(given.clone())?,
+                Patterns::File { path, fold } => {
+                    for given in pattern_file(path)? {
+                        selection.add(if *fold { given.folded() } else { given })?;
+                    }
                 }
             }
         }
-        if options.exclude_caches {
+        if let Some(from) = &options.exclude_caches {
             let (name, header) = (CACHE_TAG.to_vec(), CACHE_SIGNATURE.to_vec());
-            selection.tags.push(Tag { name, header, from: "--exclude-caches" });
+            selection.tags.push(Tag { name, header, from: from.clone() });
         }
         for spec in &options.exclude_if_present {
             selection.tags.push(tag(spec)?);
@@ -127,17 +112,14 @@ impl Selection {
         Ok(selection)
     }
 
-    fn add(&mut self, given: Given, fold: bool) -> Result<()> {
-        let (takes_back, text) = match given.pattern.strip_prefix(b"!") {
-            Some(rest) => (true, rest),
-            None => (false, given.pattern.as_slice()),
-        };
-        let pattern = Pattern::new(text, fold).map_err(|error| {
-            let shown = String::from_utf8_lossy(&given.pattern);
-            Fault::new(Code::Usage, format!("the pattern `{shown}` ({}) is not understood", given.from)).because(error)
-        })?;
-        self.takes_back |= takes_back;
-        self.rules.push(Rule { pattern, takes_back, given });
+    fn add(&mut self, given: Given) -> Result<()> {
+        let rule = Rule::new(given)?;
+        self.takes_back |= rule.takes_back();
+        self.rules.push(rule);
+        if self.rules.iter().filter(|rule| rule.is_regex()).count() > REGEXES_MAX {
+            let told = format!("there are more than {REGEXES_MAX} regular expressions (re:)");
+            return Err(Fault::new(Code::Usage, told).hint("join them with |, or write globs"));
+        }
         Ok(())
     }
 
@@ -160,7 +142,7 @@ impl Selection {
         if self.takes_back {
             return self.decide(path, is_dir, size);
         }
-        match self.rules.iter().find(|rule| rule.pattern.matches_here(path)) {
+        match self.rules.iter().find(|rule| rule.matches_here(path, is_dir)) {
             Some(rule) => Some(rule.told()),
             None => self.too_large(is_dir, size),
         }
@@ -170,17 +152,17 @@ impl Selection {
     /// for `path` itself: whoever explains a path asks for each directory above it first.
     #[must_use]
     pub fn explain(&self, path: &[u8], is_dir: bool, size: u64) -> Decision {
-        let rule = self.rules.iter().rev().find(|rule| rule.pattern.matches(path));
+        let rule = self.rules.iter().rev().find(|rule| rule.matches(path, is_dir));
         match (rule, self.too_large(is_dir, size)) {
-            (Some(rule), _) if !rule.takes_back => Decision { left_out: true, rule: Some(rule.told()) },
+            (Some(rule), _) if !rule.takes_back() => Decision { left_out: true, rule: Some(rule.told()) },
             (_, Some(reason)) => Decision { left_out: true, rule: Some(reason) },
             (rule, None) => Decision { left_out: false, rule: rule.map(Rule::told) },
         }
     }
 
     fn too_large(&self, is_dir: bool, size: u64) -> Option<String> {
-        let most = self.larger_than.filter(|most| !is_dir && size > *most)?;
-        Some(format!("larger than {most} bytes (--exclude-larger-than)"))
+        let (most, from) = self.larger_than.as_ref().filter(|(most, _)| !is_dir && size > *most)?;
+        Some(format!("larger than {most} bytes ({from})"))
     }
 
     /// The rule that leaves out something by its age. Asked after the others, which look at the path.
@@ -207,14 +189,8 @@ impl Selection {
     /// Why what is in a directory is left out because of where it lies; the directory itself, a mount point, is taken.
     #[must_use]
     pub fn leaves_other_file_system(&self, source: &Stat, dir: &Stat) -> Option<String> {
-        let other = self.one_file_system && source.device != dir.device;
-        other.then(|| "another file system (--one-file-system)".to_owned())
-    }
-}
-
-impl Rule {
-    fn told(&self) -> String {
-        format!("`{}` ({})", String::from_utf8_lossy(&self.given.pattern), self.given.from)
+        let from = self.one_file_system.as_ref().filter(|_| source.device != dir.device)?;
+        Some(format!("another file system ({from})"))
     }
 }
 
@@ -234,17 +210,17 @@ impl Tag {
     }
 }
 
-fn tag(spec: &[u8]) -> Result<Tag> {
+fn tag(given: &Given) -> Result<Tag> {
+    let (spec, from) = (&given.pattern[..], &given.from);
     let colon = spec.iter().position(|byte| *byte == b':').unwrap_or(spec.len());
     let (name, rest) = spec.split_at(colon);
     let header = rest.get(1..).unwrap_or_default();
     if check_name(name).is_err() || header.len() > HEADER_BYTES_MAX {
         let shown = String::from_utf8_lossy(spec);
-        let sentence =
-            format!("`{shown}` (--exclude-if-present) is not a file name, or a name, a colon and its first bytes");
+        let sentence = format!("`{shown}` ({from}) is not a file name, or a name, a colon and its first bytes");
         return Err(Fault::new(Code::Usage, sentence));
     }
-    Ok(Tag { name: name.into(), header: header.into(), from: "--exclude-if-present" })
+    Ok(Tag { name: name.into(), header: header.into(), from: from.clone() })
 }
 
 /// The patterns of a file: one a line, without the blanks around it; empty lines and lines with `#` first say nothing.
@@ -265,8 +241,8 @@ mod tests {
     use super::*;
 
     fn selection(patterns: &[&str]) -> Selection {
-        let exclude = patterns.iter().map(|pattern| Given::new(*pattern, "--exclude")).collect();
-        Selection::new(&SelectionOptions { exclude, ..SelectionOptions::default() }).unwrap()
+        let patterns = patterns.iter().map(|pattern| Patterns::One(Given::new(*pattern, "--exclude"))).collect();
+        Selection::new(&SelectionOptions { patterns, ..SelectionOptions::default() }).unwrap()
     }
 
     #[test]
@@ -305,8 +281,11 @@ mod tests {
 
     #[test]
     fn size_counts_for_files_only() {
-        let rules =
-            Selection::new(&SelectionOptions { larger_than: Some(100), ..SelectionOptions::default() }).unwrap();
+        let rules = Selection::new(&SelectionOptions {
+            larger_than: Some((100, "here".into())),
+            ..SelectionOptions::default()
+        })
+        .unwrap();
         assert_eq!(rules.decide_here(b"/f", false, 100), None);
         assert!(rules.decide_here(b"/f", false, 101).unwrap().contains("larger than 100"));
         assert_eq!(rules.decide_here(b"/d", true, 4096), None);
@@ -318,8 +297,10 @@ mod tests {
         let file = place.path().join("rules");
         std::fs::write(&file, b"# comment\n\n  *.bak  \r\n!good.bak\n*\xff\n").unwrap();
         let options = SelectionOptions {
-            exclude_files: vec![file.clone()],
-            iexclude: vec![Given::new("*.TMP", "config.toml:7")],
+            patterns: vec![
+                Patterns::File { path: file.clone(), fold: false },
+                Patterns::One(Given::new("*.TMP", "config.toml:7").folded()),
+            ],
             ..SelectionOptions::default()
         };
         let rules = Selection::new(&options).unwrap();
@@ -333,7 +314,8 @@ mod tests {
         let fault = Selection::new(&options).unwrap_err();
         assert_eq!(fault.code, Code::Usage);
         assert!(fault.message.contains(&format!("{}:2", file.display())), "{fault}");
-        let missing = SelectionOptions { exclude_files: vec![place.path().join("none")], ..options };
+        let patterns = vec![Patterns::File { path: place.path().join("none"), fold: true }];
+        let missing = SelectionOptions { patterns, ..options };
         assert_eq!(Selection::new(&missing).unwrap_err().code, Code::Usage);
     }
 
@@ -348,8 +330,8 @@ mod tests {
             Dir::open(&path).unwrap()
         };
         let options = SelectionOptions {
-            exclude_caches: true,
-            exclude_if_present: vec![b".nobackup".to_vec(), b"mark:no: backup".to_vec()],
+            exclude_caches: Some("--exclude-caches".into()),
+            exclude_if_present: [".nobackup", "mark:no: backup"].map(|name| Given::new(name, "here")).to_vec(),
             ..SelectionOptions::default()
         };
         let rules = Selection::new(&options).unwrap();
@@ -364,7 +346,8 @@ mod tests {
         assert!(left(&make("plain", "file", b"")).is_none());
         assert!(rules.is_tag(b"CACHEDIR.TAG") && rules.is_tag(b"mark") && !rules.is_tag(b"zz"));
         for bad in [&b""[..], b"a/b", b":x", b".."] {
-            let options = SelectionOptions { exclude_if_present: vec![bad.to_vec()], ..SelectionOptions::default() };
+            let options =
+                SelectionOptions { exclude_if_present: vec![Given::new(bad, "here")], ..SelectionOptions::default() };
             assert_eq!(Selection::new(&options).unwrap_err().code, Code::Usage);
         }
     }

@@ -51,16 +51,27 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Named>> {
+        // By the folder's descriptor: a symlink in its place is not followed, or root could be led anywhere.
+        let folder = open(dir, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| failed("list", dir, e))?;
         let mut out = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(|e| failed("list", dir, e))? {
+        for entry in rustix::fs::Dir::read_from(&folder).map_err(|e| failed("list", dir, e))? {
             let entry = entry.map_err(|e| failed("list", dir, e))?;
-            let facts = match entry.metadata() {
+            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let facts = match rustix::fs::statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(facts) => facts,
                 // Removed since its name was read.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(failed("list", &entry.path(), e)),
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(failed("list", &dir.join(name), e)),
             };
-            out.push(Named { name: entry.file_name(), kind: kind_of(facts.file_type()), len: facts.len() });
+            let kind = match rustix::fs::FileType::from_raw_mode(facts.st_mode) {
+                rustix::fs::FileType::RegularFile => PathKind::File,
+                rustix::fs::FileType::Directory => PathKind::Dir,
+                _ => PathKind::Other,
+            };
+            out.push(Named { name: name.to_owned(), kind, len: u64::try_from(facts.st_size).unwrap_or(0) });
         }
         out.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         Ok(out)
@@ -469,6 +480,18 @@ mod tests {
         }
         assert!(RealDisk.lock(&dangling).is_err());
         assert!(!dir.path().join("planted").exists());
+    }
+
+    #[test]
+    fn a_symlink_in_a_folders_place_is_not_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [folder, link] = ["folder", "link"].map(|name| dir.path().join(name));
+        RealDisk.make_dir(&folder).unwrap();
+        symlink(&folder, &link).unwrap();
+        assert!(RealDisk.list(&folder).unwrap().is_empty());
+        assert!(matches!(RealDisk.list(&link), Err(Error::Disk { .. })));
+        let named = RealDisk.list(dir.path()).unwrap();
+        assert_eq!(named.iter().map(|named| named.kind).collect::<Vec<_>>(), [PathKind::Dir, PathKind::Other]);
     }
 
     #[test]

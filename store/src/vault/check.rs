@@ -17,6 +17,8 @@ use crate::record::RecordKind;
 
 /// How often the catalog is compared again because it has changed meanwhile.
 const TRIES: usize = 5;
+/// Most numbers of missing links that one finding names: the name of a file can claim any.
+const MISSING_MAX: usize = 1_000;
 
 /// How closely to look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -384,10 +386,15 @@ impl Check<'_> {
             .iter()
             .filter_map(|named| layout::numbered(&named.name, 12, ".link"))
             .collect();
+        let newest = domain.inner.catalog.read(|rows| rows.newest_link(account.number))?;
+        let newest = newest.map_or(0, |link| link.sequence);
         let mut verifier = Verifier::new(account.id, identity);
         let mut broken = false;
         let gone = domain.gone_versions(account)?;
-        for (expected, number) in (1..).zip(numbers) {
+        let mut next = 1;
+        for number in numbers {
+            broken |= self.missing_links(account, next, number)?;
+            next = number.saturating_add(1);
             self.summary.links += 1;
             let place = format!("link {number} of account {}", account.name);
             let link = match self.link(account, number) {
@@ -408,7 +415,7 @@ impl Check<'_> {
                 Ok(None) => None,
                 Err(e) => {
                     let version = (account.number, number);
-                    self.doubt_wanted()?;
+                    self.domain.doubt_wanted()?;
                     self.find_in_chain(About::Data, format!("its body: {e}"), place.clone(), version)?;
                     None
                 }
@@ -417,8 +424,7 @@ impl Check<'_> {
             if !broken && let Err(e) = verifier.push(&link, body.as_ref()) {
                 broken = true;
                 self.links_in_doubt()?;
-                let what = if expected == number { e.to_string() } else { "links before it are missing".to_owned() };
-                self.find_in_chain(About::Chain, what, place.clone(), (account.number, number))?;
+                self.find_in_chain(About::Chain, e.to_string(), place.clone(), (account.number, number))?;
             }
             match (link.link().kind.is_version(), body) {
                 (true, Some(body)) => {
@@ -431,24 +437,36 @@ impl Check<'_> {
                 // It was allowed to go, or has just gone.
                 (true, None) if gone.contains(&number) || domain.gone_versions(account)?.contains(&number) => {}
                 (_, None) => {
-                    self.doubt_wanted()?;
+                    self.domain.doubt_wanted()?;
                     let what = "its body is not there".to_owned();
                     self.find_in_chain(About::Body, what, place, (account.number, number))?;
                 }
             }
         }
-        Ok(())
+        // The catalog may know of newer ones.
+        self.missing_links(account, next, newest.saturating_add(1)).map(drop)
     }
 
-    /// The next session tries to put them back.
+    /// Links never go: those from `next` up to `number` are missing, if there are any.
+    fn missing_links(&mut self, account: &AccountInfo, next: u64, number: u64) -> Result<bool> {
+        if next >= number {
+            return Ok(false);
+        }
+        self.links_in_doubt()?;
+        let (place, what) = match number - next {
+            1 => (format!("link {next} of account {}", account.name), "it is not there"),
+            _ => (format!("links {next} to {} of account {}", number - 1, account.name), "they are not there"),
+        };
+        let versions = (next..number).take(MISSING_MAX).map(|number| (account.number, number)).collect();
+        self.find_about(About::Chain, Severity::Loss, what.to_owned(), place, versions)?;
+        Ok(true)
+    }
+
+    /// The next session tries to put them back. What their bodies are is looked at then, too: without those nobody can say
+    /// that a link is in its place.
     fn links_in_doubt(&self) -> Result<()> {
         let write = self.domain.inner.catalog.write()?;
         write.rows().set_links_in_doubt(true)?;
-        write.commit()
-    }
-
-    fn doubt_wanted(&self) -> Result<()> {
-        let write = self.domain.inner.catalog.write()?;
         write.rows().doubt_wanted()?;
         write.commit()
     }

@@ -111,8 +111,12 @@ impl Domain {
         };
         let mut certificates: Vec<Certificate> = Vec::new();
         for link in rows.links_of_kind(account.number, LinkKind::Device.number())? {
-            let body = self.body_record(account.number, link.body)?;
-            certificates.extend(body.map(|body| chain::certificate_of(&body)).transpose()?);
+            // Without it a good signature would pass for a bad one.
+            let body = self.body_record(account.number, link.body)?.ok_or_else(|| {
+                let why = "it is not there, and newer links cannot be judged without it";
+                Error::damaged("body of a device link", why).at(|| format!("link {}", link.sequence))
+            })?;
+            certificates.push(chain::certificate_of(&body)?);
         }
         let keyring = rows.links_of_kind(account.number, LinkKind::Key.number())?;
         let keyring = keyring.last().map_or(BodyHash::ZERO, |link| link.body);
@@ -137,8 +141,16 @@ impl Session {
                 // The next closure finds it again.
                 self.domain.note_damage(place).ok();
             }
-            if let Some(outcome) = outcome? {
-                return Ok(outcome);
+            match outcome {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => {}
+                Err(e) => {
+                    if e.is_damage() {
+                        // The next session is told what to give back.
+                        self.domain.doubt_wanted().ok();
+                    }
+                    return Err(e);
+                }
             }
         }
         Err(Error::damaged("link", "there is one of this number that does not follow the others")
@@ -191,6 +203,8 @@ impl Session {
             return Err(Error::damaged("body", "it belongs to another domain"));
         }
         verifier.check_next(link, Some(body))?;
+        let packs = write.rows().pack_totals()?.1;
+        domain.check_body(account, link.link().kind.is_version(), body.wire_len() as u64, packs)?;
 
         let closure = if link.link().kind.is_version() {
             let roots: Vec<NodeId> = chain::clear_sources(body)?.into_iter().map(|(_, root, _)| root).collect();

@@ -201,9 +201,9 @@ pub(super) fn is_stripe(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("stripe-"))
 }
 
-/// Whether a file of a domain is its catalog, or belongs to it: `catalog.db`, `catalog.db-wal`, …
-pub(super) fn is_catalog(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with("catalog.db"))
+/// Whether a file of a domain is its catalog or its activity, or belongs to one: `catalog.db`, `catalog.db-wal`, …
+pub(super) fn is_database(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with("catalog.db") || name.starts_with("activity.db"))
 }
 
 pub(super) fn pack_id(name: &OsStr, extension: &str) -> Option<PackId> {

@@ -64,7 +64,7 @@ pub use domain::Domain;
 pub use dump::Dumped;
 pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
-pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion};
+pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion, Split, SplitHistory};
 pub use live::{Common, Live};
 pub use load::{Load, Loaded};
 pub use losable::{refusals, refusals_if_any};
@@ -237,6 +237,13 @@ impl Vault {
         let domain = Domain::open(&self.shared, account.domain)?;
         domains.insert(account.domain, domain.clone());
         Ok(domain)
+    }
+
+    /// The same vault, that opens each domain for itself and closes it when the last handle of it goes: for who looks at
+    /// many, one after the other.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), domains: Arc::default() }
     }
 
     fn disk(&self) -> &dyn Disk {

@@ -68,6 +68,12 @@ pub(super) fn decode(kind: NoteKind, bytes: &[u8]) -> Result<Vec<u8>> {
     if r.array()? != MAGIC {
         return Err(r.damaged("its magic is wrong"));
     }
+    // Before anything in it is believed: a length or a version that was never written is damage, and not a limit or a
+    // newer program.
+    let whole = bytes.split_last_chunk::<HASH_BYTES>();
+    if whole.is_none_or(|(all, hash)| blake3::hash(all).as_bytes() != hash) {
+        return Err(r.damaged("its checksum is wrong"));
+    }
     let version = r.u8()?;
     if version != VERSION {
         return Err(Error::Newer { what: "note", found: version.into() });
@@ -81,11 +87,8 @@ pub(super) fn decode(kind: NoteKind, bytes: &[u8]) -> Result<Vec<u8>> {
         return Err(too_long(len));
     }
     let content = r.bytes(len)?;
-    let hash: [u8; HASH_BYTES] = r.array()?;
+    r.bytes(HASH_BYTES)?;
     r.end()?;
-    if bytes.get(..HEAD_BYTES + len).is_none_or(|all| *blake3::hash(all).as_bytes() != hash) {
-        return Err(Error::damaged("note", "its checksum is wrong"));
-    }
     Ok(content.to_vec())
 }
 

@@ -3,8 +3,9 @@
 //! however many sessions there are; nor those of all members of a group above the group's, whose ledger is held
 //! meanwhile. An account in several groups is held by all of them.
 //!
-//! Counted are the bytes of packs. Links, bodies and notes are not (a few hundred bytes a version), so that a full
-//! account can still record that something is to go; nor is the catalog, which can be made again.
+//! Counted are the bytes of packs. Links and notes are not, and bodies only when they are many (a few hundred bytes a
+//! version are nothing, but a client can make them large), so that a full account can still record that something is to
+//! go; nor is the catalog, which can be made again.
 //!
 //! And on the disk itself some space stays free of data: what forgetting, deleting and housekeeping need to give back more.
 
@@ -28,6 +29,8 @@ const LINE_BYTES: u64 = 256;
 const SPARE_SHARE: u64 = 16;
 const SPARE_LEAST: u64 = 1 << 20;
 const SPARE_MOST: u64 = 64 << 20;
+/// Bodies of versions that are not counted: those of some ten thousand.
+const FREE_BODIES: u64 = 16 << 20;
 
 /// What a session may still stage.
 #[derive(Debug)]
@@ -99,6 +102,24 @@ impl Domain {
     /// `Full` when nothing at all may be added to an account, for its own limit or that of a group.
     pub fn must_have_room(&self, account: &AccountInfo) -> Result<()> {
         self.reserve(account, None, 1).map(|_| ())
+    }
+
+    /// Whether an account may have one more body of this length; `Full` when its packs and bodies are above its limit
+    /// with it. What is no version has twice the room before it is counted: to say that something is to go is what a
+    /// full account needs.
+    pub(super) fn check_body(&self, account: &AccountInfo, is_version: bool, bytes: u64, packs: u64) -> Result<()> {
+        let Some(hard) = account.terms.hard_bytes else { return Ok(()) };
+        let named = match self.inner.shared.disk.list(&self.inner.paths.bodies(account.number)) {
+            Err(Error::NotFound { .. }) => Vec::new(),
+            other => other?,
+        };
+        let bodies = named.iter().fold(bytes, |sum, named| sum.saturating_add(named.len));
+        let free = if is_version { FREE_BODIES } else { 2 * FREE_BODIES };
+        let used = packs.saturating_add(bodies);
+        if bodies > free && used > hard {
+            return Err(Error::Full { whose: format!("the account {}", account.name), limit: hard, used });
+        }
+        Ok(())
     }
 
     /// Reserves at least `need` bytes, for this session; for none, only looks whether there is room.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::closure::Holes;
 use super::commit::row_of;
 use super::{AccountInfo, Domain, Place, account, layout};
-use crate::catalog::{NewPack, Rows};
+use crate::catalog::{LinkRow, NewPack, Rows};
 use crate::chain::{self, RECEIVED_LINK_BYTES, ReceivedLink};
 use crate::door::PathKind;
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ const IDS_AT_ONCE: usize = 512 << 10;
 
 /// A pack that was read, and not yet given to the catalog.
 pub(super) type ReadPack = (PackReader, u64);
+/// Links that a catalog had before it was made anew, by account and number.
+type KeptLinks = HashMap<(u32, u64), LinkRow>;
 
 impl Domain {
     /// Takes in everything that the catalog lacks. A catalog that is new, or that says what the disk does not, is made
@@ -41,7 +43,7 @@ impl Domain {
         // Another process may have done it while this one waited.
         let lost = self.lost_packs(rows, &packs)?;
         if rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty() {
-            self.take_in_all(rows, &accounts, &packs)?;
+            self.take_in_all(rows, &accounts, &packs, &KeptLinks::new())?;
         } else {
             self.make_anew(rows, &accounts)?;
         }
@@ -66,15 +68,36 @@ impl Domain {
     /// published before would lose its rows for good, and everything in it would lack.
     fn make_anew(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<()> {
         let packs = self.packs_and_lengths()?;
+        let kept = self.links_to_keep(rows, accounts)?;
         rows.clear()?;
-        self.take_in_all(rows, accounts, &packs)
+        self.take_in_all(rows, accounts, &packs, &kept)
     }
 
-    fn take_in_all(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[(PackId, u64)]) -> Result<()> {
+    /// The links of a catalog whose history is that of the disk. Where the disk has lost one since, or the body that
+    /// vouches for what follows, this is the only other place that has it: a bad disk rarely loses one thing only.
+    fn links_to_keep(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<KeptLinks> {
+        let mut kept = KeptLinks::new();
+        if !rows.is_built()? || !self.agrees(rows, accounts)? {
+            return Ok(kept);
+        }
+        for account in accounts {
+            let links = rows.links(account.number, 1, usize::MAX)?;
+            kept.extend(links.into_iter().map(|link| ((account.number, link.sequence), link)));
+        }
+        Ok(kept)
+    }
+
+    fn take_in_all(
+        &self,
+        rows: Rows<'_>,
+        accounts: &[AccountInfo],
+        packs: &[(PackId, u64)],
+        kept: &KeptLinks,
+    ) -> Result<()> {
         self.take_in_packs(rows, packs)?;
         self.take_in_damaged(rows)?;
         for account in accounts {
-            self.take_in_links(rows, account)?;
+            self.take_in_links_or(rows, account, kept)?;
         }
         rows.set_built()
     }
@@ -208,14 +231,20 @@ impl Domain {
     /// Takes in the links of an account that follow the newest in the catalog, as long as they obey the rules. Nodes
     /// below their roots become complete: they were, when the link was committed.
     pub(super) fn take_in_links(&self, rows: Rows<'_>, account: &AccountInfo) -> Result<()> {
+        self.take_in_links_or(rows, account, &KeptLinks::new())
+    }
+
+    /// The same; what cannot be read on disk is taken from those that were kept, each of which obeyed the rules once.
+    fn take_in_links_or(&self, rows: Rows<'_>, account: &AccountInfo, kept: &KeptLinks) -> Result<()> {
         if account.identity.is_none() {
             return Ok(());
         }
         let mut next = rows.newest_link(account.number)?.map_or(1, |link| link.sequence.saturating_add(1));
-        let Some(mut bytes) = self.link_on_disk(account.number, next)? else { return Ok(()) };
+        let Some(mut bytes) = self.link_or_kept(rows, account.number, next, kept)? else { return Ok(()) };
         // A name that a power cut could still take away must not be built upon.
         self.sync_when_writing(&self.inner.paths.versions(account.number))?;
-        let mut verifier = self.verifier(rows, account)?;
+        // Until something breaks the rules.
+        let mut verifier = Some(self.verifier(rows, account)?);
         loop {
             let link = match ReceivedLink::decode(&bytes) {
                 Err(Error::Damaged { .. }) => return Ok(()),
@@ -229,10 +258,16 @@ impl Domain {
                 }
                 Err(e) => return Err(e),
             };
-            match verifier.push(&link, body.as_ref()) {
+            let obeys = match verifier.as_mut().map(|verifier| verifier.push(&link, body.as_ref())) {
+                None | Some(Err(Error::Damaged { .. } | Error::Key(_))) => false,
+                Some(other) => other.map(|()| true)?,
+            };
+            if !obeys {
                 // Not ours to judge: what obeys no rule is not taken in, and `check` tells of it.
-                Err(Error::Damaged { .. } | Error::Key(_)) => return Ok(()),
-                other => other?,
+                if kept.get(&(account.number, next)).is_none_or(|row| row.bytes != bytes) {
+                    return Ok(());
+                }
+                verifier = None;
             }
             rows.insert_link(account.number, &row_of(&link))?;
             if let (true, Some(body)) = (link.link().kind.is_version(), &body) {
@@ -246,10 +281,23 @@ impl Domain {
                 }
             }
             next = next.saturating_add(1);
-            match self.link_on_disk(account.number, next)? {
+            match self.link_or_kept(rows, account.number, next, kept)? {
                 Some(more) => bytes = more,
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// A link as it is on disk, or, where that cannot be read, as it was kept: then the next session puts it back.
+    fn link_or_kept(&self, rows: Rows<'_>, account: u32, number: u64, kept: &KeptLinks) -> Result<Option<Vec<u8>>> {
+        let there = self.link_on_disk(account, number)?;
+        let is_good = |bytes: &Vec<u8>| ReceivedLink::decode(bytes).is_ok_and(|link| link.link().sequence == number);
+        match kept.get(&(account, number)) {
+            Some(row) if !there.as_ref().is_some_and(is_good) => {
+                rows.set_links_in_doubt(true)?;
+                Ok(Some(row.bytes.clone()))
+            }
+            _ => Ok(there),
         }
     }
 

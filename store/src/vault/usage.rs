@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::housekeep::Classes;
-use super::{Domain, layout};
+use super::{Domain, Vault, layout};
 use crate::door::{Disk, PathKind};
 use crate::error::{Error, Result};
 
 /// How deep folders of a domain are: accounts/<number>/versions, staging/<session>/stripe.
 const DEPTH_MAX: usize = 6;
+/// What was set aside lies some folders deeper.
+const ASIDE_DEPTH_MAX: usize = DEPTH_MAX + 4;
 
 /// What a chunk space takes on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Usage {
     pub pack_bytes: u64,
     /// Packs.
     pub packs: u64,
-    /// Of the metadata the catalog and its log, which can be made again.
+    /// Of the metadata the databases with their logs: the catalog, which can be made again, and the activity.
     pub catalog_bytes: u64,
     /// What the vault's disk has free; `None` when it does not say.
     pub free_bytes: Option<u64>,
@@ -36,20 +38,44 @@ struct Others {
     rest: u64,
 }
 
+impl Vault {
+    /// Bytes of the files of the vault that belong to no account: its own file, groups, what was set aside.
+    pub fn beside_bytes(&self) -> Result<u64> {
+        let domains = layout::domains(self.path());
+        let mut sum = 0u64;
+        for dir in [self.path(), &domains] {
+            for named in self.disk().list(dir)? {
+                let path = dir.join(&named.name);
+                let counted = path != domains && (dir != domains || layout::domain_id(&named.name).is_none());
+                let bytes = match named.kind {
+                    PathKind::Dir if counted => below(self.disk(), &path, ASIDE_DEPTH_MAX)?,
+                    PathKind::File if counted => named.len,
+                    _ => 0,
+                };
+                sum = sum.saturating_add(bytes);
+            }
+        }
+        Ok(sum)
+    }
+}
+
 impl Domain {
     /// What it takes on the disk. Bytes of packs are told as the catalog says (`check` compares); all other files are
     /// looked at. `most_ms`: when things have changed since the last pass of housekeeping and a walk over the versions
     /// would take longer, the classes are those of that pass; without it the walk takes what it takes.
     pub fn usage(&self, most_ms: Option<u64>) -> Result<Usage> {
-        let mut classes = self.classes(most_ms)?;
-        let others = self.others()?;
+        self.with_files(self.classes(most_ms)?)
+    }
+
+    /// The same with classes of the packs that somebody has told apart.
+    pub(super) fn with_files(&self, mut classes: Classes) -> Result<Usage> {
+        let others = self.other_files()?;
         let (packs, pack_bytes) = self.inner.catalog.read(|rows| rows.pack_totals())?;
         classes.metadata_bytes = classes.metadata_bytes.saturating_add(others.catalog).saturating_add(others.rest);
         classes.unreferenced_bytes = classes.unreferenced_bytes.saturating_add(others.staged);
-        let beside = others.catalog.saturating_add(others.rest).saturating_add(others.staged);
         Ok(Usage {
             classes,
-            now_bytes: pack_bytes.saturating_add(beside),
+            now_bytes: [others.catalog, others.staged, others.rest].into_iter().fold(pack_bytes, u64::saturating_add),
             pack_bytes,
             packs,
             catalog_bytes: others.catalog,
@@ -57,7 +83,14 @@ impl Domain {
         })
     }
 
-    fn others(&self) -> Result<Others> {
+    /// Bytes of all its files now.
+    pub fn now_bytes(&self) -> Result<u64> {
+        let others = self.other_files()?;
+        let packs = self.inner.catalog.read(|rows| rows.pack_totals())?.1;
+        Ok([others.catalog, others.staged, others.rest].into_iter().fold(packs, u64::saturating_add))
+    }
+
+    fn other_files(&self) -> Result<Others> {
         let (disk, paths) = (&*self.inner.shared.disk, &self.inner.paths);
         let mut others = Others::default();
         for named in disk.list(paths.root())? {
@@ -67,7 +100,7 @@ impl Domain {
             }
             let sum = match named.kind {
                 PathKind::Dir if path == paths.staging() => &mut others.staged,
-                PathKind::File if layout::is_catalog(&named.name) => &mut others.catalog,
+                PathKind::File if layout::is_database(&named.name) => &mut others.catalog,
                 _ => &mut others.rest,
             };
             let bytes = if named.kind == PathKind::Dir { below(disk, &path, DEPTH_MAX)? } else { named.len };

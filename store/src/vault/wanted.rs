@@ -107,6 +107,13 @@ impl Domain {
         self.inner.catalog.read(|rows| rows.wanted())
     }
 
+    /// What is wanted is to be looked for again.
+    pub(super) fn doubt_wanted(&self) -> Result<()> {
+        let write = self.inner.catalog.write()?;
+        write.rows().doubt_wanted()?;
+        write.commit()
+    }
+
     /// Makes the list anew.
     fn look_for_wanted(&self) -> Result<()> {
         let generation = self.generation()?;

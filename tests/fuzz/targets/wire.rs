@@ -5,7 +5,8 @@ use transport::frame::{Assembler, Header, Kind, flag};
 use transport::magic::{CLIENT_MAGIC, SERVER_MAGIC, Scan, Scanner};
 use transport::message::{
     AccountRow, Answered, AskBatch, BodyReply, FETCH_IDS_MAX, FetchBatch, Fetched, LinksReply, Made, Open, Opened,
-    Refusal, Reply, Request, Told, Under, Up, UpReply, UsageAsk, UsageTold, decode, encode, from_bits, split_ids,
+    Refusal, Reply, Request, SpaceAccount, SpaceDay, SpaceTold, SplitBatch, SplitTold, Told, Under, Up, UpReply,
+    UsageAsk, UsageTold, decode, encode, from_bits, split_ids,
 };
 use transport::session::{Class, Config, Event, Hello, Part, Session};
 
@@ -182,6 +183,8 @@ fn messages() -> Vec<Vec<u8>> {
     let refusal = Refusal { code: "vault.none".into(), text: "text".into(), hint: Some("hint".into()) };
     let told = Told::Progress { packs_done: 1, packs_total: 2, read_bytes: 3 };
     let usage = UsageTold { at: 1, current_bytes: 2, oldest_at: Some(3), ..UsageTold::default() };
+    let days = vec![SpaceDay { at: 4, bytes: 5 }];
+    let space = SpaceAccount { name: "ana".into(), number: 7, usage: Some(usage), days, why: None };
     let requests = [
         encode(&Request::Open(open)),
         encode(&Request::Under(under)),
@@ -190,6 +193,7 @@ fn messages() -> Vec<Vec<u8>> {
         encode(&Reply::Done(told)),
         encode(&Request::Usage(UsageAsk { exact: true })),
         encode(&Reply::Done(usage)),
+        encode(&Reply::Done(SpaceTold::Account(Box::new(space)))),
         encode(&Reply::Done(Answered { chunks: vec![1], nodes: vec![2], generation: 3 })),
     ];
     (0..12u8).flat_map(|which| requests.iter().map(move |bytes| [&[which][..], bytes].concat())).collect()
@@ -220,6 +224,9 @@ fn message(bytes: &[u8]) {
             }
             drop(steady::<Reply<()>>(bytes));
             drop(steady::<Reply<UsageTold>>(bytes));
+            drop(steady::<Reply<SpaceTold>>(bytes));
+            drop(steady::<SplitBatch>(bytes));
+            drop(steady::<Reply<SplitTold>>(bytes));
         }
     }
 }

@@ -222,6 +222,9 @@ async fn read_all(shared: &Shared, mut reader: Reader, received: impl Fn()) {
         }
         // The other half of this task has its turn, however fast bytes come.
         yield_now().await;
+        while let Some(wait) = shared.act(|core, now| core.session.hold(now)) {
+            sleep(Duration::from_millis(wait.min(PACE_MS).unsigned_abs())).await;
+        }
     }
 }
 

@@ -27,7 +27,10 @@ pub use fetch::{FETCH_IDS_MAX, FetchBatch, Fetched, Under};
 pub use housekeep::{Housekeep, HousekeepLog, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
 pub use repair::{Repair, RepairStep, RepairTold};
 pub use upload::{Ack, Begin, Begun, Commit, Committed, Outcome, Up, UpReply};
-pub use usage::{UsageAsk, UsageTold};
+pub use usage::{
+    SpaceAccount, SpaceAsk, SpaceDay, SpaceGroup, SpaceTold, SpaceVault, SplitBatch, SplitDone, SplitTold, UsageAsk,
+    UsageTold,
+};
 pub use wanted::{WantedAsk, WantedDone, WantedIds, WantedTold};
 
 use minicbor::{Decode, Encode};
@@ -37,7 +40,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Traffic` and `Sessions` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Space`, `Traffic` and `Sessions` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -122,6 +125,12 @@ pub enum Request {
     /// What clients of an account logged; read-only. Replies are lists of [`health::LogTold`], an empty one at the end.
     #[n(47)]
     Log(#[n(0)] health::LogAsk),
+    /// What all accounts take; about the vault; read-only. Replies are [`SpaceTold`] messages.
+    #[n(48)]
+    Space(#[n(0)] SpaceAsk),
+    /// Tell history apart; read-only. Every further message is another [`SplitBatch`]; a [`SplitTold`] each.
+    #[n(49)]
+    Split(#[n(0)] SplitBatch),
 }
 
 /// Why a request was not carried out. The code is one of the stable codes; the texts are the server's and are

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use super::Refusal;
+
 /// Asks what the opened account takes. The reply is one [`UsageTold`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct UsageAsk {
@@ -38,7 +40,7 @@ pub struct UsageTold {
     /// Of these the packs, now: what counts against limits.
     #[n(7)]
     pub pack_bytes: u64,
-    /// Of these the catalog, now, which can be made again.
+    /// Of these the databases, now: the catalog, which can be made again, and the activity.
     #[n(8)]
     pub catalog_bytes: u64,
     /// Packs, now.
@@ -65,4 +67,136 @@ pub struct UsageTold {
     /// What the vault's disk has free, when known.
     #[n(16)]
     pub free_bytes: Option<u64>,
+}
+
+/// Asks what all accounts take; for administrators. Replies are [`SpaceTold`] messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SpaceAsk {
+    /// As in [`UsageAsk`].
+    #[n(0)]
+    pub exact: bool,
+}
+
+/// What all accounts take.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum SpaceTold {
+    /// One account.
+    #[n(1)]
+    Account(#[n(0)] Box<SpaceAccount>),
+    /// One group.
+    #[n(2)]
+    Group(#[n(0)] SpaceGroup),
+    /// What belongs to no account. The last message.
+    #[n(3)]
+    Vault(#[n(0)] SpaceVault),
+}
+
+/// What one account takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SpaceAccount {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Its number.
+    #[n(1)]
+    pub number: u32,
+    /// The figures; absent when they cannot be had.
+    #[n(2)]
+    pub usage: Option<UsageTold>,
+    /// What it took on earlier days, of the last 31, oldest first.
+    #[n(3)]
+    pub days: Vec<SpaceDay>,
+    /// Why there are no figures.
+    #[n(4)]
+    pub why: Option<Refusal>,
+}
+
+/// What an account took on one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SpaceDay {
+    /// When the day begins, ms since 1970.
+    #[n(0)]
+    pub at: i64,
+    /// All its files.
+    #[n(1)]
+    pub bytes: u64,
+}
+
+/// A group, for sums over its members.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SpaceGroup {
+    /// Its name.
+    #[n(0)]
+    pub name: String,
+    /// Numbers of its members.
+    #[n(1)]
+    pub members: Vec<u32>,
+    /// Soft limit.
+    #[n(2)]
+    pub soft_bytes: Option<u64>,
+    /// Hard limit.
+    #[n(3)]
+    pub hard_bytes: Option<u64>,
+}
+
+/// What belongs to the vault and to no account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SpaceVault {
+    /// The server's clock, ms since 1970.
+    #[n(0)]
+    pub at: i64,
+    /// Files that belong to no account.
+    #[n(1)]
+    pub beside_bytes: u64,
+    /// What the vault's disk has free, when known.
+    #[n(2)]
+    pub free_bytes: Option<u64>,
+}
+
+/// Says of chunks that older versions need what they are for. The first is the request; each is answered by a
+/// [`SplitTold`]. At most [`IDS_MAX`](super::IDS_MAX) ids of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SplitBatch {
+    /// Chunks of older states of paths that the newest version has, too.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub old: Vec<u8>,
+    /// Chunks of paths that the newest version has not.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub deleted: Vec<u8>,
+    /// That was all.
+    #[n(2)]
+    pub last: bool,
+}
+
+/// Reply to a [`SplitBatch`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum SplitTold {
+    /// It was taken.
+    #[n(1)]
+    Taken,
+    /// It was the last.
+    #[n(2)]
+    Done(#[n(0)] Box<SplitDone>),
+}
+
+/// History told apart. The four are boxes, have nothing in common and add up to the history of `usage`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SplitDone {
+    /// All figures, exact.
+    #[n(0)]
+    pub usage: UsageTold,
+    /// With older states of paths that are still there.
+    #[n(1)]
+    pub old_bytes: u64,
+    /// With what stood at paths that are gone.
+    #[n(2)]
+    pub deleted_bytes: u64,
+    /// With both.
+    #[n(3)]
+    pub both_bytes: u64,
+    /// Of which nothing was said.
+    #[n(4)]
+    pub other_bytes: u64,
 }

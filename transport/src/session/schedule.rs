@@ -12,8 +12,8 @@ use super::streams::{Class, Out, Part, Stream};
 use super::{Event, Session};
 use crate::frame::{HEADER_BYTES, Header, Kind, flag};
 use crate::limits::{
-    DATA_BYTES_MAX, FRAME_COST, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES, URGENT_DEBT_BYTES,
-    URGENT_RUN_BYTES, WORKING_MS,
+    DATA_BYTES_MAX, FRAME_COST, READ_DEBT_BYTES, SMALLEST_GRANT_BYTES as SMALLEST_GRANT, STREAM_START_BYTES,
+    URGENT_DEBT_BYTES, URGENT_RUN_BYTES, WORKING_MS,
 };
 
 /// Whose turn it is.
@@ -225,6 +225,14 @@ impl Session {
 }
 
 impl Session {
+    /// How long nothing more should be read from the pipe, in milliseconds, because too much came for the rate downwards;
+    /// `None`: reading may go on. Nobody who waits for credit makes it so.
+    pub fn hold(&mut self, now: Millis) -> Option<Millis> {
+        self.down.refill(now);
+        let wait = self.down.when_bears(READ_DEBT_BYTES).saturating_sub(now);
+        (!self.down.bears(READ_DEBT_BYTES) && self.over.is_none() && wait > 0).then_some(wait)
+    }
+
     /// When something for a person may go that has run up too much of a debt.
     fn urgent_deadline(&self) -> Millis {
         let mut deadline = Millis::MAX;

@@ -349,6 +349,26 @@ fn what_is_for_a_person_goes_ahead_of_a_rate_and_not_past_it() {
 }
 
 #[test]
+fn who_opens_ever_new_streams_is_not_read_any_more() {
+    let mut world = limited(Rates { up: None, down: Some(100_000) });
+    for count in 0..12_u64 {
+        let owed = count * 1_100_000;
+        let hold = world.server.hold(world.now);
+        assert_eq!(hold.is_some(), owed > 8 << 20, "{count}: {hold:?}");
+        let mut sink = sink(1_100_000);
+        sink.class = Class::Interactive;
+        world.call(sink);
+        world.run(10_000_000);
+    }
+    // What is above the bound takes its time, and then reading goes on.
+    let hold = world.server.hold(world.now).unwrap();
+    assert!((46_000..=49_000).contains(&hold), "{hold}");
+    assert_eq!(world.server.hold(world.now + hold), None);
+    world.server.set_rates(world.now, Rates::default());
+    assert_eq!(world.server.hold(world.now), None);
+}
+
+#[test]
 fn a_round_trip_is_measured_by_asking() {
     let mut world = greeted();
     (world.up.delay, world.down.delay) = (40, 60);

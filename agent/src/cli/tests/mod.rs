@@ -73,6 +73,7 @@ Verbs:
   why          Name the rule by which a backup takes a path or leaves it out
   shell        Look around in versions and run verbs there, with completion
   query        Run commands of the shell one after the other, for scripts
+  tui          See accounts and versions on the whole screen, and restore by keys
   schema       Print the JSON Schema of what --json prints
   completions  Print the completion file of a shell
   man          Print the manual, or write all of its pages
@@ -227,11 +228,14 @@ fn options_of_backup_reach_the_engine() {
     );
     for part in [
         "path: [47, 104, 111, 109, 101, 47, 97, 110, 97, 47, 100, 111, 99, 115, 47]",
-        "host: \"other\", exclude: [\"*.o\"], iexclude: [\"*.JPG\"], exclude_file: [\"/home/ana/ex\"], exclude_caches: true, \
-         if_present: [\".no\"], larger_than: Some(4194304), one_file_system: true",
+        "host: \"other\", rules: SelectionOptions { patterns: [One(Given { pattern: [42, 46, 111], from: \"--exclude\", \
+         fold: false }), File { path: \"/home/ana/ex\", fold: false }, One(Given { pattern: [42, 46, 74, 80, 71], \
+         from: \"--iexclude\", fold: true })], exclude_caches: Some(\"--exclude-caches\")",
+        "larger_than: Some((4194304, \"--exclude-larger-than\")), one_file_system: Some(\"--one-file-system\")",
         "dry_run: true, accept_deletions: true, guard_share_permille: 500, guard_min: 100, \
+         suspicions: Suspicions { files_min: 50, share_permille: 500, encrypted_permille: 100, pin_ms: 7776000000 }, \
          protect_missing_ms: 1209600000, configured: false, delete_redundant_after_ms: 172800000, \
-         hooks: Hooks { before: None, after: None, on_failure: None }, hook_timeout_ms: 3600000, list_items: false",
+         hooks: Hooks { before: None, after: None, on_failure: None, on_suspicion: None }, hook_timeout_ms: 3600000, list_items: false",
     ] {
         assert!(shown.seen.contains(&part.replace("         ", "")), "{part}\n{}", shown.seen);
     }
@@ -250,16 +254,22 @@ fn sources_of_the_configuration_are_one_version() {
         "guard_share = '30%'\nhost = 'box'\n[[source]]\npath = '/srv/a'\nexclude = '*.o'\ntag = 'x'\n[[source]]\npath = '/srv/b'\nhost = 'c'\n",
     );
     let all = stage.run("backup").seen;
-    assert!(all.contains("host: \"box\", exclude: [\"*.o\"]") && all.contains("host: \"c\", exclude: []"), "{all}");
+    assert!(
+        all.contains(
+            "host: \"box\", rules: SelectionOptions { patterns: [One(Given { pattern: [42, 46, 111], from: \"/"
+        ),
+        "{all}"
+    );
+    assert!(all.contains("host: \"c\", rules: SelectionOptions { patterns: []"), "{all}");
     assert!(all.contains("tags: [\"x\"]") && all.contains("guard_share_permille: 300"), "{all}");
     // A source named on the command line keeps its rules, and gets more.
     let one = stage.run("backup /srv/a/ -e '*.p'").seen;
     assert!(
-        one.contains("exclude: [\"*.o\", \"*.p\"]") && one.contains("tags: [\"x\"]") && !one.contains("\"c\""),
+        one.matches("pattern: [42, 46, 11").count() == 2 && one.contains("tags: [\"x\"]") && !one.contains("\"c\""),
         "{one}"
     );
     let other = stage.run("backup /srv/d").seen;
-    assert!(other.contains("exclude: []") && other.contains("tags: []"), "{other}");
+    assert!(other.contains("patterns: []") && other.contains("tags: []"), "{other}");
 }
 
 #[test]
@@ -490,6 +500,7 @@ fn a_reader_that_goes_away_ends_the_run_quietly() {
         zone: TimeZone::UTC,
         host: "laptop".into(),
         stop: Stop::default(),
+        console: None,
     };
     for line in [&["tuckbox", "ls"][..], &["tuckbox", "versions", "--json"], &["tuckbox", "--help"]] {
         assert_eq!(run(&world, line.iter().map(OsString::from).collect()), 141);

@@ -208,6 +208,26 @@ impl Engine for Fake {
         }
         Ok(RestoreSummary { version_id: ID.into(), files_restored: 2, restored_bytes: 2048, ..Default::default() })
     }
+    fn folder(&self, run: &Run, job: FolderJob) -> Result<Folder> {
+        self.see(run, job)?;
+        Ok(Folder::default())
+    }
+    fn moments(&self, run: &Run, path: &[u8]) -> Result<Moments> {
+        self.see(run, path)?;
+        Ok(Moments::default())
+    }
+    fn peek(&self, run: &Run, job: PeekJob) -> Result<Peek> {
+        self.see(run, job)?;
+        Ok(Peek::default())
+    }
+    fn take(&self, run: &Run, job: TakeJob) -> Result<TakeSummary> {
+        self.see(run, job)?;
+        Ok(TakeSummary::default())
+    }
+    fn plan_take(&self, run: &Run, job: TakeJob) -> Result<TakePlan> {
+        self.see(run, job)?;
+        Ok(TakePlan::default())
+    }
     fn dump(&self, run: &Run, job: DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
         self.see(run, job)?;
         out.write_all(b"raw \xff bytes").map_err(|e| Fault::new(Code::System, "cannot write").because(e))?;
@@ -353,7 +373,23 @@ impl Engine for Fake {
             free_bytes: Some(1 << 40),
             ..Default::default()
         };
-        Ok(UsageRow { account: "laptop".into(), told })
+        Ok(UsageRow { account: "laptop".into(), told, split: None })
+    }
+    fn space(&self, run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
+        self.see(run, job)?;
+        let told = UsageTold { at: NOW_MS, current_bytes: 3 << 30, now_bytes: 3 << 30, ..Default::default() };
+        Ok(vec![SpaceRow {
+            scope: SpaceScope::Vault,
+            name: String::new(),
+            accounts: 2,
+            unknown: 0,
+            why: None,
+            told: UsageTold { free_bytes: Some(1 << 40), ..told },
+            growth_7d: Some(-5),
+            growth_30d: Some(1 << 30),
+            days_left: Some(1024),
+            days: Vec::new(),
+        }])
     }
     fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
         self.see(run, job)?;
@@ -548,6 +584,7 @@ impl Stage {
             zone: TimeZone::UTC,
             host: "laptop".into(),
             stop: Stop::default(),
+            console: None,
         };
         let words = shell_words::split(line).unwrap();
         let arguments = std::iter::once("tuckbox".to_owned()).chain(words).map(OsString::from).collect();

@@ -97,6 +97,14 @@ impl Counts {
         self.dirs_removed.add(totals.dirs);
     }
 
+    /// Adds what was read and sent in another pass.
+    pub fn add_read(&self, other: &Self) {
+        self.read_bytes.add(other.read_bytes.get());
+        self.new_bytes.add(other.new_bytes.get());
+        self.boxed_bytes.add(other.boxed_bytes.get());
+        self.files_opened.add(other.files_opened.get());
+    }
+
     /// So many files with so many bytes are as they were.
     pub fn unchanged(&self, files: u64, bytes: u64) {
         for counter in [&self.files_done, &self.files_unchanged] {

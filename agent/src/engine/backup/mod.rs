@@ -15,11 +15,13 @@
 
 pub mod ask;
 pub mod counts;
+pub mod early;
 pub mod epoch;
 pub mod flow;
 pub mod frame;
 pub mod heal;
 pub mod known;
+pub mod noise;
 pub mod pass;
 pub mod path_node;
 pub mod prepare;
@@ -30,6 +32,8 @@ pub mod scan;
 pub mod seal;
 pub mod ship;
 pub mod source_run;
+pub mod stack;
+pub mod suspicion;
 pub mod totals;
 
 use std::ffi::OsStr;
@@ -208,6 +212,7 @@ impl<'a> Backup<'a> {
             heal.bodies(self.account, link)?;
             pass.wanted = heal.to_look_for(self.account, &self.nodes, link)?;
         }
+        let early = if device.is_some() { self.early(&mut pass, &sources)? } else { Counts::default() };
         let ended = pass.run(&sources, starts)?;
         let mut counts = match ended {
             PassEnd::Whole(counts) => counts,
@@ -217,10 +222,14 @@ impl<'a> Backup<'a> {
         if let (Some(source), true) = (sources.first(), unread == sources.len() && kept.is_empty()) {
             return Err(source.vanished());
         }
+        // Of the first pass: another one does not see all of it any more.
+        let suspicious = suspicion::judge(self.account, &sources, &self.job.suspicions);
+        let seen = suspicion::seen(self.account, &sources, &suspicious);
         let guarded = self.guarded(&sources);
         if !guarded.is_empty() {
             (sources, counts) = self.keep_missing(&mut pass, sources, &guarded)?;
         }
+        counts.add_read(&early);
         let mut summary = counts.summary();
         summary.files_removed += dropped.iter().map(|root| root.files).sum::<u64>();
         summary.dirs_removed += dropped.iter().map(|root| root.dirs).sum::<u64>();
@@ -230,8 +239,13 @@ impl<'a> Backup<'a> {
         let keeping = sources.iter().enumerate().filter(|(at, source)| keeping(*at, source)).count();
         summary.sources_guarded = keeping as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
+        summary.sources_suspicious = suspicious.len() as u64;
         let Some(device) = &device else { return Ok(summary) };
         run.watcher.event(&Event::Phase(Phase::Commit));
+        if !suspicious.is_empty() {
+            let limits = &self.job.suspicions;
+            summary.pinned_sequence = suspicion::pin_before(self.account, link.remote(), device, limits);
+        }
         let (mut rounds, mut again, mut holes) = (0, 0, false);
         let committed = loop {
             run.profile.phase(profile::Phase::Commit);
@@ -279,6 +293,7 @@ impl<'a> Backup<'a> {
             if let Some(configured) = configured {
                 state.configured = configured;
             }
+            state.looks.extend(seen);
         })?;
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());

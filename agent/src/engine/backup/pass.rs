@@ -11,6 +11,7 @@ use store::tree::{CutClass, Entry, Facts, What, build_root};
 
 use super::ask::{self, QUESTIONS_MAX};
 use super::counts::Counts;
+use super::early::Hushed;
 use super::flow::{Flow, FlowParts, Hashed};
 use super::prepare::{Base, Start};
 use super::publish::{self, Published};
@@ -27,7 +28,7 @@ use crate::engine::job::StdinJob;
 use crate::engine::queue::{Queue, lock};
 use crate::engine::uplink::Uplink;
 use crate::engine::wanted::Wanted;
-use crate::event::{Event, Progress};
+use crate::event::{Event, Progress, Watcher};
 use crate::fault::Result;
 use crate::profile::{Phase, Stage, Wait, did, waiting};
 use crate::source::Owners;
@@ -90,15 +91,26 @@ impl<'a> Pass<'a> {
 
     /// Runs one pass.
     pub fn run(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<PassEnd> {
-        self.run_with(sources, starts, false)
+        self.run_with(sources, starts, false, &*self.account.run.watcher)
+    }
+
+    /// The same for what goes before the rest, without a word of single files.
+    pub fn run_early(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<PassEnd> {
+        self.run_with(sources, starts, false, &Hushed(Arc::clone(&self.account.run.watcher)))
     }
 
     /// The same, taking no node for known: the vault lost some.
     pub fn run_knowing_nothing(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>) -> Result<PassEnd> {
-        self.run_with(sources, starts, true)
+        self.run_with(sources, starts, true, &*self.account.run.watcher)
     }
 
-    fn run_with(&mut self, sources: &[Arc<SourceRun>], starts: Vec<Start>, nothing_known: bool) -> Result<PassEnd> {
+    fn run_with(
+        &self,
+        sources: &[Arc<SourceRun>],
+        starts: Vec<Start>,
+        nothing_known: bool,
+        watcher: &dyn Watcher,
+    ) -> Result<PassEnd> {
         let run = &self.account.run;
         run.profile.phase(Phase::Send);
         if self.device.is_some() {
@@ -113,7 +125,7 @@ impl<'a> Pass<'a> {
             wanted: &self.wanted,
             owners: &self.owners,
             clock: &*run.clock,
-            watcher: &*run.watcher,
+            watcher,
             stop: &run.stop,
             profile: &run.profile,
             list_items: self.list_items,
@@ -121,7 +133,7 @@ impl<'a> Pass<'a> {
         let ended = Ended::default();
         let stack = Stack::default();
         let totals = Totals::default();
-        let this = &*self;
+        let this = self;
         std::thread::scope(|scope| {
             if flow.watcher.wants_totals() {
                 // Without totals it goes as well.

@@ -16,7 +16,7 @@ use crate::engine::job::{BackupJob, SourceJob, StdinJob};
 use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
-use crate::source::{Dir, Given, MountFacts, Selection, SelectionOptions, Stat, mount_facts};
+use crate::source::{Dir, MountFacts, Order, Selection, Stat, mount_facts};
 
 /// What a run builds on.
 pub struct Base {
@@ -151,7 +151,7 @@ impl Prepared {
                 "{shown} is a symbolic link and is stored as one; {shown}/ would follow it"
             )));
         }
-        let selection = selection(&source)?;
+        let selection = (Selection::new(&source.rules)?, Order::new(&source.first, &source.last)?);
         let before = before(account, base, id, &source.path, nodes)?;
         let deletions = deletions(account, job, &source);
         self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow, deletions)));
@@ -217,8 +217,7 @@ impl Prepared {
         let source = SourceJob { path: stdin.path.clone(), host: stdin.host.clone(), ..SourceJob::default() };
         let id = account.keys.source_id(&source.host, &source.path);
         let before = before(account, base, id, &source.path, nodes)?;
-        let run =
-            SourceRun::new(id, source, Selection::default(), unknown_mount(), before, false, Deletions::default());
+        let run = SourceRun::new(id, source, Default::default(), unknown_mount(), before, false, Deletions::default());
         self.sources.push(Arc::new(run));
         self.starts.push(Start::Stdin(stdin));
         Ok(())
@@ -298,21 +297,6 @@ fn unknown_mount() -> MountFacts {
         inodes_stable: true,
         granularity_ns: 1_000_000_000,
     }
-}
-
-fn selection(source: &SourceJob) -> Result<Selection> {
-    let given = |patterns: &[String], flag: &str| patterns.iter().map(|p| Given::new(p.as_bytes(), flag)).collect();
-    Selection::new(&SelectionOptions {
-        exclude: given(&source.exclude, "--exclude"),
-        iexclude: given(&source.iexclude, "--iexclude"),
-        exclude_files: source.exclude_file.clone(),
-        iexclude_files: Vec::new(),
-        exclude_caches: source.exclude_caches,
-        exclude_if_present: source.if_present.iter().map(|name| name.clone().into_bytes()).collect(),
-        larger_than: source.larger_than,
-        one_file_system: source.one_file_system,
-        ages: source.ages.clone(),
-    })
 }
 
 /// What the newest version says of a source. Its nodes are made sure of in one flight.

@@ -19,6 +19,8 @@ use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
 use super::flow::{Batch, Flow, Hashed};
 use super::frame::Parent;
 use super::known::Known;
+use super::noise::looks_encrypted;
+use super::source_run::SourceRun;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
@@ -47,6 +49,8 @@ pub struct FileTask {
     pub previous: Option<Box<Entry>>,
     /// Where its entry goes.
     pub parent: Parent,
+    /// What it belongs to.
+    pub source: Arc<SourceRun>,
     /// Its whole path, for messages.
     pub path: Vec<u8>,
     /// Of its file system's times.
@@ -67,6 +71,8 @@ pub struct Reader<'f, 'a> {
     flow: &'f Flow<'a>,
     batch: Option<Batch>,
     scratch: Scratch,
+    /// Whether the file that is being read looks encrypted, once its first bytes are there.
+    encrypted: Option<bool>,
 }
 
 /// Why a file has no new content.
@@ -98,12 +104,14 @@ struct Taken {
     /// Just before the first byte was read, ns since 1970.
     read_at_ns: i128,
     changed: bool,
+    /// Whether it looks encrypted, where that can be told.
+    encrypted: Option<bool>,
 }
 
 impl<'f, 'a> Reader<'f, 'a> {
     /// A reader of this run.
     pub fn new(flow: &'f Flow<'a>) -> Self {
-        Self { flow, batch: None, scratch: Scratch::new() }
+        Self { flow, batch: None, scratch: Scratch::new(), encrypted: None }
     }
 
     /// Reads until no parcel is left.
@@ -150,6 +158,7 @@ impl<'f, 'a> Reader<'f, 'a> {
             let read_at_ns = self.flow.clock.now_ns();
             let file = SourceFile::open(&task.dir, &task.name, &stat).map_err(|error| opening(task, &error))?;
             self.flow.counts.files_opened.add(1);
+            self.encrypted = None;
             let (content, cut, got) = self.content(task, &file, &stat)?;
             let again = file.stat_again().map_err(|error| unreadable(task, &error))?;
             let same = again.is_unchanged(&stat);
@@ -164,6 +173,7 @@ impl<'f, 'a> Reader<'f, 'a> {
                     stat,
                     read_at_ns,
                     changed: !same || got != again.size,
+                    encrypted: self.encrypted,
                 });
             }
             stat = again;
@@ -278,8 +288,8 @@ impl<'f, 'a> Reader<'f, 'a> {
 
     /// The file's entry is whole.
     fn complete(&self, task: FileTask, taken: Taken) -> Result<()> {
-        let FileTask { previous, parent, path, granularity_ns, .. } = task;
-        let Taken { draft, troubles, content, cut, stat, read_at_ns, changed } = taken;
+        let FileTask { previous, parent, source, path, granularity_ns, .. } = task;
+        let Taken { draft, troubles, content, cut, stat, read_at_ns, changed, encrypted } = taken;
         for trouble in troubles {
             self.flow.warn(&trouble.path(path.clone()));
         }
@@ -296,6 +306,10 @@ impl<'f, 'a> Reader<'f, 'a> {
             );
         }
         let action = self.flow.counts.file(previous.as_deref(), &draft);
+        source.tally.file(action, encrypted);
+        if source.early_step.is_some() {
+            source.taken.add(&path, &draft, encrypted);
+        }
         self.flow.item(action, || path, stat.size, None);
         let same = previous.is_some_and(|previous| previous == draft);
         self.place(parent, Some(draft), same)
@@ -422,6 +436,9 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             let got = bytes.some(&mut batch.plain, want).map_err(Reading::Failed);
             batch.plain.truncate(old + *got.as_ref().unwrap_or(&0));
             let got = got?;
+            if self.size == 0 {
+                self.reader.encrypted = looks_encrypted(batch.plain.get(old..).unwrap_or_default());
+            }
             self.uncut += got;
             self.size += got as u64;
             done += got as u64;

@@ -10,22 +10,24 @@
 //! is listed in slices; between two slices the directories found so far are scanned, so that its frame can let
 //! go of what is done. Nothing is opened for content here, and an unchanged file costs one `statx`.
 
+mod choose;
+
 use std::iter::Peekable;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex};
 
 use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
 
+use self::choose::Chosen;
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
 use super::path_node::PathNode;
 use super::read::{BATCH_BYTES, FileTask, Parcel};
 use super::source_run::SourceRun;
-use crate::engine::queue::{lock, wait};
 use crate::event::{Action, Event};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
-use crate::profile::{Wait, did};
+use crate::profile::did;
 use crate::source::{Age, Dir, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
@@ -36,14 +38,15 @@ const PARCEL_BYTES_MOST: u64 = BATCH_BYTES as u64;
 const PARCEL_FILES_MOST: usize = 512;
 
 /// Something to scan.
-enum Task<'a> {
+pub enum Task<'a> {
     /// A directory that has not been opened.
     Enter(Enter),
     /// A directory whose listing goes on.
     Go(Box<Listing<'a>>),
 }
 
-struct Enter {
+/// See [`Task`].
+pub struct Enter {
     source: Arc<SourceRun>,
     place: Place,
     path: Arc<PathNode>,
@@ -63,7 +66,8 @@ enum Place {
     Below(Arc<Dir>, Box<[u8]>, Box<Stat>),
 }
 
-struct Listing<'a> {
+/// See [`Task`].
+pub struct Listing<'a> {
     source: Arc<SourceRun>,
     dir: Arc<Dir>,
     path: Arc<PathNode>,
@@ -72,72 +76,12 @@ struct Listing<'a> {
     at: usize,
     /// The entries of the version before that were not met yet.
     old: Option<Peekable<DirReader<'a>>>,
+    /// Names of files that went, and that came.
+    turnover: (u64, u64),
 }
 
 /// Directories that wait, shared by the scanners.
-#[derive(Default)]
-pub struct Stack<'a> {
-    inner: Mutex<Waiting<'a>>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting<'a> {
-    tasks: Vec<Task<'a>>,
-    busy: usize,
-}
-
-impl<'a> Stack<'a> {
-    /// The next directory. `None` when none waits and no scanner can bring another.
-    fn pop(&self, flow: &Flow<'_>) -> Option<Task<'a>> {
-        let mut waiting = lock(&self.inner);
-        loop {
-            if flow.ending() {
-                self.changed.notify_all();
-                return None;
-            }
-            if let Some(task) = waiting.tasks.pop() {
-                waiting.busy += 1;
-                return Some(task);
-            }
-            if waiting.busy == 0 {
-                self.changed.notify_all();
-                return None;
-            }
-            waiting = wait(&self.changed, waiting, Wait::Input);
-        }
-    }
-
-    /// What a task brought: the first of `tasks` is done next, and by this scanner. Only a second one is worth waking
-    /// another for.
-    fn push(&self, tasks: impl DoubleEndedIterator<Item = Task<'a>>) {
-        let several = {
-            let mut waiting = lock(&self.inner);
-            waiting.tasks.extend(tasks.rev());
-            waiting.tasks.len() > 1
-        };
-        if several {
-            self.changed.notify_all();
-        }
-    }
-
-    fn finished(&self) {
-        let over = {
-            let mut waiting = lock(&self.inner);
-            waiting.busy -= 1;
-            waiting.busy == 0 && waiting.tasks.is_empty()
-        };
-        if over {
-            self.changed.notify_all();
-        }
-    }
-
-    /// Wakes the scanners, when a run ends early.
-    pub fn wake(&self) {
-        drop(lock(&self.inner));
-        self.changed.notify_all();
-    }
-}
+pub type Stack<'a> = super::stack::Stack<Task<'a>>;
 
 /// One scanner: a thread of the first stage.
 pub struct Scanner<'f, 'a> {
@@ -204,6 +148,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
                 stat: *stat,
                 previous: before.cloned().map(Box::new),
                 parent: Parent::Source(Arc::clone(source)),
+                source: Arc::clone(source),
                 path: source.job.path.clone(),
                 granularity_ns: source.mount.granularity_ns,
             };
@@ -242,7 +187,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             names.retain(|name| source.selection.is_tag(name));
         }
         let old = previous.map(|previous| DirReader::new(self.flow.nodes, previous.node).peekable());
-        let listing = Listing { source, dir, path, frame, names, at: 0, old };
+        let listing = Listing { source, dir, path, frame, names, at: 0, old, turnover: (0, 0) };
         self.go_on(Box::new(listing))
     }
 
@@ -278,6 +223,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     fn go_on(&mut self, mut listing: Box<Listing<'a>>) -> Result<()> {
         let end = (listing.at + SLICE).min(listing.names.len());
         let mut below = Vec::new();
+        let mut chosen = self.choose(&listing, end);
         let mut old = listing.old.take();
         while let Some(name) = listing.names.get_mut(listing.at).filter(|_| listing.at < end) {
             let name = std::mem::take(name);
@@ -286,14 +232,14 @@ impl<'f, 'a> Scanner<'f, 'a> {
             while let Some(entry) = next_until(old.as_mut(), &name) {
                 match entry {
                     Ok(entry) if entry.name == name => matching = Some(entry),
-                    Ok(entry) => self.gone(&listing, entry)?,
+                    Ok(entry) => self.gone(&mut listing, entry)?,
                     Err(error) => {
                         self.lost_before(&listing, &error)?;
                         old = None;
                     }
                 }
             }
-            self.name(&listing, name, matching, &mut below)?;
+            self.name(&mut listing, name, matching, chosen.pop_front(), &mut below)?;
             if self.flow.has_failed() {
                 return Ok(());
             }
@@ -304,13 +250,14 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if end == listing.names.len() {
             for entry in old.into_iter().flatten() {
                 match entry {
-                    Ok(entry) => self.gone(&listing, entry)?,
+                    Ok(entry) => self.gone(&mut listing, entry)?,
                     Err(error) => {
                         self.lost_before(&listing, &error)?;
                         break;
                     }
                 }
             }
+            listing.source.tally.directory(listing.turnover.0, listing.turnover.1);
             listing.frame.listed(self.flow)?;
         } else {
             // What is unchanged behind a file that waits to be read is held until then.
@@ -337,7 +284,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// A name of the version before that is not there any more.
-    fn gone(&mut self, listing: &Listing<'_>, mut entry: Entry) -> Result<()> {
+    fn gone(&mut self, listing: &mut Listing<'_>, mut entry: Entry) -> Result<()> {
+        if listing.source.early_step.is_some() {
+            // The last pass decides.
+            return listing.frame.push_same(self.flow, entry);
+        }
         let totals = entry.totals();
         if let Some(Mark::Missing(since)) = entry.mark {
             let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
@@ -349,6 +300,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             listing.source.count_expired(totals.files);
         } else {
             listing.source.count_removed(totals.files);
+            listing.turnover.0 += u64::from(entry.what.kind() == Kind::File);
             if let Some(since) = listing.source.keep_missing {
                 entry.mark = Some(Mark::Missing(since));
                 return listing.frame.push_ready(self.flow, Box::new(entry), false);
@@ -384,16 +336,19 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// One name: left out, taken over, to be read, or a directory to be scanned.
     fn name(
         &mut self,
-        listing: &Listing<'_>,
+        listing: &mut Listing<'_>,
         name: Box<[u8]>,
         old: Option<Entry>,
+        chosen: Option<Chosen>,
         below: &mut Vec<Enter>,
     ) -> Result<()> {
-        let stat = match listing.dir.stat(&name) {
+        let (stat, filtered) = chosen.unwrap_or_else(|| (listing.dir.stat(&name), false));
+        let stat = match stat {
             Ok(stat) => stat,
             Err(error) => return self.unreadable_name(listing, &name, old, &error),
         };
-        if let Some(rule) = self.left_out(listing, &name, &stat) {
+        let filter = listing.source.filter.as_ref().filter(|_| filtered).map(|filter| filter.told());
+        if let Some(rule) = filter.or_else(|| self.left_out(listing, &name, &stat)) {
             self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule));
             return match old {
@@ -405,6 +360,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.flow.counts.files_excluded.add(1);
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule.told()));
             return self.aged(listing, old, rule.age);
+        }
+        if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(&name)) {
+            return old.map_or(Ok(()), |old| listing.frame.push_same(self.flow, old));
         }
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
@@ -427,8 +385,19 @@ impl<'f, 'a> Scanner<'f, 'a> {
             };
             self.tell(troubles, || listing.path.join(&name));
             let action = self.flow.counts.file(old.as_ref(), &entry);
+            listing.source.tally.file(action, None);
             self.flow.item(action, || listing.path.join(&name), 0, None);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
+        }
+        listing.turnover.1 += u64::from(old.is_none());
+        let source = &listing.source;
+        let taken = source.taken.get(|| listing.path.join(&name), &stat, stable, source.early_step.is_none());
+        if let Some((entry, encrypted)) = taken {
+            let action = self.flow.counts.file(old.as_ref(), &entry);
+            source.tally.file(action, encrypted);
+            self.flow.item(action, || listing.path.join(&name), stat.size, None);
+            let same = old.is_some_and(|old| old == *entry);
+            return listing.frame.push_ready(self.flow, entry, same);
         }
         let previous = old.map(Box::new);
         let slot = listing.frame.push_pending(&name, previous.clone());
@@ -439,6 +408,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             stat,
             previous,
             parent: Parent::Frame(Arc::clone(&listing.frame), slot),
+            source: Arc::clone(&listing.source),
             granularity_ns: listing.source.mount.granularity_ns,
         };
         self.add(task, stat.size)
@@ -455,7 +425,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// A directory below: it gets a slot, and is scanned after this slice.
     fn directory(
         &mut self,
-        listing: &Listing<'_>,
+        listing: &mut Listing<'_>,
         name: Box<[u8]>,
         stat: &Stat,
         old: Option<Entry>,
@@ -497,7 +467,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// A name that cannot be looked at.
     fn unreadable_name(
         &mut self,
-        listing: &Listing<'_>,
+        listing: &mut Listing<'_>,
         name: &[u8],
         old: Option<Entry>,
         error: &std::io::Error,
@@ -509,7 +479,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// A name that is left out for now: never recorded as deleted, unless it is really gone.
-    fn skip(&mut self, listing: &Listing<'_>, name: &[u8], old: Option<Entry>, fault: Fault) -> Result<()> {
+    fn skip(&mut self, listing: &mut Listing<'_>, name: &[u8], old: Option<Entry>, fault: Fault) -> Result<()> {
         let gone = fault.code == Code::SourceVanished;
         self.flow.warn(&fault.path(listing.path.join(name)));
         match old {

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use store::id::{ContentId, NodeId, SourceId};
 use store::tree::{Built, Child, Entry, Totals};
 
+use super::early::Taken;
+use super::suspicion::Tally;
+use crate::engine::filter_command::FilterCommand;
 use crate::engine::job::SourceJob;
 use crate::engine::queue::lock;
 use crate::fault::{Code, Fault};
 use crate::name::for_terminal;
-use crate::source::{MountFacts, Selection, Stat};
+use crate::source::{MountFacts, Order, Selection, Stat};
 
 /// What the version before says of a source.
 #[derive(Clone, Debug)]
@@ -57,6 +60,14 @@ pub struct SourceRun {
     pub job: SourceJob,
     /// What is left out.
     pub selection: Arc<Selection>,
+    /// Decides of what the selection takes.
+    pub filter: Option<Arc<FilterCommand>>,
+    /// What is sent before the rest.
+    pub order: Arc<Order>,
+    /// The step that this pass is; `None`: it takes all that is left.
+    pub early_step: Option<usize>,
+    /// What earlier steps took.
+    pub taken: Arc<Taken>,
     /// Where it is mounted.
     pub mount: MountFacts,
     /// The version before.
@@ -73,6 +84,8 @@ pub struct SourceRun {
     pub expired_files: AtomicU64,
     /// Files of the version before that are there and have become too old.
     pub aged_files: AtomicU64,
+    /// What happened to its files, to be judged.
+    pub tally: Tally,
     /// The last component of its path was followed.
     pub follow: bool,
     done: Mutex<Progress>,
@@ -94,16 +107,21 @@ impl SourceRun {
     pub fn new(
         id: SourceId,
         job: SourceJob,
-        selection: Selection,
+        (selection, order): (Selection, Order),
         mount: MountFacts,
         before: Option<Before>,
         follow: bool,
         deletions: Deletions,
     ) -> Self {
+        let filter = job.filter.clone().map(|filter| Arc::new(FilterCommand::new(filter, job.path.clone())));
         Self {
             id,
             job,
             selection: Arc::new(selection),
+            filter,
+            order: Arc::new(order),
+            early_step: None,
+            taken: Arc::default(),
             mount,
             before,
             keep_missing: None,
@@ -112,6 +130,7 @@ impl SourceRun {
             kept_files: AtomicU64::new(0),
             expired_files: AtomicU64::new(0),
             aged_files: AtomicU64::new(0),
+            tally: Tally::default(),
             follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -124,6 +143,10 @@ impl SourceRun {
             id: self.id,
             job: self.job.clone(),
             selection: Arc::clone(&self.selection),
+            filter: self.filter.clone(),
+            order: Arc::clone(&self.order),
+            early_step: None,
+            taken: Arc::clone(&self.taken),
             mount: self.mount.clone(),
             before: self.before.clone(),
             keep_missing,
@@ -132,6 +155,7 @@ impl SourceRun {
             kept_files: AtomicU64::new(0),
             expired_files: AtomicU64::new(0),
             aged_files: AtomicU64::new(0),
+            tally: Tally::default(),
             follow: self.follow,
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
@@ -140,6 +164,17 @@ impl SourceRun {
             before.trusted = trusted;
         }
         again
+    }
+
+    /// The same source for a pass that takes only what belongs to this step or an earlier one.
+    pub fn early(&self, step: usize) -> Self {
+        let trusted = self.before.as_ref().is_some_and(|before| before.trusted);
+        Self { early_step: Some(step), ..self.again(self.keep_missing, trusted) }
+    }
+
+    /// Whether something that is no directory is left to a later pass.
+    pub fn leaves_for_later(&self, path: impl FnOnce() -> Vec<u8>) -> bool {
+        self.early_step.is_some_and(|step| self.order.step(&path()) > step)
     }
 
     /// Its root node.
@@ -203,7 +238,7 @@ impl SourceRun {
 
     /// Whether a directory lies on another file system and is not entered.
     pub fn leaves_other_file_system(&self, dir: &Stat) -> bool {
-        self.job.one_file_system && dir.device != self.mount.device
+        self.job.rules.one_file_system.is_some() && dir.device != self.mount.device
     }
 
     /// Milliseconds since 1970 since when something of it is missing that is kept.

@@ -28,6 +28,10 @@ impl Totals {
     /// Counts. What cannot be read counts nothing: the run itself tells about it.
     pub fn count(&self, flow: &Flow<'_>, sources: &[Arc<SourceRun>]) {
         let (mut files, mut bytes) = (0, 0);
+        // What a filter takes is not known before it is asked, and nothing is guessed.
+        if sources.iter().any(|source| source.filter.is_some()) {
+            return;
+        }
         for source in sources {
             match start(&source.job.path, source.follow) {
                 Ok(Start::Dir(dir, ..)) => {

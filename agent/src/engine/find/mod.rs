@@ -14,7 +14,7 @@ use store::chain::SourceRoot;
 use store::id::{ContentId, SourceId};
 use store::tree::{Content, Entry, Pages, Piece, What};
 
-use super::job::{FindJob, FindRow, FindSummary, Run, VersionMark};
+use super::job::{FindJob, FindRow, FindSummary, Run, Stop, VersionMark};
 use super::list::row_of;
 use super::overlay::{Children, Found, Overlay, not_there};
 use super::queue::lock;
@@ -37,11 +37,9 @@ pub fn find(run: &Run, job: &FindJob, row: &mut dyn FnMut(FindRow) -> Result<()>
         let seen = Seen::default();
         let mut finder = Finder::new(&filter, &seen, row);
         finder.only_deleted = job.deleted;
+        finder.stop = run.stop.clone();
         let mut places = vec![None; below.len()];
         for view in views.iter().rev() {
-            if run.stop.asked() {
-                return Err(Fault::new(Code::Interrupted, "the search was interrupted"));
-            }
             finder.get(view, &below)?;
             let overlay = view.overlay();
             let is_newest = std::ptr::eq(view, newest);
@@ -95,6 +93,7 @@ struct Finder<'f> {
     seen: &'f Seen,
     row: &'f mut dyn FnMut(FindRow) -> Result<()>,
     only_deleted: bool,
+    stop: Stop,
     /// Directories without anything that fits.
     barren: HashSet<ContentId>,
     /// Sources of versions that were looked at.
@@ -121,6 +120,7 @@ impl<'f> Finder<'f> {
             seen,
             row,
             only_deleted: false,
+            stop: Stop::default(),
             barren: HashSet::new(),
             versions: HashSet::new(),
             sources: HashSet::new(),
@@ -183,6 +183,9 @@ impl<'f> Finder<'f> {
         let mut path = if top == b"/" { Vec::new() } else { top.to_vec() };
         let mut levels: Vec<Level<'o>> = self.enter(at, &path, &found).into_iter().collect();
         while let Some(level) = levels.last_mut() {
+            if self.stop.asked() {
+                return Err(Fault::new(Code::Interrupted, "the search was interrupted"));
+            }
             path.truncate(level.path);
             let Some(found) = level.children.next()? else {
                 if let (Some(content), true) = (level.content, level.found == self.summary.found && !at.all) {

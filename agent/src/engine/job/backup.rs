@@ -1,12 +1,12 @@
 //! `init` and `backup`.
 
 use std::io::Read;
-use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::engine::filter_command::FilterJob;
 use crate::fault::Exit;
-use crate::source::AgeRule;
+use crate::source::{Given, SelectionOptions};
 
 /// Make what is missing. The account's name is that of [`Where::account`](super::Where::account), else
 /// [`Run::host`](super::Run::host).
@@ -56,6 +56,8 @@ pub struct BackupJob {
     pub guard_share_permille: u32,
     /// Number of files that may always go (config `guard_min`).
     pub guard_min: u64,
+    /// What of a change is suspicious.
+    pub suspicions: Suspicions,
     /// So long what is missing is kept, milliseconds; 0 for ever (config `protect_missing`).
     pub protect_missing_ms: u64,
     /// The sources are all those of the configuration, under their own names.
@@ -71,6 +73,25 @@ pub struct BackupJob {
     pub list_items: bool,
 }
 
+/// What of a change is suspicious (config `suspicious_…`, where the reasons stand).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suspicions {
+    /// Up to so many of a source's files nothing is.
+    pub files_min: u64,
+    /// Above this share of them it is suspicious, in thousandths …
+    pub share_permille: u32,
+    /// … and above this one when they look encrypted now and did not before.
+    pub encrypted_permille: u32,
+    /// So long the version before is pinned then, milliseconds; 0: not.
+    pub pin_ms: u64,
+}
+
+impl Default for Suspicions {
+    fn default() -> Self {
+        Self { files_min: 50, share_permille: 500, encrypted_permille: 100, pin_ms: 90 * 86_400_000 }
+    }
+}
+
 /// One source and its rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceJob {
@@ -78,22 +99,14 @@ pub struct SourceJob {
     pub path: Vec<u8>,
     /// Host label.
     pub host: String,
-    /// Patterns that leave out.
-    pub exclude: Vec<String>,
-    /// The same, ignoring case.
-    pub iexclude: Vec<String>,
-    /// Files of patterns.
-    pub exclude_file: Vec<PathBuf>,
-    /// Leave out the content of directories marked by CACHEDIR.TAG.
-    pub exclude_caches: bool,
-    /// Leave out the content of directories that hold a file of this name (`NAME[:CONTENT]`).
-    pub if_present: Vec<String>,
-    /// Leave out larger files.
-    pub larger_than: Option<u64>,
-    /// Stay on the file system of the source.
-    pub one_file_system: bool,
-    /// Leave out by age.
-    pub ages: Vec<AgeRule>,
+    /// What is left out.
+    pub rules: SelectionOptions,
+    /// Decides of what the rules take, file by file.
+    pub filter: Option<FilterJob>,
+    /// What is sent before the rest, step by step.
+    pub first: Vec<Given>,
+    /// What is sent after the rest.
+    pub last: Vec<Given>,
     /// What counts for this source instead of [`BackupJob::protect_missing_ms`].
     pub protect_missing_ms: Option<u64>,
     /// Commands around this source.
@@ -111,6 +124,8 @@ pub struct Hooks {
     pub after: Option<String>,
     /// Before `after`, when the exit status is another than 0.
     pub on_failure: Option<String>,
+    /// Before both, when something changed suspiciously; of a run only.
+    pub on_suspicion: Option<String>,
 }
 
 impl Hooks {
@@ -210,6 +225,11 @@ pub struct BackupSummary {
     pub with_holes: bool,
     /// Sources kept by the guard although much of them is gone; exit 12 when there are any.
     pub sources_guarded: u64,
+    /// Sources that changed suspiciously.
+    pub sources_suspicious: u64,
+    /// The version that was pinned because of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_sequence: Option<u64>,
     /// Sources that were not there; exit 3 when there are any.
     pub sources_missing: u64,
     /// It took so long.

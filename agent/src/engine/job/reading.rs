@@ -184,6 +184,8 @@ pub struct RestoreSummary {
     pub sequence: u64,
     /// Files written.
     pub files_restored: u64,
+    /// Of these, those that took the place of something else.
+    pub files_replaced: u64,
     /// Files left as they are.
     pub files_kept: u64,
     /// Files and directories removed.
@@ -211,6 +213,24 @@ pub struct RestoreSummary {
     pub history_doubtful: bool,
     /// It took so long.
     pub elapsed_ms: u64,
+}
+
+impl RestoreSummary {
+    /// Adds the figures of another restore; version, traffic and time stay.
+    pub fn add(&mut self, other: &Self) {
+        self.files_restored += other.files_restored;
+        self.files_replaced += other.files_replaced;
+        self.files_kept += other.files_kept;
+        self.files_deleted += other.files_deleted;
+        self.files_skipped += other.files_skipped;
+        self.files_damaged += other.files_damaged;
+        self.files_verified += other.files_verified;
+        self.dirs_restored += other.dirs_restored;
+        self.restored_bytes += other.restored_bytes;
+        self.kept_bytes += other.kept_bytes;
+        self.errors += other.errors;
+        self.history_doubtful |= other.history_doubtful;
+    }
 }
 
 /// Write one path to a stream.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use store::tree::Kind;
 
 use super::{At, Change, EntryRow};
+use crate::engine::filter_command::FilterJob;
 use crate::source::SelectionOptions;
 
 /// A version, as far as rows about something in it name it.
@@ -167,6 +168,8 @@ pub struct RuledSource {
     pub path: Vec<u8>,
     /// Its rules, each with where it stands.
     pub rules: SelectionOptions,
+    /// Decides of what the rules take.
+    pub filter: Option<FilterJob>,
 }
 
 impl PartialEq for RuledSource {

@@ -39,6 +39,8 @@ pub enum Work {
 pub struct Counts {
     /// Names written.
     pub restored: AtomicU64,
+    /// Of these, names that took the place of something else.
+    pub replaced: AtomicU64,
     /// Names left as they are.
     pub kept: AtomicU64,
     /// Names removed.
@@ -234,6 +236,7 @@ impl<'a> Flow<'a> {
             lock(&self.flagged).push(Arc::clone(item));
         }
         add(&self.counts.restored, 1);
+        add(&self.counts.replaced, u64::from(item.replace));
         add(&self.counts.restored_bytes, item.size());
         self.dealt_with(1, item.size());
         if !faults.is_empty() {
@@ -359,6 +362,7 @@ impl<'a> Flow<'a> {
     pub fn sum_up(&self, summary: &mut RestoreSummary) {
         let counts = &self.counts;
         summary.files_restored += get(&counts.restored);
+        summary.files_replaced += get(&counts.replaced);
         summary.files_kept += get(&counts.kept);
         summary.files_deleted += get(&counts.deleted);
         summary.files_skipped += get(&counts.skipped);

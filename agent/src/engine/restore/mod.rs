@@ -15,6 +15,7 @@
 //! * [`fetch`]: asks some windows ahead, hands on boxes as they come, in the order of packs
 //! * [`mod@write`]: on all cores: opens boxes, writes at any offset, finishes files
 //! * [`place`]: directories: few are open at once, each is finished by the last thing that is done in it
+//! * [`several`]: what was marked in several versions, as one restore
 //! * [`verify`]: reads back and compares, without the vault
 //!
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
@@ -27,6 +28,7 @@ pub mod item;
 pub mod place;
 pub mod plan;
 pub mod roots;
+pub mod several;
 pub mod standing;
 #[cfg(test)]
 pub(crate) mod tests;

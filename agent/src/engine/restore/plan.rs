@@ -343,7 +343,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         let place = match &level.place {
             Made::Yes(place) => Arc::clone(place),
             Made::Dry => {
-                self.would_write(path, size);
+                self.would_write(path, size, false);
                 return Ok(());
             }
             Made::Failed | Made::Not => {
@@ -357,7 +357,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         let names = if self.dry() { None } else { self.names_of(found) };
         match verdict {
             Ok(Verdict::Keep(stat)) => self.keep(&place, found, path, &stat, names),
-            Ok(Verdict::Write(_)) if self.dry() => self.would_write(path, size),
+            Ok(Verdict::Write(replace)) if self.dry() => self.would_write(path, size, replace),
             Ok(Verdict::Write(replace)) => return self.write(&place, found, replace, names),
             Err(error) => {
                 if let Some((names, true)) = &names {
@@ -372,8 +372,9 @@ impl<'f, 'a> Planner<'f, 'a> {
         Ok(())
     }
 
-    fn would_write(&self, path: &[u8], size: u64) {
+    fn would_write(&self, path: &[u8], size: u64, replace: bool) {
         add(&self.flow.counts.restored, 1);
+        add(&self.flow.counts.replaced, u64::from(replace));
         add(&self.flow.counts.restored_bytes, size);
         self.flow.dealt_with(1, size);
         self.flow.told(Action::Restored, || path.to_vec(), size);

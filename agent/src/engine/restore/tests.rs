@@ -67,6 +67,11 @@ impl Vault {
         self.boxes.push(sealed);
     }
 
+    /// Chunks that were asked for so far.
+    pub(crate) fn asked_for(&self) -> usize {
+        lock(&self.asked).len()
+    }
+
     /// A file of one chunk.
     pub(crate) fn whole(&mut self, bytes: &[u8]) -> Entry {
         let content = Content::Chunk(self.chunk(bytes));

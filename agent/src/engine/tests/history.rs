@@ -76,6 +76,19 @@ fn refused(place: &Place, run: &Run, code: Code) {
     assert_eq!(truth(&place.vault()), before);
 }
 
+/// To the very beginning: who has backed up there is not told to set the account up.
+#[test]
+fn a_vault_that_shows_nothing_any_more() {
+    let (place, run, _) = three();
+    let bare = place.path("vault-bare");
+    copy(&place.vault(), &bare);
+    for link in ending(&bare, ".link") {
+        fs::remove_file(link).unwrap();
+    }
+    swap(&place.vault(), &bare);
+    refused(&place, &run, Code::HistoryRollback);
+}
+
 #[test]
 fn a_vault_that_was_rolled_back() {
     let (place, run, _) = three();

@@ -5,6 +5,7 @@ mod checkpoints;
 mod damage;
 mod files;
 mod history;
+mod look;
 mod losses;
 mod place;
 mod several;

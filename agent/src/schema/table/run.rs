@@ -45,6 +45,7 @@ pub(super) const RECORDS: &[Record] = &[
             version_id: Id, "The version it came from.";
             sequence: Count, "Its place in the chain.";
             files_restored: Count, "Files written.";
+            files_replaced: Count, "Of these, those that took the place of something else.";
             files_kept: Count, "Files left as they are.";
             files_deleted: Count, "Files and directories removed.";
             files_skipped: Count, "Items that could not be restored, wholly or in part.";

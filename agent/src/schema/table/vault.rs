@@ -2,7 +2,9 @@
 
 use crate::schema::Kind::Count;
 use crate::schema::Record;
-use crate::schema::fields::{ACCOUNT, ACCOUNT_CHECK, ACCOUNT_DUMP, ACCOUNT_LOAD, GROUP, REFUSAL, SSH_KEY, USAGE};
+use crate::schema::fields::{
+    ACCOUNT, ACCOUNT_CHECK, ACCOUNT_DUMP, ACCOUNT_LOAD, GROUP, REFUSAL, SPACE, SSH_KEY, USAGE,
+};
 
 pub(super) const RECORDS: &[Record] = &[
     Record { kind: "account", verbs: &["account"], row: true, about: "One account.", fields: ACCOUNT },
@@ -38,6 +40,13 @@ pub(super) const RECORDS: &[Record] = &[
     },
     Record { kind: "group", verbs: &["group"], row: true, about: "One group.", fields: GROUP },
     Record { kind: "usage", verbs: &["usage"], row: true, about: "What an account takes in the vault.", fields: USAGE },
+    Record {
+        kind: "space",
+        verbs: &["report"],
+        row: true,
+        about: "What an account, a group or the vault takes, of `report space`.",
+        fields: SPACE,
+    },
     Record {
         kind: "summary",
         verbs: &["account"],

@@ -61,6 +61,9 @@ pub enum Fate {
     Swallow,
     /// Reading gives one bit other than it is. Other calls are done.
     Flip,
+    /// An append writes one bit other than it was told, that of the byte so far from the first, and says that all is
+    /// well. Other calls are done.
+    Spoil(usize),
 }
 
 /// Asked before every call, with nothing locked.
@@ -180,7 +183,9 @@ impl SimDisk {
                 doing(&mut self.held()).ok();
                 Err(Error::disk(what, path, io::Error::from(why)))
             }
-            Fate::Go | Fate::Swallow | Fate::Flip => doing(&mut self.held()).map_err(|why| failed(what, path, why)),
+            Fate::Go | Fate::Swallow | Fate::Flip | Fate::Spoil(_) => {
+                doing(&mut self.held()).map_err(|why| failed(what, path, why))
+            }
         }
     }
 
@@ -205,9 +210,9 @@ fn failed(doing: &'static str, path: &Path, why: ErrorKind) -> Error {
     }
 }
 
-fn flip(bytes: &mut [u8]) {
-    let middle = bytes.len() / 2;
-    if let Some(byte) = bytes.get_mut(middle) {
+fn flip(bytes: &mut [u8], at: usize) {
+    let at = at % bytes.len().max(1);
+    if let Some(byte) = bytes.get_mut(at) {
         *byte ^= 0x10;
     }
 }
@@ -242,7 +247,8 @@ impl Disk for SimDisk {
         }
         let mut out = content.bytes.clone();
         if fate == Fate::Flip {
-            flip(&mut out);
+            let middle = out.len() / 2;
+            flip(&mut out, middle);
         }
         Ok(out)
     }
@@ -297,7 +303,7 @@ impl Disk for SimDisk {
         // A lock that is taken is told: nobody holds one without knowing.
         let fate = match self.ask("lock", path)? {
             Fate::Fail(why) | Fate::FailAfter(why) | Fate::Half(why) | Fate::Forget(why) => Err(why),
-            Fate::Go | Fate::Swallow | Fate::Flip => Ok(()),
+            Fate::Go | Fate::Swallow | Fate::Flip | Fate::Spoil(_) => Ok(()),
         };
         let taken = fate.and_then(|()| {
             let medium = &mut *self.held();
@@ -353,7 +359,7 @@ impl SimDisk {
                 Err(failed(what, path, why))
             }
             Fate::Swallow => Ok(Fate::Swallow),
-            Fate::Go | Fate::Flip => Ok(Fate::Go),
+            Fate::Go | Fate::Flip | Fate::Spoil(_) => Ok(Fate::Go),
         }
     }
 }
@@ -404,8 +410,14 @@ impl DiskFile for SimFile {
             return Err(self.error("append", ErrorKind::PermissionDenied));
         }
         self.failed = true;
+        let mut spoiled;
         let (some, why) = match self.disk.ask("append", &self.path)? {
             Fate::Go | Fate::Swallow | Fate::Flip => (bytes, None),
+            Fate::Spoil(at) => {
+                spoiled = bytes.to_vec();
+                flip(&mut spoiled, at);
+                (&spoiled[..], None)
+            }
             Fate::FailAfter(why) => (bytes, Some(why)),
             Fate::Half(why) => (bytes.get(..bytes.len() / 2).unwrap_or_default(), Some(why)),
             Fate::Fail(why) | Fate::Forget(why) => (&[][..], Some(why)),
@@ -434,7 +446,7 @@ impl DiskFile for SimFile {
         let there = from.checked_add(out.len()).and_then(|end| bytes.get(from..end));
         out.copy_from_slice(there.ok_or_else(|| self.error("read_at", ErrorKind::UnexpectedEof))?);
         if fate == Fate::Flip {
-            flip(out);
+            flip(out, out.len() / 2);
         }
         Ok(())
     }
@@ -450,7 +462,7 @@ impl DiskFile for SimFile {
         self.usable("sync")?;
         self.failed = true;
         match self.disk.ask("sync", &self.path)? {
-            Fate::Go | Fate::Flip => self.disk.held().sync_file(self.ino),
+            Fate::Go | Fate::Flip | Fate::Spoil(_) => self.disk.held().sync_file(self.ino),
             Fate::Swallow => {}
             Fate::Forget(why) => {
                 self.disk.held().forget(self.ino);

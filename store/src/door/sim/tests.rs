@@ -146,6 +146,14 @@ fn every_kind_of_failure() {
     assert_ne!(disk.read(b, 9).unwrap(), b"12");
     set(Fate::Go);
     assert_eq!(disk.read(b, 9).unwrap(), b"12");
+    let c = Path::new("/c");
+    let mut third = disk.create_new(c).unwrap();
+    set(Fate::Spoil(4));
+    third.append(b"abc").unwrap();
+    set(Fate::Go);
+    third.sync().unwrap();
+    assert_eq!(disk.read(c, 9).unwrap(), b"arc");
+    disk.lose(c);
     disk.damage(b, |bytes| bytes.clear());
     assert_eq!(disk.read(a, 9).unwrap(), b"");
     disk.lose(a);

@@ -104,12 +104,14 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    /// Marks what the versions of these accounts need, class by class. `None` when the budget ended.
+    /// Marks what the versions of these accounts need, class by class: current, history, trash; `done` sees the marks after
+    /// each. `None` when the budget ended.
     pub(super) fn mark(
         domain: &Domain,
         accounts: &[AccountInfo],
         marks: &mut Marks,
         budget: &Budget<'_>,
+        done: &mut dyn FnMut(&Marks),
     ) -> Result<Option<Self>> {
         let links = domain.inner.catalog.read(|rows| ends(rows, accounts))?;
         let mut stages = Stages::default();
@@ -124,6 +126,7 @@ impl Reached {
                 }
             }
             *sum = (marks.bytes, marks.group_bytes);
+            done(marks);
         }
         let [(current, current_groups), (kept, groups), (all, _)] = sums;
         let current = current - current_groups;
@@ -264,7 +267,9 @@ impl Domain {
         loop {
             let before = inner.catalog.read(|rows| state(rows, accounts))?;
             let mut marks = Marks::default();
-            let Some(reached) = Reached::mark(self, accounts, &mut marks, budget)? else { return Ok(None) };
+            let Some(reached) = Reached::mark(self, accounts, &mut marks, budget, &mut |_| ())? else {
+                return Ok(None);
+            };
             let now = inner.shared.clock.now_ms();
             let (classes, after) =
                 inner.catalog.read(|rows| Ok((reached.classes(rows, &marks, now)?, state(rows, accounts)?)))?;

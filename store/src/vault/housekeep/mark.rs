@@ -234,15 +234,20 @@ impl Marks {
         let chunks: Vec<ChunkId> = chunks.into_iter().collect();
         for batch in chunks.chunks(BATCH) {
             for places in view.ask(domain, |rows| rows.all_places_of_chunks(batch))? {
-                let usable = places.iter().filter(|(_, state)| *state < State::Damaged);
-                let best = usable.min_by_key(|(place, state)| (*state, place.preference()));
-                for (place, _) in best.map_or(&places[..], std::slice::from_ref) {
+                for (place, _) in best(&places) {
                     self.place(place);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Of the places of a chunk the one where it is read best; of one that is damaged everywhere all.
+pub(super) fn best(places: &[(Place, State)]) -> &[(Place, State)] {
+    let usable = places.iter().filter(|(_, state)| *state < State::Damaged);
+    let best = usable.min_by_key(|(place, state)| (*state, place.preference()));
+    best.map_or(places, std::slice::from_ref)
 }
 
 /// Kinds of records that are condemned and freed; all others stay.

@@ -363,3 +363,35 @@ fn some_of_the_disk_stays_free_for_what_gives_space_back() {
     let mut session = on(1 << 20).begin(&account, &[], None).unwrap();
     world.act(&mut session, LinkKind::Policy, super::retention::policy([3, 0, 0, 0, 0, 0]));
 }
+
+/// A client can make the bodies of its versions as large as it likes, and sign as many versions as it likes.
+#[test]
+fn many_large_bodies_are_counted() {
+    let (world, vault, account) = World::with_account();
+    let account = vault.settle(&account, |terms| terms.hard_bytes = Some(1 << 20)).unwrap();
+    let domain = vault.domain(&account).unwrap();
+    let mut session = domain.begin(&account, &[], None).unwrap();
+    let one = tree(&account, 1);
+    assert!(matches!(world.back_up(&mut session, &one).unwrap(), Outcome::Committed(_)));
+    let large = |session: &Session| {
+        let (_, body) = world.version(session, one.root);
+        let body = record_of(account.domain, account.id, RecordKind::VersionBody, 0, body.clear, 5, 4 << 20);
+        (world.link_after(session, LinkKind::Version, body_hash(&body), 1), body)
+    };
+    let mut committed = 0;
+    let refused = loop {
+        let (link, body) = large(&session);
+        match session.commit(&link, Some(&body)) {
+            Ok(Outcome::Committed(_)) => committed += 1,
+            other => break other,
+        }
+        assert!(committed < 9, "without an end");
+    };
+    assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
+    assert_eq!(committed, 3);
+    // What is to go can still be said.
+    let mut clear = 0i64.to_le_bytes().to_vec();
+    clear.extend_from_slice(&1u32.to_le_bytes());
+    clear.extend_from_slice(&3u64.to_le_bytes());
+    assert!(matches!(world.act(&mut session, LinkKind::Forget, clear), Outcome::Committed(_)));
+}

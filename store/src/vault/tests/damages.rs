@@ -1,6 +1,7 @@
 //! Catalogs that are lost or old, bytes that are altered, files that are gone.
 
 use super::*;
+use crate::chain::ReceivedLink;
 use crate::vault::{CheckEvent, CheckWhat, Finding, Severity, Summary};
 
 fn check(domain: &Domain, read_data: bool) -> (Summary, Vec<Finding>) {
@@ -352,4 +353,57 @@ fn a_link_that_is_altered_is_put_back_and_the_bad_one_kept() {
         assert_eq!(std::fs::read(aside).unwrap(), bytes);
         assert_eq!(check(&domain, false).1, []);
     }
+}
+
+/// A bad disk takes more than one thing: what is left of a history in the catalog is not thrown away with the rest of it.
+#[test]
+fn a_lost_pack_takes_no_link_with_it() {
+    let (world, account, _) = history();
+    let folder = world.domain_folder(&account);
+    let links = world.reopen().2.links(&account, 1, 99).unwrap();
+    let bad = named(&folder, ".link").remove(1);
+    std::fs::write(&bad, b"rubbish").unwrap();
+    std::fs::remove_file(named(&folder, ".pack").remove(0)).unwrap();
+    let (_, _, domain) = world.reopen();
+    assert_eq!(domain.links(&account, 1, 99).unwrap(), links);
+    domain.begin(&account, &[SOURCE], None).unwrap().end().unwrap();
+    assert_eq!(std::fs::read(&bad).unwrap(), links[1], "it was not put back");
+}
+
+/// The same when the body is gone that vouches for all that follows; and until it is given back, that is what is said.
+#[test]
+fn a_lost_pack_and_the_body_of_a_device() {
+    let (world, account, trees) = history();
+    let folder = world.domain_folder(&account);
+    let (_, _, domain) = world.reopen();
+    let links = domain.links(&account, 1, 99).unwrap();
+    let device = ReceivedLink::decode(&links[0]).unwrap();
+    let body = Record::decode(&domain.body(&account, device.link().body).unwrap().unwrap()).unwrap();
+    drop(domain);
+    std::fs::remove_file(folder.join(format!("accounts/00000001/bodies/{}.body", device.link().body.hex()))).unwrap();
+    std::fs::remove_file(named(&folder, ".pack").remove(0)).unwrap();
+    let (_, _, domain) = world.reopen();
+    assert_eq!(domain.links(&account, 1, 99).unwrap(), links);
+    let mut session = domain.begin(&account, &[], None).unwrap();
+    session.allow_holes(true);
+    let next = world.version(&session, trees[1].root);
+    let refused = session.commit(&next.0, Some(&next.1)).unwrap_err();
+    assert!(refused.is_damage(), "{refused}");
+    assert_eq!(domain.wanted().unwrap().bodies, [device.link().body]);
+    session.commit(device.signed(), Some(&body)).unwrap();
+    assert!(matches!(session.commit(&next.0, Some(&next.1)).unwrap(), Outcome::Committed(_)));
+}
+
+/// Every link that is missing is named, and not only the one after it.
+#[test]
+fn missing_links_are_named() {
+    let (world, account, _) = history();
+    let (_, _, domain) = world.reopen();
+    for path in &named(&world.domain_folder(&account), ".link")[1..3] {
+        std::fs::remove_file(path).unwrap();
+    }
+    let (_, findings) = check(&domain, false);
+    let of =
+        |n: u64| findings.iter().any(|f| f.severity == Severity::Loss && f.versions.contains(&(account.number, n)));
+    assert!(of(2) && of(3), "{findings:#?}");
 }

@@ -71,6 +71,13 @@ impl World {
         (world, vault, account)
     }
 
+    /// Binds another account to the same secrets, and begins its chain.
+    pub(super) fn bind_to(&self, vault: &Vault, account: &AccountInfo) -> AccountInfo {
+        let account = vault.bind(account, self.keys.identity_public(), self.keys.key_check()).unwrap();
+        self.begin_chain(vault, &account).unwrap();
+        account
+    }
+
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("vault")
     }
@@ -130,7 +137,7 @@ impl World {
     }
 
     /// The next link after what the vault shows now.
-    fn link_after(&self, session: &Session, kind: LinkKind, body: BodyHash, step: u64) -> SignedLink {
+    pub(super) fn link_after(&self, session: &Session, kind: LinkKind, body: BodyHash, step: u64) -> SignedLink {
         let head = session.domain.head(&session.account).unwrap();
         let link = Link {
             kind,

@@ -1,0 +1,43 @@
+//! `tui`: the full-screen console. It is shown by whoever was handed in to [`crate::run`].
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::{Changes, Verb, at, switch};
+use crate::cli::{Desk, globals};
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::world::Opening;
+
+pub(super) const VERB: Verb = Verb {
+    name: "tui",
+    about: "See accounts and versions on the whole screen, and restore by keys",
+    examples: &["tui", "tui laptop --vault ssh://me@backup.example.org/srv/vault", "tui --plain"],
+    build,
+    run,
+    needs_config: true,
+    changes: Changes::Vault,
+};
+
+fn build(command: Command) -> Command {
+    command
+        .arg(Arg::new("in").value_name("ACCOUNT").help("Which account's versions [default: as for every verb]"))
+        .arg(at())
+        .arg(switch("plain", "Numbered menus and no screen, for screen readers and terminals without abilities"))
+        .arg(switch("ascii", "Draw with letters and +-|# only"))
+}
+
+fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    if desk.face.is_json() {
+        return Err(Fault::new(Code::Usage, "a console is for people").hint("for programs: tuckbox query --json"));
+    }
+    let Some(console) = desk.world.console else {
+        return Err(Fault::new(Code::Usage, "this program has no console").hint("see `tuckbox help shell`"));
+    };
+    let at = matches.get_one::<String>("at").cloned();
+    if let Some(at) = &at {
+        desk.version(at)?;
+    }
+    let colour = globals::colour(matches, desk.world, &desk.config)?;
+    let mut inside = crate::shell::inside(desk, at, colour);
+    inside.outer.account = matches.get_one::<String>("in").cloned().or(inside.outer.account);
+    console(desk, Opening { inside, plain: matches.get_flag("plain"), ascii: matches.get_flag("ascii") })
+}

@@ -1,0 +1,146 @@
+//! The console's browser at a real terminal, over a real SSH server: what is lost is found, marked, and comes back.
+
+use std::fs;
+use std::time::Duration;
+
+use tests::need;
+use tests::pty::Terminal;
+use tests::sshd::{Setup, Sshd};
+use tests::tree::Tree;
+use tests::wait::within;
+use tests::world::World;
+
+use crate::world;
+
+const ENTER: &str = "\r";
+const ESC: &str = "\x1b";
+const TAB: &str = "\t";
+
+/// A machine, a server that knows its key, and three versions of `docs` in a vault there.
+struct Net {
+    world: World,
+    sshd: Sshd,
+}
+
+fn net() -> Option<Net> {
+    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
+        return None;
+    }
+    let here = world();
+    let client = here.ssh();
+    let key = client.key("ed25519", "");
+    let sshd = Sshd::start(Setup {
+        authorized: vec![client.public(&key)],
+        home: Some(here.dir("server")),
+        programs: Some(here.path("bin")),
+        ..Setup::default()
+    });
+    client.know(&sshd.known_hosts_line());
+    client.config(&format!(
+        "Host nas\n HostName {}\n Port {}\n IdentityFile {}\n",
+        sshd.address,
+        sshd.port,
+        key.display()
+    ));
+    let world = here.with_vault(format!("ssh://nas{}", here.arg("server/vault")));
+    world.tuckbox(["init"]).ok();
+    fs::create_dir_all(world.path("docs/tax")).unwrap();
+    let docs = Tree::at(world.path("docs"));
+    docs.file("letter.txt", "the first letter\n").file("tax/scan.txt", "scanned\n").file("tax/budget.txt", "1\n");
+    let backup = || world.tuckbox(["backup", &world.arg("docs")]).ok();
+    backup();
+    fs::write(world.path("docs/letter.txt"), "the second letter\n").unwrap();
+    fs::remove_file(world.path("docs/tax/scan.txt")).unwrap();
+    backup();
+    fs::write(world.path("docs/letter.txt"), "the third letter\n").unwrap();
+    backup();
+    Some(Net { world, sshd })
+}
+
+impl Net {
+    fn console(&self) -> Terminal {
+        let call = self.world.tuckbox(["tui"]).env("TZ", "UTC").env("LANG", "C.UTF-8").env("NO_COLOR", "1");
+        Terminal::start(call.limit(Duration::from_secs(600)), 24, 80)
+    }
+
+    /// The console in the directory that is backed up.
+    fn browser(&self) -> Terminal {
+        let terminal = self.console();
+        terminal.shows("tuckbox").keys("4").shows("letter.txt").shows("changed here in");
+        terminal
+    }
+}
+
+fn leave(terminal: Terminal) {
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn what_is_lost_is_found_and_comes_back_from_two_versions() {
+    let Some(net) = net() else { return };
+    let terminal = net.browser();
+    // A deleted file, wherever it was: in all versions.
+    terminal.keys("F").shows("Find in").keys("scan").shows("Nothing here has such a name");
+    terminal.keys("\x13").shows("all versions").shows("tax/scan.txt").keys(ENTER);
+    terminal.shows("> scan.txt").shows("scanned");
+    terminal.keys(" ").shows("marked: 1 item");
+    // Another one, as it was at another time.
+    terminal.keys("h").shows("> tax/").keys("]]").shows("(latest)").keys("[");
+    terminal.keys("k").shows("> letter.txt").shows("the second letter").keys(" ").shows("marked: 2 items");
+    terminal.keys("r").shows("Restore 2 items").keys("\x15").keys(&net.world.arg("out")).keys(ENTER);
+    terminal.shows("create 2").keys(ENTER).shows("done, after").shows("out/letter.txt").shows("out/scan.txt");
+    let read = |name: &str| fs::read_to_string(net.world.path(name)).unwrap();
+    assert_eq!((read("out/scan.txt").as_str(), read("out/letter.txt").as_str()), ("scanned\n", "the second letter\n"));
+    // What became of it stays to be seen.
+    terminal.keys(ENTER).keys("w").shows("restore --at").keys(ENTER).shows("read back and equal").keys("h");
+    leave(terminal);
+}
+
+#[test]
+fn a_date_and_what_was_deleted_in_a_directory() {
+    let Some(net) = net() else { return };
+    let terminal = net.browser();
+    terminal.keys("j").keys(ENTER).shows("budget.txt").keys(".").shows("scan.txt").shows("deleted");
+    terminal.keys("@").shows("As at").keys("latest~2").keys(ENTER).shows("> budget.txt");
+    terminal.until("the scan as it was", |screen| {
+        let text = screen.contents();
+        text.contains("scan.txt") && !text.contains("deleted")
+    });
+    // What differs from now, line by line.
+    terminal.keys("D").shows("diff").shows("removed").shows("letter.txt");
+    terminal.keys("/letter").keys(ENTER).keys(ENTER).shows("- the first letter").shows("+ the third letter");
+    terminal.resize(40, 120).shows("text diff of");
+    leave(terminal);
+}
+
+#[test]
+fn a_server_that_is_gone_is_waited_for_and_keys_answer() {
+    let Some(mut net) = net() else { return };
+    let terminal = net.browser();
+    terminal.keys("j").shows("> tax/").keys("k").shows("> letter.txt");
+    net.sshd.stop();
+    terminal.keys("\x12").shows("the server does not answer");
+    // What was there stays, and keys answer.
+    terminal.keys("j").shows("> tax/").keys(" ").shows("marked: 1 item").keys("?").shows("Search:").keys(ESC);
+    terminal.until("the end of the help", |screen| !screen.contents().contains("Search:"));
+    net.sshd.start_again();
+    terminal.until("that it is back", |screen| !screen.contents().contains("does not answer"));
+    terminal.keys(ENTER).shows("budget.txt").keys("h").shows("letter.txt");
+    leave(terminal);
+    let gone = within(Duration::from_secs(10), || !net.world.path("out").exists());
+    assert!(gone, "nothing was restored");
+}
+
+#[test]
+fn a_restore_goes_to_a_directory_that_is_completed_and_never_over_files() {
+    let Some(net) = net() else { return };
+    fs::create_dir_all(net.world.path("come-back")).unwrap();
+    fs::write(net.world.path("come-back/letter.txt"), "mine\n").unwrap();
+    let terminal = net.browser();
+    terminal.shows("> letter.txt").keys("r").shows("Restore 1 item").keys("\x15").keys(&net.world.arg("come-"));
+    terminal.keys(TAB).shows("come-back/").keys(ENTER).shows("leave as they are 1").shows("is there already");
+    terminal.keys(ENTER).shows("done, after").keys(ENTER);
+    assert_eq!(fs::read_to_string(net.world.path("come-back/letter.txt")).unwrap(), "mine\n");
+    leave(terminal);
+}

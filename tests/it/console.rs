@@ -1,0 +1,173 @@
+//! The console, driven by keys and looked at on the screen.
+
+use std::fs;
+
+use rustix::process::Signal;
+use tests::pty::Terminal;
+use tests::subject::Call;
+use tests::tree::Tree;
+use tests::world::World;
+
+use crate::world;
+
+const ENTER: &str = "\r";
+const ESCAPE: &str = "\x1b";
+const TAB: &str = "\t";
+
+/// A vault with two versions.
+fn ready() -> World {
+    let world = world().ready();
+    fs::create_dir_all(world.path("docs")).unwrap();
+    Tree::at(world.path("docs")).file("letter.txt", "dear ana\n");
+    world.tuckbox(["backup", &world.arg("docs"), "--tag", "first"]).ok();
+    Tree::at(world.path("docs")).file("new.txt", "new\n");
+    world.tuckbox(["backup", &world.arg("docs"), "--tag", "second"]).ok();
+    world
+}
+
+fn start(call: Call, rows: u16, columns: u16) -> Terminal {
+    let terminal = Terminal::start(call.env("TZ", "UTC").env("LANG", "C.UTF-8"), rows, columns);
+    terminal.until("own screen", vt100::Screen::alternate_screen);
+    terminal
+}
+
+fn console(world: &World) -> Terminal {
+    start(world.tuckbox(["tui"]), 30, 100)
+}
+
+/// Escape, and what stood above is gone: a key right behind it would make another one of it.
+fn back(terminal: &Terminal, what: &str) {
+    terminal.keys(ESCAPE).until("it is gone", |screen| !screen.contents().contains(what));
+}
+
+#[test]
+fn accounts_versions_and_back() {
+    let world = ready();
+    let terminal = console(&world);
+    // The account's row, and what is known of it.
+    terminal.shows("1 account").shows("Accounts");
+    terminal.keys(ENTER).shows("Latest versions").shows("second").shows("Retention");
+    terminal.keys("3").shows("2 versions").shows("first");
+    terminal.keys("@").shows("As at").keys("latest~1").shows("-> version");
+    terminal.keys(ENTER).keys("?").shows("Keys on the screen: versions").keys("diff").shows("what differs");
+    back(&terminal, "Search:");
+    terminal.resize(24, 80);
+    terminal.until("all of it in 80 columns", |screen| {
+        screen.contents().lines().next().is_some_and(|line| line.trim_end().ends_with("UTC"))
+            && (screen.size().0.get(), screen.size().1.get()) == (24, 80)
+    });
+    terminal.resize(9, 30).shows("tuckbox needs 40x10");
+    terminal.resize(24, 80).shows("versions");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_command_is_completed_run_and_shown() {
+    let world = ready();
+    let terminal = console(&world);
+    terminal.shows("1 account");
+    terminal.keys(":").shows("Tab completes").keys("versi").shows("Show the version of the program");
+    terminal.keys("ons --ta").shows("--tag").keys(TAB).shows(": versions --tag ");
+    terminal.keys("first").keys(ENTER).shows("tuckbox versions --tag first").shows("+ done");
+    terminal.until("the version and not the other", |screen| {
+        let shown = screen.contents();
+        shown.contains("first") && !shown.contains("second")
+    });
+    back(&terminal, "+ done");
+    terminal.keys(":").shows("Tab completes").keys("quit").keys(ENTER);
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn keys_answer_while_the_vault_does_not() {
+    // Nothing ever comes from this vault: the first picture does not wait for it, nor do keys, nor does leaving.
+    let world = ready().with_vault("cmd:sleep 300");
+    let terminal = console(&world);
+    terminal.shows("Accounts").shows("loading,");
+    terminal.keys("3").shows("loading");
+    terminal.keys("?").shows("Search:");
+    back(&terminal, "Search:");
+    terminal.keys("7").shows("jobs");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let world = ready();
+    for signal in [Signal::TERM, Signal::HUP] {
+        let terminal = console(&world);
+        terminal.shows("1 account");
+        assert!(!terminal.echoes());
+        terminal.signal(signal);
+        let (status, echoes) = terminal.end_and_echo();
+        assert_eq!((status, echoes), (128 + signal.as_raw().unsigned_abs(), true));
+    }
+}
+
+#[test]
+fn a_bug_gives_the_terminal_back() {
+    let world = world();
+    for thread in ["here", "beside"] {
+        let call = world.command(env!("CARGO_BIN_EXE_panic"), [thread]);
+        let terminal = Terminal::start(call, 24, 80);
+        let said = if thread == "here" { "a bug" } else { "a bug beside" };
+        terminal.until("what went wrong, on the usual screen", |screen| {
+            screen.contents().contains(said) && !screen.alternate_screen()
+        });
+        assert_eq!(terminal.end_and_echo(), (101, true));
+    }
+}
+
+#[test]
+fn a_passphrase_is_asked_on_the_screen() {
+    let world = ready();
+    fs::write(world.path("pass"), "open sesame\n").unwrap();
+    world.tuckbox(["key", "passwd", "--new-password-file", &world.arg("pass")]).ok();
+    let terminal = console(&world);
+    // How the account is needs no key; its versions do.
+    terminal.shows("1 account").keys("3").shows("Question").shows("Passphrase of");
+    terminal.keys("open sesame").shows("***********");
+    assert!(!terminal.contents().contains("sesame"));
+    terminal.keys(ENTER).shows("2 versions");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn the_first_run_is_led_through() {
+    let world = world();
+    fs::create_dir_all(world.path("docs")).unwrap();
+    Tree::at(world.path("docs")).file("letter.txt", "dear ana\n");
+    let terminal = console(&world);
+    terminal.shows("Step 1 of 4").keys("\x15").keys(&world.arg("vault")).keys(ENTER);
+    terminal.shows("Step 2 of 4").keys("\x15").keys(&world.arg("docs")).keys(ENTER);
+    terminal.shows("Step 3 of 4").shows("tuckbox init --vault").keys(ENTER);
+    terminal.shows("New passphrase").keys(ENTER);
+    terminal.shows("24 recovery words now").keys("n").keys(ENTER);
+    terminal.until("all four done", |screen| screen.contents().matches("+ tuckbox").count() == 4);
+    terminal.keys(ENTER).shows("jobs").keys("Q");
+    assert_eq!(terminal.end(), 0);
+    // What it did is what the command line goes on with.
+    let listed = world.tuckbox(["versions", "--json"]).ok();
+    assert_eq!(listed.records("version").len(), 1);
+}
+
+#[test]
+fn plain_is_numbered_menus() {
+    let world = ready();
+    let told = world.tuckbox(["tui", "--plain"]).stdin("2\n\nx\n99\n6\nlatest~1\n3\n\n5\n\n0\n").ok();
+    let text = told.text();
+    for part in [
+        "1 How accounts are",
+        "Runs: tuckbox versions",
+        "second",
+        "That is no number.",
+        "There is no such number.",
+        "0 Leave",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "{text}");
+}

@@ -1,0 +1,451 @@
+//! The versions of an account in time: a calendar of how many there were, the versions of a day, and what they changed.
+//!
+//! * [`days`]: the calendar and its drawing
+
+mod days;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use agent::engine::job::VersionRow;
+use agent::name::harmless_line;
+use agent::units::{count, counted, size};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+
+use super::{Event, as_at};
+use crate::console::effect::{Effect, Effects};
+use crate::console::keys::{Action, Binding, Hint, key};
+use crate::console::overlay::Overlay;
+use crate::console::plan::Step;
+use crate::console::shared::Shared;
+use crate::widgets::arrange::Needle;
+use crate::widgets::dialog::Confirm;
+use crate::widgets::field::{Field, Typed};
+use crate::widgets::list::List;
+use crate::widgets::menu::{Item, Menu};
+use crate::widgets::panel::{panel, stand_in};
+use crate::widgets::text::{Align, Column, column, heading, put, row};
+use days::Days;
+
+/// What this screen adds to the keys.
+pub const KEYS: &[Binding] = &[
+    key("d", Action::Do("diff"), "what differs: the two marked, or this and the one before"),
+    key("P", Action::Do("pin"), "keep this version whatever the policy says"),
+];
+/// Its footer.
+pub const HINTS: &[Hint] = &[
+    ("Enter", "browse"),
+    ("Space", "mark"),
+    ("d", "diff"),
+    ("@", "as at"),
+    ("P", "pin"),
+    ("x", "actions"),
+    ("/", "filter"),
+];
+
+/// Rows of the calendar with its frame.
+const CALENDAR_ROWS: u16 = 10;
+
+/// Changes of marks that can be undone.
+const UNDO_MAX: usize = 50;
+
+const TABLE: &[Column] = &[
+    column("Received", 12, Align::Left),
+    column("Version", 8, Align::Left),
+    column("Files", 11, Align::Right),
+    column("Size", 9, Align::Right),
+    column("Change", 10, Align::Right),
+    column("Note", 0, Align::Left),
+];
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Newest first.
+    rows: Arc<Vec<VersionRow>>,
+    pinned: usize,
+    days: Days,
+    list: List,
+    marks: BTreeSet<String>,
+    /// Marks as they were before, newest last, and what was undone.
+    past: Vec<BTreeSet<String>>,
+    undone: Vec<BTreeSet<String>>,
+    filter: Option<Field>,
+    typing: bool,
+}
+
+impl State {
+    /// Whether it takes every key.
+    #[must_use]
+    pub fn captures(&self) -> bool {
+        self.typing
+    }
+
+    /// What stands at the other end of the title line.
+    #[must_use]
+    pub fn right(&self, _shared: &Shared) -> String {
+        let pinned = self.pinned;
+        let mut text = counted(self.rows.len() as u64, "version", "versions");
+        if pinned > 0 {
+            text.push_str(&format!(", {} pinned", count(pinned as u64)));
+        }
+        text
+    }
+
+    fn here(&self) -> Option<&VersionRow> {
+        self.list.at(self.rows.len()).and_then(|row| self.rows.get(row))
+    }
+
+    /// The version before one of these in time.
+    fn before(&self, row: usize) -> Option<&VersionRow> {
+        self.rows.get(row + 1)
+    }
+
+    fn take(&mut self, shared: &Shared) {
+        let id = self.here().map(|row| row.id.clone());
+        let Some(rows) = shared.versions.value() else { return };
+        self.rows = Arc::new(rows.iter().rev().cloned().collect());
+        self.pinned = self.rows.iter().filter(|row| row.pinned_until_ms.is_some()).count();
+        self.days = Days::new(&self.rows, &shared.zone);
+        self.marks.retain(|id| self.rows.iter().any(|row| row.id == *id));
+        self.sift();
+        let wanted = id.or_else(|| as_at::current(shared).map(|row| row.id.clone()));
+        self.to(wanted.as_deref());
+    }
+
+    /// Before marks change.
+    fn remember(&mut self) {
+        if self.past.len() >= UNDO_MAX {
+            self.past.remove(0);
+        }
+        self.past.push(self.marks.clone());
+        self.undone.clear();
+    }
+
+    /// Marks as they were before, or again as they were after.
+    fn undo(&mut self, back: bool) {
+        let (from, to) = if back { (&mut self.past, &mut self.undone) } else { (&mut self.undone, &mut self.past) };
+        if let Some(marks) = from.pop() {
+            to.push(std::mem::replace(&mut self.marks, marks));
+        }
+    }
+
+    /// The cursor on a version.
+    fn to(&mut self, id: Option<&str>) {
+        let row = self.rows.iter().position(|row| Some(row.id.as_str()) == id);
+        let place = row.and_then(|row| match &self.list.shown {
+            None => Some(row),
+            Some(shown) => shown.iter().position(|other| *other as usize == row),
+        });
+        self.list.cursor = place.unwrap_or(0);
+    }
+
+    /// Shows what the filter lets through.
+    fn sift(&mut self) {
+        let needle = Needle::new(self.filter.as_ref().map_or("", Field::text));
+        let fits = |row: &VersionRow| {
+            let text = format!("{} {}", row.id, row.tags.join(" "));
+            needle.cost(&text).is_some()
+        };
+        let shown = (!needle.is_empty()).then(|| {
+            let rows = self.rows.iter().enumerate().filter(|(_, row)| fits(row));
+            Arc::new(rows.filter_map(|(number, _)| u32::try_from(number).ok()).collect())
+        });
+        self.list.show(shown, self.rows.len());
+    }
+}
+
+/// A version as verbs take it.
+fn named(row: &VersionRow) -> String {
+    row.id.get(..16).unwrap_or(&row.id).to_owned()
+}
+
+fn at(row: &VersionRow) -> Option<String> {
+    Some(format!("id:{}", named(row)))
+}
+
+/// Something came.
+pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut Effects) -> bool {
+    match event {
+        Event::Enter => {
+            if shared.versions.value().is_none() && !shared.versions.is_waiting() {
+                out.push(Effect::Versions);
+            }
+            if state.rows.is_empty() {
+                state.take(shared);
+            }
+            true
+        }
+        Event::Versions => {
+            state.take(shared);
+            true
+        }
+        Event::Turned => {
+            let id = as_at::current(shared).map(|row| row.id.clone());
+            state.to(id.as_deref());
+            true
+        }
+        Event::Key(key) => {
+            let Some(field) = &mut state.filter else { return false };
+            match field.key(key) {
+                Typed::Done => state.typing = false,
+                Typed::GivenUp => (state.typing, state.filter) = (false, None),
+                _ => {}
+            }
+            state.sift();
+            true
+        }
+        Event::Action(action) => act(state, shared, *action, out),
+        _ => false,
+    }
+}
+
+fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) -> bool {
+    let all = state.rows.len();
+    if state.list.moves(action, all, shared.page()) {
+        return true;
+    }
+    match action {
+        Action::Left | Action::Right => {
+            let row = state.list.at(all);
+            let next = row.and_then(|row| state.days.next(row, action == Action::Left));
+            let next = next.and_then(|row| state.rows.get(row)).map(|row| row.id.clone());
+            if next.is_some() && state.list.shown.is_none() {
+                state.to(next.as_deref());
+            }
+        }
+        Action::Enter => {
+            if let Some(row) = state.here() {
+                out.push(Effect::Browse { at: at(row), path: b"/".to_vec() });
+            }
+        }
+        Action::Mark => {
+            state.remember();
+            if let Some(id) = state.here().map(|row| row.id.clone())
+                && !state.marks.remove(&id)
+            {
+                state.marks.insert(id);
+            }
+            state.list.moves(Action::Down, all, shared.page());
+        }
+        Action::Unmark => {
+            state.remember();
+            state.marks.clear();
+        }
+        Action::Undo | Action::Redo => state.undo(action == Action::Undo),
+        Action::Back if state.filter.is_some() => {
+            state.filter = None;
+            state.sift();
+        }
+        Action::Back if !state.marks.is_empty() => {
+            state.remember();
+            state.marks.clear();
+        }
+        Action::Filter => {
+            state.filter.get_or_insert_default();
+            state.typing = true;
+        }
+        Action::Reload => out.push(Effect::Versions),
+        Action::Do("diff") => match pair(state) {
+            Ok((from, to)) => out.push(Effect::Diff { from, to }),
+            Err(why) => out.warn(why),
+        },
+        Action::Do("pin") => pin(state, out),
+        Action::Menu => menu(state, out),
+        Action::Copy => copy(state, out),
+        Action::Older | Action::Newer => {
+            let by = if action == Action::Older { Action::Down } else { Action::Up };
+            state.list.moves(by, all, shared.page());
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Two versions to be compared, the earlier one first.
+fn pair(state: &State) -> Result<(String, String), &'static str> {
+    let marked: Vec<&VersionRow> = state.rows.iter().filter(|row| state.marks.contains(&row.id)).collect();
+    let here = state.here();
+    let before = state.list.at(state.rows.len()).and_then(|row| state.before(row));
+    let (later, earlier) = match (marked.as_slice(), here, before) {
+        ([later, earlier], _, _) => (*later, *earlier),
+        ([one], Some(here), _) if one.id != here.id && one.sequence > here.sequence => (*one, here),
+        ([one], Some(here), _) if one.id != here.id => (here, *one),
+        ([] | [_], Some(here), Some(before)) => (here, before),
+        ([] | [_], _, _) => return Err("there is no version before this one"),
+        _ => return Err("more than two versions are marked"),
+    };
+    let text = |row: &VersionRow| format!("id:{}", named(row));
+    Ok((text(earlier), text(later)))
+}
+
+/// Pinning keeps something; it is done at once, and taken back from the menu.
+fn pin(state: &State, out: &mut Effects) {
+    match state.here() {
+        Some(row) if row.pinned_until_ms.is_some() => out.warn("it is pinned already; x has how to stop that"),
+        Some(row) => out.push(Effect::start(["pin", &named(row)])),
+        None => {}
+    }
+}
+
+fn menu(state: &State, out: &mut Effects) {
+    let Some(row) = state.here() else { return };
+    let id = named(row);
+    let mut items = vec![Item::new('b', "browse it", vec![Effect::Browse { at: at(row), path: b"/".to_vec() }])];
+    items.push(match pair(state) {
+        Ok((from, to)) => {
+            Item::new('d', "what differs from the one before, or between the marked", vec![Effect::Diff { from, to }])
+        }
+        Err(why) => Item::not_now("what differs from the one before", why),
+    });
+    items.push(match row.pinned_until_ms {
+        None => Item::new('p', "pin: keep it whatever the policy says", vec![Effect::start(["pin", &id])]),
+        Some(_) => {
+            let text = format!(
+                "Version {} will be kept only as long as the policy says.\n\ntuckbox pin --undo {id}",
+                short(row)
+            );
+            let confirm = Confirm::new("Pin no longer?", text, vec![Effect::start(["pin", "--undo", &id])]);
+            Item::new('p', "pin no longer...", vec![Effect::Open(Box::new(Overlay::Confirm(confirm)))])
+        }
+    });
+    items.push(match (row.trash_until_ms, row.pinned_until_ms) {
+        (Some(_), _) => Item::new('f', "take it out of the trash", vec![Effect::start(["forget", "--undo", &id])]),
+        (None, Some(_)) => Item::not_now("forget it...", "it is pinned"),
+        (None, None) => {
+            let text = format!(
+                "Version {} goes into the trash. It can be taken out again as long as it is there; then its space is freed.\n\ntuckbox forget {id}",
+                short(row)
+            );
+            let confirm = Confirm::new("Forget this version?", text, vec![Effect::start(["forget", &id])]);
+            Item::new('f', "forget it...", vec![Effect::Open(Box::new(Overlay::Confirm(confirm)))])
+        }
+    });
+    let newest = state.rows.first().is_some_and(|first| first.id == row.id);
+    items.push(if newest {
+        Item::not_now("roll back to it...", "it is the newest")
+    } else {
+        let step = Step {
+            about: format!("roll back to {}", short(row)),
+            words: ["rollback", "--to", &id].map(OsString::from).to_vec(),
+        };
+        Item::new('r', "roll back to it, after a review...", vec![Effect::Plan(step)])
+    });
+    out.open(Overlay::Menu(Menu::new(format!("Version {}", short(row)), items)));
+}
+
+fn copy(state: &State, out: &mut Effects) {
+    let Some(row) = state.here() else { return };
+    let copy = |text: String| vec![Effect::Copy(text)];
+    let items = vec![
+        Item::new('i', format!("its id: {}", short(row)), copy(row.id.clone())),
+        Item::new('c', "command line that lists it", copy(format!("tuckbox ls --at {}", named(row)))),
+        Item::new('r', "command line that restores it", copy(format!("tuckbox restore --at {} --to DIR", named(row)))),
+        Item::new('v', "command line that lists versions", copy("tuckbox versions".to_owned())),
+    ];
+    out.open(Overlay::Menu(Menu::new("Copy", items)));
+}
+
+fn short(row: &VersionRow) -> &str {
+    row.id.get(..8).unwrap_or(&row.id)
+}
+
+/// Draws it.
+pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
+    let calendar = if shared.compact() { 0 } else { CALENDAR_ROWS };
+    let here = state.list.at(state.rows.len());
+    if calendar > 0 {
+        let above = Rect { height: calendar, ..area };
+        let year = state.here().map_or_else(|| "calendar".to_owned(), |row| shared.moment(row.received_at_ms, "%Y"));
+        let inner = panel(buf, above, shared, &year, "", false);
+        days::draw(&state.days, here, shared, inner, buf);
+    }
+    let below = Rect { y: area.y + calendar, height: area.height - calendar, ..area };
+    let filter = state.filter.as_ref().map(|field| format!("  /{}", field.text())).unwrap_or_default();
+    let title = match (state.here(), &state.filter) {
+        (Some(row), None) => {
+            let day = shared.moment(row.received_at_ms, "%a %Y-%m-%d");
+            let of_day = here.map_or(0, |row| state.days.of(row).len());
+            format!("{day}, {}", counted(of_day as u64, "version", "versions"))
+        }
+        _ => format!("Versions{filter}"),
+    };
+    let inner = panel(buf, below, shared, &title, &state.list.place(state.rows.len()), true);
+    let empty = "There is no version yet. Type `:backup DIR` to make the first one.";
+    if stand_in(buf, inner, shared, &shared.versions, state.rows.is_empty(), empty) {
+        return;
+    }
+    let columns = usize::from(inner.width).saturating_sub(3);
+    put(buf, inner, 0, Line::styled(format!("  {}", heading(TABLE, columns, None)), shared.theme.strong()));
+    let typing = u16::from(state.typing);
+    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1 + typing), ..inner };
+    let today = state.here().map(|row| shared.moment(row.received_at_ms, "%F"));
+    state.list.draw(buf, rows, shared.theme, state.rows.len(), true, |number| {
+        let Some(version) = state.rows.get(number) else { return (Line::raw(""), false) };
+        let text = cells(version, state.before(number), shared, columns, today.as_deref());
+        let style = match (version.trash_until_ms, version.pinned_until_ms) {
+            (Some(_), _) => shared.theme.dim(),
+            (None, Some(_)) => shared.theme.strong(),
+            (None, None) => Style::new(),
+        };
+        (Line::styled(text, style), state.marks.contains(&version.id))
+    });
+    if let Some(field) = state.filter.as_ref().filter(|_| state.typing) {
+        let line = Rect { y: inner.y + inner.height.saturating_sub(1), height: 1, ..inner };
+        put(buf, line, 0, Line::styled(" /", shared.theme.key()));
+        field.draw(buf, Rect { x: line.x + 2, width: line.width.saturating_sub(2), ..line }, shared.theme, false);
+    }
+}
+
+fn cells(
+    version: &VersionRow,
+    before: Option<&VersionRow>,
+    shared: &Shared,
+    columns: usize,
+    day: Option<&str>,
+) -> String {
+    let same_day = Some(shared.moment(version.received_at_ms, "%F")) == day.map(str::to_owned);
+    let time = shared.moment(version.received_at_ms, if same_day { "%H:%M:%S" } else { "%b %d %H:%M" });
+    let change = before.map_or_else(|| "first".to_owned(), |before| change(before.files, version.files));
+    let known = !version.sources.is_empty() || version.files > 0;
+    let (files, bytes) = if known { (count(version.files), size(version.bytes)) } else { ("?".into(), "?".into()) };
+    row(TABLE, columns, &[&time, short(version), &files, &bytes, &change, &note(version, shared)])
+}
+
+/// How many more files there are than before.
+fn change(before: u64, now: u64) -> String {
+    match now.cmp(&before) {
+        std::cmp::Ordering::Equal => "=".to_owned(),
+        std::cmp::Ordering::Greater => format!("+{}", count(now - before)),
+        std::cmp::Ordering::Less => format!("-{}", count(before - now)),
+    }
+}
+
+fn note(version: &VersionRow, shared: &Shared) -> String {
+    let mut notes = Vec::new();
+    if version.partial {
+        notes.push("unfinished".to_owned());
+    }
+    if version.holes {
+        notes.push("DAMAGED".to_owned());
+    }
+    match version.pinned_until_ms {
+        Some(0) => notes.push("pinned".to_owned()),
+        Some(until) => notes.push(format!("pinned until {}", shared.moment(until, "%F"))),
+        None => {}
+    }
+    if let Some(until) = version.trash_until_ms {
+        notes.push(format!("trash until {}", shared.moment(until, "%F")));
+    }
+    if version.sources.iter().any(|source| source.missing_since_ms.is_some()) {
+        notes.push("source missing".to_owned());
+    }
+    notes.extend(version.tags.iter().map(|tag| harmless_line(tag)));
+    notes.join(", ")
+}

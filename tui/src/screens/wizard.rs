@@ -1,0 +1,292 @@
+//! The first run: where the vault is, what is backed up; then the settings are written, vault, account and key are made, and
+//! the first backup runs. Each step is a command line that is shown before anything is done.
+
+use std::ffi::OsString;
+
+use agent::name::{harmless_line, quoted};
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::ScreenId;
+use crate::console::ask::Heard;
+use crate::console::effect::{Effect, Effects, Lane};
+use crate::console::overlay::Held;
+use crate::console::shared::Shared;
+use crate::console::theme::Health;
+use crate::widgets::completed::Completed;
+use crate::widgets::dialog::window;
+use crate::widgets::field::Typed;
+use crate::widgets::text::{put, wrap};
+
+/// See the module.
+#[derive(Debug)]
+pub struct State {
+    step: Step,
+    vault: Completed,
+    source: Completed,
+    why: Option<&'static str>,
+    /// Commands that are done, the number of the one that runs, and how the last one ended when it failed.
+    done: usize,
+    running: Option<u64>,
+    failed: Option<u8>,
+    /// The job that made the key; what it said may hold the recovery words.
+    made: Option<u64>,
+}
+
+/// Which command makes the key.
+const INIT: usize = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Vault,
+    Source,
+    Review,
+    Work,
+}
+
+impl State {
+    /// The first step. The vault is the one that every verb would take.
+    #[must_use]
+    pub fn new(shared: &Shared) -> Self {
+        let home = shared.home.as_ref().and_then(|home| home.to_str()).unwrap_or("/");
+        let vault = Completed::new(Lane(ScreenId::Settings, 250), "init --vault ", &shared.vault);
+        let source = Completed::new(Lane(ScreenId::Settings, 251), "backup ", home);
+        Self { step: Step::Vault, vault, source, why: None, done: 0, running: None, failed: None, made: None }
+    }
+
+    /// What is run, in order.
+    fn commands(&self) -> Vec<Vec<OsString>> {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let (vault, source) = (self.vault.field.text().trim(), self.source.field.text().trim());
+        vec![
+            words(&["config", "set", "vault", vault]),
+            words(&["config", "set", "source.1.path", source]),
+            words(&["init", "--vault", vault]),
+            words(&["backup", "--vault", vault, source]),
+        ]
+    }
+
+    /// Whether something is on its way.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.vault.is_waiting() || self.source.is_waiting()
+    }
+
+    /// An answer; whether it was for this.
+    pub fn hear(&mut self, heard: &Heard) -> bool {
+        self.vault.hear(heard) || self.source.hear(heard)
+    }
+
+    /// A key.
+    pub fn key(&mut self, shared: &Shared, key: &KeyEvent, out: &mut Effects) -> Held {
+        match self.step {
+            Step::Vault | Step::Source => {
+                let line = if self.step == Step::Vault { &mut self.vault } else { &mut self.source };
+                match line.key(shared, key, out) {
+                    Typed::GivenUp if self.step == Step::Vault => return Held::Closes,
+                    Typed::GivenUp => self.step = Step::Vault,
+                    Typed::Done if line.field.text().trim().is_empty() => self.why = Some("something must stand here"),
+                    Typed::Done if self.step == Step::Vault => self.step = Step::Source,
+                    Typed::Done if !line.field.text().trim().starts_with(['/', '~']) => {
+                        self.why = Some("a path begins with / or ~");
+                    }
+                    Typed::Done => self.step = Step::Review,
+                    _ => self.why = None,
+                }
+            }
+            Step::Review => match key.code {
+                KeyCode::Enter => {
+                    self.step = Step::Work;
+                    out.push(Effect::Vault(self.vault.field.text().trim().to_owned()));
+                    self.next(out);
+                }
+                KeyCode::Esc => self.step = Step::Source,
+                _ => {}
+            },
+            Step::Work => match (key.code, self.failed) {
+                (KeyCode::Enter, Some(_)) => {
+                    self.failed = None;
+                    self.next(out);
+                }
+                (KeyCode::Enter, None) if self.done + 1 >= self.commands().len() => {
+                    out.push(Effect::Go(ScreenId::Jobs));
+                    return Held::Closes;
+                }
+                (KeyCode::Esc, _) => return Held::Closes,
+                _ => {}
+            },
+        }
+        Held::Stays
+    }
+
+    fn next(&mut self, out: &mut Effects) {
+        if let Some(words) = self.commands().into_iter().nth(self.done) {
+            out.push(Effect::Start(words));
+        }
+    }
+
+    /// A job began: the one that was started here, when one was waited for.
+    pub fn began(&mut self, number: u64) {
+        if self.step == Step::Work && self.running.is_none() {
+            self.running = Some(number);
+            self.made = self.made.or((self.done == INIT).then_some(number));
+        }
+    }
+
+    /// A job ended. The first backup is watched on the screen of jobs.
+    pub fn ended(&mut self, number: u64, status: u8, out: &mut Effects) {
+        if self.running != Some(number) {
+            return;
+        }
+        self.running = None;
+        if status != 0 {
+            self.failed = Some(status);
+            return;
+        }
+        self.done += 1;
+        self.next(out);
+    }
+
+    /// Something was pasted.
+    pub fn paste(&mut self, text: &str) {
+        match self.step {
+            Step::Vault => self.vault.field.insert(text),
+            Step::Source => self.source.field.insert(text),
+            Step::Review | Step::Work => {}
+        }
+    }
+
+    /// Draws it.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared) {
+        let inner = window(buf, area, shared, "First run", 76, usize::from(area.height));
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let columns = usize::from(inner.width);
+        let (number, text) = match self.step {
+            Step::Vault => (
+                1,
+                "Where is the vault? A directory on this machine or a removable disk, or ssh://user@host/path for a machine that can be reached by SSH.",
+            ),
+            Step::Source => {
+                (2, "What is to be backed up? More can be named later, and left out: `:config template` explains it.")
+            }
+            Step::Review => (
+                3,
+                "This will be done. Nothing has been changed so far. You will be asked for a passphrase for the key; empty means none. Enter goes on, Esc goes back.",
+            ),
+            Step::Work => (
+                4,
+                "Write the recovery words down: with them and the vault everything can be restored on any machine (`:key words` shows them again). Enter goes on to the first backup as it runs.",
+            ),
+        };
+        put(buf, inner, 0, Line::styled(format!("Step {number} of 4"), shared.theme.strong()));
+        let lines = wrap(text, columns);
+        let mut at = 1;
+        for line in lines {
+            put(buf, inner, at, line);
+            at += 1;
+        }
+        at += 1;
+        match self.step {
+            Step::Vault | Step::Source => {
+                let typed = if self.step == Step::Vault { &self.vault } else { &self.source };
+                put(buf, inner, at, Line::styled("> ", shared.theme.key()));
+                let Ok(below) = u16::try_from(at) else { return };
+                if below < inner.height {
+                    let line =
+                        Rect { x: inner.x + 2, y: inner.y + below, width: inner.width.saturating_sub(2), height: 1 };
+                    typed.field.draw(buf, line, shared.theme, false);
+                }
+                if let Some(why) = self.why {
+                    put(buf, inner, at + 1, Line::styled(why, shared.theme.health(Health::Warn)));
+                }
+                for (row, line) in wrap(&typed.named(), columns).into_iter().enumerate() {
+                    put(buf, inner, at + 3 + row, Line::styled(line, shared.theme.dim()));
+                }
+                let last = usize::from(inner.height.saturating_sub(1));
+                put(buf, inner, last, Line::styled("Enter goes on, Tab completes, Esc goes back", shared.theme.dim()));
+            }
+            Step::Review | Step::Work => {
+                for (number, words) in self.commands().iter().enumerate() {
+                    let shown: Vec<String> = words.iter().map(|word| quoted(word.as_encoded_bytes())).collect();
+                    let (sign, health) = match (number.cmp(&self.done), self.failed) {
+                        (std::cmp::Ordering::Less, _) => ("+", Health::Good),
+                        (std::cmp::Ordering::Equal, Some(_)) => ("X", Health::Bad),
+                        (std::cmp::Ordering::Equal, None) if self.running.is_some() => ("~", Health::Busy),
+                        _ => (" ", Health::Good),
+                    };
+                    let text = harmless_line(&format!("{sign} tuckbox {}", shown.join(" ")));
+                    put(
+                        buf,
+                        inner,
+                        at + number,
+                        Line::styled(agent::name::cut_end(&text, columns), shared.theme.health(health)),
+                    );
+                }
+                let said = self.made.and_then(|number| shared.jobs.get(number));
+                let said = said.map(|job| job.lines.iter().cloned().collect::<Vec<_>>().join("\n")).unwrap_or_default();
+                for (row, line) in wrap(&said, columns).into_iter().enumerate() {
+                    put(buf, inner, at + 6 + row, line);
+                }
+                if let Some(status) = self.failed {
+                    let text =
+                        format!("It ended with exit {status}; ! and w say why. Enter tries it again, Esc leaves.");
+                    put(buf, inner, at + 5, Line::styled(text, shared.theme.health(Health::Bad)));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent::engine::job::Whose;
+    use agent::fault::{Code, Fault};
+
+    use crate::console::ask::Ask;
+    use crate::console::effect::Effect;
+    use crate::console::jobs::{News, What};
+    use crate::console::looping::Msg;
+    use crate::console::stage::{MONO, Stage};
+    use crate::screens::ScreenId;
+
+    fn started(stage: &mut Stage) -> Option<(u64, Vec<std::ffi::OsString>)> {
+        let place = stage.effects.iter().position(|effect| matches!(effect, Effect::Run { .. }))?;
+        match stage.effects.remove(place) {
+            Effect::Run { number, words } => Some((number, words)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn it_writes_settings_makes_what_is_missing_and_backs_up() {
+        let mut stage = Stage::new((80, 24), MONO);
+        let none = Fault::new(Code::VaultNone, "there is no vault at ssh://vault1.example/vault");
+        stage.answer(|ask| matches!(ask, Ask::Status(Whose::All)), Err(none)).pinned("wizard-vault");
+        stage.press("C-u Enter");
+        assert!(stage.text().contains("something must stand here"));
+        stage.press("\"/mnt/disk/vault\" Enter");
+        assert!(stage.text().contains("> /home/ana"));
+        stage.press("Enter").pinned("wizard-review");
+        assert!(started(&mut stage).is_none());
+        stage.press("Enter");
+        for verb in ["config", "config", "init", "backup"] {
+            let (number, words) = started(&mut stage).unwrap();
+            assert_eq!(words[0], verb);
+            let status = u8::from(verb == "init");
+            stage.give(Msg::Job(News { number, what: What::Ended(status) }));
+            if status != 0 {
+                // What failed is told, and can be tried again.
+                assert!(stage.text().contains("It ended with exit 1"));
+                stage.press("Enter");
+                let (number, _) = started(&mut stage).unwrap();
+                stage.give(Msg::Job(News { number, what: What::Ended(0) }));
+            }
+        }
+        assert!(started(&mut stage).is_none());
+        stage.press("Enter");
+        assert_eq!(stage.app.screen(), ScreenId::Jobs);
+        assert_eq!(stage.app.shared().vault, "/mnt/disk/vault");
+    }
+}
