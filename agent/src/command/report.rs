@@ -23,7 +23,7 @@ pub(super) const VERB: Verb = Verb {
         "report summary",
         "report failures --since 7d",
         "report space --format csv",
-        "report trend --account laptop-ana",
+        "report trend --of laptop-ana",
     ],
     build,
     run,

@@ -13,7 +13,7 @@ pub const RUNS_MAX: usize = 9;
 /// Most kinds of events that a run tells; a kind is a level and a code.
 pub const EVENTS_MAX: usize = 32;
 /// Longest sentence of an event, and longest text of a run, in characters.
-pub const TEXT_CHARS_MAX: usize = 200;
+pub const TEXT_CHARS_MAX: usize = 300;
 /// Longest code, in characters.
 pub const CODE_CHARS_MAX: usize = 40;
 
