@@ -400,7 +400,10 @@ mod tests {
         };
         stage
             .answer(|ask| matches!(ask, Ask::Status(Whose::Own)), Ok(Answer::Status(Arc::new(status))))
-            .answer(|ask| matches!(ask, Ask::Usage), Ok(Answer::Usage(UsageRow { account: "laptop-ana".into(), told })))
+            .answer(
+                |ask| matches!(ask, Ask::Usage),
+                Ok(Answer::Usage(UsageRow { account: "laptop-ana".into(), told, ..UsageRow::default() })),
+            )
             .answer(|ask| matches!(ask, Ask::Policy), Ok(Answer::Policy(policy)))
             .answer(|ask| matches!(ask, Ask::Versions), Ok(Answer::Versions(Arc::new(rows()))));
         stage

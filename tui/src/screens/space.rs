@@ -320,7 +320,10 @@ mod tests {
         let plan = json!({"type": "summary", "versions": 412, "expired": 38, "condemned_bytes": 15_247_000_000_u64});
         stage.press("8");
         stage
-            .answer(|ask| matches!(ask, Ask::Usage), Ok(Answer::Usage(UsageRow { account: "nas".into(), told })))
+            .answer(
+                |ask| matches!(ask, Ask::Usage),
+                Ok(Answer::Usage(UsageRow { account: "nas".into(), told, ..UsageRow::default() })),
+            )
             .answer(|ask| matches!(ask, Ask::Names { .. }), Ok(Answer::Names(Arc::new(rows))))
             .answer(|ask| matches!(ask, Ask::Records(_)), Ok(Answer::Records(Arc::new(vec![plan]))));
         stage
