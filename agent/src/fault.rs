@@ -203,7 +203,7 @@ codes! {
     HistoryBehind = "history.behind", Refused;
     /// Much of a source is gone.
     GuardMassDeletion = "guard.mass_deletion", Refused;
-    /// A source changed as if by malice.
+    /// A source changed suspiciously.
     ContentSuspicious = "content.suspicious", Ok;
     /// The role does not allow it.
     PolicyRole = "policy.role", Refused;

@@ -118,7 +118,10 @@ fn a_policy_is_carried_out_and_a_hard_one_waits() {
     let fates: Vec<String> = dry.records("fate").iter().map(|row| row["fate"].as_str().unwrap().to_owned()).collect();
     assert_eq!(fates.concat(), ["going".repeat(9), "kept".repeat(3)].concat());
     assert_eq!(dry.records("fate")[11]["why"], serde_json::json!(["newest", "recent", "daily"]));
-    on(&world, 12, ["housekeep"]).run().fails("policy.confirm", 12);
+    // Also when nothing has changed since.
+    for _ in 0..3 {
+        on(&world, 12, ["housekeep"]).run().fails("policy.confirm", 12);
+    }
     let versions = || ids(&on(&world, 12, ["versions", "--json"]).ok());
     let all = versions();
     assert_eq!(all.len(), 12);

@@ -316,7 +316,7 @@ fn told(summary: &BackupSummary, vault: &str) -> Vec<String> {
     if s.sources_suspicious > 0 {
         let sources = counted(s.sources_suspicious, "source", "sources");
         let pinned = s.pinned_sequence.map(|version| format!("; version {version} is pinned")).unwrap_or_default();
-        lines.push(format!("  {sources} changed as if by malice, see the warnings{pinned}"));
+        lines.push(format!("  {sources} changed suspiciously, see the warnings{pinned}"));
     }
     if s.errors > 0 {
         lines.push(format!(

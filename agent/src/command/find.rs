@@ -104,7 +104,9 @@ fn told(summary: &FindSummary, all: bool) -> String {
         let versions = counted(summary.versions, "version", "versions");
         format!("{found} found; {} looked at in {versions}", count(summary.entries))
     } else {
-        format!("{found} found among {}", count(summary.entries))
+        // What was deleted may be what is looked for.
+        let more = if summary.found == 0 { " of this version; --all-versions looks into all" } else { "" };
+        format!("{found} found among {}{more}", count(summary.entries))
     }
 }
 

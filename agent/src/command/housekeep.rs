@@ -216,6 +216,9 @@ fn line(row: &KeptRow, desk: &Desk<'_>) -> Option<String> {
 }
 
 fn told(s: &HousekeepSummary) -> Vec<String> {
+    if s.unchanged && s.waiting > 0 {
+        return vec![format!("Unchanged; {} wait to be confirmed.", counted(s.waiting, "version", "versions"))];
+    }
     if s.unchanged {
         return vec!["Unchanged, skipped: nothing has come since, and nothing is due.".to_owned()];
     }

@@ -12,8 +12,7 @@
 //! * [`look`]: directories, their past and files, for who looks around
 //! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
 //!   are; [`notify`]: who is told when that changes; [`reports`]: what a time came to
-//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`],
-//!   [`split`]: what all of it takes
+//! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`], [`split`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
 //! * [`undo`], [`undelete`], [`rewrite`]: versions that are made of other versions
 //! * [`queue`]: how stages meet

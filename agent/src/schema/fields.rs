@@ -171,7 +171,7 @@ pub(super) const BACKED_UP: &[Field] = fields! {
     healed_versions: Count, "Versions that had holes and are complete again.";
     with_holes: Switch, "The new version has holes: the vault lost something of it that this run could not give back.";
     sources_guarded: Count, "Sources kept by the guard although much of them is gone.";
-    sources_suspicious: Count, "Sources that changed as if by malice.";
+    sources_suspicious: Count, "Sources that changed suspiciously.";
     pinned_sequence [if_known]: Count, "The version that was pinned because of that.";
     sources_missing: Count, "Sources that were not there.";
     elapsed_ms: Millis, "It took so long.";

@@ -1,6 +1,9 @@
 //! The way to what is remembered of an account's doings. It may be lost without harm, so it is never a reason not to do
 //! something else.
 
+use std::path::Path;
+use std::sync::PoisonError;
+
 use super::account::AccountInfo;
 use super::domain::journal;
 use super::layout::DomainPaths;
@@ -32,14 +35,12 @@ impl Vault {
 }
 
 fn on_disk<T>(shared: &Shared, paths: &DomainPaths, act: &impl Fn(&Activity) -> Result<T>) -> Result<T> {
-    let once = || act(&open(shared, paths)?);
-    match once() {
+    match open(shared, paths).and_then(|activity| act(&activity)) {
         Err(error) if is_unusable(&error) => {}
         other => return other,
     }
-    let Some(_lock) = shared.disk.lock(&paths.activity_lock())? else {
-        return Err(Error::Busy { what: "activity.db".to_owned() });
-    };
+    let Some(_lock) = shared.disk.lock(&paths.activity_lock())? else { return Err(busy()) };
+    let once = || act(&open_locked(shared, paths)?);
     // Another process may have done it meanwhile.
     match once() {
         Err(error) if is_unusable(&error) => {}
@@ -52,28 +53,54 @@ fn on_disk<T>(shared: &Shared, paths: &DomainPaths, act: &impl Fn(&Activity) -> 
 fn open(shared: &Shared, paths: &DomainPaths) -> Result<Activity> {
     let path = paths.activity();
     if shared.disk.exists(&path)?.is_none() {
+        // Threads of one process wait for each other; another process makes it now, or has made it.
+        let _turn = shared.making_activity.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = shared.disk.lock(&paths.activity_lock())?;
+        if lock.is_some() {
+            return open_locked(shared, paths);
+        }
+        if shared.disk.exists(&path)?.is_none() {
+            return Err(busy());
+        }
+    }
+    shared.catalogs.open_activity(&path, journal(shared), shared.id)
+}
+
+/// The same while nobody else makes one or puts one aside.
+fn open_locked(shared: &Shared, paths: &DomainPaths) -> Result<Activity> {
+    let path = paths.activity();
+    if shared.disk.exists(&path)?.is_none() {
         make(shared, paths)?;
     }
     shared.catalogs.open_activity(&path, journal(shared), shared.id)
 }
 
-/// Makes an empty one beside and gives it its name when it is whole: several may want it at the same moment.
+fn busy() -> Error {
+    Error::Busy { what: "activity.db".to_owned() }
+}
+
+/// Makes an empty one beside and gives it its name when it is whole: whoever finds it can open it.
 fn make(shared: &Shared, paths: &DomainPaths) -> Result<()> {
+    // A new database must never meet an old log.
+    remove_logs(shared, &paths.activity());
     let new = temporary(&*shared.chance, paths.root());
     // Made by the disk door, so that it belongs to the owner of the vault; SQLite fills it.
     let made =
         shared.disk.create_new(&new).and_then(|_| shared.catalogs.make_activity(&new, journal(shared), shared.id));
-    let named = made.and_then(|()| match shared.disk.link_new(&new, &paths.activity()) {
-        Err(Error::Taken { .. }) => Ok(()),
-        other => other,
-    });
-    for suffix in ["-wal", "-shm", "-journal", ""] {
-        let mut name = new.clone().into_os_string();
+    let named = made.and_then(|()| shared.disk.link_new(&new, &paths.activity()));
+    // What is left over is of no meaning to anybody.
+    remove_logs(shared, &new);
+    shared.disk.remove_file(&new).ok();
+    named
+}
+
+/// Removes the logs that a database of this name may have left.
+fn remove_logs(shared: &Shared, database: &Path) {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let mut name = database.as_os_str().to_owned();
         name.push(suffix);
-        // What is left over is of no meaning to anybody.
         shared.disk.remove_file(name.as_ref()).ok();
     }
-    named
 }
 
 /// Whether the database itself is at fault, and another would do.

@@ -114,6 +114,8 @@ struct Shared {
     local: bool,
     /// This is the host that may write; always so on a local file system.
     writer_host: bool,
+    /// Held while a database of activity is made.
+    making_activity: Mutex<()>,
 }
 
 impl Vault {
@@ -181,7 +183,18 @@ impl Vault {
             }
         }
         let (path, id) = (path.to_owned(), manifest.vault);
-        let shared = Shared { disk, clock, chance, catalogs, path, id, access, local, writer_host };
+        let shared = Shared {
+            disk,
+            clock,
+            chance,
+            catalogs,
+            path,
+            id,
+            access,
+            local,
+            writer_host,
+            making_activity: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared), domains: Arc::default() })
     }
 

@@ -130,7 +130,8 @@ impl Client {
         self.connection.shared.act(|core, now| core.session.set_rates(now, rates));
     }
 
-    /// Says goodbye and waits for the server's. Calls that are still open, on whatever handle, are cut off.
+    /// Says goodbye and waits for the server's. Calls that are still open, on whatever handle, are cut off; what was
+    /// [ended](Call::end) before is sent, and the server takes it before it says goodbye.
     pub fn close(self) -> Result<()> {
         let shared = &self.connection.shared;
         shared.act(|core, _| core.session.leave());

@@ -391,7 +391,7 @@ impl Session {
         if self.over.is_none() && !self.leaving {
             self.leaving = true;
             self.stirred = true;
-            let open = self.streams.iter().filter(|(_, stream)| !stream.is_ended());
+            let open = self.streams.iter().filter(|(_, stream)| !stream.is_ended() && !stream.is_ending());
             let open: Vec<u32> = open.map(|(id, _)| *id).collect();
             for id in open {
                 self.stop_stream(id, Error::lost("the connection was closed here"), Code::CANCELLED);
@@ -529,7 +529,8 @@ impl Session {
     fn stop_streams(&mut self, why: &Error) {
         for (id, stream) in &mut self.streams {
             if !stream.is_over(self.is_client) {
-                stream.stop(why.clone(), self.is_client);
+                // What the client had ended before it said goodbye is still to be read and done.
+                stream.stop(why.clone(), self.is_client || stream.awaited);
             }
             stream.reset_due = None;
             self.events.push_back(Event::Readable(*id));

@@ -190,6 +190,11 @@ impl Stream {
         self.out != Out::Open && self.queue.is_empty() && self.stopped.is_none() && !self.opening
     }
 
+    /// On a client: everything of ours is said, as far as it goes, and some of it is still to be sent.
+    pub(super) fn is_ending(&self) -> bool {
+        self.out == Out::Ending && self.stopped.is_none() && !self.released
+    }
+
     /// Whether nothing has to be remembered of it.
     pub(super) fn is_forgettable(&self, is_client: bool) -> bool {
         self.released && self.reset_due.is_none() && self.is_over(is_client)

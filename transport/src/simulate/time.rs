@@ -136,6 +136,28 @@ fn what_was_ended_is_finished_before_the_goodbye() {
 }
 
 #[test]
+fn a_request_that_was_ended_arrives_though_the_goodbye_shares_its_flight() {
+    let World { mut client, mut server, now, .. } = greeted();
+    let carry = |from: &mut Session, to: &mut Session| {
+        let mut bytes = Vec::new();
+        from.transmit(now, &mut bytes, usize::MAX);
+        from.taken(now, bytes.len());
+        to.receive(now, &bytes);
+    };
+    let id = client.open(now, Class::Interactive, vec![7]).unwrap();
+    client.end_stream(id).unwrap();
+    client.leave();
+    carry(&mut client, &mut server);
+    assert!(matches!(server.read(id), Ok(Read::Part(Part::Message(request))) if request == [7]));
+    carry(&mut server, &mut client);
+    assert_eq!(client.over(), None, "what was asked for is done first");
+    server.end_stream(id).unwrap_or(());
+    server.release(id);
+    carry(&mut server, &mut client);
+    assert_eq!((client.over(), server.over()), (Some(&Ok(())), Some(&Ok(()))));
+}
+
+#[test]
 fn an_answer_that_came_before_our_end_was_sent_does_not_hold_up_the_goodbye() {
     let World { mut client, mut server, now, .. } = greeted();
     let carry = |from: &mut Session, to: &mut Session| {

@@ -18,6 +18,7 @@ use crate::widgets::text::{put, wrap};
 
 /// See the module.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a few of them at most, one on the other, are there at a time")]
 pub enum Overlay {
     /// Keys and what they do.
     Help(help::State),

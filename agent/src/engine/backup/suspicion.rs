@@ -165,7 +165,7 @@ pub fn judge(account: &Account, sources: &[Arc<SourceRun>], limits: &Suspicions)
         found.push(at);
         let path = for_terminal(&source.job.path);
         account.run.watcher.event(&Event::Warning(
-            &Fault::new(Code::ContentSuspicious, format!("{path} changed as if by malice: {reason}"))
+            &Fault::new(Code::ContentSuspicious, format!("{path} changed suspiciously: {reason}"))
                 .hint("if that was not you: look at `tuckbox diff previous latest`, and restore with --at previous")
                 .path(source.job.path.clone()),
         ));

@@ -225,7 +225,7 @@ pub struct BackupSummary {
     pub with_holes: bool,
     /// Sources kept by the guard although much of them is gone; exit 12 when there are any.
     pub sources_guarded: u64,
-    /// Sources that changed as if by malice.
+    /// Sources that changed suspiciously.
     pub sources_suspicious: u64,
     /// The version that was pinned because of that.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -24,6 +24,7 @@ mod group_pressure;
 mod live;
 mod log;
 mod mark;
+mod neighbours;
 mod pressure;
 mod rewrite;
 mod split;
@@ -37,12 +38,14 @@ use crate::catalog::Rows;
 use crate::chain::{Cause, Fate, ReceivedLink};
 use crate::door::{Clock, Millis};
 use crate::error::{Error, Result};
+use crate::id::DomainId;
 pub use classes::Classes;
 use classes::Reached;
 use expire::Judged;
 use live::Live;
 pub use log::{LoggedPass, LoggedVersion};
 use mark::Marks;
+use neighbours::Share;
 pub use split::{Split, SplitHistory};
 
 /// A condemned place is freed after this time, and an orphaned body removed.
@@ -66,7 +69,7 @@ pub struct Housekeep {
 /// What was done, in numbers. In a dry run: what would be done now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Housekept {
-    /// Nothing has changed since the last pass, and nothing is due: nothing was looked at.
+    /// Nothing has changed since the last pass, and nothing is due: nothing was looked at. What it found waiting waits on.
     pub unchanged: bool,
     /// The time or the bytes were used up, or others changed too much meanwhile: the next pass goes on.
     pub unfinished: bool,
@@ -264,6 +267,10 @@ struct Pass<'a> {
     generation: u64,
     done: Housekept,
     log: LoggedPass,
+    /// What a neighbour's pass has found that is to be given up here.
+    handed: Option<Share>,
+    /// The same of this one for others.
+    due: BTreeMap<DomainId, Share>,
 }
 
 /// Which versions may go, and why, by a chain.
@@ -273,14 +280,26 @@ impl Domain {
     /// Does what is due. `Busy` when another housekeeper is at work here. An error means that the pass ended early; what
     /// it did is good, and the next one goes on.
     pub fn housekeep(&self, how: &Housekeep, tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>) -> Result<Housekept> {
+        self.housekeep_with(how, None, tell)
+    }
+
+    fn housekeep_with(
+        &self,
+        how: &Housekeep,
+        handed: Option<Share>,
+        tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>,
+    ) -> Result<Housekept> {
         let shared = &self.inner.shared;
         if !how.dry_run {
             shared.must_write()?;
         }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
-        if !how.dry_run && !how.confirmed && self.rests(&accounts, now)? {
-            return Ok(Housekept { unchanged: true, ..Housekept::default() });
+        if !how.dry_run && !how.confirmed && handed.is_none() && self.rests(&accounts, now)? {
+            // What waits for a word waits on.
+            let waiting = self.inner.catalog.read(|rows| rows.housekept("waiting"))?;
+            let waiting = u64::try_from(waiting).unwrap_or(0);
+            return Ok(Housekept { unchanged: true, waiting, ..Housekept::default() });
         }
         let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
         if !how.dry_run {
@@ -303,10 +322,12 @@ impl Domain {
             generation: began,
             done: Housekept::default(),
             log: LoggedPass { at: now, ..LoggedPass::default() },
+            handed,
+            due: BTreeMap::new(),
         };
         let started = shared.clock.monotonic_ms();
         let ran = pass.run();
-        let (done, mut log) = (pass.done, pass.log);
+        let (done, mut log, due) = (pass.done, pass.log, pass.due);
         if !how.dry_run {
             log.failed = ran.is_err();
             log.took_ms = u64::try_from(shared.clock.monotonic_ms().saturating_sub(started)).unwrap_or(0);
@@ -314,7 +335,26 @@ impl Domain {
             // Nothing is decided by it.
             drop(self.log_pass(log));
         }
-        ran.map(|()| done)
+        ran?;
+        self.pass_over(how, due, started);
+        Ok(done)
+    }
+
+    /// Has those do their share that have to give something up for a disk that is short. What they cannot do now they do
+    /// in a pass of their own; nothing of them is told.
+    fn pass_over(&self, how: &Housekeep, due: BTreeMap<DomainId, Share>, started: Millis) {
+        let shared = &self.inner.shared;
+        for (domain, share) in due.into_iter().filter(|_| !how.dry_run) {
+            let took_ms = u64::try_from(shared.clock.monotonic_ms().saturating_sub(started)).unwrap_or(0);
+            let most_ms = how.most_ms.map(|most| most.saturating_sub(took_ms));
+            if most_ms == Some(0) {
+                break;
+            }
+            let how = Housekeep { most_ms, confirmed: false, ..*how };
+            drop(
+                Self::open(shared, domain).and_then(|domain| domain.housekeep_with(&how, Some(share), &mut |_| Ok(()))),
+            );
+        }
     }
 
     /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
@@ -491,6 +531,7 @@ impl Pass<'_> {
         rows.set_housekept("due", due)?;
         rows.set_housekept("shape", shape(rows, &self.accounts, outside)?)?;
         rows.set_housekept("at", self.now)?;
+        rows.set_housekept("waiting", i64::try_from(self.done.waiting).unwrap_or(i64::MAX))?;
         if let (Some(classes), Some(reached)) = (classes, &self.reached)
             && reached.holds(rows, &self.accounts)?
         {

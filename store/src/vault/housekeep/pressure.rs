@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::expire::{Judged, SHARE_PERCENT, policy_number};
 use super::mark::Marks;
+use super::neighbours::{Giver, reach, shares};
 use super::{Budget, HousekeepEvent, Pass};
 use crate::catalog::Rows;
 use crate::chain::{self, Cause, Pressure};
@@ -23,6 +24,8 @@ struct Presses {
     soft_bytes: Option<u64>,
     /// Bytes that versions may need so that the disk will have what the policy wants free.
     space_bytes: Option<u64>,
+    /// Bytes that the disk lacks.
+    lack: u64,
 }
 
 /// An estimate of what versions need.
@@ -42,7 +45,7 @@ impl Pass<'_> {
         self.note_number(&free_key(account.number), policy.min_free_bytes)?;
         let presses = self.presses(account, policy.soft_limit, policy.min_free_bytes)?;
         let groups = if policy.soft_limit { self.domain.pressing_groups(account) } else { Vec::new() };
-        let key = format!("limit {}", account.number);
+        let key = limit_key(account.number);
         let limit = limit_number(account, judged, &groups);
         if presses.soft_bytes.is_none() && presses.space_bytes.is_none() && groups.is_empty() {
             self.note_number(&key, u64::from(limit))?;
@@ -60,12 +63,16 @@ impl Pass<'_> {
         let weights = weigh(self.domain, account, judged, &list, &self.gone.versions, &self.budget)?;
         let Some(weights) = weights else { return Ok(Vec::new()) };
         let Some(wanted) = self.wanted_by(&groups, account, judged, &weights)? else { return Ok(Vec::new()) };
+        let (share, reach) = self.share(account, judged, &presses, &weights)?;
         let mut left = weights.all;
         let mut going = Vec::new();
         for (version, bytes) in weights.each {
             let cause = if presses.soft_bytes.is_some_and(|most| left > most) || going.len() < wanted.versions {
                 Cause::SoftLimit
-            } else if presses.space_bytes.is_some_and(|most| left > most) && space.contains(&version) {
+            } else if presses.space_bytes.is_some_and(|most| left > most)
+                && space.contains(&version)
+                && share.contains(&version)
+            {
                 Cause::Space
             } else {
                 break;
@@ -73,8 +80,10 @@ impl Pass<'_> {
             left = left.saturating_sub(bytes);
             going.push((version, cause));
         }
-        let enough =
-            [presses.soft_bytes, presses.space_bytes].into_iter().flatten().all(|most| left <= most) && wanted.enough;
+        // What the neighbours give counts.
+        let enough = wanted.enough
+            && presses.soft_bytes.is_none_or(|most| left <= most)
+            && presses.space_bytes.is_none_or(|most| left <= most || presses.lack <= reach);
         let new = self.domain.inner.catalog.read(|rows| rows.housekept(&key))? != i64::from(limit);
         let many = going.len() as u64 * 100 > judged.versions_here() * SHARE_PERCENT;
         if !going.is_empty() && !self.how.confirmed && (!enough || (new && many)) {
@@ -85,6 +94,34 @@ impl Pass<'_> {
         }
         self.note_number(&key, u64::from(limit))?;
         Ok(going)
+    }
+
+    /// Which of an account's versions are its share when the disk is short, and how many bytes would come back in all.
+    fn share(
+        &mut self,
+        account: &AccountInfo,
+        judged: &Judged,
+        presses: &Presses,
+        weights: &Weights,
+    ) -> Result<(BTreeSet<u64>, u64)> {
+        if presses.space_bytes.is_none() {
+            return Ok(Default::default());
+        }
+        if let Some(handed) = &self.handed {
+            let own = handed.versions.iter().filter(|(number, _)| *number == account.number);
+            return Ok((own.map(|(_, version)| *version).collect(), handed.reach));
+        }
+        let mut givers = vec![Giver::new(self.domain, account, judged, presses.lack, weights)?];
+        givers.extend(self.neighbours());
+        let reach = reach(&givers);
+        let mut shares = shares(givers);
+        let own = shares.remove(&(self.domain.id(), account.number)).unwrap_or_default();
+        for ((domain, number), versions) in shares {
+            let share = self.due.entry(domain).or_default();
+            share.reach = reach;
+            share.versions.extend(versions.into_iter().map(|version| (number, version)));
+        }
+        Ok((own, reach))
     }
 
     fn presses(&self, account: &AccountInfo, soft_limit: bool, min_free: u64) -> Result<Presses> {
@@ -98,7 +135,7 @@ impl Pass<'_> {
             Some(lack) => Some(inner.catalog.read(|rows| rows.place_bytes())?.saturating_sub(lack)),
             None => None,
         };
-        Ok(Presses { soft_bytes, space_bytes })
+        Ok(Presses { soft_bytes, space_bytes, lack: min_free.saturating_sub(free) })
     }
 
     fn note_number(&self, key: &str, number: u64) -> Result<()> {
@@ -171,8 +208,13 @@ fn free_key(account: u32) -> String {
     format!("free {account}")
 }
 
+/// Under which stands the limit of an account that was carried out last.
+pub(super) fn limit_key(account: u32) -> String {
+    format!("limit {account}")
+}
+
 /// A number that is another one under another limit or policy; never 0.
-fn limit_number(account: &AccountInfo, judged: &Judged, groups: &[(GroupInfo, u64)]) -> u32 {
+pub(super) fn limit_number(account: &AccountInfo, judged: &Judged, groups: &[(GroupInfo, u64)]) -> u32 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&account.terms.soft_bytes.unwrap_or(u64::MAX).to_le_bytes());
     for (group, _) in groups {

@@ -47,7 +47,11 @@ fn it_is_made_kept_and_made_anew_when_it_is_broken_or_newer() {
     drop(conn);
     add(&vault, &account);
     assert_eq!(moved(&vault, &account).len(), 1);
-    std::fs::remove_file(&path).unwrap();
+    // It is lost with its log: a new database must never meet an old one.
+    for end in ["", "-wal", "-shm"] {
+        drop(std::fs::remove_file(path.with_extension(format!("db{end}"))));
+    }
+    assert!(!path.exists());
     assert_eq!(moved(&vault, &account), []);
 }
 

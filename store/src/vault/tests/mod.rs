@@ -71,6 +71,13 @@ impl World {
         (world, vault, account)
     }
 
+    /// Binds another account to the same secrets, and begins its chain.
+    pub(super) fn bind_to(&self, vault: &Vault, account: &AccountInfo) -> AccountInfo {
+        let account = vault.bind(account, self.keys.identity_public(), self.keys.key_check()).unwrap();
+        self.begin_chain(vault, &account).unwrap();
+        account
+    }
+
     pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("vault")
     }

@@ -64,7 +64,7 @@ fn a_limit_that_takes_much_or_too_little_waits() {
     let domain = set_soft(&world, tenth);
     for _ in 0..2 {
         let done = all(&domain, Housekeep::default()).0;
-        assert_eq!((done.pressed, done.waiting), (0, if done.unchanged { 0 } else { 3 }));
+        assert_eq!((done.pressed, done.waiting), (0, 3));
     }
     assert_eq!(all(&domain, CONFIRMED).0.pressed, 3);
     assert_eq!(there(&domain, &account, 3..13), [4, 12]);
@@ -150,5 +150,54 @@ fn above_a_group_s_soft_limit_the_oldest_versions_of_all_members_go() {
     assert_eq!(there(&domain_of(&ada), &ada, 3..10), [9]);
     for account in [&ada, &bob] {
         assert_eq!(findings(&domain_of(account)), []);
+    }
+}
+
+/// A vault whose `ada` has a version of each of 60 days, and `bob` one of each day from the 11th on; both want so much free.
+fn two_accounts(free: u64) -> (World, [AccountInfo; 2]) {
+    let (world, vault, ada) = World::with_account();
+    let bob = vault.create_account("bob").unwrap();
+    let bob = world.bind_to(&vault, &bob);
+    for day in 0..60 {
+        for account in [&ada, &bob].into_iter().take(if day < 10 { 1 } else { 2 }) {
+            let mut session = vault.domain(account).unwrap().begin(account, &[SOURCE], None).unwrap();
+            world.back_up(&mut session, &tree(account, day)).unwrap();
+            session.end().unwrap();
+        }
+        world.clock.advance(DAY);
+    }
+    let mut clear = policy([Policy::ALL, 0, 0, 0, 0, 0]);
+    clear.extend_from_slice(&0u32.to_le_bytes());
+    clear.extend_from_slice(&free.to_le_bytes());
+    for account in [&ada, &bob] {
+        act(&world, &vault.domain(account).unwrap(), account, LinkKind::Policy, clear.clone());
+        keep_house(&world, &vault.domain(account).unwrap());
+    }
+    (world, [ada, bob])
+}
+
+#[test]
+fn a_full_disk_takes_the_oldest_versions_of_all_accounts_and_not_all_of_one() {
+    let wanted = 1 << 30;
+    let (world, [ada, bob]) = two_accounts(wanted);
+    let vault =
+        |free: u64| world.open_on(Arc::new(Faulty::new(RealDisk, None).with_free(free)), Access::Write).unwrap();
+    let each = all(&vault(wanted).domain(&ada).unwrap(), CONFIRMED).0.kept_bytes / 60;
+    let left = |account: &AccountInfo, to: u64| there(&vault(wanted).domain(account).unwrap(), account, 3..to);
+    // What is asked for is as much as fifteen versions: ten of them are older than all of bob's.
+    let short = vault(wanted - each * 15 + each / 2);
+    let done = all(&short.domain(&bob).unwrap(), Housekeep::default()).0;
+    let (of_ada, of_bob) = (left(&ada, 63), left(&bob, 53));
+    assert_eq!(done.pressed, 50 - of_bob.len() as u64);
+    assert_eq!((60 - of_ada.len()) + (50 - of_bob.len()), 15, "{of_ada:?} {of_bob:?}");
+    // Days 0 to 12 of both; of the last, one goes.
+    assert!([(3 + 12, 3 + 3), (3 + 13, 3 + 2)].contains(&(of_ada[0], of_bob[0])), "{of_ada:?} {of_bob:?}");
+    // Its space is on its way: nobody gives more, whoever is looked after next.
+    for account in [&ada, &bob, &ada] {
+        world.clock.advance(1_000);
+        assert_eq!(all(&short.domain(account).unwrap(), CONFIRMED).0.pressed, 0);
+    }
+    for account in [&ada, &bob] {
+        assert_eq!(findings(&vault(wanted).domain(account).unwrap()), []);
     }
 }
