@@ -31,7 +31,7 @@ pub enum Overlay {
     /// What a verb says.
     Output(output::State),
     /// The first run.
-    Wizard(wizard::State),
+    Wizard(Box<wizard::State>),
     /// Something can be chosen.
     Menu(Menu),
     /// Something must be confirmed.

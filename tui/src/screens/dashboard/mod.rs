@@ -151,7 +151,7 @@ impl State {
                 self.ask(shared, out);
             }
             Err(fault) if fault.code == Code::VaultNone && !std::mem::replace(&mut self.offered, true) => {
-                out.open(Overlay::Wizard(super::wizard::State::new(shared)));
+                out.open(Overlay::Wizard(Box::new(super::wizard::State::new(shared))));
             }
             Err(_) => {}
         }
