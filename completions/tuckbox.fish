@@ -138,7 +138,7 @@ complete -c tuckbox -l ssh -x -a '(__tuckbox_values)' -d 'How to reach a vault o
 complete -c tuckbox -l remote-program -x -a '(__tuckbox_values)' -d 'The program to run on the server'
 complete -c tuckbox -l limit -x -a '(__tuckbox_values)' -d 'Rates as in 200k, or \'up mon-fri 08:00-18:00 = 50k; 1M\''
 complete -c tuckbox -l json -d 'Print JSON lines; implies --no-input'
-complete -c tuckbox -l format -x -a '(__tuckbox_values)' -d 'Print each row of a list so: {field} as in --json, \\n, \\t, \\0; or csv: all fields, for spreadsheets'
+complete -c tuckbox -l format -x -a '(__tuckbox_values)' -d 'Print rows of a list so: {field} as in --json, \\n, \\t, \\0; csv: all'
 complete -c tuckbox -l null -s 0 -d 'Print the names of a list, each with a zero byte after it'
 complete -c tuckbox -l no-input -d 'Never ask (implied without a terminal)'
 complete -c tuckbox -l yes -d 'Answer yes to confirmations (never to host keys)'

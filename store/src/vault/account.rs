@@ -224,7 +224,7 @@ pub fn check_name(name: &str) -> Result<()> {
 
 /// The same for a name that is given now. It is none that would be taken for a number, as accounts stand in lines of
 /// `authorized_keys`: nobody may pass for an account of that number.
-pub fn check_new_name(name: &str) -> Result<()> {
+pub(super) fn check_new_name(name: &str) -> Result<()> {
     check_name(name)?;
     if name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok()) {
         return Err(Error::Refused { why: format!("\"{name}\" would be taken for an account's number") });
