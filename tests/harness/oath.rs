@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::look::{self, Listing};
 use crate::subject::Outcome;
+use crate::wait::until;
 use crate::world::World;
 
 /// Ids of all versions, oldest first.
@@ -93,13 +96,22 @@ pub fn copied(from: &Path, to: &Path) {
     assert!(done.status.success(), "cp: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-/// Removes a path with all below, if it is there.
+/// Longest wait for a server that is just ending.
+const SOON: Duration = Duration::from_secs(60);
+
+/// Removes a path with all below, if it is there. A server that is just ending may still make files in it.
 ///
 /// # Panics
 /// When it stays.
 pub fn remove(path: &Path) {
     match path.symlink_metadata() {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path).unwrap(),
+        Ok(meta) if meta.is_dir() => until(SOON, "an empty directory", || match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => false,
+            other => {
+                other.unwrap();
+                true
+            }
+        }),
         Ok(_) => fs::remove_file(path).unwrap(),
         Err(_) => {}
     }

@@ -336,6 +336,14 @@ static RECIPES: &[Recipe] = &[
         ..PLAIN
     },
     Recipe {
+        verb: "tui",
+        name: "menus",
+        prepare: |world| extra(world, false),
+        words: |_| words(["tui", "--plain"]),
+        typed: Some(|world| format!("9\npin latest\n9\ndelete {} --yes\n0\n", world.arg("extra"))),
+        ..PLAIN
+    },
+    Recipe {
         verb: "config",
         name: "set",
         ends: HERE,

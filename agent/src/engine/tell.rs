@@ -211,7 +211,7 @@ impl Teller {
         RunReport {
             verb: "backup".to_owned(),
             client: env!("CARGO_PKG_VERSION").to_owned(),
-            host: self.run.host.clone(),
+            host: node(),
             began_at: self.began_at,
             took_ms: u64::try_from(took).unwrap_or(0),
             exit: exit as u8,
@@ -274,6 +274,12 @@ fn cap(all: &mut Vec<Waiting>) {
         .collect();
     kept.reverse();
     *all = kept;
+}
+
+/// The machine's own name. Not the host label of its versions: that is sealed, and somebody may have chosen it to say what
+/// the server is not to know.
+fn node() -> String {
+    rustix::system::uname().nodename().to_string_lossy().to_lowercase()
 }
 
 #[cfg(test)]
