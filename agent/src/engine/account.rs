@@ -538,7 +538,7 @@ pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open
         }),
         keys: files.iter().map(|found| found.file.key_check()).collect(),
         after,
-        client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), run.host),
+        client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), super::tell::node()),
     }
 }
 

@@ -278,7 +278,7 @@ fn cap(all: &mut Vec<Waiting>) {
 
 /// The machine's own name. Not the host label of its versions: that is sealed, and somebody may have chosen it to say what
 /// the server is not to know.
-fn node() -> String {
+pub(super) fn node() -> String {
     rustix::system::uname().nodename().to_string_lossy().to_lowercase()
 }
 
