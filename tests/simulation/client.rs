@@ -17,7 +17,7 @@ use store::{Error, Result};
 
 use crate::mutant::Mutant;
 use crate::rot;
-use crate::tree::{Dir, Maker};
+use crate::tree::{Dir, Item, Maker};
 use crate::wire::{Way, Wire};
 use crate::world::{Running, World};
 
@@ -69,9 +69,8 @@ impl Client {
     pub fn back_up(&mut self, world: &Arc<World>) -> bool {
         let mut nodes = Vec::new();
         let root = self.tree.nodes(&mut nodes);
-        let below = nodes
-            .iter()
-            .flat_map(|(id, refs)| refs.chunks.iter().map(|id| *id.bytes()).chain([*id.bytes()]).collect::<Vec<_>>());
+        let below =
+            nodes.iter().flat_map(|(id, refs)| refs.chunks.iter().map(|id| Item::Chunk(*id)).chain([Item::Node(*id)]));
         world.story().trees.entry(root).or_insert_with(|| below.collect());
         let mut job = Job { session: None, pending: None, root, nodes, acknowledged: BTreeSet::new() };
         for _ in 0..CONNECTIONS {

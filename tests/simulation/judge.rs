@@ -14,7 +14,7 @@ use store::{Error, Result};
 
 use crate::client::judge_error;
 use crate::house;
-use crate::tree::is_genuine;
+use crate::tree::{Item, is_genuine};
 use crate::world::{KEYS, Running, World};
 
 /// How often what has moved is asked for again.
@@ -314,12 +314,13 @@ pub fn nothing_else_stays(world: &Arc<World>) {
             world.violated("something stays condemned or damaged");
         }
         let needed = needed(world, &running)?;
-        let extra = |table: &str, needed: &BTreeSet<String>| {
+        let extra = |table: &str, needed: &BTreeSet<Item>| {
+            let needed: BTreeSet<String> = needed.iter().map(Item::row).collect();
             let good = |row: &&String| row.starts_with(table);
             let mut of_place: BTreeMap<String, bool> = BTreeMap::new();
             for row in rows.iter().filter(good) {
                 let words: Vec<&str> = row.split(' ').collect();
-                *of_place.entry(words[2..4].join(" ")).or_default() |= needed.contains(words[1]);
+                *of_place.entry(words[2..4].join(" ")).or_default() |= needed.contains(&words[..2].join(" "));
             }
             of_place.into_iter().find(|(_, needed)| !needed).map(|(place, _)| place)
         };
@@ -333,8 +334,8 @@ pub fn nothing_else_stays(world: &Arc<World>) {
     }
 }
 
-/// Ids of all nodes and chunks that the versions need whose bodies are there, by what was sent.
-fn needed(world: &World, running: &Running) -> Result<BTreeSet<String>> {
+/// All nodes and chunks that the versions need whose bodies are there, by what was sent.
+fn needed(world: &World, running: &Running) -> Result<BTreeSet<Item>> {
     let mut out = BTreeSet::new();
     for link in running.domain.links(&running.account, 1, 10_000)? {
         let link = ReceivedLink::decode(&link)?;
@@ -351,10 +352,10 @@ fn needed(world: &World, running: &Running) -> Result<BTreeSet<String>> {
                 Ok(())
             })?;
             while let Some(id) = stack.pop() {
-                if out.insert(id.hex())
+                if out.insert(Item::Node(id))
                     && let Some(refs) = refs.get(&id)
                 {
-                    out.extend(refs.chunks.iter().map(ChunkId::hex));
+                    out.extend(refs.chunks.iter().copied().map(Item::Chunk));
                     stack.extend(&refs.nodes);
                 }
             }

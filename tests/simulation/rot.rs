@@ -11,14 +11,15 @@ use store::Result;
 use store::chain::{self, ReceivedLink};
 use store::door::sim::Dice;
 use store::door::{Disk, PathKind};
-use store::id::NodeId;
+use store::id::{ChunkId, NodeId};
 use store::pack::PackReader;
-use store::record::Record;
+use store::record::{Record, RecordKind};
 use store::vault::{About, Access, CheckEvent, CheckWhat, Domain, Finding, Severity};
 
 use crate::client::{Client, judge_error};
 use crate::judge::{READS, read_once};
 use crate::mutant::Mutant;
+use crate::tree::Item;
 use crate::world::{Running, Weather, World};
 
 /// How often a client tries, with nothing in its way.
@@ -178,7 +179,7 @@ fn judge_all(world: &Arc<World>) -> Result<Verdict> {
         }
         Ok(())
     })?;
-    let good = good_ids(world, &running.domain)?;
+    let good = good_items(world, &running.domain)?;
     let told = |number: u64| {
         let of_it = |finding: &&Finding| finding.versions.contains(&(running.account.number, number));
         findings.iter().filter(of_it).any(|finding| finding.severity == Severity::Loss)
@@ -242,7 +243,7 @@ fn is_rolled_back(world: &World, links: &[ReceivedLink]) -> bool {
 
 /// Everything that can be read from a pack, whatever any catalog says, but for what housekeeping has freed, and for what
 /// was noted as damaged in a pack that was.
-fn good_ids(world: &World, domain: &Domain) -> Result<BTreeSet<[u8; 32]>> {
+fn good_items(world: &World, domain: &Domain) -> Result<BTreeSet<Item>> {
     let mut good = BTreeSet::new();
     let rows = domain.dump()?;
     let harmed = world.story().rot.packs.clone();
@@ -260,27 +261,31 @@ fn good_ids(world: &World, domain: &Domain) -> Result<BTreeSet<[u8; 32]>> {
             continue;
         }
         for line in reader.lines() {
-            if reader.check(line).is_ok() && !unused.contains(&format!("{name} {}", line.offset)) {
-                good.extend(line.ids.iter().copied());
+            if reader.check(line).is_err() || unused.contains(&format!("{name} {}", line.offset)) {
+                continue;
+            }
+            match line.kind {
+                RecordKind::Box => good.extend(line.ids.iter().map(|id| Item::Chunk(ChunkId::new(*id)))),
+                RecordKind::Group => good.extend(line.ids.iter().map(|id| Item::Node(NodeId::new(*id)))),
+                _ => {}
             }
         }
     }
     Ok(good)
 }
 
-/// All ids below the roots of a version, as its clients know them.
-fn needed(world: &World, body: &Record) -> Result<BTreeSet<[u8; 32]>> {
+/// Everything below the roots of a version, as its clients know it.
+fn needed(world: &World, body: &Record) -> Result<BTreeSet<Item>> {
     let story = world.story();
     let roots: Vec<NodeId> = chain::clear_sources(body)?.into_iter().map(|(_, root, _)| root).collect();
     Ok(roots.iter().filter_map(|root| story.trees.get(root)).flatten().copied().collect())
 }
 
 /// What a catalog says of the places of these, for looking at one world.
-fn told_of(rows: &[String], ids: &BTreeSet<[u8; 32]>) -> String {
-    let hex = |id: &[u8; 32]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+fn told_of(rows: &[String], items: &BTreeSet<Item>) -> String {
     let mut out = Vec::new();
-    for id in ids.iter().map(hex) {
-        let own = rows.iter().filter(|row| row.contains(&id));
+    for item in items.iter().map(Item::row) {
+        let own = rows.iter().filter(|row| row.starts_with(&item));
         let places: Vec<String> = own.map(|row| row.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")).collect();
         let states: Vec<&str> = places
             .iter()
@@ -288,7 +293,7 @@ fn told_of(rows: &[String], ids: &BTreeSet<[u8; 32]>) -> String {
             .map(|row| row.rsplit(' ').next().unwrap_or_default())
             .collect();
         if !states.contains(&"0") {
-            out.push(format!("{id}: {places:?} in states {states:?}"));
+            out.push(format!("{item}: {places:?} in states {states:?}"));
         }
     }
     out.join("\n")

@@ -1,7 +1,9 @@
 //! The short form: some hundred worlds, and proof that the judge can see.
 
 use simulation::mutant::PLAIN;
+use simulation::tree::{Item, chunk_id, node_id};
 use simulation::{folder, run};
+use store::record::Refs;
 
 /// How many worlds; `tests/simulate COUNT` runs more.
 const WORLDS: u64 = 120;
@@ -35,4 +37,12 @@ fn whoever_breaks_the_order_of_a_commit_is_found() {
         let found = (0..100).any(|seed| !told(seed, Some(mutant)).violations.is_empty());
         assert!(found, "{name}: not seen");
     }
+}
+
+/// So it came that a directory that was damaged counted as one that can be read, in world 114.
+#[test]
+fn a_chunk_with_the_id_of_a_directory_is_not_that_directory() {
+    let (chunk, node) = (chunk_id(0), node_id(&Refs::default()));
+    assert_eq!(chunk.bytes(), node.bytes());
+    assert_ne!(Item::Chunk(chunk), Item::Node(node));
 }

@@ -18,7 +18,7 @@ use store::vault::{Access, AccountInfo, AccountSelector, Domain, Housekept, Outc
 use crate::baton::Baton;
 use crate::catalogs::{Files, SimCatalogs};
 use crate::mutant::{Mutant, Mutated, SessionsUnseen};
-use crate::tree::Maker;
+use crate::tree::{Item, Maker};
 
 /// Where the vault is on the simulated disk.
 pub const VAULT: &str = "/vault";
@@ -110,8 +110,8 @@ pub struct Story {
     trace: u64,
     /// One client alone backs up, and no call fails.
     calm: bool,
-    /// Everything below a root that a client has made: ids of nodes and chunks.
-    pub trees: BTreeMap<NodeId, BTreeSet<[u8; 32]>>,
+    /// Everything below a root that a client has made, with the root.
+    pub trees: BTreeMap<NodeId, BTreeSet<Item>>,
     /// What is known of damage.
     pub rot: Rot,
     /// The last crash has left a part of the catalog.
