@@ -63,7 +63,10 @@ fn the_space_of_a_forgotten_version_comes_back() {
     let (world, first, second) = two_versions();
     let before = packs(&world);
     assert!(before > 2 * MIB);
-    on(&world, 3, ["forget", &first[..8]]).ok().says("In the trash until 2026-12-17");
+    on(&world, 3, ["forget", &first[..8]])
+        .ok()
+        .says("In the trash until 2026-12-17")
+        .says(&format!("forget --undo {}", &first[..8]));
     let row = on(&world, 3, ["versions", "--json"]).ok().records("version").remove(0);
     assert_eq!(row["trash_until"], "2026-12-17T12:00:00.000Z", "{row}");
     // A time never means it, its id does.
@@ -125,7 +128,7 @@ fn a_policy_is_carried_out_and_a_hard_one_waits() {
     let versions = || ids(&on(&world, 12, ["versions", "--json"]).ok());
     let all = versions();
     assert_eq!(all.len(), 12);
-    on(&world, 12, ["pin", "--reason", "the wedding", &all[4][..8]]).ok().says("Pinned: version 7.");
+    on(&world, 12, ["pin", "--reason", "the wedding", &all[4][..8]]).ok().says("(no. 7).");
     on(&world, 12, ["forget", &all[4][..8]]).run().fails("policy.kept", 12);
     on(&world, 12, ["forget", &all[11][..8]]).run().fails("policy.kept", 12);
     let many: Vec<&str> = ["forget"].into_iter().chain(all[5..10].iter().map(|id| &id[..8])).collect();
@@ -134,7 +137,9 @@ fn a_policy_is_carried_out_and_a_hard_one_waits() {
     assert_eq!(versions(), [&all[4..5], &all[9..]].concat());
     on(&world, 12, ["versions"]).ok().says("(pinned)");
     on(&world, 12, ["check", "--full"]).ok();
-    on(&world, 12, ["pin", "--undo", &all[4][..8]]).ok().says("Not pinned any more: version 7.");
+    on(&world, 12, ["pin", "--undo", &all[4][..8]])
+        .ok()
+        .says(&format!("Not pinned any more: version {} (no. 7).", &all[4][..8]));
     on(&world, 12, ["housekeep"]).ok().says("1 version went");
     assert_eq!(versions(), all[9..]);
 }

@@ -62,7 +62,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
             (false, true) => format!("Out of the trash: {}.", numbers(&done)),
             (false, false) => {
                 let until = done.until_ms.map(|ms| format!(" until {}", show(ms, &desk.zone()))).unwrap_or_default();
-                format!("In the trash{until}: {}.  Back again:  tuckbox forget --undo VERSION", numbers(&done))
+                let back = done.version_ids.join(" ");
+                format!("In the trash{until}: {}.\n  Back again:  tuckbox forget --undo {back}", numbers(&done))
             }
         };
         plain.say(&text)?;
@@ -71,8 +72,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// As in "version 3, version 9".
+/// As in "version 3e4a599c (no. 3), version 8aa5cb92 (no. 9)".
 pub(super) fn numbers(done: &NamingSummary) -> String {
-    let numbers: Vec<String> = done.versions.iter().map(|number| format!("version {number}")).collect();
-    numbers.join(", ")
+    let named = done.version_ids.iter().zip(&done.versions);
+    let named: Vec<String> = named.map(|(id, number)| format!("version {id} (no. {number})")).collect();
+    named.join(", ")
 }

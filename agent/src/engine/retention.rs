@@ -12,7 +12,7 @@ use store::record::{Record, RecordKind};
 
 use super::account::Account;
 use super::job::{At, Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
-use super::versions::pick;
+use super::versions::{pick, short};
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
 
@@ -175,7 +175,9 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         Naming::Unforget | Naming::Unpin => None,
     };
     account.remote.close()?;
-    Ok(NamingSummary { versions, until_ms })
+    let named = links.iter().filter(|link| versions.binary_search(&link.link().sequence).is_ok());
+    let version_ids = named.map(short).collect();
+    Ok(NamingSummary { versions, version_ids, until_ms })
 }
 
 fn may_forget(job: &NamingJob, versions: &BTreeSet<u64>, fates: &Fates, newest: Option<u64>, all: usize) -> Result<()> {

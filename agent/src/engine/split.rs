@@ -2,7 +2,7 @@
 //! box. So each older version is walked beside the newest one, as far as they differ, and the server is told of chunks.
 //!
 //! Of what was walked, a hash is remembered for each pair of directories, and of chunks that were told the first half of
-//! their ids, up to a bound; so an account of any size takes some about 100 MiB here, and a chunk may be told twice.
+//! their ids, up to a bound; so an account of any size takes about 100 MiB here, and a chunk may be told twice.
 
 use std::collections::HashSet;
 

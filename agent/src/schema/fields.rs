@@ -180,6 +180,7 @@ pub(super) const BACKED_UP: &[Field] = fields! {
 
 pub(super) const NAMED: &[Field] = fields! {
     versions: Numbers, "Places in the chain of those that were changed; none when all were so already.";
+    version_ids: Texts, "Their ids in short, likewise.";
     until [if_known]: Moment, "When the trash gives them up at the earliest, or the pin ends; absent for no such time.";
 };
 

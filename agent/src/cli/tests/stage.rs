@@ -421,7 +421,11 @@ impl Engine for Fake {
         })
     }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
-        self.see(run, job).map(|()| NamingSummary { versions: vec![2], until_ms: Some(NOW_MS) })
+        self.see(run, job).map(|()| NamingSummary {
+            versions: vec![2],
+            version_ids: vec!["3e4a599c".into()],
+            until_ms: Some(NOW_MS),
+        })
     }
     fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {
         self.see(run, &job)?;

@@ -143,6 +143,8 @@ pub struct NamingJob {
 pub struct NamingSummary {
     /// Their numbers; empty when everything was so already.
     pub versions: Vec<u64>,
+    /// Their ids in short, likewise.
+    pub version_ids: Vec<String>,
     /// When the trash gives them up at the earliest, or the pin ends, in milliseconds since 1970; absent when there is
     /// no such time.
     #[serde(
