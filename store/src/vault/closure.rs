@@ -11,7 +11,7 @@ use super::wanted::Trail;
 use super::{Domain, Place};
 use crate::catalog::{NodeAt, Rows, State};
 use crate::error::Result;
-use crate::id::{ChunkId, NodeId};
+use crate::id::{ChunkId, NodeId, PackId};
 use crate::record::Refs;
 
 /// Nodes that are looked up at once.
@@ -260,27 +260,28 @@ pub(super) fn is_gone(e: &crate::Error) -> bool {
 
 type Group = Arc<Vec<(NodeId, Refs)>>;
 
-/// Clear parts of the groups read last, bounded in ids.
+/// Clear parts of the groups read last, bounded in ids. Kept by pack and offset: while one process walks, another may
+/// make the catalog anew, and then the number of a place is another's.
 #[derive(Default)]
 pub(super) struct GroupCache {
-    groups: HashMap<i64, Group>,
-    order: VecDeque<(i64, usize)>,
+    groups: HashMap<(PackId, u64), Group>,
+    order: VecDeque<((PackId, u64), usize)>,
     ids: usize,
 }
 
 impl GroupCache {
     /// The nodes of a group with their references.
     pub(super) fn group(&mut self, domain: &Domain, place: &Place) -> Result<Group> {
-        if let Some(group) = self.groups.get(&place.no) {
+        if let Some(group) = self.groups.get(&(place.pack, place.offset)) {
             return Ok(Arc::clone(group));
         }
         let group = Arc::new(domain.group_refs(place)?);
-        self.keep(place.no, &group);
+        self.keep(place, &group);
         Ok(group)
     }
 
     /// Keeps what somebody has read.
-    pub(super) fn keep(&mut self, no: i64, group: &Group) {
+    pub(super) fn keep(&mut self, place: &Place, group: &Group) {
         let ids = group.iter().map(|(_, refs)| 2 + refs.chunks.len() + refs.nodes.len()).sum::<usize>();
         while self.ids + ids > CACHED_IDS_MAX
             && let Some((oldest, freed)) = self.order.pop_front()
@@ -288,8 +289,9 @@ impl GroupCache {
             self.groups.remove(&oldest);
             self.ids -= freed;
         }
-        self.groups.insert(no, Arc::clone(group));
-        self.order.push_back((no, ids));
+        let at = (place.pack, place.offset);
+        self.groups.insert(at, Arc::clone(group));
+        self.order.push_back((at, ids));
         self.ids += ids;
     }
 }

@@ -112,7 +112,7 @@ impl Domain {
                     Err(e) => return Err(e),
                 };
                 let group = Arc::new(record.nodes()?);
-                cache.keep(at.place.no, &group);
+                cache.keep(&at.place, &group);
                 visited.insert(at.place.no);
                 visit(record)?;
                 let Some(refs) = refs_of(&group, at, id) else { continue };

@@ -584,3 +584,22 @@ fn two_copies_of_a_vault_reach_the_same() {
     };
     assert_eq!(left(&one), left(&two));
 }
+
+/// A group that was read as another one would be noted as damaged, and its versions as lost.
+#[test]
+fn a_catalog_made_anew_during_a_walk_mixes_up_no_groups() {
+    let (world, _, account) = World::with_account();
+    let (one, other) = (tree(&account, 1), tree(&account, 2));
+    world.back_up_now(&one);
+    world.back_up_now(&other);
+    let (_, _, domain) = world.reopen();
+    let (before, mut after) =
+        (domain.groups_for(&[one.root]).unwrap()[0], domain.groups_for(&[other.root]).unwrap()[0]);
+    // Made anew, it gives the number to another place.
+    after.no = before.no;
+    let mut cache = crate::vault::closure::GroupCache::default();
+    for (place, root) in [(before, one.root), (after, other.root), (before, one.root)] {
+        let group = cache.group(&domain, &place).unwrap();
+        assert!(group.iter().any(|(id, _)| *id == root), "{}", place.text());
+    }
+}
