@@ -2,13 +2,18 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use tests::pty::Terminal;
 use tests::subject::Call;
 use tests::tree::Tree;
+use tests::wait::until;
 use tests::world::World;
 
 use crate::world;
+
+/// Longest wait for something that is on its way.
+const SOON: Duration = Duration::from_secs(60);
 
 const TAB: &str = "\t";
 const ENTER: &str = "\r";
@@ -198,7 +203,12 @@ fn lines_are_remembered_for_the_account_and_by_nobody_else() {
 #[test]
 fn a_server_that_does_not_answer_never_holds_the_prompt() {
     // It outlives every wait of this test, and does not end when who asks goes.
-    let world = ready().with_vault("cmd:env --ignore-signal=INT sleep 300");
+    let world = ready();
+    let (script, deaf) = (world.path("bin/deaf"), world.path("deaf"));
+    fs::write(&script, format!("#!/bin/sh\ntrap '' INT\necho x >> {}\nexec sleep 300\n", deaf.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let world = world.with_vault(format!("cmd:{}", script.display()));
+    let all_deaf = || fs::read_to_string(&deaf).unwrap_or_default().lines().count();
     let terminal = shell(&world);
     terminal.shows("has not answered yet");
     prompt(&terminal);
@@ -208,7 +218,10 @@ fn a_server_that_does_not_answer_never_holds_the_prompt() {
     // The first interrupt asks, the second leaves it behind; the shell goes on. Each is typed when it is a signal: at the
     // prompt it would be a key. And only when what it brings is awaited: for the system two at once are one, and a signal
     // from the terminal throws away what was written and not yet read.
+    let before = all_deaf();
     terminal.keys("ls").keys(ENTER).runs("verb");
+    // Not before the server that this verb has started does not hear it.
+    until(SOON, "a server that hears no interrupt", || all_deaf() > before);
     terminal.keys(INTERRUPT).shows("one more interrupt leaves it");
     terminal.keys(INTERRUPT).shows("left behind");
     prompt(&terminal);
