@@ -3,7 +3,7 @@
 //! Names of files never leave the client in clear, so nothing that was said about one is told: an event is a code, what the
 //! code means (a sentence of the program), and how often. A run tells at most [`EVENTS_MAX`] kinds. What cannot be told,
 //! because no connection came about or lived, waits in the state directory and is told with the next run; the newest
-//! [`WAITING_MAX`] of them.
+//! `WAITING_MAX` of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

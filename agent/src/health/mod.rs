@@ -1,7 +1,7 @@
 //! How accounts are, as pure functions: from what a vault knows of an account and the time to a verdict, and from a
 //! verdict to lines for people, monitors and collectors.
 //!
-//! * [`judge`]: facts and the time in, a verdict out
+//! * [`mod@judge`]: facts and the time in, a verdict out
 //! * [`line`](mod@line): one line a reason, for people and `grep`; [`nagios`], [`prometheus`]: what monitors read
 
 pub mod judge;

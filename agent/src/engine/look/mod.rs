@@ -1,8 +1,8 @@
 //! Looking around in versions, for who stays: what a console shows of a directory, of its past, of a file.
 //!
-//! * [`folder`]: what is in a directory of a version, what of it changed, what is deleted
-//! * [`moments`]: the versions in which a directory changed
-//! * [`peek`]: the beginning of a file
+//! * [`mod@folder`]: what is in a directory of a version, what of it changed, what is deleted
+//! * [`mod@moments`]: the versions in which a directory changed
+//! * [`mod@peek`]: the beginning of a file
 //! * [`lines`]: what differs between two texts
 //!
 //! Paths here mean the same in all versions: see [`Folder::dir`](super::job::Folder::dir).

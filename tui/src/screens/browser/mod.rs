@@ -1,9 +1,9 @@
 //! The files of a version: look around, look back, mark, restore.
 //!
-//! * [`files`]: the list; [`preview`]: what is under the cursor; [`marks`]: what is marked, each with its version, [`marking`]: how
-//! * [`search`]: looking for a name; [`restore`], [`restore_picture`]: the dialog; [`menus`]: what can be done and copied; [`picture`]: drawing
+//! * [`files`]: the list; [`preview`]: what is under the cursor; [`marks`]: what is marked, each with its version, `marking`: how
+//! * [`search`]: looking for a name; [`restore`], [`restore_picture`]: the dialog; [`menus`]: what can be done and copied; `picture`: drawing
 //!
-//! [`acting`]: what keys do.
+//! `acting`: what keys do.
 //!
 //! Where one is stays when the version changes: the directory, and the name under the cursor.
 

@@ -1,6 +1,6 @@
 //! The versions of an account in time: a calendar of how many there were, the versions of a day, and what they changed.
 //!
-//! * [`days`]: the calendar and its drawing
+//! * `days`: the calendar and its drawing
 
 mod days;
 #[cfg(test)]
