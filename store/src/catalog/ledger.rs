@@ -69,7 +69,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens the ledger in this file, which must be there and may be empty, and holds it: `Busy` when that takes a minute.
-    /// Any other error means that it has to be made again.
+    /// What is damaged, or has another form, has to be made again.
     pub fn open(path: &Path, journal: Journal) -> Result<Self> {
         let conn = connect(path, journal, &|_| Ok(()))?;
         conn.execute_batch("BEGIN IMMEDIATE").map_err(busy)?;
