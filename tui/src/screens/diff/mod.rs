@@ -243,6 +243,8 @@ impl State {
         if came {
             if !self.found.is_waiting() && self.found.fault().is_none() {
                 self.seal(shared, out);
+            } else {
+                self.arrange(shared, out);
             }
             return;
         }
@@ -281,17 +283,28 @@ impl State {
         }
     }
 
+    /// Rows as they are wanted, also those that came so far: what is typed early counts at once. Many rows of which
+    /// more are to come keep the order they have until all are there.
     fn arrange(&mut self, shared: &Shared, out: &mut Effects) {
-        let Some(whole) = self.whole.clone() else { return };
+        let all = self.rows().len();
         if self.order == Order::default() && self.only.is_none() {
             self.arranged.clear();
-            return self.list.show(None, whole.rows.len());
+            return self.list.show(None, all);
         }
-        if whole.rows.len() > INLINE_MAX {
-            return self.arranged.ask(shared, Ask::Arrange(whole, self.order.clone()), out);
-        }
-        let shown = arrange(whole.as_ref(), &self.order, &agent::engine::job::Stop::default());
-        self.list.show(shown.map(Arc::new), whole.rows.len());
+        let (order, only) = (self.order.clone(), self.only);
+        let rows: &dyn Rows = match (&self.whole, self.found.value_mut()) {
+            (Some(whole), _) if all > INLINE_MAX => {
+                return self.arranged.ask(shared, Ask::Arrange(Arc::clone(whole) as _, order), out);
+            }
+            (Some(whole), _) => whole.as_ref(),
+            (None, Some(found)) if all <= INLINE_MAX => {
+                found.only = only;
+                found
+            }
+            (None, _) => return,
+        };
+        let shown = arrange(rows, &order, &agent::engine::job::Stop::default());
+        self.list.show(shown.map(Arc::new), all);
     }
 
     fn key(&mut self, shared: &Shared, key: &KeyEvent, out: &mut Effects) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agent::engine::job::{Change, DiffRow, DiffSummary, Kind, Peek, VersionRow};
 
 use crate::console::ask::{Answer, Ask, Heard};
-use crate::console::effect::Effect;
+use crate::console::effect::{Effect, Lane};
 use crate::console::look::{Look, Looked};
 use crate::console::looping::Msg;
 use crate::console::stage::{ASCII, COLOUR, HOUR_MS, MONO, NOW_MS, Stage};
@@ -26,7 +26,8 @@ fn rows() -> Vec<DiffRow> {
     ]
 }
 
-fn stage(size: (u16, u16), theme: Theme) -> Stage {
+/// The screen before anything came, and where the answer goes.
+fn asked(size: (u16, u16), theme: Theme) -> (Stage, (Lane, u64)) {
     let version = |sequence: u64| VersionRow {
         id: format!("{sequence:08x}").repeat(8),
         sequence,
@@ -36,12 +37,25 @@ fn stage(size: (u16, u16), theme: Theme) -> Stage {
     let mut stage = Stage::new(size, theme);
     let versions = Answer::Versions(Arc::new(vec![version(1), version(2), version(3)]));
     stage.press("3").answer(|ask| matches!(ask, Ask::Versions), Ok(versions)).press("5");
-    let (lane, generation) = stage.asked(|ask| matches!(ask, Ask::Look(Look::Diff(_)))).unwrap();
+    let place = stage.asked(|ask| matches!(ask, Ask::Look(Look::Diff(_)))).unwrap();
+    (stage, place)
+}
+
+/// A part of the answer comes.
+fn came(stage: &mut Stage, (lane, generation): (Lane, u64), looked: Looked, last: bool) {
+    stage.give(Msg::Heard(Heard { lane, generation, answer: Ok(Answer::Looked(looked)), last }));
+}
+
+fn summary() -> Looked {
     let summary =
         DiffSummary { added: 2, removed: 1, changed: 1, metadata: 1, added_bytes: 18_432, removed_bytes: 1_992_294 };
-    for (looked, last) in [(Looked::Rows(Arc::new(rows())), false), (Looked::Differs(summary, false), true)] {
-        stage.give(Msg::Heard(Heard { lane, generation, answer: Ok(Answer::Looked(looked)), last }));
-    }
+    Looked::Differs(summary, false)
+}
+
+fn stage(size: (u16, u16), theme: Theme) -> Stage {
+    let (mut stage, place) = asked(size, theme);
+    came(&mut stage, place, Looked::Rows(Arc::new(rows())), false);
+    came(&mut stage, place, summary(), true);
     stage
 }
 
@@ -89,4 +103,19 @@ fn only_some_of_it_and_the_other_way_round() {
     assert!(
         stage.effects.iter().any(|effect| matches!(effect, Effect::Copy(text) if text.starts_with("tuckbox diff id:")))
     );
+}
+
+#[test]
+fn what_is_typed_before_all_is_there_counts() {
+    let (mut stage, place) = asked((80, 24), MONO);
+    came(&mut stage, place, Looked::Rows(Arc::new(rows()[..3].to_vec())), false);
+    stage.press("/").press("\"scan\" Enter");
+    assert!(!stage.text().contains("budget"), "{}", stage.text());
+    came(&mut stage, place, Looked::Rows(Arc::new(rows()[3..].to_vec())), false);
+    assert!(stage.text().contains("old-scan") && !stage.text().contains("run.sh"), "{}", stage.text());
+    stage.press("Enter");
+    let of_the_scan = |ask: &Ask| matches!(ask, Ask::Look(Look::Texts(one, _)) if one.path.ends_with(b"old-scan.pdf"));
+    assert!(stage.asked(of_the_scan).is_some());
+    came(&mut stage, place, summary(), true);
+    assert!(stage.text().contains("old-scan") && !stage.text().contains("run.sh"), "{}", stage.text());
 }
