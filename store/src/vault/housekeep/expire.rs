@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Goes, HousekeepEvent, Pass};
+use super::{DAY_MS, Goes, HousekeepEvent, Pass};
 use crate::catalog::{LinkRow, Rows};
 use crate::chain::{self, Cause, Fate, LinkKind, Moment, Pressure, ReceivedLink};
+use crate::door::Millis;
 use crate::error::Result;
 use crate::id::BodyHash;
 use crate::vault::{AccountInfo, AccountState, Domain};
@@ -20,6 +21,7 @@ const REMOVED_AT_ONCE: usize = 256;
 const IN_ORDER_AT_ONCE: usize = 32;
 /// A first pass under a policy that would expire a larger share of the versions, in hundredths, waits to be confirmed.
 pub(super) const SHARE_PERCENT: u64 = 30;
+const HOURS_OF_DAY: u64 = 24;
 
 /// The chain of an account, as far as it says what is kept.
 pub(super) struct Judged {
@@ -44,6 +46,20 @@ impl Judged {
     pub(super) fn versions_here(&self) -> u64 {
         let whole = self.moments.iter().filter(|moment| matches!(moment.act, chain::Act::Version { .. }));
         whole.filter(|moment| self.is_here(moment.sequence)).count() as u64
+    }
+
+    /// Of versions that are here the ones that are a day old, of each day no more than one an hour would be: whoever adds many at once weighs
+    /// no more for it.
+    pub(super) fn settled(&self) -> u64 {
+        let newest = self.moments.iter().map(|moment| moment.received_at).max().unwrap_or(Millis::MIN);
+        let mut days: BTreeMap<Millis, u64> = BTreeMap::new();
+        for moment in &self.moments {
+            let is_old = newest.saturating_sub(moment.received_at) >= DAY_MS;
+            if is_old && matches!(moment.act, chain::Act::Version { .. }) && self.is_here(moment.sequence) {
+                *days.entry(moment.received_at.div_euclid(DAY_MS)).or_default() += 1;
+            }
+        }
+        days.into_values().map(|versions| versions.min(HOURS_OF_DAY)).sum()
     }
 
     /// Of these the ones that may go under their pressures, by the chain as it is here.

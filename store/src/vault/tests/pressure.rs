@@ -75,6 +75,38 @@ fn a_limit_that_takes_much_or_too_little_waits() {
     assert_eq!(all(&domain, CONFIRMED).0.pressed, 0);
 }
 
+/// As a client does that may only add: what it fills the account with pushes no more out than a share of a day.
+#[test]
+fn whoever_floods_an_account_pushes_little_of_its_history_out() {
+    let (world, account, domain, _) = daily(20);
+    let each = pass(&domain).kept_bytes / 20;
+    let domain = set_soft(&world, each * 20 + 1);
+    // The limit is in force, and nothing had to go for it.
+    assert_eq!(all(&domain, Housekeep::default()).0.pressed, 0);
+    let flood = |versions: std::ops::Range<u64>| {
+        versions.for_each(|seed| drop(world.back_up_now(&tree(&account, seed))));
+        let done = all(&domain, Housekeep::default()).0;
+        (done.pressed, done.waiting)
+    };
+    assert_eq!(flood(500..511), (0, 11));
+    // Nor a little at a time: a day has one share.
+    let domain_of = |soft| set_soft(&world, soft);
+    let domain = domain_of(each * 29 + 1);
+    assert_eq!(all(&domain, Housekeep::default()).0.pressed, 2);
+    let more = |seed| {
+        world.back_up_now(&tree(&account, seed));
+        let done = all(&domain, Housekeep::default()).0;
+        (done.pressed, done.waiting)
+    };
+    let went: Vec<(u64, u64)> = (600..605).map(more).collect();
+    assert_eq!(went, [(1, 0), (1, 0), (1, 0), (1, 0), (0, 1)]);
+    assert_eq!(there(&domain, &account, 3..23).len(), 20 - 2 - 4);
+    // The next day a share more, and whoever looks after it may have all of it done.
+    world.clock.advance(DAY);
+    assert_eq!(all(&domain, Housekeep::default()).0.pressed, 1);
+    assert_eq!(findings(&domain), []);
+}
+
 #[test]
 fn on_a_full_disk_versions_of_a_month_and_more_make_room() {
     let (world, account, _, _) = daily(36);
