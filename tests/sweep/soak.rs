@@ -99,6 +99,8 @@ pub(crate) struct Machine {
     upkeep: Upkeep,
     /// The first of the acknowledged versions that is restored meanwhile.
     pub(crate) first: usize,
+    /// How long a lost line is tried again.
+    pub(crate) retry: &'static str,
 }
 
 impl Machine {
@@ -143,7 +145,7 @@ impl Machine {
             }
             _ => (Fate::None, format!("tuckbox {serve}")),
         };
-        (self.world.with_vault(format!("cmd:{line}")).with_env("TUCKBOX_RETRY", "3s"), fate)
+        (self.world.with_vault(format!("cmd:{line}")).with_env("TUCKBOX_RETRY", self.retry), fate)
     }
 
     pub(crate) fn turn(&mut self, done: &Done) {
@@ -224,7 +226,7 @@ pub(crate) fn machines(base: &World, upkeep: Upkeep) -> Vec<Machine> {
         }
         let chance = Seeded::new(1_000 + number as u64);
         let (account, acknowledged) = (account.clone(), Vec::new());
-        machines.push(Machine { world, name, account, chance, turn: 0, acknowledged, upkeep, first: 0 });
+        machines.push(Machine { world, name, account, chance, turn: 0, acknowledged, upkeep, first: 0, retry: "3s" });
     }
     machines
 }

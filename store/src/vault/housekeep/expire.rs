@@ -313,3 +313,26 @@ fn policy_key(account: &AccountInfo) -> String {
 pub(super) fn policy_number(judged: &Judged) -> i64 {
     i64::try_from(chain::policy_of(&judged.moments).1).unwrap_or(i64::MAX - 1) + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_of_one_day_weigh_no_more_than_its_hours() {
+        let version = |sequence, received_at| Moment {
+            sequence,
+            taken_at: received_at,
+            received_at,
+            act: chain::Act::Version { tags: Vec::new(), sources: Vec::new() },
+        };
+        let day = 20_000 * DAY_MS;
+        let mut moments: Vec<Moment> = (1..61).map(|n| version(n, day + i64::try_from(n).unwrap())).collect();
+        moments.extend((61..64).map(|n| version(n, day + DAY_MS)));
+        moments.push(version(64, day + 3 * DAY_MS));
+        let bodies = moments.iter().map(|moment| (moment.sequence, (BodyHash::new([1; 32]), moment.sequence != 61)));
+        let judged = Judged { bodies: bodies.collect(), fates: Vec::new(), unclear: false, moments };
+        // 24 of the first day, of the second those that are here, and the newest is too young.
+        assert_eq!(judged.settled(), 24 + 2);
+    }
+}

@@ -185,6 +185,30 @@ fn above_a_group_s_soft_limit_the_oldest_versions_of_all_members_go() {
     }
 }
 
+#[test]
+fn what_one_member_brings_presses_on_the_others() {
+    let (world, ada, _, _) = daily(6);
+    let vault = world.open(Access::Write).unwrap();
+    let bob = super::accounts::second(&world, &vault, "bob");
+    let domain_of = |account: &AccountInfo| world.open(Access::Write).unwrap().domain(account).unwrap();
+    let pass_of = |account: &AccountInfo| domain_of(account).housekeep(&Housekeep::default(), &mut |_| Ok(())).unwrap();
+    let taken = || [&ada, &bob].map(|account| domain_of(account).stored().unwrap().pack_bytes).iter().sum::<u64>();
+    let office = vault.join_group(&vault.create_group("office").unwrap(), &[ada.clone(), bob.clone()]).unwrap();
+    vault.settle_group(&office, |terms| terms.soft_bytes = Some(taken())).unwrap();
+    for account in [&ada, &bob] {
+        assert_eq!((pass_of(account).pressed, pass_of(account).waiting), (0, 0));
+    }
+    let mut session = domain_of(&bob).begin(&bob, &[SOURCE], None).unwrap();
+    (200..210).for_each(|seed| drop(world.back_up(&mut session, &tree(&bob, seed)).unwrap()));
+    session.end().unwrap();
+    // Bob's are too young to go.
+    let done = pass_of(&bob);
+    assert_eq!((done.pressed, done.waiting), (0, 0));
+    world.clock.advance(DAY);
+    let done = pass_of(&ada);
+    assert!(done.pressed + done.waiting > 0, "{done:?}");
+}
+
 /// A vault whose `ada` has a version of each of 60 days, and `bob` one of each day from the 11th on; both want so much free.
 fn two_accounts(free: u64) -> (World, [AccountInfo; 2]) {
     let (world, vault, ada) = World::with_account();
