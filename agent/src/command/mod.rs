@@ -181,7 +181,7 @@ pub static FOREIGN: &[(&str, &str)] = &[
 fn at() -> Arg {
     Arg::new("at").long("at").value_name("WHEN").allow_hyphen_values(true).help(
         "Which version: latest (default), latest~N, previous, a time (`2 days ago`, `yesterday 18:00`, 2026-11-18: \
-         the newest received by then), or the first 6 or more digits of an id",
+         the newest received by then), a number of the list (no.12), or the first 6 or more digits of an id",
     )
 }
 
