@@ -16,7 +16,7 @@ const SHORT: u64 = 6;
 /// Of so many days the newest version is kept.
 const KEPT_DAYS: usize = 2;
 /// Days after the last one on which house is kept: what is freed on one is condemned a day before.
-const REST: u64 = 3;
+const REST: u64 = 4;
 /// As in the soak, without what says of single versions whether they stay.
 const UPKEEP: Upkeep = &[
     ("housekeep", &[6]),
@@ -159,13 +159,13 @@ fn versions_go_when_their_days_are_over_and_no_others() {
     for day in days..days + REST {
         machines.iter().for_each(|machine| kept.house(&machine.world.with_env("TUCKBOX_CLOCK", noon(day)), &done));
     }
+    let left = packs(&base);
     for machine in &machines {
         let world = machine.world.with_env("TUCKBOX_CLOCK", noon(days + REST));
         world.tuckbox(["backup", &world.arg(&machine.source())]).ok();
         oath::clean(&world);
     }
     oath::counted(&machines[0].world);
-    let left = packs(&base);
     let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
     println!(
         "sweep: {days} days of {}, {gone} expired, {restored} there and as they were; {} expired in all, {} bytes freed, {} of \
