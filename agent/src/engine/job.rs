@@ -174,6 +174,8 @@ pub trait Engine: Send + Sync {
     fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// Looks after volumes: a list hands over many rows, moving packs how far it has come.
+    fn volume(&self, run: &Run, ask: VolumeAsk, row: &mut dyn FnMut(VolumeTold) -> Result<()>) -> Result<()>;
     /// What clients of an account told of their runs, oldest first, each line handed to `row`.
     fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()>;
     /// A report over a period, for who looks after the vault.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Catalog, Journal};
+use super::{Catalog, Journal, Ledger};
 use crate::activity::Activity;
 use crate::error::Result;
 use crate::id::{DomainId, VaultId};
@@ -20,6 +20,11 @@ pub trait Catalogs: Send + Sync {
     /// As [`Activity::make`].
     fn make_activity(&self, path: &Path, journal: Journal, vault: VaultId) -> Result<()> {
         Activity::make(path, journal, vault)
+    }
+
+    /// As [`Ledger::open`].
+    fn open_ledger(&self, path: &Path, journal: Journal) -> Result<Ledger> {
+        Ledger::open(path, journal)
     }
 }
 
@@ -43,14 +48,27 @@ pub struct Watch {
 }
 
 #[cfg(any(test, feature = "simulate"))]
+impl Watch {
+    fn over(&self, conn: &mut rusqlite::Connection) -> Result<()> {
+        let commits = std::sync::Arc::clone(&self.commits);
+        conn.commit_hook(Some(move || !commits()))?;
+        let waits = std::sync::Arc::clone(&self.waits);
+        Ok(conn.busy_handler(Some(move |times| waits(times)))?)
+    }
+}
+
+#[cfg(any(test, feature = "simulate"))]
 impl Catalog {
     /// As [`open`](Self::open), under watch from the first moment.
     pub fn open_watched(path: &Path, journal: Journal, domain: DomainId, watch: &Watch) -> Result<Self> {
-        Self::open_tuned(path, journal, domain, &|conn| {
-            let commits = std::sync::Arc::clone(&watch.commits);
-            conn.commit_hook(Some(move || !commits()))?;
-            let waits = std::sync::Arc::clone(&watch.waits);
-            Ok(conn.busy_handler(Some(move |times| waits(times)))?)
-        })
+        Self::open_tuned(path, journal, domain, &|conn| watch.over(conn))
+    }
+}
+
+#[cfg(any(test, feature = "simulate"))]
+impl Ledger {
+    /// As [`open`](Self::open), under watch from the first moment.
+    pub fn open_watched(path: &Path, journal: Journal, watch: &Watch) -> Result<Self> {
+        Self::open_tuned(path, journal, &|conn| watch.over(conn))
     }
 }

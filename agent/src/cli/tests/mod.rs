@@ -63,6 +63,7 @@ Verbs:
   key          Show, protect, copy, recover and renew the key
   account      Look after accounts: make, list, limit, freeze, check, move, delete, let SSH keys in
   group        Look after groups of accounts: make, list, limit, add and remove members
+  volume       Look after a vault's volumes: directories on several disks that are filled evenly
   report       Tell how a vault is doing: what is taken, and how it grows
   traffic      Show the bytes that went over the wire: by hour, day or month, or by connection
   config       Show and change settings; print systemd units
