@@ -82,6 +82,7 @@ fn while_a_disk_is_away_backups_go_on_and_nothing_is_lost() {
     world.tuckbox(["volume", "list"]).ok().says("not there");
     back_up(&world, 20);
     assert_eq!(packs_below(&there), 0);
+    assert!(world.tuckbox(["status"]).run().exits(4).text().contains("volume 1 of the vault is not there"));
     for verb in [&["housekeep"][..], &["repair", "--yes"], &["volume", "remove", "1"], &["volume", "balance"]] {
         let told = world.tuckbox(verb).run().fails("volume.absent", 8);
         assert!(told.error().contains("volume 1 of the vault is not there"), "{told}");

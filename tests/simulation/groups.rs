@@ -135,26 +135,13 @@ fn fill_up(world: &Arc<World>, dice: &mut Dice, limits: &Limits) {
     let limits = limits.clone();
     world.act(move |world| {
         for whose in ACCOUNTS {
-            let mut done = || -> Result<()> {
-                let Some(vault) = open(world)? else { return Ok(()) };
-                let account = vault.account(&AccountSelector::Name(whose.to_owned()))?;
-                let domain = vault.domain(&account)?;
-                let mut session = domain.begin(&account, &[SourceId::new([9; 16])], None)?;
-                let maker = Maker { domain: account.domain, account: account.id };
-                for _ in 0..2_000 {
-                    let id = chunk_id(dice.number());
-                    let record = maker.record(&mut dice, RecordKind::Box, 1, id.bytes().to_vec(), SMALL_BYTES);
-                    match session.put(&record) {
-                        Err(Error::Full { .. }) => break,
-                        other => other?,
-                    }
-                    // Each is weighed as it lies there, and not by what it might have needed.
-                    session.publish()?;
+            // What a session has reserved and not needed comes back at its end.
+            loop {
+                match one_more(world, &mut dice, whose) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(e) => return world.violated(format!("filling up {whose}: {e}")),
                 }
-                session.end()
-            };
-            if let Err(e) = done() {
-                world.violated(format!("filling up {whose}: {e}"));
             }
             let least = match room(world, &limits, whose) {
                 Ok(least) => least,
@@ -166,6 +153,27 @@ fn fill_up(world: &Arc<World>, dice: &mut Dice, limits: &Limits) {
         }
     });
     world.run();
+}
+
+/// A session that brings small records as long as it may. How many.
+fn one_more(world: &Arc<World>, dice: &mut Dice, whose: &str) -> Result<usize> {
+    let Some(vault) = open(world)? else { return Ok(0) };
+    let account = vault.account(&AccountSelector::Name(whose.to_owned()))?;
+    let domain = vault.domain(&account)?;
+    let mut session = domain.begin(&account, &[SourceId::new([9; 16])], None)?;
+    let maker = Maker { domain: account.domain, account: account.id };
+    let mut brought = 0;
+    while brought < 100 {
+        let id = chunk_id(dice.number());
+        let record = maker.record(dice, RecordKind::Box, 1, id.bytes().to_vec(), SMALL_BYTES);
+        match session.put(&record) {
+            Err(Error::Full { .. }) => break,
+            other => other?,
+        }
+        brought += 1;
+    }
+    session.end()?;
+    Ok(brought)
 }
 
 /// The least that any limit leaves for an account.

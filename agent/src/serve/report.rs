@@ -329,15 +329,15 @@ mod tests {
         let (lines, result) = told(&run("restore", 0, None));
         assert_eq!(
             (lines, result.as_str()),
-            (vec!["Note run restore from ana: ok, 12 files, 4.0 KiB in 2 s".into()], "ok")
+            (vec!["Note run restore from ana: ok, 12 files, 4.0 KiB in 2.0 s".into()], "ok")
         );
         let (lines, result) = told(&run("restore", 3, None));
         assert_eq!(result, "exit 3");
-        assert_eq!(lines, ["Warning run restore from ana: exit 3, 12 files, 4.0 KiB, 3 errors in 2 s"]);
+        assert_eq!(lines, ["Warning run restore from ana: exit 3, 12 files, 4.0 KiB, 3 errors in 2.0 s"]);
         let (lines, result) = told(&run("forget", 7, Some("key.passphrase")));
         assert_eq!(result, "key.passphrase");
         let line =
-            "Error run forget from ana: failed with key.passphrase (exit 7), 12 versions, 4.0 KiB, 7 errors in 2 s";
+            "Error run forget from ana: failed with key.passphrase (exit 7), 12 versions, 4.0 KiB, 7 errors in 2.0 s";
         assert_eq!(lines, [line]);
     }
 

@@ -93,8 +93,8 @@ fn wrong(error: store::Error) -> Refused {
             .hint("name a new or an empty directory: a volume holds nothing else")
             .into(),
         error @ store::Error::Limit { .. } => Fault::new(Code::Usage, error.to_string()).into(),
-        store::Error::Busy { what } => Fault::new(Code::SourceBusy, format!("{what} is being changed by another"))
-            .hint("wait for it, then run the same command again")
+        store::Error::Busy { what } => Fault::new(Code::SourceBusy, format!("{what} is at work or in use"))
+            .hint("wait for it, then run the same command again; what was moved stays moved")
             .into(),
         _ if full => Fault::new(Code::DiskFull, "the other volumes have no room for what this one holds")
             .hint("tuckbox volume add DIR, then run the same command again; what was moved stays moved")

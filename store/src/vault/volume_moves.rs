@@ -113,7 +113,7 @@ impl Vault {
 
     /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
     /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
-    /// `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
+    /// `Busy` while others change volumes or keep house, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
     /// have no room. With [`Moved::stuck`] it stays on the list.
     pub fn remove_volume(&self, number: u32, lost: bool, tell: Tell<'_>) -> Result<Moved> {
         self.must_write()?;
@@ -186,6 +186,7 @@ impl Vault {
         for account in self.accounts()? {
             let domain = self.domain(&account)?;
             let folder = domain.folder_in(from);
+            let _lock = domain.housekeeping_lock()?;
             for (id, bytes) in packs_in(self.disk(), &folder)? {
                 let path = folder.pack(id);
                 let Ok((reader, _)) = domain.open_pack_at(id, &path) else { continue };
@@ -226,6 +227,8 @@ impl Vault {
         let domain = self.domain(account)?;
         // Who was about to name something here has done so, or sees that the volume is leaving.
         drop(domain.inner.catalog.write()?);
+        // Nobody lists packs for an archive, or removes any, while they move.
+        let _lock = domain.housekeeping_lock()?;
         domain.clear_copies()?;
         let spare = domain.spare()?;
         for (id, bytes) in packs_in(self.disk(), folder)? {

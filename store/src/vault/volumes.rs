@@ -26,6 +26,8 @@ const ALIKE: u64 = WHOLE / 100;
 /// How often a volume's list is gone through for a pack: who moves one names it at its new place before the old name
 /// goes, so one that is missed twice is not there.
 const LOOKS: usize = 2;
+/// How often packs are listed because the list of volumes has changed meanwhile.
+const LIST_TRIES: usize = 4;
 /// How deep folders of a volume are: packs/<domain>/xx, aside/<moment>/packs/<domain>/xx.
 const DEPTH_MAX: usize = 6;
 
@@ -121,7 +123,13 @@ impl Shared {
     /// Numbers of volumes that are not there.
     pub(super) fn absent_volumes(&self) -> Result<Vec<u32>> {
         let listed = self.volumes_now()?;
-        Ok(listed.iter().filter(|volume| !self.is_there(volume)).map(|volume| volume.number).collect())
+        let mut absent: Vec<&Listed> = listed.iter().filter(|volume| !self.is_there(volume)).collect();
+        if !absent.is_empty() {
+            // One that was just taken off the list has no marker any more.
+            let again = self.volumes_now()?;
+            absent.retain(|volume| again.iter().any(|one| one.number == volume.number && one.path == volume.path));
+        }
+        Ok(absent.into_iter().map(|volume| volume.number).collect())
     }
 
     /// `Absent` unless every volume is there.
@@ -235,10 +243,22 @@ impl Domain {
     /// All packs that are there.
     pub(super) fn on_disk(&self) -> Result<OnDisk> {
         let shared = &self.inner.shared;
-        let listed = shared.volumes_now()?;
+        for _ in 1..LIST_TRIES {
+            let listed = shared.volumes_now()?;
+            let found = self.on_disk_of(&listed)?;
+            // While volumes come and go packs move: from one that was listed to one that had been.
+            if shared.volumes_now()? == listed {
+                return Ok(found);
+            }
+        }
+        self.on_disk_of(&*shared.volumes_now()?)
+    }
+
+    fn on_disk_of(&self, listed: &[Listed]) -> Result<OnDisk> {
+        let shared = &self.inner.shared;
         let mut lengths: BTreeMap<PackId, u64> = BTreeMap::new();
         let mut absent: BTreeSet<u32> = BTreeSet::new();
-        for (nth, folder) in self.folders(&listed).into_iter().enumerate() {
+        for (nth, folder) in self.folders(listed).into_iter().enumerate() {
             let volume = nth.checked_sub(1).and_then(|nth| listed.get(nth));
             let packs = packs_in(&*shared.disk, &folder);
             // Looked at afterwards: a volume that goes while it is listed would otherwise pass for an empty one.
