@@ -174,7 +174,7 @@ complete -c tuckbox -l host -x -a '(__tuckbox_values)' -d 'Host label [default: 
 complete -c tuckbox -l dry-run -s n -d 'Tell what would be done; send nothing'
 complete -c tuckbox -l accept-deletions -d 'Go on although much of a source is gone'
 complete -c tuckbox -l partial -d 'Checkpoints of runs that did not end, too'
-complete -c tuckbox -l at -x -a '(__tuckbox_values)' -d 'Which version: latest (default), latest~N, previous, a time (`2 days ago`, `yesterday 18:00`, 2026-11-18: the newest received by then), or the first 6 or more digits of an id'
+complete -c tuckbox -l at -x -a '(__tuckbox_values)' -d 'Which version: latest (default), latest~N, previous, a time (`2 days ago`, `yesterday 18:00`, 2026-11-18: the newest received by then), a number of the list (no.12), or the first 6 or more digits of an id'
 complete -c tuckbox -l long -s l -d 'Kind, mode, owner, size and time, too'
 complete -c tuckbox -l recursive -s r -d 'Everything below directories'
 complete -c tuckbox -l directory -s d -d 'A directory itself and not what is in it'

@@ -37,8 +37,8 @@ pub const fn page(code: Code) -> Page {
         Code::UsageTime => (
             "write it as in `2 days ago`, `yesterday 18:00`, 2026-11-18 or latest~2",
             "A version is named by latest, latest~N or previous, by a time (the newest version received by then is \
-             meant; a date alone is its last moment), or by the first 6 or more digits of its id. What is given fits \
-             none of these.",
+             meant; a date alone is its last moment), by its number (no.12), or by the first 6 or more digits of its \
+             id. What is given fits none of these.",
         ),
         Code::AccountWhich => (
             "name one with `--account NAME`",

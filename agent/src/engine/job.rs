@@ -412,6 +412,19 @@ pub enum At {
         /// 6 to 64 lower-case hex digits.
         prefix: String,
     },
+    /// The one with this number in the account's chain, as lists show it.
+    Number {
+        /// From 1.
+        sequence: u64,
+    },
+}
+
+impl At {
+    /// Whether it names one version and not a time or a place in a list: whoever names it, means it, also in the trash.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::Id { .. } | Self::Number { .. })
+    }
 }
 
 impl Default for At {

@@ -12,7 +12,7 @@ use store::record::{Record, RecordKind};
 
 use super::account::Account;
 use super::errand::{Came, Errand};
-use super::job::{At, Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
+use super::job::{Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
 use super::versions::{pick, short};
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
@@ -145,8 +145,8 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         .collect();
     let mut versions = BTreeSet::new();
     for at in &job.versions {
-        // Who names it by its id means it, wherever it is.
-        let from = if matches!(at, At::Id { .. }) { &links } else { &choice };
+        // Who names it means it, wherever it is.
+        let from = if at.is_name() { &links } else { &choice };
         versions.insert(pick(from, at)?.link().sequence);
     }
     let (kind, record, until) = match job.what {
