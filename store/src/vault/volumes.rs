@@ -251,7 +251,7 @@ impl Domain {
                 return Ok(found);
             }
         }
-        self.on_disk_of(&*shared.volumes_now()?)
+        self.on_disk_of(&shared.volumes_now()?)
     }
 
     fn on_disk_of(&self, listed: &[Listed]) -> Result<OnDisk> {
