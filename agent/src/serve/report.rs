@@ -25,15 +25,21 @@ impl Server {
         let (vault, account, domain) = self.account(Access::Write)?;
         let now = self.clock.now_ms();
         let (stored_bytes, session) = (domain.stored()?.pack_bytes, self.keeper.session());
-        for run in report.runs.iter().take(RUNS_MAX) {
-            let (mut told, lines) = taken(run, now);
-            told.stored_bytes = stored_bytes;
-            vault.activity(&account, |activity| {
-                activity.add_run(account.number, &told)?;
-                activity.add_log(account.number, now, session.as_ref(), &lines).map(|_| ())
-            })?;
+        let mut runs: Vec<_> = report.runs.iter().take(RUNS_MAX).map(|run| taken(run, now)).collect();
+        runs.iter_mut().for_each(|(told, _)| told.stored_bytes = stored_bytes);
+        if runs.is_empty() {
+            renew_pulse(&vault, &account);
+            return Ok(());
         }
-        renew_pulse(&vault, &account);
+        // Opened once for all: the client waits at its end.
+        vault.activity(&account, |activity| {
+            for (told, lines) in &runs {
+                activity.add_run(account.number, told)?;
+                activity.add_log(account.number, now, session.as_ref(), lines)?;
+            }
+            vault.renew_pulse_by(&account, activity).unwrap_or(());
+            Ok(())
+        })?;
         Ok(())
     }
 }
