@@ -22,8 +22,8 @@ const ID_DIGITS_MIN: usize = 6;
 /// All digits of an id.
 const ID_DIGITS_MAX: usize = 64;
 
-/// Understands a version expression, in this order: `latest`, `latest~N`, `previous`, a time, the beginning of an id;
-/// `id:…` forces the last.
+/// Understands a version expression, in this order: `latest`, `latest~N`, `previous`, `no. N` (`#N`), a time, the
+/// beginning of an id; `id:…` forces the last.
 ///
 /// A time stands for its last moment: a date for the end of its day, a minute for its last second. A time that the
 /// clocks showed twice is the later one, a time that they skipped is as far behind the change as it says.
@@ -38,6 +38,9 @@ pub fn parse_at(text: &str, now_ms: i64, zone: &TimeZone) -> Result<Understood> 
     if let Some(back) = latest(text) {
         return Ok(back);
     }
+    if let Some(sequence) = number(text) {
+        return Ok(Understood { at: At::Number { sequence }, sentence: format!("version no. {sequence}") });
+    }
     let now = Timestamp::from_millisecond(now_ms)
         .map_err(|e| Fault::new(Code::System, "the clock shows no usable time").because(e))?
         .to_zoned(zone.clone());
@@ -47,7 +50,7 @@ pub fn parse_at(text: &str, now_ms: i64, zone: &TimeZone) -> Result<Understood> 
             .hint("a time in the past, as in `2 days ago` or `2026-11-18 09:00`")),
         None => id(text).ok_or_else(|| {
             Fault::new(Code::UsageTime, format!("\"{}\" is neither a time nor a version", harmless_line(text)))
-                .hint("latest, latest~2, previous, yesterday, `2 days ago`, -3h, `mon 9am`, 2026-11-18, or the first 6 or more digits of an id")
+                .hint("latest, latest~2, previous, yesterday, `2 days ago`, -3h, `mon 9am`, 2026-11-18, no.12, or the first 6 or more digits of an id")
         }),
     }
 }
@@ -87,6 +90,13 @@ fn latest(text: &str) -> Option<Understood> {
         n => format!("the version {n} before the newest"),
     };
     Some(Understood { at: At::Latest { back }, sentence })
+}
+
+/// As lists and messages show it: `no. 6`.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("no").map(|rest| rest.strip_prefix('.').unwrap_or(rest).trim_start());
+    let digits = digits.or_else(|| text.strip_prefix('#'))?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 fn id(text: &str) -> Option<Understood> {
@@ -364,6 +374,7 @@ mod tests {
         parse_at(text, now.as_millisecond(), &berlin()).map(|understood| match understood.at {
             At::Moment { ms } => crate::cli::json::rfc3339(ms),
             At::Latest { back } => format!("latest~{back}"),
+            At::Number { sequence } => format!("#{sequence}"),
             At::Id { prefix } => prefix,
         })
     }
@@ -374,6 +385,9 @@ mod tests {
             ("latest", "latest~0"),
             ("latest~3", "latest~3"),
             ("previous", "latest~1"),
+            ("no. 6", "#6"),
+            ("no.123456", "#123456"),
+            ("#1", "#1"),
             ("now", "2026-11-20T21:02:00.000Z"),
             ("2 days ago", "2026-11-18T21:02:00.000Z"),
             ("-3h", "2026-11-20T18:02:00.000Z"),
@@ -453,6 +467,11 @@ mod tests {
         for text in [
             "",
             "latest~",
+            "no.",
+            "no. six",
+            "#",
+            "#-1",
+            "no.99999999999999999999",
             "latest~-1",
             "in 3h",
             "+3h",

@@ -12,6 +12,7 @@
 //! * [`pty`]: a person at a terminal
 //! * [`sshd`]: private SSH servers on loopback ports
 //! * [`slow_line`]: a long way between two of them
+//! * [`net`]: a machine and a server that knows its key
 //! * [`pinned`]: texts that may not change unnoticed
 //! * [`need`]: what a test needs of the machine
 //! * [`wait`]: waits for a condition, with a deadline
@@ -19,6 +20,7 @@
 pub mod attacker;
 pub mod look;
 pub mod need;
+pub mod net;
 pub mod oath;
 pub mod pinned;
 pub mod pty;

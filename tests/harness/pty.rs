@@ -111,6 +111,18 @@ impl Terminal {
         rustix::process::kill_process(pid.and_then(rustix::process::Pid::from_raw).unwrap(), signal).unwrap();
     }
 
+    /// Holds the program where it is, until it is signalled to go on.
+    ///
+    /// # Panics
+    /// When it does not stop in time.
+    pub fn hold(&self) {
+        self.signal(rustix::process::Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.child.process_id().unwrap());
+        // The state stands behind the name, which is in brackets.
+        let stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        assert!(within(SCREEN_MAX, stopped), "it did not stop");
+    }
+
     /// Whether the terminal shows what is typed, and hands it over line by line.
     ///
     /// # Panics

@@ -489,6 +489,12 @@ pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// All files below a directory with this ending, sorted.
+#[must_use]
+pub fn with_ending(dir: &Path, ending: &str) -> Vec<PathBuf> {
+    files_below(dir).into_iter().filter(|file| file.extension().is_some_and(|e| e == ending)).collect()
+}
+
 /// Changes one byte of a file.
 ///
 /// # Panics

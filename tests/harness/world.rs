@@ -125,6 +125,24 @@ impl World {
         self.tuckbox(["restore", "--to", &self.arg(to)]).ok();
     }
 
+    /// One more version of `docs`, whose letter now has this content.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn another(&self, content: &str) {
+        fs::write(self.path("docs/letter.txt"), content).unwrap();
+        self.tuckbox(["backup", &self.arg("docs")]).ok();
+    }
+
+    /// Copies a directory of this disk; what was there under the new name goes.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn copy(&self, from: &str, to: &str) {
+        fs::remove_dir_all(self.path(to)).unwrap_or_default();
+        self.command("cp", ["-a", &self.arg(from), &self.arg(to)]).ok();
+    }
+
     /// Gives a path to the user of this machine (not what is below it).
     ///
     /// # Panics

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use tests::need;
+use tests::net::Net;
 use tests::sshd::{Setup, Sshd};
 use tests::world::World;
 
@@ -217,26 +218,9 @@ fn an_authorized_key_may_do_what_its_role_says_and_no_more() {
 
 #[test]
 fn a_plain_login_administers_from_afar() {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return;
-    }
     let world = office();
-    let client = world.ssh();
-    let key = client.key("ed25519", "");
-    let sshd = Sshd::start(Setup {
-        authorized: vec![client.public(&key)],
-        home: Some(world.dir("server")),
-        programs: Some(world.path("bin")),
-        ..Setup::default()
-    });
-    client.know(&sshd.known_hosts_line());
-    client.config(&format!(
-        "Host nas\n HostName {}\n Port {}\n IdentityFile {}\n",
-        sshd.address,
-        sshd.port,
-        key.display()
-    ));
-    let far = world.with_vault(format!("ssh://nas{}", world.arg("vault")));
+    let Some(net) = Net::of(&world) else { return };
+    let far = net.at(&world.arg("vault"));
     let near = world.tuckbox(["account", "list"]).ok().text().to_owned();
     for way in ["embedded", "system"] {
         assert_eq!(far.tuckbox(["account", "list", "--ssh", way]).ok().text(), near);

@@ -36,9 +36,11 @@ fn every_form_of_a_time() {
     let diary = world.arg("docs/diary");
     let ids = world.tuckbox(["versions", "--json"]).ok().records("version");
     let id = ids[1]["id"].as_str().unwrap()[..8].to_owned();
+    let number = format!("no. {}", ids[1]["sequence"]);
     let [saturday, first, second, monday] = TIMES.map(|(_, content)| content);
     for (at, content) in [
         ("latest", monday),
+        (&number, first),
         ("latest~3", saturday),
         ("previous", second),
         ("now", monday),
@@ -111,6 +113,7 @@ fn earlier_than_everything() {
     let run = run.fails("version.none", 5);
     assert!(run.error().contains("the oldest is"), "{run}");
     world.tuckbox(["ls", "--at", "latest~4"]).run().fails("version.none", 5);
+    world.tuckbox(["ls", "--at", "#99"]).run().fails("version.none", 5);
     world.tuckbox(["find", "*", "--at", "in 3h"]).run().fails("usage.time", 2);
     world.tuckbox(["find", "*", "--newer", "latest"]).run().fails("usage.time", 2);
 }

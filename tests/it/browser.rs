@@ -3,12 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use tests::need;
+use tests::net::Net;
 use tests::pty::Terminal;
-use tests::sshd::{Setup, Sshd};
 use tests::tree::Tree;
 use tests::wait::within;
-use tests::world::World;
 
 use crate::world;
 
@@ -16,34 +14,11 @@ const ENTER: &str = "\r";
 const ESC: &str = "\x1b";
 const TAB: &str = "\t";
 
-/// A machine, a server that knows its key, and three versions of `docs` in a vault there.
-struct Net {
-    world: World,
-    sshd: Sshd,
-}
-
+/// A machine whose vault, on a server, has three versions of `docs`.
 fn net() -> Option<Net> {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return None;
-    }
-    let here = world();
-    let client = here.ssh();
-    let key = client.key("ed25519", "");
-    let sshd = Sshd::start(Setup {
-        authorized: vec![client.public(&key)],
-        home: Some(here.dir("server")),
-        programs: Some(here.path("bin")),
-        ..Setup::default()
-    });
-    client.know(&sshd.known_hosts_line());
-    client.config(&format!(
-        "Host nas\n HostName {}\n Port {}\n IdentityFile {}\n",
-        sshd.address,
-        sshd.port,
-        key.display()
-    ));
-    let world = here.with_vault(format!("ssh://nas{}", here.arg("server/vault")));
-    world.tuckbox(["init"]).ok();
+    let mut net = Net::of(&world())?;
+    net.world = net.ready();
+    let world = &net.world;
     fs::create_dir_all(world.path("docs/tax")).unwrap();
     let docs = Tree::at(world.path("docs"));
     docs.file("letter.txt", "the first letter\n").file("tax/scan.txt", "scanned\n").file("tax/budget.txt", "1\n");
@@ -54,21 +29,15 @@ fn net() -> Option<Net> {
     backup();
     fs::write(world.path("docs/letter.txt"), "the third letter\n").unwrap();
     backup();
-    Some(Net { world, sshd })
+    Some(net)
 }
 
-impl Net {
-    fn console(&self) -> Terminal {
-        let call = self.world.tuckbox(["tui"]).env("TZ", "UTC").env("LANG", "C.UTF-8").env("NO_COLOR", "1");
-        Terminal::start(call.limit(Duration::from_secs(600)), 24, 80)
-    }
-
-    /// The console in the directory that is backed up.
-    fn browser(&self) -> Terminal {
-        let terminal = self.console();
-        terminal.shows("tuckbox").keys("4").shows("letter.txt").shows("changed here in");
-        terminal
-    }
+/// The console in the directory that is backed up.
+fn browser(net: &Net) -> Terminal {
+    let call = net.world.tuckbox(["tui"]).env("TZ", "UTC").env("LANG", "C.UTF-8").env("NO_COLOR", "1");
+    let terminal = Terminal::start(call.limit(Duration::from_secs(600)), 24, 80);
+    terminal.shows("tuckbox").keys("4").shows("letter.txt").shows("changed here in");
+    terminal
 }
 
 fn leave(terminal: Terminal) {
@@ -79,7 +48,7 @@ fn leave(terminal: Terminal) {
 #[test]
 fn what_is_lost_is_found_and_comes_back_from_two_versions() {
     let Some(net) = net() else { return };
-    let terminal = net.browser();
+    let terminal = browser(&net);
     // A deleted file, wherever it was: in all versions.
     terminal.keys("F").shows("Find in").keys("scan").shows("Nothing here has such a name");
     terminal.keys("\x13").shows("all versions").shows("tax/scan.txt").keys(ENTER);
@@ -100,7 +69,7 @@ fn what_is_lost_is_found_and_comes_back_from_two_versions() {
 #[test]
 fn a_date_and_what_was_deleted_in_a_directory() {
     let Some(net) = net() else { return };
-    let terminal = net.browser();
+    let terminal = browser(&net);
     terminal.keys("j").keys(ENTER).shows("budget.txt").keys(".").shows("scan.txt").shows("deleted");
     terminal.keys("@").shows("As at").keys("latest~2").keys(ENTER).shows("> budget.txt");
     terminal.until("the scan as it was", |screen| {
@@ -117,7 +86,7 @@ fn a_date_and_what_was_deleted_in_a_directory() {
 #[test]
 fn a_server_that_is_gone_is_waited_for_and_keys_answer() {
     let Some(mut net) = net() else { return };
-    let terminal = net.browser();
+    let terminal = browser(&net);
     terminal.keys("j").shows("> tax/").keys("k").shows("> letter.txt");
     net.sshd.stop();
     terminal.keys("\x12").shows("the server does not answer");
@@ -137,7 +106,7 @@ fn a_restore_goes_to_a_directory_that_is_completed_and_never_over_files() {
     let Some(net) = net() else { return };
     fs::create_dir_all(net.world.path("come-back")).unwrap();
     fs::write(net.world.path("come-back/letter.txt"), "mine\n").unwrap();
-    let terminal = net.browser();
+    let terminal = browser(&net);
     terminal.shows("> letter.txt").keys("r").shows("Restore 1 item").keys("\x15").keys(&net.world.arg("come-"));
     terminal.keys(TAB).shows("come-back/").keys(ENTER).shows("leave as they are 1").shows("is there already");
     terminal.keys(ENTER).shows("done, after").keys(ENTER);

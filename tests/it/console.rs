@@ -93,6 +93,31 @@ fn keys_answer_while_the_vault_does_not() {
     assert_eq!(terminal.end(), 0);
 }
 
+/// Whether the picture is as wide as this.
+fn is_wide(screen: &vt100::Screen, columns: usize) -> bool {
+    screen.contents().lines().next().is_some_and(|line| line.trim_end().chars().count() > columns)
+}
+
+#[test]
+fn nothing_that_comes_at_once_is_left_unread() {
+    let world = ready();
+    let terminal = console(&world);
+    terminal.shows("1 account");
+    // A key and a new size; then more than is read at a time, by somebody whose terminal does not say that it pastes.
+    terminal.hold();
+    terminal.resize(40, 120).keys("?");
+    terminal.signal(Signal::CONT);
+    terminal.until("help on a wide screen", |s| s.contents().contains("Search:") && is_wide(s, 100));
+    back(&terminal, "Search:");
+    terminal.keys(":").shows("Command");
+    terminal.hold();
+    terminal.keys(&format!("{}the end", "many words ".repeat(250)));
+    terminal.signal(Signal::CONT);
+    terminal.shows("the end").keys(ESCAPE).until("it is gone", |screen| !screen.contents().contains("the end"));
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let world = ready();

@@ -2,9 +2,9 @@
 //! before anything is written, and nothing is written until a person has decided.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tests::subject::{Outcome, files_below};
+use tests::subject::{Outcome, files_below, with_ending};
 use tests::tree;
 use tests::world::World;
 
@@ -15,24 +15,10 @@ fn three() -> World {
     let world = world().ready();
     tree::small(world.path("docs"));
     for n in 1..=3 {
-        another(&world, &format!("version {n}"));
-        copy(&world, "vault", &format!("vault-{n}"));
+        world.another(&format!("version {n}"));
+        world.copy("vault", &format!("vault-{n}"));
     }
     world
-}
-
-fn another(world: &World, content: &str) {
-    fs::write(world.path("docs/letter.txt"), content).unwrap();
-    world.tuckbox(["backup", &world.arg("docs")]).ok();
-}
-
-fn copy(world: &World, from: &str, to: &str) {
-    fs::remove_dir_all(world.path(to)).unwrap_or_default();
-    world.command("cp", ["-a", &world.arg(from), &world.arg(to)]).ok();
-}
-
-fn with_ending(vault: &Path, ending: &str) -> Vec<PathBuf> {
-    files_below(vault).into_iter().filter(|file| file.extension().is_some_and(|e| e == ending)).collect()
 }
 
 /// Without its catalog, which is made anew from what is there.
@@ -71,7 +57,7 @@ fn decided(world: &World) {
     let newest = newest(world);
     world.tuckbox(["check", "--accept-history", "999"]).run().fails("version.none", 5);
     world.tuckbox(["check", "--accept-history", &newest]).ok();
-    another(world, "and on");
+    world.another("and on");
     world.restore_all("back");
 }
 
@@ -86,7 +72,7 @@ fn recovered(world: &World, name: &str, vault: &str) -> World {
 fn put_back() {
     for (n, without_cache) in [("1", false), ("2", false), ("2", true)] {
         let world = three();
-        copy(&world, &format!("vault-{n}"), "vault");
+        world.copy(&format!("vault-{n}"), "vault");
         if without_cache {
             fs::remove_dir_all(world.home().join(".cache")).unwrap();
         }
@@ -102,8 +88,8 @@ fn gone_on_elsewhere() {
     for more in [1, 3] {
         let world = three();
         let bob = recovered(&world, "bob", "vault-1");
-        (0..more).for_each(|n| another(&bob, &format!("elsewhere {n}")));
-        copy(&world, "vault-1", "vault");
+        (0..more).for_each(|n| bob.another(&format!("elsewhere {n}")));
+        world.copy("vault-1", "vault");
         caught(&world, "history.fork", 10);
         decided(&world);
     }
@@ -137,7 +123,7 @@ fn a_body_taken_out() {
     assert!(truth(&world) == before, "something was written");
     let sequence = self::newest(&world);
     world.tuckbox(["check", "--accept-history", &sequence]).run().exits(10);
-    another(&world, "and on");
+    world.another("and on");
     world.tuckbox(["backup", &world.arg("more")]).ok();
     assert_eq!(
         world.tuckbox(["ls", &world.arg("more")]).ok().text().lines().count(),
@@ -152,7 +138,7 @@ fn a_pin_on_paper() {
         |world: &World| world.tuckbox(["key", "pin", "--json"]).ok().record("pin")["pin"].as_str().unwrap().to_owned();
     let paper = pin(&world);
     assert_eq!(world.tuckbox(["key", "pin"]).ok().text().trim(), paper);
-    another(&world, "later");
+    world.another("later");
     world.tuckbox(["check", "--pin", &paper.replace('-', " ").replacen(' ', "-", 1).to_uppercase()]).ok();
     // Copied wrongly: said so, and no alarm.
     let digit = if paper.ends_with('0') { "1" } else { "0" };
@@ -168,7 +154,7 @@ fn a_pin_on_paper() {
     };
     let bob = recovered(&world, "bob", "vault-1");
     checked(&bob, "vault-1", Some(("history.behind", 12)));
-    (0..4).for_each(|n| another(&bob, &n.to_string()));
+    (0..4).for_each(|n| bob.another(&n.to_string()));
     checked(&bob, "vault-1", Some(("history.fork", 10)));
     checked(&world, "vault", None);
 }
@@ -201,7 +187,7 @@ fn a_pin_in_a_second_place() {
     assert_ne!(fs::read_to_string(&pins).unwrap(), kept);
     // The lost machine is found again, and goes on with its vault: that is another history now.
     with_pins(&world, &["backup", &docs]).fails("history.behind", 12);
-    (0..3).for_each(|n| another(&world, &n.to_string()));
+    (0..3).for_each(|n| world.another(&n.to_string()));
     with_pins(&world, &["backup", &docs]).fails("history.fork", 10);
 
     // A place that is not there today is told, and no reason not to back up.

@@ -1,9 +1,9 @@
 //! A vault that shows another past than it once did is told before anything is written.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use tests::subject::files_below;
+use tests::subject::{files_below, with_ending};
 use tests::world::World;
 use tests::{pinned, tree};
 
@@ -13,24 +13,8 @@ use crate::world;
 fn versions(count: usize) -> World {
     let world = world().ready();
     tree::small(world.path("docs"));
-    (0..count).for_each(|n| another(&world, &n.to_string()));
+    (0..count).for_each(|n| world.another(&n.to_string()));
     world
-}
-
-/// One more version, with this content.
-fn another(world: &World, content: &str) {
-    fs::write(world.path("docs/letter.txt"), content).unwrap();
-    world.tuckbox(["backup", &world.arg("docs")]).ok();
-}
-
-fn copy(world: &World, from: &str, to: &str) {
-    fs::remove_dir_all(world.path(to)).unwrap_or_default();
-    world.command("cp", ["-a", &world.arg(from), &world.arg(to)]).ok();
-}
-
-/// Files with this ending in the vault, in order.
-fn with_ending(vault: &Path, ending: &str) -> Vec<PathBuf> {
-    files_below(vault).into_iter().filter(|file| file.extension().is_some_and(|e| e == ending)).collect()
 }
 
 /// Everything in the vault but the catalog, which its own log may stand beside for as long as a server has it open.
@@ -62,29 +46,29 @@ fn told(world: &World, code: &str) {
 #[test]
 fn put_back_to_an_earlier_state() {
     let world = versions(1);
-    copy(&world, "vault", "earlier");
-    another(&world, "later");
-    copy(&world, "earlier", "vault");
+    world.copy("vault", "earlier");
+    world.another("later");
+    world.copy("earlier", "vault");
     let before = truth(&world);
     told(&world, "history.rollback");
     assert_eq!(truth(&world), before, "nothing may be written");
     let newest = world.tuckbox(["versions", "--json"]).run().records("version").pop();
     let newest = newest.map_or(3, |row| row["sequence"].as_u64().unwrap());
     world.tuckbox(["check", "--accept-history", &newest.to_string()]).ok();
-    another(&world, "and on");
+    world.another("and on");
 }
 
 #[test]
 fn two_copies_that_both_went_on() {
     let world = versions(1);
-    copy(&world, "vault", "copy");
+    world.copy("vault", "copy");
     let bob = world.machine("bob").with_vault(world.arg("copy"));
     fs::write(world.path("words"), world.words()).unwrap();
     bob.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
-    another(&bob, "on the copy");
-    another(&bob, "and once more");
-    another(&world, "on the vault");
-    copy(&world, "copy", "vault");
+    bob.another("on the copy");
+    bob.another("and once more");
+    world.another("on the vault");
+    world.copy("copy", "vault");
     told(&world, "history.fork");
 }
 

@@ -3,43 +3,21 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tests::slow_line::SlowLine;
-use tests::sshd::{Setup, Sshd};
+use tests::look;
+use tests::net::Net;
 use tests::tree::Seeded;
 use tests::wait::Watch;
 use tests::world::World;
-use tests::{look, need};
 
 use crate::world;
 
-/// A machine, and a server at the other end of a slow line that knows its key.
-struct Far {
-    world: World,
-    sshd: Sshd,
-    _line: SlowLine,
-}
-
-/// `None` when there is no sshd here.
-fn far(program: Option<&Path>, round_trip_ms: u64, config: &[&str]) -> Option<Far> {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return None;
-    }
+/// A machine with a vault on a server at the other end of a slow line; `None` when there is no sshd here.
+fn far(program: Option<&Path>, round_trip_ms: u64, config: &[&str]) -> Option<Net> {
     let world = program.map_or_else(world, World::new);
-    let client = world.ssh();
-    let key = client.key("ed25519", "");
-    let sshd = Sshd::start(Setup {
-        authorized: vec![client.public(&key)],
-        home: Some(world.dir("server")),
-        programs: Some(world.path("bin")),
-        config: config.iter().map(|line| (*line).to_owned()).collect(),
-        ..Setup::default()
-    });
-    let line = SlowLine::start(sshd.port, Duration::from_millis(round_trip_ms));
-    client.know(&format!("[127.0.0.1]:{} {}\n", line.port, sshd.host_key("ed25519")));
-    client.config(&format!("Host far\n HostName 127.0.0.1\n Port {}\n IdentityFile {}\n", line.port, key.display()));
-    let world = world.with_vault(format!("ssh://far{}", world.arg("server/vault")));
-    world.tuckbox(["init"]).ok();
-    Some(Far { world, sshd, _line: line })
+    let config = config.iter().map(|line| (*line).to_owned()).collect();
+    let mut net = Net::far(&world, Duration::from_millis(round_trip_ms), |setup| setup.config = config)?;
+    net.world = net.ready();
+    Some(net)
 }
 
 /// Files that do not compress: so many of 1 MiB.
@@ -52,12 +30,12 @@ fn noise(at: &Path, seed: u64, files: usize) {
 }
 
 /// Sessions that the server has begun.
-fn sessions(far: &Far) -> usize {
+fn sessions(far: &Net) -> usize {
     far.sshd.log().lines().filter(|line| line.contains("Starting session:")).count()
 }
 
 /// Backs a tree up over so many channels, and proves that it is there.
-fn back_up(far: &Far, ssh: &str, stripes: &str) -> usize {
+fn back_up(far: &Net, ssh: &str, stripes: &str) -> usize {
     let (world, before) = (&far.world, sessions(far));
     let source = world.path("noise");
     noise(&source, 3, 24);

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use tests::net::Net;
 use tests::pty::Terminal;
 use tests::sshd::{Agent, Setup, Sshd, has_ipv6};
 use tests::subject::Outcome;
@@ -17,50 +18,10 @@ use crate::world;
 /// The ways to reach a server.
 const WAYS: [&str; 3] = ["auto", "embedded", "system"];
 
-/// A machine and a server that knows its key; the program is in the server's PATH.
-struct Net {
-    world: World,
-    sshd: Sshd,
-}
-
-/// Makes both; `None` when there is no sshd here.
+/// A machine and a server; `None` when there is no sshd here.
 fn net(change: impl FnOnce(&World, &mut Setup)) -> Option<Net> {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return None;
-    }
     let world = world();
-    let client = world.ssh();
-    let key = client.key("ed25519", "");
-    let mut setup = Setup {
-        authorized: vec![client.public(&key)],
-        home: Some(world.dir("server")),
-        programs: Some(world.path("bin")),
-        ..Setup::default()
-    };
-    change(&world, &mut setup);
-    let sshd = Sshd::start(setup);
-    client.know(&sshd.known_hosts_line());
-    client.config(&alias(&sshd, &key));
-    Some(Net { world, sshd })
-}
-
-/// `nas`, in the client's configuration.
-fn alias(sshd: &Sshd, key: &Path) -> String {
-    format!("Host nas\n HostName {}\n Port {}\n IdentityFile {}\n", sshd.address, sshd.port, key.display())
-}
-
-impl Net {
-    /// The machine, whose vault is at `path` on the server, reached by its alias.
-    fn at(&self, path: &str) -> World {
-        self.world.with_vault(format!("ssh://nas{path}"))
-    }
-
-    /// The same with a vault made.
-    fn ready(&self) -> World {
-        let world = self.at(&self.world.arg("server/vault"));
-        world.tuckbox(["init"]).ok();
-        world
-    }
+    Net::with(&world, |setup| change(&world, setup))
 }
 
 /// It failed so, and told it in the pinned words.
@@ -112,7 +73,7 @@ fn addresses_of_every_form() {
     let user = tests::sshd::run(std::process::Command::new("id").arg("-un")).trim().to_owned();
     let vault = net.world.arg("server/vault");
     let key = net.world.home().join(".ssh/ed25519");
-    let every = format!("{}Host *\n IdentityFile {}\n", alias(&net.sshd, &key), key.display());
+    let every = format!("{}Host *\n IdentityFile {}\n", net.alias(&key), key.display());
     net.world.ssh().config(&every);
     for address in [
         format!("ssh://nas{vault}"),
@@ -147,7 +108,7 @@ fn a_key_with_a_passphrase_and_an_agent() {
         return;
     };
     let client = net.world.ssh();
-    client.config(&alias(&net.sshd, &client.file(".ssh/ecdsa-locked")));
+    client.config(&net.alias(&client.file(".ssh/ecdsa-locked")));
     for way in WAYS {
         let world = net.at("/~/vault");
         let init = Terminal::start(world.tuckbox(["init", "--ssh", way]), 24, 120);
@@ -161,7 +122,7 @@ fn a_key_with_a_passphrase_and_an_agent() {
         }
         assert_eq!(init.end(), 0);
     }
-    client.config(&alias(&net.sshd, Path::new("none")));
+    client.config(&net.alias(Path::new("none")));
     let agent = Agent::start(&client);
     agent.add(&client.file(".ssh/rsa"));
     for way in WAYS {
@@ -178,7 +139,7 @@ fn over_a_jump_host() {
     let jump = Sshd::start(Setup { authorized: vec![client.public(&key)], ..Setup::default() });
     client.know(&(net.sshd.known_hosts_line() + &jump.known_hosts_line()));
     let hop = format!("Host hop\n HostName 127.0.0.1\n Port {}\n IdentityFile {}\n", jump.port, key.display());
-    client.config(&format!("{}ProxyJump hop\n{hop}", alias(&net.sshd, &key)));
+    client.config(&format!("{}ProxyJump hop\n{hop}", net.alias(&key)));
     for way in WAYS {
         net.at("/~/vault").tuckbox(["versions", "--ssh", way]).ok();
     }

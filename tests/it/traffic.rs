@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use tests::need;
-use tests::sshd::{Setup, Sshd};
+use tests::net::Net;
 use tests::subject::Outcome;
 use tests::tree;
 use tests::wait::until;
@@ -97,27 +96,9 @@ fn figures_are_what_a_counting_pipe_saw_to_the_byte() {
 
 #[test]
 fn figures_over_ssh_are_what_the_client_told() {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return;
-    }
     let world = world();
-    let client = world.ssh();
-    let key = client.key("ed25519", "");
-    let setup = Setup {
-        authorized: vec![client.public(&key)],
-        home: Some(world.dir("server")),
-        programs: Some(world.path("bin")),
-        ..Setup::default()
-    };
-    let sshd = Sshd::start(setup);
-    client.know(&sshd.known_hosts_line());
-    client.config(&format!(
-        "Host nas\n HostName {}\n Port {}\n IdentityFile {}\n",
-        sshd.address,
-        sshd.port,
-        key.display()
-    ));
-    let at = world.with_vault(format!("ssh://nas{}", world.arg("vault")));
+    let Some(net) = Net::of(&world) else { return };
+    let at = net.at(&world.arg("vault"));
     at.tuckbox(["init"]).ok();
     tree::seeded(world.path("source"), 72, 200, 5_000_000);
     for way in ["embedded", "system"] {
@@ -262,5 +243,19 @@ fn what_is_remembered_may_be_lost_and_stops_nothing() {
     fs::create_dir(&file).unwrap();
     backup();
     fs::remove_dir(&file).unwrap();
+    // One that leads elsewhere: nothing is written there.
+    let elsewhere = world.path("elsewhere");
+    fs::write(&elsewhere, "").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    backup();
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"");
+    lose();
+    // One that somebody holds.
+    backup();
+    let held = rusqlite::Connection::open(&file).unwrap();
+    held.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    backup();
+    drop(held);
+    assert_eq!(sessions(&world).len(), 1);
     world.tuckbox(["check", "--read-data"]).ok();
 }

@@ -5,7 +5,8 @@ use std::fs;
 
 use tests::look;
 use tests::need;
-use tests::sshd::{Setup, Sshd};
+use tests::net::Net;
+use tests::sshd::Setup;
 use tests::subject::files_below;
 use tests::tree::Seeded;
 use tests::world::World;
@@ -165,30 +166,13 @@ fn a_dump_that_is_behind_is_told_before_anything_is_written() {
 
 #[test]
 fn accounts_are_dumped_and_loaded_from_afar() {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return;
-    }
     let [ana, ..] = machines();
     let keeper = new_vault(&ana);
-    let client = ana.ssh();
-    let key = client.key("ed25519", "");
-    let sshd = Sshd::start(Setup {
-        authorized: vec![client.public(&key)],
-        home: Some(ana.dir("server")),
-        programs: Some(ana.path("bin")),
-        ..Setup::default()
-    });
-    client.know(&sshd.known_hosts_line());
-    client.config(&format!(
-        "Host nas\n HostName {}\n Port {}\n IdentityFile {}\n",
-        sshd.address,
-        sshd.port,
-        key.display()
-    ));
+    let Some(net) = Net::of(&ana) else { return };
     // Many windows long.
     fs::write(ana.path("docs-1/film"), Seeded::new(4).bytes(60 << 20)).unwrap();
     ana.tuckbox(["backup", &ana.arg("docs-1")]).ok();
-    let far = |vault: &str| ana.with_vault(format!("ssh://nas{}", ana.arg(vault)));
+    let far = |vault: &str| net.at(&ana.arg(vault));
     let archive = ana.arg("ana.archive");
     far("vault").tuckbox(["account", "dump", "ana", "--to", &archive]).ok();
     far("new").tuckbox(["account", "load", &archive, "--number", "2"]).ok();
@@ -202,28 +186,19 @@ fn accounts_are_dumped_and_loaded_from_afar() {
 
 #[test]
 fn who_guesses_is_answered_ever_more_slowly_and_written_down() {
-    if !need::programs(&["sshd", "ssh", "ssh-keygen"]) {
-        return;
-    }
     let [ana, ..] = machines();
-    let client = ana.ssh();
-    let key = client.key("ed25519", "");
-    let public = client.public(&key);
     // A clock that stands lets the time go by at once.
-    let line = format!(
-        "restrict,command=\"env TUCKBOX_CLOCK=2036-01-01T00:00:00Z {} serve --stdio --vault={} --role=read\" {public}",
+    let command = format!(
+        "env TUCKBOX_CLOCK=2036-01-01T00:00:00Z {} serve --stdio --vault={} --role=read",
         ana.arg("bin/tuckbox"),
         ana.arg("vault"),
     );
-    let sshd = Sshd::start(Setup { authorized: vec![line], ..Setup::default() });
-    client.know(&sshd.known_hosts_line());
-    client.config(&format!(
-        "Host nas\n HostName {}\n Port {}\n IdentityFile {}\n",
-        sshd.address,
-        sshd.port,
-        key.display()
-    ));
-    let far = ana.with_vault("ssh://nas");
+    let net = Net::with(&ana, |setup| {
+        let lines = setup.authorized.iter().map(|key| format!("restrict,command=\"{command}\" {key}")).collect();
+        *setup = Setup { authorized: lines, ..Setup::default() };
+    });
+    let Some(net) = net else { return };
+    let far = net.at("");
     for number in 0..7 {
         far.tuckbox(["versions", "--account", &format!("guess-{number}")]).run().fails("account.none", 5);
     }

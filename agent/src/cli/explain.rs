@@ -37,8 +37,8 @@ pub const fn page(code: Code) -> Page {
         Code::UsageTime => (
             "write it as in `2 days ago`, `yesterday 18:00`, 2026-11-18 or latest~2",
             "A version is named by latest, latest~N or previous, by a time (the newest version received by then is \
-             meant; a date alone is its last moment), or by the first 6 or more digits of its id. What is given fits \
-             none of these.",
+             meant; a date alone is its last moment), by its number (no.12), or by the first 6 or more digits of its \
+             id. What is given fits none of these.",
         ),
         Code::AccountWhich => (
             "name one with `--account NAME`",
@@ -192,6 +192,12 @@ pub const fn page(code: Code) -> Page {
             "update this tuckbox",
             "The vault, or something in it, was written by a newer program and uses what this one does not know. \
              Nothing was changed.",
+        ),
+        Code::VolumeAbsent => (
+            "mount its disk and run the same command again; `tuckbox volume list` shows where it should be",
+            "The vault uses several disks, and one of them is not there. What lies on it is neither lost nor damaged, and \
+             nothing is done that rests on it: nothing is removed, no catalog is made anew. Backups go on. If its disk is \
+             elsewhere now: `tuckbox volume add DIR`; if it will never come back: `tuckbox volume remove NUMBER --lost`.",
         ),
         Code::DiskFull => (
             "make room and run it again; what is committed is safe",

@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 
 use super::{Changes, Verb, at, switch};
-use crate::cli::{Desk, globals};
+use crate::cli::Desk;
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::world::Opening;
 
@@ -26,18 +26,9 @@ fn build(command: Command) -> Command {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    if desk.face.is_json() {
-        return Err(Fault::new(Code::Usage, "a console is for people").hint("for programs: tuckbox query --json"));
-    }
+    let inside = super::inside(matches, desk, "a console")?;
     let Some(console) = desk.world.console else {
         return Err(Fault::new(Code::Usage, "this program has no console").hint("see `tuckbox help shell`"));
     };
-    let at = matches.get_one::<String>("at").cloned();
-    if let Some(at) = &at {
-        desk.version(at)?;
-    }
-    let colour = globals::colour(matches, desk.world, &desk.config)?;
-    let mut inside = crate::shell::inside(desk, at, colour);
-    inside.outer.account = matches.get_one::<String>("in").cloned().or(inside.outer.account);
     console(desk, Opening { inside, plain: matches.get_flag("plain"), ascii: matches.get_flag("ascii") })
 }

@@ -173,7 +173,7 @@ fn time(matches: &ArgMatches, desk: &Desk<'_>, name: &str) -> Result<Option<i64>
     let Some(text) = matches.get_one::<String>(name) else { return Ok(None) };
     match desk.version(text)?.at {
         At::Moment { ms } => Ok(Some(ms)),
-        At::Latest { .. } | At::Id { .. } => Err(Fault::new(
+        _ => Err(Fault::new(
             Code::UsageTime,
             format!("--{name} takes a time, and \"{}\" is a version", harmless_line(text)),
         )

@@ -36,17 +36,20 @@ mod shell;
 pub(crate) mod status;
 mod terms;
 mod traffic;
+mod traffic_local;
 mod undelete;
 mod usage;
 mod version;
 mod versions;
+mod volume;
 mod which;
 mod why;
 
 use clap::{Arg, ArgMatches, Command};
 
-use crate::cli::Desk;
+use crate::cli::inside::Inside;
 use crate::cli::json::rfc3339;
+use crate::cli::{Desk, globals};
 use crate::engine::job::VersionMark;
 use crate::fault::{Code, Exit, Fault, Result};
 
@@ -123,6 +126,7 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    volume::VERB,
     report::VERB,
     traffic::VERB,
     config::VERB,
@@ -180,8 +184,23 @@ pub static FOREIGN: &[(&str, &str)] = &[
 fn at() -> Arg {
     Arg::new("at").long("at").value_name("WHEN").allow_hyphen_values(true).help(
         "Which version: latest (default), latest~N, previous, a time (`2 days ago`, `yesterday 18:00`, 2026-11-18: \
-         the newest received by then), or the first 6 or more digits of an id",
+         the newest received by then), a number of the list (no.12), or the first 6 or more digits of an id",
     )
+}
+
+/// What a person looks around in: as the words of `shell` and `tui` say. `what` they asked for is nothing for programs.
+fn inside(matches: &ArgMatches, desk: &Desk<'_>, what: &str) -> Result<Inside> {
+    if desk.face.is_json() {
+        return Err(Fault::new(Code::Usage, format!("{what} is for people")).hint("for programs: tuckbox query --json"));
+    }
+    let at = matches.get_one::<String>("at").cloned();
+    if let Some(at) = &at {
+        desk.version(at)?;
+    }
+    let colour = globals::colour(matches, desk.world, &desk.config)?;
+    let mut inside = crate::shell::inside(desk, at, colour);
+    inside.outer.account = matches.get_one::<String>("in").cloned().or(inside.outer.account);
+    Ok(inside)
 }
 
 /// A path of at least one byte: an empty one is a variable that a script forgot to set, and would mean this directory.

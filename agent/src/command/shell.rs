@@ -3,8 +3,8 @@
 use clap::{Arg, ArgMatches, Command};
 
 use super::{Changes, Verb, at, switch};
-use crate::cli::{Desk, globals};
-use crate::fault::{Code, Exit, Fault, Result};
+use crate::cli::Desk;
+use crate::fault::{Exit, Result};
 
 pub(super) const VERB: Verb = Verb {
     name: "shell",
@@ -24,15 +24,6 @@ fn build(command: Command) -> Command {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    if desk.face.is_json() {
-        return Err(Fault::new(Code::Usage, "a shell is for people").hint("for programs: tuckbox query --json"));
-    }
-    let at = matches.get_one::<String>("at").cloned();
-    if let Some(at) = &at {
-        desk.version(at)?;
-    }
-    let colour = globals::colour(matches, desk.world, &desk.config)?;
-    let mut inside = crate::shell::inside(desk, at, colour);
-    inside.outer.account = matches.get_one::<String>("in").cloned().or(inside.outer.account);
+    let inside = super::inside(matches, desk, "a shell")?;
     crate::shell::run(desk, inside, matches.get_flag("vi"))
 }

@@ -360,15 +360,15 @@ impl Account {
 
     /// The version that an expression means.
     pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        // A checkpoint is never meant by a time; who names it by its id, means it. So it is with what is in the trash. The
+        // A checkpoint is never meant by a time; who names it, means it. So it is with what is in the trash. The
         // newest is always there.
-        let by_id = matches!(at, At::Id { .. });
-        let mut links = self.version_links(by_id);
+        let by_name = at.is_name();
+        let mut links = self.version_links(by_name);
         if *at != At::default() {
             let fates = Fates::of(self)?;
             links.retain(|link| {
                 let sequence = link.link().sequence;
-                !fates.is_gone(sequence) && (by_id || fates.trashed(sequence).is_none())
+                !fates.is_gone(sequence) && (by_name || fates.trashed(sequence).is_none())
             });
         }
         super::versions::pick(&links, at)

@@ -165,6 +165,7 @@ impl Carrier for InProcess {
             home: self.run.folders.home.clone(),
             client: None,
             zone: self.run.zone.clone(),
+            near: true,
             refusal: None,
         };
         let server = Server::new(&job, Arc::clone(&self.run.clock), Arc::clone(&self.run.chance))

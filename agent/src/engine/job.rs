@@ -174,6 +174,8 @@ pub trait Engine: Send + Sync {
     fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// Looks after volumes: a list hands over many rows, moving packs how far it has come.
+    fn volume(&self, run: &Run, ask: VolumeAsk, row: &mut dyn FnMut(VolumeTold) -> Result<()>) -> Result<()>;
     /// What clients of an account told of their runs, oldest first, each line handed to `row`.
     fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()>;
     /// A report over a period, for who looks after the vault.
@@ -410,6 +412,19 @@ pub enum At {
         /// 6 to 64 lower-case hex digits.
         prefix: String,
     },
+    /// The one with this number in the account's chain, as lists show it.
+    Number {
+        /// From 1.
+        sequence: u64,
+    },
+}
+
+impl At {
+    /// Whether it names one version and not a time or a place in a list: whoever names it, means it, also in the trash.
+    #[must_use]
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::Id { .. } | Self::Number { .. })
+    }
 }
 
 impl Default for At {

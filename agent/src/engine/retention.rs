@@ -11,7 +11,8 @@ use store::id::BodyHash;
 use store::record::{Record, RecordKind};
 
 use super::account::Account;
-use super::job::{At, Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
+use super::errand::{Came, Errand};
+use super::job::{Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
 use super::versions::{pick, short};
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
@@ -126,6 +127,7 @@ impl Fates {
 
 /// Forgets or pins versions, or takes it back.
 pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
+    let errand = Errand::begin(run, if matches!(job.what, Naming::Pin(_) | Naming::Unpin) { "pin" } else { "forget" });
     let account = Account::open(run)?;
     account.may_write()?;
     let fates = Fates::of(&account)?;
@@ -143,8 +145,8 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         .collect();
     let mut versions = BTreeSet::new();
     for at in &job.versions {
-        // Who names it by its id means it, wherever it is.
-        let from = if matches!(at, At::Id { .. }) { &links } else { &choice };
+        // Who names it means it, wherever it is.
+        let from = if at.is_name() { &links } else { &choice };
         versions.insert(pick(from, at)?.link().sequence);
     }
     let (kind, record, until) = match job.what {
@@ -174,7 +176,10 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         Naming::Pin(until) => Some(until).filter(|until| *until != 0),
         Naming::Unforget | Naming::Unpin => None,
     };
+    let came = Came { sequence: Some(link.link().sequence), files: versions.len() as u64, ..Came::default() };
+    let told = errand.done(&account.remote, came);
     account.remote.close()?;
+    drop(told);
     let named = links.iter().filter(|link| versions.binary_search(&link.link().sequence).is_ok());
     let version_ids = named.map(short).collect();
     Ok(NamingSummary { versions, version_ids, until_ms })

@@ -92,6 +92,10 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
                 (Some(_), Some(_)) => return Err(none(format!("several versions have ids that begin with {prefix}"))),
             }
         }
+        At::Number { sequence } => versions
+            .iter()
+            .find(|link| link.link().sequence == *sequence)
+            .ok_or_else(|| none(format!("there is no version no. {sequence}")))?,
     };
     Ok(found.clone())
 }

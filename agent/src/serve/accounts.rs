@@ -188,11 +188,7 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: 
         number: account.number,
         name: account.name.clone(),
         id: account.id,
-        state: match account.state {
-            AccountState::Open => State::Open,
-            AccountState::Frozen => State::Frozen,
-            AccountState::Disabled => State::Disabled,
-        },
+        state: state_told(account.state),
         reason: account.reason.clone(),
         bound: account.identity.is_some(),
         created_at: account.created_at,
@@ -204,6 +200,15 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: 
         catalog_bytes: stored.map(|stored| stored.catalog_bytes),
         versions,
     })
+}
+
+/// How an account stands, as it goes over the wire.
+pub(super) fn state_told(state: AccountState) -> State {
+    match state {
+        AccountState::Open => State::Open,
+        AccountState::Frozen => State::Frozen,
+        AccountState::Disabled => State::Disabled,
+    }
 }
 
 /// Terms as they travel.

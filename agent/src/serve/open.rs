@@ -5,9 +5,9 @@ use std::sync::Arc;
 use store::chain::{LinkKind, ReceivedLink};
 use store::id::BodyHash;
 use store::vault::{Access, AccountInfo, AccountState, Domain, Vault};
-use transport::message::{AccountRow, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
+use transport::message::{AccountRow, Bind, Head, Init, Made, Open, Opened, SetSlots};
 
-use super::accounts::is_number;
+use super::accounts::{is_number, state_told};
 use super::refuse::Refused;
 use super::{Server, lock};
 use crate::fault::{Code, Fault};
@@ -43,7 +43,7 @@ impl Server {
             generation: domain.generation()?,
             wanted: domain.wanted_mark()?,
             now_ms: self.clock.now_ms(),
-            free_bytes: self.disk.free_bytes(vault.path()).ok(),
+            free_bytes: vault.free_bytes(),
             account: row(&account),
             up_rate: rates.up,
             down_rate: rates.down,
@@ -190,11 +190,7 @@ fn row(account: &AccountInfo) -> AccountRow {
         name: account.name.clone(),
         identity: account.identity.map(|key| key.to_vec()),
         key_check: account.key_check,
-        state: match account.state {
-            AccountState::Open => State::Open,
-            AccountState::Frozen => State::Frozen,
-            AccountState::Disabled => State::Disabled,
-        },
+        state: state_told(account.state),
         slots: account.slots.clone(),
     }
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use store::activity::Grain;
 use store::id::AccountId;
-use store::vault::{Access, AccountInfo, AccountState, Vault};
+use store::vault::{Access, AccountInfo, Vault};
 use transport::Call;
 use transport::message::admin::ROWS_BYTES;
+use transport::message::encode;
 use transport::message::health::{GroupContacts, HealthFacts, StatusAsk, StatusTold};
-use transport::message::{State, encode};
 
-use super::accounts::told as terms_told;
+use super::accounts::{state_told, told as terms_told};
 use super::refuse::Refused;
 use super::report::told as run_told;
 use super::{Server, reply};
@@ -32,10 +32,12 @@ impl Server {
         };
         let groups = Groups::of(&vault)?;
         let now = self.clock.now_ms();
+        let absent = Some(vault.absent_volumes()?).filter(|absent| !absent.is_empty());
         let mut told = StatusTold { now, vault: vault.id(), accounts: Vec::new() };
         let mut bytes = 0;
         for account in &accounts {
             let mut facts = facts(&vault, account, &groups)?;
+            facts.absent_volumes.clone_from(&absent);
             if ask.hours {
                 (facts.hours_in, facts.hours_out) = hours(&vault, account, now);
             }
@@ -104,11 +106,7 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Re
         number: account.number,
         name: account.name.clone(),
         id: account.id,
-        state: match account.state {
-            AccountState::Open => State::Open,
-            AccountState::Frozen => State::Frozen,
-            AccountState::Disabled => State::Disabled,
-        },
+        state: state_told(account.state),
         reason: account.reason.clone(),
         goes_at: account.goes_at(),
         created_at: account.created_at,
@@ -120,5 +118,6 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Re
         hours_in: Vec::new(),
         hours_out: Vec::new(),
         groups: groups.iter().map(|group| group.told.clone()).collect(),
+        absent_volumes: None,
     })
 }

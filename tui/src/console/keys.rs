@@ -207,6 +207,16 @@ impl From<&KeyEvent> for Chord {
     }
 }
 
+#[cfg(test)]
+impl From<Chord> for KeyEvent {
+    fn from(chord: Chord) -> Self {
+        let mut modifiers = KeyModifiers::NONE;
+        modifiers.set(KeyModifiers::CONTROL, chord.control);
+        modifiers.set(KeyModifiers::ALT, chord.alt);
+        Self::new(chord.code, modifiers)
+    }
+}
+
 /// The keys of one way to press something; `None` when the text means no key.
 #[must_use]
 pub fn chords(text: &str) -> Option<Vec<Chord>> {

@@ -118,12 +118,8 @@ impl Overlay {
             Self::AsAt(state) => state.paste(text),
             Self::Wizard(state) => state.paste(text),
             Self::Question(asked) => asked.field.insert(text),
-            Self::Help(_)
-            | Self::Messages(_)
-            | Self::Output(_)
-            | Self::Menu(_)
-            | Self::Confirm(_)
-            | Self::Review(_) => {}
+            Self::Help(state) => state.paste(text),
+            Self::Messages(_) | Self::Output(_) | Self::Menu(_) | Self::Confirm(_) | Self::Review(_) => {}
         }
     }
 

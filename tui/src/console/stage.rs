@@ -14,6 +14,7 @@ use ratatui::style::{Color, Modifier};
 use super::app::App;
 use super::ask::{Answer, Ask, Heard};
 use super::effect::{Effect, Lane};
+use super::keys::chords;
 use super::looping::Msg;
 use super::shared::Shared;
 use super::theme::Theme;
@@ -89,7 +90,7 @@ impl Stage {
                 _ => (word, 1),
             };
             for _ in 0..times {
-                event(name).into_iter().for_each(|key| self.key(key));
+                events(name).into_iter().for_each(|key| self.key(key));
             }
             rest = after.trim_start();
         }
@@ -197,28 +198,9 @@ impl Stage {
     }
 }
 
-fn event(name: &str) -> Vec<KeyEvent> {
-    let (modifiers, rest) = match name.split_once('-') {
-        Some(("C", rest)) => (KeyModifiers::CONTROL, rest),
-        Some(("A", rest)) => (KeyModifiers::ALT, rest),
-        _ => (KeyModifiers::NONE, name),
-    };
-    let code = match rest {
-        "Up" => KeyCode::Up,
-        "Down" => KeyCode::Down,
-        "Left" => KeyCode::Left,
-        "Right" => KeyCode::Right,
-        "PgUp" => KeyCode::PageUp,
-        "PgDn" => KeyCode::PageDown,
-        "Home" => KeyCode::Home,
-        "End" => KeyCode::End,
-        "Enter" => KeyCode::Enter,
-        "Tab" => KeyCode::Tab,
-        "S-Tab" => KeyCode::BackTab,
-        "Esc" => KeyCode::Esc,
-        "Space" => KeyCode::Char(' '),
-        "BS" => KeyCode::Backspace,
-        letters => return letters.chars().map(|letter| KeyEvent::new(KeyCode::Char(letter), modifiers)).collect(),
-    };
-    vec![KeyEvent::new(code, modifiers)]
+fn events(name: &str) -> Vec<KeyEvent> {
+    match chords(name) {
+        Some(keys) => keys.into_iter().map(KeyEvent::from).collect(),
+        None => name.chars().map(|letter| KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE)).collect(),
+    }
 }

@@ -38,6 +38,7 @@ pub fn pick<'v>(at: &At, rows: &'v [VersionRow]) -> Option<&'v VersionRow> {
             let mut fit = rows.iter().filter(|row| row.id.starts_with(prefix.as_str()));
             fit.next().filter(|_| fit.next().is_none())
         }
+        At::Number { sequence } => rows.iter().find(|row| row.sequence == *sequence),
     }
 }
 

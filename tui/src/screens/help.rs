@@ -60,6 +60,12 @@ impl State {
         Held::Stays
     }
 
+    /// A text that was pasted.
+    pub fn paste(&mut self, text: &str) {
+        self.field.insert(text);
+        self.list.cursor = 0;
+    }
+
     /// Draws it.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared) {
         let rows = self.rows();

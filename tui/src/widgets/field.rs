@@ -190,7 +190,7 @@ mod tests {
             };
             let code = match key {
                 "Left" => KeyCode::Left,
-                "BS" => KeyCode::Backspace,
+                "Backspace" => KeyCode::Backspace,
                 "Space" => KeyCode::Char(' '),
                 key => KeyCode::Char(key.chars().next().unwrap()),
             };
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(field.text(), "one two-");
         press(&mut field, "C-w C-a C-y Space");
         assert_eq!(field.text(), "two- one ");
-        press(&mut field, "C-k C-a A-f A-d ä C-e x BS");
+        press(&mut field, "C-k C-a A-f A-d ä C-e x Backspace");
         assert_eq!(field.text(), "twoä");
         press(&mut field, "Left Left C-u");
         assert_eq!((field.text(), field.before()), ("oä", ""));

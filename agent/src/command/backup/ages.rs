@@ -39,7 +39,7 @@ fn moment(age: Age, text: &str, desk: &Desk<'_>) -> Result<i64, String> {
     if age == Age::NewerThan {
         return match desk.version(text).map_err(|fault| fault.message)?.at {
             At::Moment { ms } => Ok(ms),
-            At::Latest { .. } | At::Id { .. } => Err(format!("\"{}\" is not a time", harmless_line(text))),
+            _ => Err(format!("\"{}\" is not a time", harmless_line(text))),
         };
     }
     let ms = i64::try_from(parse_duration(text)?).unwrap_or(i64::MAX);

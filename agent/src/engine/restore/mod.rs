@@ -45,6 +45,7 @@ use flow::{Flow, Options};
 use plan::Planner;
 use roots::Root;
 
+use super::errand::{Came, Errand};
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
 use super::overlay::{Overlay, Step, Walk, host_name};
 use super::view::{Reading, View};
@@ -61,8 +62,11 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let began = run.clock.now_ms();
     // Before anything is reached.
     drop(Filter::new(&job.include, &job.exclude)?);
+    let errand = Errand::begin(run, "restore");
     let reading = Reading::open(run)?;
-    let mut summary = restore_view(run, &reading.view(&job.at)?, job)?;
+    let done = reading.view(&job.at).and_then(|view| restore_view(run, &view, job));
+    let mut summary = errand.or_failed(&reading.account.remote, done)?;
+    let _told = (!job.dry_run).then(|| errand.done(&reading.account.remote, Came::from(&summary)));
     let traffic = reading.close()?;
     summary.sent_bytes = traffic.sent_bytes;
     summary.received_bytes = traffic.received_bytes;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use super::filter::Filter;
 use super::roots::roots;
 use super::{restore_view, totals};
+use crate::engine::errand::{Came, Errand};
 use crate::engine::glob::clean;
 use crate::engine::job::{
     At, Layout, Overwrite, RestoreJob, RestoreSummary, Run, Take, TakeJob, TakePlan, TakeSummary,
@@ -104,6 +105,7 @@ pub fn places(job: &TakeJob) -> Vec<PathBuf> {
 /// Restores what was marked.
 pub fn take(run: &Run, job: &TakeJob) -> Result<TakeSummary> {
     let began = run.clock.now_ms();
+    let errand = Errand::begin(run, "restore");
     let reading = Reading::open(run)?;
     let mut summary = {
         let views = views(&reading, &job.takes)?;
@@ -128,6 +130,7 @@ pub fn take(run: &Run, job: &TakeJob) -> Result<TakeSummary> {
         summary.all = all(&summary.parts);
         summary
     };
+    let _told = errand.done(&reading.account.remote, Came::from(&summary.all));
     let traffic = reading.close()?;
     summary.all.sent_bytes = traffic.sent_bytes;
     summary.all.received_bytes = traffic.received_bytes;

@@ -293,6 +293,8 @@ impl Domain {
         if !how.dry_run {
             shared.must_write()?;
         }
+        // What may be in a volume that is away is needed and nobody can say by whom.
+        shared.must_have_all_volumes()?;
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         if !how.dry_run && !how.confirmed && handed.is_none() && self.rests(&accounts, now)? {
@@ -305,6 +307,7 @@ impl Domain {
         if !how.dry_run {
             self.take_in()?;
             self.adopt_dead(None)?;
+            self.clear_copies()?;
         }
         let began = self.generation()?;
         let mut pass = Pass {
@@ -360,6 +363,9 @@ impl Domain {
     /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
     pub fn housekeeping_due(&self) -> Result<bool> {
         let shared = &self.inner.shared;
+        if !shared.absent_volumes()?.is_empty() {
+            return Ok(false);
+        }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         let due = self.inner.catalog.read(|rows| {

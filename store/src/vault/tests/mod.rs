@@ -10,11 +10,13 @@ mod faults;
 mod histories;
 mod housekeep;
 mod live;
+mod numbers;
 mod pressure;
 mod pulse;
 mod retention;
 mod sessions;
 mod usage;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -392,7 +392,7 @@ proptest! {
         const KEYS: [&str; 44] = [
             "Up", "Down", "Left", "Right", "Enter", "Esc", "Tab", "Space", "PgUp", "PgDn", "Home", "End", "a", "e", "v",
             "*", "u", "[", "]", "{", "}", "J", "K", "+", "F", "r", "x", "y", "i", "/", "n", "s", "S", "z", "Z", "C-r",
-            "C-s", ".", "H", "D", "4", "c", "BS", "q",
+            "C-s", ".", "H", "D", "4", "c", "Backspace", "q",
         ];
         let mut stage = open(if compact { (40, 10) } else { (80, 24) }, MONO);
         for key in keys {

@@ -35,6 +35,7 @@ fn facts(number: u32, name: &str, age_ms: i64, stored: u64) -> HealthFacts {
         hours_in: (0..24).map(|hour| u64::from(hour * number % 7) << 24).collect(),
         hours_out: vec![0; 24],
         groups: Vec::new(),
+        absent_volumes: None,
     }
 }
 
