@@ -147,6 +147,8 @@ codes! {
     AccountBound = "account.bound", Refused;
     /// No such group.
     GroupNone = "group.none", NotFound;
+    /// A volume of the vault is not there.
+    VolumeAbsent = "volume.absent", Unreachable;
     /// No such version.
     VersionNone = "version.none", NotFound;
     /// No such path in that version.

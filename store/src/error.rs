@@ -49,6 +49,12 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// A volume of the vault is not there, so what lies in it can neither be read nor said to be lost. It is as it was
+    /// when the disk is back.
+    Absent {
+        /// Its number.
+        volume: u32,
+    },
     /// Somebody else has it now; trying again later helps.
     Busy {
         /// What is taken.
@@ -168,6 +174,7 @@ impl fmt::Display for Error {
             Self::Newer { what, found } => write!(f, "the {what} was made by a newer program (number {found})"),
             Self::Limit { what, found, most } => write!(f, "{what}: {found} is more than {most}"),
             Self::NotFound { what, name } => write!(f, "there is no {what} {name}"),
+            Self::Absent { volume } => write!(f, "volume {volume} of the vault is not there"),
             Self::Busy { what } => write!(f, "{what} is in use"),
             Self::Taken { what } => write!(f, "{what} is there already"),
             Self::Key(e) => e.fmt(f),

@@ -67,6 +67,8 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["usage", "--exact"],
         vec!["usage", "--classes"],
         vec!["report", "space"],
+        vec!["usage", "--by", "volume"],
+        vec!["volume", "list"],
         vec!["account", "create", "bob"],
         vec!["account", "set", "bob", "--soft", "100G", "--hard", "200G", "--late-after", "26h", "--rate", "200k"],
         vec!["account", "set", "bob", "--contact", "bob@example.org", "--contact", "ops@example.org"],

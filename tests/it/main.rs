@@ -49,6 +49,7 @@ mod traffic;
 mod undo;
 mod usage;
 mod vaults;
+mod volumes;
 
 use tests::world::World;
 

@@ -89,6 +89,7 @@ fn main() {
         home: None,
         client: None,
         zone: TimeZone::UTC,
+        near: false,
         refusal: None,
     };
     let server = Server::new(&job, clock.clone(), chance);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use store::activity::Activity;
-use store::catalog::{Catalog, Catalogs, Idle, Journal, Watch};
+use store::catalog::{Catalog, Catalogs, Idle, Journal, Ledger, Watch};
 use store::door::sim::{Dice, SimDisk};
 use store::id::{DomainId, VaultId};
 use store::{Error, Result};
@@ -114,6 +114,17 @@ impl Catalogs for SimCatalogs {
         });
         let (waits, idle) = (Arc::clone(&self.watch.waits), Arc::clone(&self.watch.idle));
         Catalog::open_watched(&real, journal, domain, &Watch { commits, waits, idle })
+    }
+
+    fn open_ledger(&self, path: &Path, journal: Journal) -> Result<Ledger> {
+        let Some(identity) = self.disk.identity(path) else {
+            return Err(Error::NotFound { what: "ledger", name: path.display().to_string() });
+        };
+        let real = self.files.path(identity, "ledger");
+        if !real.exists() {
+            fs::write(&real, []).map_err(|e| Error::disk("create", &real, e))?;
+        }
+        Ledger::open_watched(&real, journal, &self.watch)
     }
 
     /// Nothing depends on it, so nothing of it is kept.

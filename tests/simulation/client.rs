@@ -494,6 +494,7 @@ pub fn judge_error(world: &World, doing: &str, error: &Error) {
     match error {
         // What is damaged may be met by anybody.
         other if world.is_rotten() && other.is_damage() => {}
+        other if world.may_lack_a_disk(other) => {}
         // Injected, or the end of the process.
         Error::Disk { .. } | Error::Busy { .. } | Error::Catalog(_) => {}
         // A session that was cleared away, its parts, or a name that another has given.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use store::chain::{self, LinkKind, ReceivedLink, Verifier};
 use store::door::sim::Dice;
-use store::door::{Disk, PathKind};
+use store::door::{Disk as _, PathKind};
 use store::id::{ChunkId, NodeId};
 use store::record::{Record, RecordKind};
 use store::vault::{Access, CheckEvent, CheckWhat, Domain, Finding, Severity, Summary};
@@ -15,7 +15,7 @@ use store::{Error, Result};
 use crate::client::judge_error;
 use crate::house;
 use crate::tree::{Item, is_genuine};
-use crate::world::{KEYS, Running, World};
+use crate::world::{DISKS, KEYS, Running, World};
 
 /// How often what has moved is asked for again.
 pub(crate) const READS: usize = 30;
@@ -64,6 +64,7 @@ fn judge_reading(world: &World, doing: &str, error: &Error) {
     match error {
         Error::Disk { .. } | Error::Busy { .. } | Error::Catalog(_) => {}
         other if world.is_rotten() && other.is_damage() => {}
+        other if world.may_lack_a_disk(other) => {}
         other => world.violated(format!("{doing}: {other}")),
     }
 }
@@ -371,13 +372,14 @@ fn look(world: &World, running: &Running, still: bool) -> Result<Summary> {
         if let CheckEvent::Finding(finding) = event
             && !is_old_catalog(world, &finding)
             && !world.is_rotten()
+            && (still || !world.story().disk_away)
             && (still || (finding.severity != Severity::Note && !running.disk.is_dead() && !world.reads_fail()))
         {
             world.violated(format!("check finds: {} ({})", finding.what, finding.place));
         }
         Ok(())
     })?;
-    let on_disk = packs(&world.disk, &world.domain_path())?;
+    let on_disk = packs(world)?;
     if still && summary.packs != on_disk {
         world.violated(format!("{} packs were looked at, and {on_disk} are there", summary.packs));
     }
@@ -398,10 +400,20 @@ fn is_old_catalog(world: &World, finding: &Finding) -> bool {
     is_noted && may_be && story.tally.power_cuts > 0
 }
 
-fn packs(disk: &dyn Disk, domain: &Path) -> Result<u64> {
-    let mut count = 0;
-    for folder in disk.list(&domain.join("packs"))? {
-        count += disk.list(&domain.join("packs").join(folder.name))?.len() as u64;
+/// The packs on all disks, each once.
+fn packs(world: &World) -> Result<u64> {
+    let domain = world.domain_path();
+    let id = domain.file_name().unwrap_or_default();
+    let further = DISKS.map(|disk| Path::new(disk).join("volume").join("packs").join(id));
+    let mut names = BTreeSet::new();
+    for packs in std::iter::once(domain.join("packs")).chain(further) {
+        let list = |folder: &Path| match world.disk.list(folder) {
+            Err(Error::NotFound { .. }) => Ok(Vec::new()),
+            other => other,
+        };
+        for folder in list(&packs)?.into_iter().filter(|named| named.kind == PathKind::Dir) {
+            names.extend(list(&packs.join(folder.name))?.into_iter().map(|named| named.name));
+        }
     }
-    Ok(count)
+    Ok(names.len() as u64)
 }

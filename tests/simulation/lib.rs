@@ -5,6 +5,7 @@
 //! * [`baton`]: whose turn it is; [`world`]: machine, processes, what befalls them
 //! * [`catalogs`]: SQLite under simulation
 //! * [`tree`]: what is backed up; [`client`]: who backs it up; [`wire`]: what is between it and the vault
+//! * [`disks`]: volumes that come, go and vanish; [`groups`]: limits of groups
 //! * [`house`]: housekeeping, and what it goes by
 //! * [`judge`]: what must hold; [`rot`]: what must hold of a disk that rots
 //! * [`mutant`]: ways to break the order, each of which the judge must see
@@ -14,6 +15,8 @@
 pub mod baton;
 pub mod catalogs;
 pub mod client;
+pub mod disks;
+pub mod groups;
 pub mod house;
 pub mod judge;
 pub mod mutant;
@@ -60,6 +63,11 @@ pub fn run(seed: u64, folder: &Path, mutant: Option<Mutant>) -> Told {
     if let Err(e) = world.found() {
         world.violated(format!("making the vault: {e}"));
     }
+    if mutant.is_none() && groups::is_one(seed) && world.story().violations.is_empty() {
+        groups::run(&world, &mut dice);
+        let mut story = world.story();
+        return Told { violations: std::mem::take(&mut story.violations), tally: story.tally, trace: 0 }.with(&story);
+    }
     let large = dice.one_in(40);
     let mut clients: Vec<Client> =
         (0..1 + dice.below(4)).map(|no| Client::new(u8::try_from(no).unwrap(), large, dice.split())).collect();
@@ -71,7 +79,8 @@ pub fn run(seed: u64, folder: &Path, mutant: Option<Mutant>) -> Told {
         epoch(&world, &mut clients, &mut dice, &mut longest);
     }
     if world.story().violations.is_empty() {
-        match dice.one_in(3) {
+        // Of what rots the judge looks at home alone.
+        match dice.one_in(3) && !world.has_disks() {
             true => rotting(&world, clients, &mut dice),
             false => last(&world, clients),
         }
@@ -135,6 +144,10 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
         let dice = dice.split();
         world.act(|world| rot::act(world, dice));
     }
+    if world.has_disks() && !rots {
+        let dice = Dice::new(dice.number());
+        disks::act(world, dice);
+    }
     world.set_calm(faults == 0 && backups <= 1 && keepers == 0 && !rots);
     match dice.below(6) {
         which @ (0 | 1) => {
@@ -146,6 +159,7 @@ fn epoch(world: &Arc<World>, clients: &mut Vec<Client>, dice: &mut Dice, longest
         _ => {}
     }
     world.run();
+    disks::all_back(world);
     *longest = usize::try_from(world.story().calls).unwrap_or(0).clamp(100, 5_000);
     clients.append(&mut back.lock().unwrap());
     clients.sort_by_key(|client| client.source);

@@ -22,6 +22,8 @@ use crate::tree::{Item, Maker};
 
 /// Where the vault is on the simulated disk.
 pub const VAULT: &str = "/vault";
+/// Where other disks are.
+pub const DISKS: [&str; 2] = ["/second", "/third"];
 /// When every world begins.
 const BEGIN_MS: i64 = 1_790_000_000_000;
 
@@ -124,6 +126,8 @@ pub struct Story {
     pub first_pass: Option<Millis>,
     /// How much happened.
     pub tally: Tally,
+    /// A disk is or was away in this epoch.
+    pub disk_away: bool,
 }
 
 impl Story {
@@ -181,6 +185,18 @@ pub struct Tally {
     pub healed: u64,
     /// Worlds in which the newest link was harmed and its catalog made anew: a history that went back.
     pub rolled_back: u64,
+    /// Records that a limit refused.
+    pub refused: u64,
+    /// Limits that were looked at when all was still.
+    pub limits: u64,
+    /// Disks that went and came back while others were at work.
+    pub vanished: u64,
+    /// Volumes that were added, and those that were removed.
+    pub added: u64,
+    /// See above.
+    pub removed: u64,
+    /// Packs that were moved from one to another.
+    pub moved: u64,
     /// Calls to the disk.
     pub calls: u64,
 }
@@ -221,6 +237,12 @@ impl Tally {
         self.holes += other.holes;
         self.healed += other.healed;
         self.rolled_back += other.rolled_back;
+        self.refused += other.refused;
+        self.limits += other.limits;
+        self.vanished += other.vanished;
+        self.added += other.added;
+        self.removed += other.removed;
+        self.moved += other.moved;
         self.calls += other.calls;
     }
 }
@@ -322,6 +344,11 @@ impl World {
         self.story().rot.begun
     }
 
+    /// Whether this is a world of several disks: one in three, whatever else its seed makes.
+    pub fn has_disks(&self) -> bool {
+        self.mutant.is_none() && !crate::groups::is_one(self.seed) && Dice::new(self.seed ^ 0xD15C).one_in(3)
+    }
+
     /// What is broken on purpose.
     pub fn mutant(&self) -> Option<Mutant> {
         self.mutant
@@ -372,6 +399,12 @@ impl World {
         story.calls = 0;
         story.weather = weather;
         story.holders.clear();
+        story.disk_away = false;
+    }
+
+    /// Whether what an error says may be, because a disk is or was away in this epoch.
+    pub fn may_lack_a_disk(&self, error: &store::Error) -> bool {
+        matches!(error, store::Error::Absent { .. }) && self.story().disk_away
     }
 
     /// Ends an epoch in which the power was cut: the disk keeps what it must and what it likes. Whether it was.
@@ -478,7 +511,16 @@ impl World {
         let (number, disk, seen) = self.process().unwrap();
         let chance = Arc::new(ConstantChance::new(self.seed));
         let path = Path::new(VAULT);
-        drop(Vault::create(Arc::clone(&seen), self.clock.clone(), chance.clone(), path)?);
+        let made = Vault::create(Arc::clone(&seen), self.clock.clone(), chance.clone(), path)?;
+        if self.has_disks() {
+            for disk in DISKS.map(Path::new) {
+                self.disk.make_dir(disk)?;
+                self.disk.sync_dir(Path::new("/"))?;
+                self.disk.mount(disk);
+            }
+            made.add_volume(&Path::new(DISKS[0]).join("volume"))?;
+        }
+        drop(made);
         let catalogs = self.catalogs(number, &disk, false);
         let vault = Vault::open_with(seen, self.clock.clone(), chance, catalogs, path, Access::Write)?;
         let (keys, device) = &*KEYS;

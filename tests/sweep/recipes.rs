@@ -64,6 +64,7 @@ fn with_docs(world: &World, line: &str) -> Vec<String> {
             word.replace("DOCS", &docs)
                 .replace("PASS", &world.arg("pass"))
                 .replace("GUEST", &world.arg("guest.archive"))
+                .replace("DISK", &world.arg("disk"))
         })
         .collect()
 }
@@ -433,6 +434,40 @@ static RECIPES: &[Recipe] = &[
             world.tuckbox(["group", "create", "office"]).ok();
         },
         words: |_| words(["group", "add", "office", "ana"]),
+        ..PLAIN
+    },
+    Recipe {
+        verb: "volume",
+        name: "add",
+        words: |world| with_docs(world, "volume add DISK"),
+        ends: &[End::Whole],
+        again: &[0, 2],
+        proof: |stage| {
+            let listed = stage.world.tuckbox(["volume", "list", "--json"]).ok();
+            assert_eq!(listed.records("volume").len(), 2);
+            assert!(listed.records("volume").iter().all(|row| row["there"] == true));
+        },
+        ..PLAIN
+    },
+    Recipe {
+        verb: "volume",
+        name: "remove",
+        prepare: |world| {
+            world.tuckbox(["volume", "add", &world.arg("disk")]).ok();
+            // Packs go to the one or the other by their names, which are chance: so many are not all at home.
+            for nth in 0..8 {
+                fs::write(world.path("docs").join("new.txt"), format!("number {nth}")).unwrap();
+                world.tuckbox(["backup", &world.arg("docs")]).ok();
+            }
+        },
+        words: |_| words(["volume", "remove", "1"]),
+        ends: &[End::Whole],
+        again: &[0, 2],
+        proof: |stage| {
+            let world = &stage.world;
+            assert_eq!(world.tuckbox(["volume", "list", "--json"]).ok().records("volume").len(), 1);
+            world.tuckbox(["check", "--read-data"]).ok();
+        },
         ..PLAIN
     },
     Recipe { verb: "key", name: "rotate", ends: ALL, words: |_| words(["key", "rotate"]), ..PLAIN },

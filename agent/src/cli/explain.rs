@@ -193,6 +193,12 @@ pub const fn page(code: Code) -> Page {
             "The vault, or something in it, was written by a newer program and uses what this one does not know. \
              Nothing was changed.",
         ),
+        Code::VolumeAbsent => (
+            "mount its disk and run the same command again; `tuckbox volume list` shows where it should be",
+            "The vault uses several disks, and one of them is not there. What lies on it is neither lost nor damaged, and \
+             nothing is done that rests on it: nothing is removed, no catalog is made anew. Backups go on. If its disk is \
+             elsewhere now: `tuckbox volume add DIR`; if it will never come back: `tuckbox volume remove NUMBER --lost`.",
+        ),
         Code::DiskFull => (
             "make room and run it again; what is committed is safe",
             "There is no room left, on this machine or on the vault's: the disk, a quota of the file system, or a \

@@ -99,7 +99,7 @@ pub(super) fn load(matches: &ArgMatches, number: Option<u32>, desk: &Desk<'_>) -
         Some("none") => Some(To::None),
         Some(text) => Some(To::Set(parse_size(text).map_err(|why| Fault::new(Code::Usage, why))?)),
     };
-    let ask = Load { name: matches.get_one::<String>("name").cloned(), number, hard_bytes };
+    let ask = Load { name: matches.get_one::<String>("name").cloned(), number, hard_bytes, resumes: None };
     let mut from: Box<dyn Read> = if is_dash(matches, "file") {
         Box::new(std::io::stdin())
     } else {

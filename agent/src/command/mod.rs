@@ -36,10 +36,12 @@ mod shell;
 pub(crate) mod status;
 mod terms;
 mod traffic;
+mod traffic_local;
 mod undelete;
 mod usage;
 mod version;
 mod versions;
+mod volume;
 mod which;
 mod why;
 
@@ -124,6 +126,7 @@ pub static VERBS: &[Verb] = &[
     key::VERB,
     account::VERB,
     group::VERB,
+    volume::VERB,
     report::VERB,
     traffic::VERB,
     config::VERB,

@@ -5,7 +5,7 @@ mod activity;
 mod failures;
 mod period;
 mod restores;
-mod space;
+pub(super) mod space;
 mod storage;
 mod summary;
 mod trend;

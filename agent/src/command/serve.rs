@@ -68,6 +68,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         home: desk.world.home.clone(),
         client: client(desk)?,
         zone: desk.world.zone.clone(),
+        near: false,
         refusal,
     };
     desk.engine().serve(&desk.run()?, job)?;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgMatches, Command};
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use store::activity;
 
+use super::traffic_local as local;
 use super::{Changes, Verb, switch};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
@@ -35,7 +36,7 @@ fn build(command: Command) -> Command {
     };
     command
         .arg(
-            value("by", "PERIOD", "Hours, days or months of universal time")
+            value("by", "PERIOD", "Hours, days or months, by the clock here; in JSON of universal time")
                 .value_parser(["hour", "day", "month"])
                 .default_value("day"),
         )
@@ -56,6 +57,8 @@ struct TrafficRecord<'a> {
     out_bytes: u64,
     from_at: String,
     to_at: String,
+    /// Whose hours, days and months these are.
+    zone: &'static str,
     sessions: u64,
     busy_ms: u64,
     in_bytes_per_s: u64,
@@ -75,6 +78,10 @@ struct SessionRecord<'a> {
     in_bytes: u64,
     out_bytes: u64,
     waited_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verb: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
     line: String,
 }
 
@@ -132,11 +139,11 @@ fn moment(text: &str, desk: &Desk<'_>) -> Result<i64> {
 }
 
 fn history(job: TrafficJob, sum: bool, desk: &Desk<'_>) -> Result<Exit> {
-    let (by, several) = (job.by, job.of != TrafficOf::Opened);
+    let (by, several, zone) = (job.by, job.of != TrafficOf::Opened, desk.zone());
     let mut rows = Vec::new();
     let mut sums: BTreeMap<i64, TrafficRow> = BTreeMap::new();
     let (mut totals, mut sessions, mut busy_ms) = (Totals { in_bytes: 0, out_bytes: 0, rows: 0 }, 0_u64, 0_u64);
-    desk.engine().traffic(&desk.run()?, job, &mut |row| {
+    let mut take = |row: TrafficRow| {
         totals.in_bytes = totals.in_bytes.saturating_add(row.in_bytes);
         totals.out_bytes = totals.out_bytes.saturating_add(row.out_bytes);
         sessions = sessions.saturating_add(row.sessions);
@@ -153,7 +160,20 @@ fn history(job: TrafficJob, sum: bool, desk: &Desk<'_>) -> Result<Exit> {
         }
         rows.push(row);
         Ok(())
-    })?;
+    };
+    if desk.face.is_json() || zone == TimeZone::UTC {
+        desk.engine().traffic(&desk.run()?, job, &mut take)?;
+    } else {
+        let here = local::periods(&job, &zone, &mut |job| {
+            let mut found = Vec::new();
+            desk.engine().traffic(&desk.run()?, job, &mut |row| {
+                found.push(row);
+                Ok(())
+            })?;
+            Ok(found)
+        })?;
+        here.into_iter().try_for_each(take)?;
+    }
     if sum {
         totals.rows = sums.len() as u64;
         for row in sums.values() {
@@ -174,22 +194,23 @@ fn history(job: TrafficJob, sum: bool, desk: &Desk<'_>) -> Result<Exit> {
                 out_bytes: totals.out_bytes,
                 ..Default::default()
             };
-            let table = table(&rows, &all, by, several && !sum);
+            let table = table(&rows, &all, (by, &zone), several && !sum);
             table.lines().iter().try_for_each(|line| plain.line(line))?;
         }
     }
     Ok(Exit::Ok)
 }
 
-fn add(sum: &mut TrafficRow, row: &TrafficRow) {
+pub(super) fn add(sum: &mut TrafficRow, row: &TrafficRow) {
     sum.in_bytes = sum.in_bytes.saturating_add(row.in_bytes);
     sum.out_bytes = sum.out_bytes.saturating_add(row.out_bytes);
     sum.busy_ms = sum.busy_ms.saturating_add(row.busy_ms);
     sum.sessions = sum.sessions.saturating_add(row.sessions);
 }
 
-fn table(rows: &[TrafficRow], all: &TrafficRow, by: Grain, names: bool) -> Table {
-    let mut columns = vec![(period_name(by), Side::Left)];
+fn table(rows: &[TrafficRow], all: &TrafficRow, (by, zone): (Grain, &TimeZone), names: bool) -> Table {
+    let heading = period_name(by, zone);
+    let mut columns = vec![(heading.as_str(), Side::Left)];
     if names {
         columns.push(("ACCOUNT", Side::Left));
     }
@@ -207,28 +228,19 @@ fn table(rows: &[TrafficRow], all: &TrafficRow, by: Grain, names: bool) -> Table
         table.row(cells);
     };
     for row in rows {
-        line(period(row.start, by), row);
+        line(local::name(row.start, by, zone), row);
     }
     line("all".to_owned(), all);
     table
 }
 
-fn period_name(by: Grain) -> &'static str {
-    match by {
-        Grain::Hour => "HOUR (UTC)",
-        Grain::Day => "DAY (UTC)",
-        Grain::Month => "MONTH (UTC)",
-    }
-}
-
-/// A period as people write it.
-fn period(start: i64, by: Grain) -> String {
-    let form = match by {
-        Grain::Hour => "%Y-%m-%d %H:00",
-        Grain::Day => "%Y-%m-%d",
-        Grain::Month => "%Y-%m",
+fn period_name(by: Grain, zone: &TimeZone) -> String {
+    let word = match by {
+        Grain::Hour => "HOUR",
+        Grain::Day => "DAY",
+        Grain::Month => "MONTH",
     };
-    Timestamp::from_millisecond(start).map_or_else(|_| "?".to_owned(), |start| start.strftime(form).to_string())
+    format!("{word} ({})", local::zone_name(zone))
 }
 
 fn record(row: &TrafficRow, by: Grain, sum: bool) -> TrafficRecord<'_> {
@@ -243,6 +255,7 @@ fn record(row: &TrafficRow, by: Grain, sum: bool) -> TrafficRecord<'_> {
         out_bytes: row.out_bytes,
         from_at: rfc3339(row.start),
         to_at: rfc3339(grain.end(row.start)),
+        zone: "UTC",
         sessions: row.sessions,
         busy_ms: row.busy_ms,
         in_bytes_per_s: per_second(row.in_bytes, row.busy_ms),
@@ -296,6 +309,8 @@ fn session_record(row: &SessionRow) -> SessionRecord<'_> {
         in_bytes: row.in_bytes,
         out_bytes: row.out_bytes,
         waited_ms: row.waited_ms,
+        verb: row.verb.as_deref(),
+        result: row.result.as_deref(),
         line: traffic_line(row.in_bytes, row.out_bytes, lasted(row)),
     }
 }
@@ -311,6 +326,11 @@ fn session_line(row: &SessionRow, desk: &Desk<'_>) -> String {
     );
     if row.waited_ms > 0 {
         line.push_str(&format!("  limited={}", short_time(row.waited_ms)));
+    }
+    for (what, word) in [("verb", &row.verb), ("result", &row.result)] {
+        if let Some(word) = word {
+            line.push_str(&format!("  {what}={}", for_terminal(word.replace(' ', "_").as_bytes())));
+        }
     }
     if row.stripe {
         line.push_str("  stripe");
@@ -361,7 +381,5 @@ mod tests {
         assert_eq!(per_second(10_000, 2_000), 5_000);
         assert_eq!(per_second(10_000, 5), 10_000);
         assert_eq!(per_second(u64::MAX, 1_000), u64::MAX);
-        assert_eq!(period(1_795_251_600_000, Grain::Hour), "2026-11-21 09:00");
-        assert_eq!(period(1_793_491_200_000, Grain::Month), "2026-11");
     }
 }

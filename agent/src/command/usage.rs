@@ -1,8 +1,9 @@
 //! `usage`: what the account takes in the vault, by class.
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
+use super::report::space::{SCOPES, show};
 use super::{Changes, Verb, switch};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
@@ -10,13 +11,13 @@ use crate::cli::{Desk, Face};
 use crate::engine::job::{SplitRow, UsageJob, UsageRow};
 use crate::fault::{Exit, Result};
 use crate::name::for_terminal;
-use crate::time::show;
+use crate::time;
 use crate::units::{counted, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "usage",
     about: "Show what the account takes in the vault, and what for",
-    examples: &["usage", "usage --classes", "usage --exact --json", "usage --account laptop-ana"],
+    examples: &["usage", "usage --classes", "usage --by volume", "usage --exact --json", "usage --account laptop-ana"],
     build,
     run,
     needs_config: true,
@@ -32,6 +33,9 @@ fn build(command: Command) -> Command {
         .arg(switch(
             "classes",
             "Tell history apart: older states of what is still there, what is gone, or both; needs the key",
+        ))
+        .arg(Arg::new("by").long("by").value_name("WHAT").value_parser(SCOPES).conflicts_with("classes").help(
+            "What all of the vault takes, by account, group, volume (each disk) or as a whole; for administrators",
         ))
 }
 
@@ -72,6 +76,9 @@ struct UsageRecord<'a> {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
+    if let Some(by) = matches.get_one::<String>("by") {
+        return show(matches.get_flag("exact"), Some(by), desk);
+    }
     let job = UsageJob { exact: matches.get_flag("exact"), classes: matches.get_flag("classes") };
     let row = desk.engine().usage(&desk.run()?, job)?;
     match &desk.face {
@@ -112,7 +119,7 @@ fn record(row: &UsageRow) -> UsageRecord<'_> {
 
 fn lines(row: &UsageRow, desk: &Desk<'_>) -> Vec<String> {
     let told = &row.told;
-    let time = |at: i64| show(at, &desk.zone());
+    let time = |at: i64| time::show(at, &desk.zone());
     let mut table = Table::new(&[("CLASS", Side::Left), ("SIZE", Side::Right), ("WHAT", Side::Left)]);
     for (class, bytes, what) in [
         ("current", told.current_bytes, "what the newest version needs"),

@@ -4,11 +4,12 @@
 use std::io::{Read, Write};
 
 use bytes::Bytes;
+use store::archive::ARCHIVE_HEADER_BYTES;
 use transport::message::Request;
 use transport::{Class, Part};
 
 use super::admin::connect;
-use super::job::{Dumped, Load, Loaded, Run};
+use super::job::{Dumped, Load, LoadFrom, Loaded, Run};
 use super::remote::take_reply;
 use super::trouble::protocol;
 use crate::fault::{Code, Fault, Result};
@@ -48,16 +49,27 @@ pub fn dump(run: &Run, which: &str, out: &mut dyn Write) -> Result<Dumped> {
     }
 }
 
-/// Makes an account of an archive.
+/// Makes an account of an archive. What the vault has of it, from a load that was cut off, is not sent again.
 pub fn load(run: &Run, ask: Load, from: &mut dyn Read) -> Result<Loaded> {
     let remote = connect(run)?;
+    let unread = |e: std::io::Error| Fault::new(Code::of(&e), "cannot read the archive").because(e);
+    let mut header = Vec::new();
+    from.take(ARCHIVE_HEADER_BYTES as u64).read_to_end(&mut header).map_err(unread)?;
+    let whole = header.len() == ARCHIVE_HEADER_BYTES;
+    // Something shorter is no archive, which the server says.
+    let ask = Load { resumes: whole.then_some(true), ..ask };
     let call = remote.call(Class::Bulk, &Request::Load(ask)).map_err(|error| remote.explain(&error))?;
+    call.send_data(Bytes::from(header)).map_err(|error| remote.explain(&error))?;
+    if whole {
+        let LoadFrom { offset } = remote.reply(&call)?;
+        let most = offset.saturating_sub(ARCHIVE_HEADER_BYTES as u64);
+        std::io::copy(&mut from.take(most), &mut std::io::sink()).map_err(unread)?;
+    }
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         let got = match from.read(&mut piece) {
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Fault::new(Code::of(&e), "cannot read the archive").because(e)),
-            Ok(got) => got,
+            other => other.map_err(unread)?,
         };
         if got == 0 {
             break;
@@ -69,7 +81,8 @@ pub fn load(run: &Run, ask: Load, from: &mut dyn Read) -> Result<Loaded> {
             other => other.map_err(|error| remote.explain(&error))?,
         }
         if run.stop.asked() {
-            return Err(Fault::new(Code::Interrupted, "the load was interrupted; nothing of it is in the vault"));
+            let text = "the load was interrupted; nothing of it is to be seen in the vault";
+            return Err(Fault::new(Code::Interrupted, text).hint("the same command goes on where this one was"));
         }
     }
     remote.end(&call)?;

@@ -12,6 +12,7 @@ use transport::message::{Check, FETCH_IDS_MAX, FetchBatch, Fetched, Request, Tol
 
 use super::account::Account;
 use super::cache::{NodeCache, nodes_dir};
+use super::errand::{Came, Errand};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
 use super::pin::Pin;
 use super::remote::{Incoming, Next, take_reply};
@@ -24,36 +25,51 @@ use crate::name::harmless_line;
 /// Checks. Damage is told as findings; an error means that the check itself could not go on.
 pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
     let started = run.clock.monotonic_ms();
+    let errand = Errand::begin(run, "check");
     let account = Account::open(run)?;
     let mut summary = CheckSummary::default();
+    let done = looked(&account, job, &mut summary, row);
+    errand.or_failed(&account.remote, done)?;
+    let told = errand.done(&account.remote, Came::from(&summary));
+    account.remote.close()?;
+    drop(told);
+    summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
+    Ok(summary)
+}
+
+fn looked(
+    account: &Account,
+    job: &CheckJob,
+    summary: &mut CheckSummary,
+    row: &mut dyn FnMut(FindingRow) -> Result<()>,
+) -> Result<()> {
+    let run = &account.run;
     if let Some(sequence) = job.accept_history {
         account.accept_history(sequence)?;
         summary.history_accepted = true;
     } else if let Some(suspicion) = &account.suspicion {
-        tell(&mut summary, row, suspicion.code, &suspicion.to_string(), suspicion.hint.clone(), None)?;
+        tell(summary, row, suspicion.code, &suspicion.to_string(), suspicion.hint.clone(), None)?;
     }
     if let Some(fault) = job.pin.and_then(|pin| pin.against(account.history().links(), "the pin given here")) {
-        tell(&mut summary, row, fault.code, &fault.to_string(), fault.hint.clone(), None)?;
+        tell(summary, row, fault.code, &fault.to_string(), fault.hint.clone(), None)?;
     }
     summary.pin = account.head().map(Pin::of);
     run.watcher.event(&Event::Phase(Phase::Verify));
-    on_server(&account, job, &mut summary, row)?;
-    bodies(&account, job.full, &mut summary, row)?;
+    on_server(account, job, summary, row)?;
+    bodies(account, job.full, summary, row)?;
     if job.full || job.sample_permille.is_some() {
         let permille = if job.full { 1000 } else { job.sample_permille.unwrap_or(0) };
         // What lies in the cache says nothing about the vault.
         let apart = job.full.then(|| nodes_dir(&run.folders.cache, &account.vault.hex(), "check"));
-        let nodes = apart.clone().map_or_else(|| account.nodes(), |dir| emptied(&dir, &account));
-        let opened = Opening { account: &account, nodes, permille, scratch: Scratch::new() }.run(&mut summary, row);
+        let nodes = apart.clone().map_or_else(|| account.nodes(), |dir| emptied(&dir, account));
+        let opened = Opening { account, nodes, permille, scratch: Scratch::new() }.run(summary, row);
         if let Some(dir) = apart {
             // What stays behind is removed by the next one.
             drop(std::fs::remove_dir_all(dir));
         }
         opened?;
     }
-    account.remote.close()?;
-    summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
-    Ok(summary)
+    Ok(())
 }
 
 fn tell(

@@ -5,6 +5,7 @@ use transport::message::{Housekeep, HousekeepLog, Kept, Logged, Opened, Request}
 
 use super::account::open_request;
 use super::connect::Connector;
+use super::errand::{Came, Errand};
 use super::job::{HousekeepJob, HousekeepSummary, KeptRow, LoggedPass, Run};
 use super::keys::key_checks;
 use super::remote::Remote;
@@ -18,6 +19,7 @@ pub fn housekeep(
     row: &mut dyn FnMut(KeptRow) -> Result<()>,
 ) -> Result<HousekeepSummary> {
     let started = run.clock.monotonic_ms();
+    let errand = Errand::begin(run, "housekeep");
     run.watcher.event(&Event::Phase(Phase::Connect));
     let remote = opened(run)?;
     let request = Request::Housekeep(Housekeep {
@@ -25,6 +27,7 @@ pub fn housekeep(
         confirmed: job.confirmed,
         most_ms: job.most_ms,
         most_bytes: job.most_bytes,
+        without: None,
     });
     let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;
@@ -40,7 +43,10 @@ pub fn housekeep(
             return Err(Fault::new(Code::Interrupted, "housekeeping was interrupted"));
         }
     };
+    let came = Came { errors: done.holes, bytes: done.unlinked_bytes, ..Came::default() };
+    let told = (!job.dry_run).then(|| errand.done(&remote, came));
     remote.close()?;
+    drop(told);
     Ok(HousekeepSummary {
         dry_run: job.dry_run,
         unchanged: done.unchanged,

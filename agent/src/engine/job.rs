@@ -33,6 +33,7 @@ use crate::timetable::Limit;
 
 pub use store::tree::{Kind, Mark, Time};
 
+pub use super::pacer::Throttle;
 pub use admin::*;
 pub use backup::*;
 pub use care::*;
@@ -174,6 +175,8 @@ pub trait Engine: Send + Sync {
     fn account_load(&self, run: &Run, ask: Load, from: &mut dyn std::io::Read) -> Result<Loaded>;
     /// Looks after groups: a request that lists hands over many rows, deleting none, any other one.
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()>;
+    /// Looks after volumes: a list hands over many rows, moving packs how far it has come.
+    fn volume(&self, run: &Run, ask: VolumeAsk, row: &mut dyn FnMut(VolumeTold) -> Result<()>) -> Result<()>;
     /// What clients of an account told of their runs, oldest first, each line handed to `row`.
     fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()>;
     /// A report over a period, for who looks after the vault.
@@ -218,6 +221,8 @@ pub struct Run {
     pub profile: Profile,
     /// Keeps the account open for the verbs that follow; without it each connects by itself.
     pub kept: Option<Arc<Kept>>,
+    /// Slows this run down, and nothing else, while it goes on: it gets connections of its own.
+    pub throttle: Option<Throttle>,
     /// Somebody waits before a screen: a lost connection is tried again for seconds and not for minutes.
     pub hurried: bool,
     /// Full name of this host, lower case: default account name and host label.

@@ -6,11 +6,11 @@
 //! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
-//! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it
+//! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it; [`errand`]: of other runs
 //! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`look`]: directories, their past and files, for who looks around
-//! * [`admin`]: accounts and groups, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
+//! * [`admin`]: accounts and groups, [`volumes`]: disks, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
 //!   are; [`notify`]: who is told when that changes; [`reports`]: what a time came to
 //! * [`retention`], [`housekeep`]: what is kept, and what goes; [`usage`], [`space`], [`split`]: what all of it takes
 //! * [`find`], [`past`], [`which`], [`trail`]: through all versions; [`compare`]: a version and the disk; [`why`]: rules
@@ -30,6 +30,7 @@ pub mod crew;
 pub mod diff;
 pub mod doctor;
 pub mod dump;
+pub mod errand;
 pub mod filter_command;
 pub mod find;
 pub mod glob;
@@ -43,6 +44,7 @@ pub mod keys;
 pub mod list;
 pub mod look;
 pub mod notify;
+pub mod opened;
 pub mod overlay;
 pub mod pacer;
 pub mod past;
@@ -73,6 +75,7 @@ pub mod uplink;
 pub mod usage;
 pub mod versions;
 pub mod view;
+pub mod volumes;
 pub mod wanted;
 pub mod which;
 pub mod why;
@@ -304,6 +307,10 @@ impl Engine for RealEngine {
 
     fn group(&self, run: &Run, ask: GroupAsk, row: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         admin::group(run, ask, row)
+    }
+
+    fn volume(&self, run: &Run, ask: VolumeAsk, row: &mut dyn FnMut(VolumeTold) -> Result<()>) -> Result<()> {
+        volumes::volume(run, ask, row)
     }
 
     fn account_log(&self, run: &Run, ask: LogAsk, row: &mut dyn FnMut(LogTold) -> Result<()>) -> Result<()> {

@@ -6,6 +6,7 @@ use transport::message::{Opened, Repair, RepairTold, Request};
 
 use super::account::open_request;
 use super::connect::Connector;
+use super::errand::{Came, Errand};
 use super::job::{RepairJob, RepairRow, RepairSummary, Run};
 use super::keys::key_checks;
 use crate::event::{Event, Phase};
@@ -15,6 +16,7 @@ use crate::name::harmless_line;
 /// Tells the plan, or does it and tells what was done.
 pub fn repair(run: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Result<()>) -> Result<RepairSummary> {
     run.watcher.event(&Event::Phase(Phase::Connect));
+    let errand = Errand::begin(run, "repair");
     let remote = Connector::new(run)?.connect()?;
     let files = key_checks(run)?;
     let _: Opened = remote.ask(&Request::Open(open_request(run, &files, u64::MAX)))?;
@@ -31,7 +33,10 @@ pub fn repair(run: &Run, job: RepairJob, row: &mut dyn FnMut(RepairRow) -> Resul
             }
             RepairTold::Done(steps) => {
                 summary.steps = steps;
+                let came = Came { errors: summary.lost, ..Came::default() };
+                let told = job.act.then(|| errand.done(&remote, came));
                 remote.close()?;
+                drop(told);
                 return Ok(summary);
             }
         }

@@ -6,7 +6,7 @@ use transport::Class;
 use transport::message::{Request, SpaceAccount, SpaceAsk, SpaceGroup, SpaceTold, SpaceVault, UsageTold};
 
 use super::admin::connect;
-use super::job::{Run, SpaceRow, SpaceScope, UsageJob};
+use super::job::{Run, SpaceRow, SpaceScope, UsageJob, VolumeFacts};
 use super::trouble::from_refusal;
 use crate::fault::{Code, Fault, Result};
 
@@ -15,14 +15,15 @@ const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// Accounts, the largest first; groups by name; the vault last.
 pub fn space(run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
     let remote = connect(run)?;
-    let request = Request::Space(SpaceAsk { exact: job.exact });
+    let request = Request::Space(SpaceAsk { exact: job.exact, volumes: Some(true) });
     let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;
-    let (mut accounts, mut groups) = (Vec::new(), Vec::new());
+    let (mut accounts, mut groups, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
     let vault = loop {
         match remote.reply(&call)? {
             SpaceTold::Account(account) => accounts.push(*account),
             SpaceTold::Group(group) => groups.push(group),
+            SpaceTold::Volume(volume) => volumes.push(of_volume(volume)),
             SpaceTold::Vault(vault) => break vault,
         }
         if run.stop.asked() {
@@ -30,10 +31,15 @@ pub fn space(run: &Run, job: UsageJob) -> Result<Vec<SpaceRow>> {
         }
     };
     remote.close()?;
-    Ok(rows(accounts, groups, &vault))
+    Ok(rows(accounts, groups, volumes, &vault))
 }
 
-fn rows(accounts: Vec<SpaceAccount>, groups: Vec<SpaceGroup>, vault: &SpaceVault) -> Vec<SpaceRow> {
+fn rows(
+    accounts: Vec<SpaceAccount>,
+    groups: Vec<SpaceGroup>,
+    mut volumes: Vec<SpaceRow>,
+    vault: &SpaceVault,
+) -> Vec<SpaceRow> {
     let numbers: Vec<u32> = accounts.iter().map(|account| account.number).collect();
     let singles: Vec<SpaceRow> = accounts.into_iter().map(|account| of_account(account, vault.at)).collect();
     let by_number: HashMap<u32, &SpaceRow> = numbers.into_iter().zip(&singles).collect();
@@ -56,8 +62,19 @@ fn rows(accounts: Vec<SpaceAccount>, groups: Vec<SpaceGroup>, vault: &SpaceVault
     let mut out = singles;
     out.sort_by(|a, b| b.told.now_bytes.cmp(&a.told.now_bytes).then_with(|| a.name.cmp(&b.name)));
     out.append(&mut sums);
+    out.append(&mut volumes);
     out.push(whole);
     out
+}
+
+fn of_volume(volume: VolumeFacts) -> SpaceRow {
+    let mut row = sum(SpaceScope::Volume, volume.number.to_string(), std::iter::empty());
+    row.told.now_bytes = volume.bytes;
+    row.told.pack_bytes = volume.pack_bytes;
+    row.told.packs = volume.packs;
+    row.told.free_bytes = volume.free_bytes;
+    row.place = Some((volume.path, volume.there));
+    row
 }
 
 fn of_account(account: SpaceAccount, now: i64) -> SpaceRow {
@@ -76,6 +93,7 @@ fn of_account(account: SpaceAccount, now: i64) -> SpaceRow {
         growth_30d,
         days_left: None,
         days,
+        place: None,
     };
     row.days_left = until_limit(&row);
     row
@@ -93,6 +111,7 @@ fn sum<'a>(scope: SpaceScope, name: String, rows: impl Iterator<Item = &'a Space
         growth_30d: None,
         days_left: None,
         days: Vec::new(),
+        place: None,
     };
     for row in rows {
         sum.accounts += 1;
@@ -204,7 +223,7 @@ mod tests {
         ];
         let group = SpaceGroup { name: "g".into(), members: vec![3, 1, 77], soft_bytes: None, hard_bytes: Some(1_600) };
         let vault = SpaceVault { at: NOW, beside_bytes: 7, free_bytes: Some(10_000) };
-        let rows = rows(accounts, vec![group], &vault);
+        let rows = rows(accounts, vec![group], Vec::new(), &vault);
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["bob", "ana", "eve", "g", ""]);
         let [bob, ana, eve, group, vault] = &rows[..] else { panic!() };

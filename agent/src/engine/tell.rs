@@ -241,7 +241,7 @@ fn figures(s: &BackupSummary) -> Figures {
 }
 
 /// Whether somebody else should hear of it: not of a run that a person interrupted, nor of a line that was mistyped.
-fn is_news(fault: &Fault) -> bool {
+pub(super) fn is_news(fault: &Fault) -> bool {
     fault.code != Code::Interrupted && fault.exit() != crate::fault::Exit::Usage
 }
 

@@ -39,6 +39,9 @@ pub fn from_store(error: &store::Error) -> Fault {
         E::NotFound { what, name } => {
             Fault::new(not_found(what), format!("there is no {what} {}", for_terminal(name.as_bytes())))
         }
+        E::Absent { .. } => Fault::new(Code::VolumeAbsent, error.to_string()).hint(
+            "bring its disk back, then run the same command again; `tuckbox volume list` shows where it should be",
+        ),
         E::Busy { what } => Fault::new(Code::SourceBusy, format!("{what} is in use"))
             .hint("wait for the other backup, then run the same command again"),
         E::Taken { what } => Fault::new(Code::AccountBound, format!("{what} is there already")),

@@ -8,6 +8,7 @@ use std::path::Path;
 use store::chain::SourceRoot;
 
 use super::diff::differences;
+use super::errand::{Came, Errand};
 use super::job::{
     AppendSummary, At, BackRow, Change, Overwrite, RestoreJob, RestorePlan, RestoreSummary, Run, UndeleteJob,
 };
@@ -32,6 +33,7 @@ type Back = (Vec<u8>, usize);
 /// Writes the last states back to the disk. What stands there is left alone.
 pub fn undelete(run: &Run, job: &UndeleteJob, row: &mut dyn FnMut(BackRow) -> Result<()>) -> Result<RestoreSummary> {
     let began = run.clock.now_ms();
+    let errand = Errand::begin(run, "undelete");
     let reading = Reading::open(run)?;
     let mut summary = {
         let views = reading.all(None)?;
@@ -71,6 +73,7 @@ pub fn undelete(run: &Run, job: &UndeleteJob, row: &mut dyn FnMut(BackRow) -> Re
         }
         summary
     };
+    let _told = (!job.dry_run).then(|| errand.done(&reading.account.remote, Came::from(&summary)));
     let traffic = reading.close()?;
     summary.sent_bytes = traffic.sent_bytes;
     summary.received_bytes = traffic.received_bytes;
@@ -84,6 +87,7 @@ pub fn undelete_in_vault(
     job: &UndeleteJob,
     row: &mut dyn FnMut(BackRow) -> Result<()>,
 ) -> Result<AppendSummary> {
+    let errand = Errand::begin(run, "undelete");
     let reading = Reading::open(run)?;
     let mut summary = {
         let newest = newest(&reading)?;
@@ -113,7 +117,7 @@ pub fn undelete_in_vault(
         let done = append(&newest, rewrite, sources, what, job.dry_run, Own::Ends)?;
         AppendSummary { bring_along: along, ..done }
     };
-    close(reading, &mut summary)?;
+    close(&errand, reading, &mut summary)?;
     Ok(summary)
 }
 

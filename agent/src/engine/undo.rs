@@ -2,6 +2,7 @@
 
 use store::chain::SourceRoot;
 
+use super::errand::{Came, Errand};
 use super::job::{AppendPlan, AppendSummary, At, DeleteJob, RollbackJob, Run};
 use super::overlay::{Overlay, components, host_name};
 use super::rewrite::Rewrite;
@@ -14,6 +15,7 @@ use crate::units::counted;
 
 /// Appends a version without the job's paths.
 pub fn delete(run: &Run, job: &DeleteJob) -> Result<AppendSummary> {
+    let errand = Errand::begin(run, "delete");
     let reading = Reading::open(run)?;
     let mut summary = {
         let newest = newest(&reading)?;
@@ -44,12 +46,13 @@ pub fn delete(run: &Run, job: &DeleteJob) -> Result<AppendSummary> {
         let done = append(&newest, rewrite, sources, what, job.dry_run, Own::Stays)?;
         AppendSummary { bring_along: along, ..done }
     };
-    close(reading, &mut summary)?;
+    close(&errand, reading, &mut summary)?;
     Ok(summary)
 }
 
 /// Appends a version that is like an earlier one.
 pub fn rollback(run: &Run, job: &RollbackJob) -> Result<AppendSummary> {
+    let errand = Errand::begin(run, "rollback");
     let reading = Reading::open(run)?;
     let mut summary = {
         let newest = newest(&reading)?;
@@ -62,7 +65,7 @@ pub fn rollback(run: &Run, job: &RollbackJob) -> Result<AppendSummary> {
         let done = append(&newest, rewrite, sources, what, job.dry_run, Own::Ends)?;
         AppendSummary { bring_along: along, ..done }
     };
-    close(reading, &mut summary)?;
+    close(&errand, reading, &mut summary)?;
     Ok(summary)
 }
 
@@ -127,8 +130,10 @@ pub fn append(
     Ok(summary)
 }
 
-/// Says goodbye, and fills in what went over the line.
-pub fn close(reading: Reading, summary: &mut AppendSummary) -> Result<()> {
+/// Says what it came to and goodbye, and fills in what went over the line.
+pub fn close(errand: &Errand<'_>, reading: Reading, summary: &mut AppendSummary) -> Result<()> {
+    let came = Came { sequence: summary.sequence, files: summary.files, bytes: summary.bytes, ..Came::default() };
+    let _told = summary.sequence.is_some().then(|| errand.done(&reading.account.remote, came));
     let traffic = reading.close()?;
     summary.sent_bytes = traffic.sent_bytes;
     summary.received_bytes = traffic.received_bytes;

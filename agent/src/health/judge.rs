@@ -132,7 +132,7 @@ fn has_failed(run: &RunFacts) -> bool {
 pub fn judge(facts: HealthFacts, now: i64) -> AccountStatus {
     let expected_at = expected(&facts);
     let mut reasons: Vec<Reason> =
-        [closed(&facts), quota(&facts), run(&facts), late(&facts, expected_at, now), never(&facts)]
+        [closed(&facts), absent(&facts), quota(&facts), run(&facts), late(&facts, expected_at, now), never(&facts)]
             .into_iter()
             .flatten()
             .collect();
@@ -163,6 +163,17 @@ fn closed(facts: &HealthFacts) -> Option<Reason> {
         State::Disabled => (Level::Ok, Standing::Disabled, format!("disabled{because}")),
     };
     Some(Reason { level, check, text, code: None })
+}
+
+/// What lies on a disk that is away can neither be read nor proven.
+fn absent(facts: &HealthFacts) -> Option<Reason> {
+    let volumes: Vec<String> = facts.absent_volumes.as_ref()?.iter().map(u32::to_string).collect();
+    let text = match volumes.as_slice() {
+        [] => return None,
+        [one] => format!("volume {one} of the vault is not there"),
+        many => format!("volumes {} of the vault are not there", many.join(", ")),
+    };
+    Some(Reason { level: Level::Err, check: Standing::Failing, text, code: Some(Code::VolumeAbsent.name().to_owned()) })
 }
 
 fn quota(facts: &HealthFacts) -> Option<Reason> {
@@ -271,7 +282,16 @@ pub(crate) mod tests {
             hours_in: Vec::new(),
             hours_out: Vec::new(),
             groups: Vec::new(),
+            absent_volumes: None,
         }
+    }
+
+    #[test]
+    fn a_disk_that_is_away_needs_somebody() {
+        let status = judge(HealthFacts { absent_volumes: Some(vec![1, 3]), ..facts() }, MADE + 25 * HOUR);
+        assert_eq!((status.standing, status.level), (Standing::Failing, Level::Err));
+        assert_eq!(status.reasons[0].text, "volumes 1, 3 of the vault are not there");
+        assert_eq!(status.reasons[0].code.as_deref(), Some("volume.absent"));
     }
 
     pub(crate) fn ran(told_at: i64, exit: Exit, code: Option<Code>) -> RunFacts {

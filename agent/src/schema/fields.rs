@@ -137,7 +137,9 @@ pub(super) const VERSION: &[Field] = fields! {
     holes [if_known]: Switch, "It has holes: something of it was lost; absent when it has none.";
     pinned: Switch, "It is kept whatever the policy says.";
     pinned_until [if_known]: Moment, "Only until then.";
+    pin_reason [if_known]: Text, "What was said when it was pinned.";
     trash_until [if_known]: Moment, "It is in the trash, and may be freed from then on.";
+    why: Texts, "Why it is kept, a word each, as of `housekeep --dry-run`; or why it goes.";
     sources: Objects(SOURCE), "Its sources.";
 };
 
@@ -182,6 +184,8 @@ pub(super) const NAMED: &[Field] = fields! {
     versions: Numbers, "Places in the chain of those that were changed; none when all were so already.";
     version_ids: Texts, "Their ids in short, likewise.";
     until [if_known]: Moment, "When the trash gives them up at the earliest, or the pin ends; absent for no such time.";
+    dry_run: Switch, "Nothing was done: this would be.";
+    freed_bytes [if_known]: Bytes, "Of a dry run that forgets: what only they need; absent when that cannot be told.";
 };
 
 pub(super) const HOUSEKEPT: &[Field] = fields! {
@@ -390,10 +394,26 @@ pub(super) const USAGE: &[Field] = fields! {
     free_bytes [if_known]: Bytes, "Free on the vault's disk.";
 };
 
+pub(super) const VOLUME: &[Field] = fields! {
+    number: Count, "Its number; 0 is the vault's own directory.";
+    directory: Text, "Where it is on the vault's machine.";
+    there: Switch, "Whether it is there and is this vault's. Of one that is not, all figures are 0.";
+    leaving: Switch, "Whether it is being removed: nothing new is put there.";
+    packs: Count, "Packs in it.";
+    pack_bytes: Bytes, "Their bytes.";
+    total_bytes: Bytes, "Bytes of all files in it.";
+    free_bytes [if_known]: Bytes, "Free on its disk.";
+    disk_bytes [if_known]: Bytes, "All that its disk has.";
+    free_files [if_known]: Count, "Files that may still be made there, when there is a bound.";
+};
+
 pub(super) const SPACE: &[Field] = fields! {
-    scope: Word(&["account", "group", "vault"]), "What it is about.";
-    name: Text, "The account's or group's name; empty for the vault.";
-    accounts: Count, "Accounts in it.";
+    scope: Word(&["account", "group", "volume", "vault"]), "What it is about.";
+    name: Text, "The account's or group's name, the volume's number; empty for the vault.";
+    directory [if_known]: Text, "Of a volume: where it is on the vault's machine.";
+    there [if_known]: Switch, "Of a volume: whether it is there. Of one that is not, all figures are 0.";
+    packs: Count, "Packs.";
+    accounts: Count, "Accounts in it; of a volume 0, and no classes: what its files are for is not told apart.";
     unknown: Count, "Of these, accounts whose figures cannot be had: they are in no sum.";
     measured_at [if_known]: Moment, "When the classes were so, by the server's clock; of several the oldest.";
     current_bytes: Bytes, "What the newest versions need.";
@@ -408,7 +428,7 @@ pub(super) const SPACE: &[Field] = fields! {
     versions: Count, "Versions that are kept.";
     soft_bytes [if_known]: Bytes, "Soft limit.";
     hard_bytes [if_known]: Bytes, "Hard limit.";
-    free_bytes [if_known]: Bytes, "Of the vault: free on its disk.";
+    free_bytes [if_known]: Bytes, "Of the vault: free on its disks; of a volume: on its own.";
     growth_7d [if_known]: Change, "Bytes a day, over the last 7 days or what is known of them.";
     growth_30d [if_known]: Change, "Bytes a day, over the last 30 days or what is known of them.";
     days_left [if_known]: Count, "Days until the hard limit, of the vault until its disk is full, if it grows on as over 30 days.";

@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use bytes::{Buf as _, Bytes};
-use store::vault::Access;
+use store::archive::ARCHIVE_HEADER_BYTES;
+use store::vault::{Access, Archive};
 use transport::message::admin::To;
-use transport::message::archive::{Dump, Dumped, Load, Loaded};
+use transport::message::archive::{Dump, Dumped, Load, LoadFrom, Loaded};
 use transport::{Call, Part};
 
 use super::accounts::facts;
@@ -62,7 +63,8 @@ impl Server {
                 To::None => None,
             }),
         };
-        let mut incoming = Incoming { call, rest: Bytes::new(), gone: false };
+        let resumes = ask.resumes == Some(true);
+        let mut incoming = Incoming { call, rest: Bytes::new(), gone: false, resumes };
         let loaded = vault.load(&mut incoming, &how);
         if incoming.gone {
             return Err(Refused::Gone);
@@ -88,6 +90,21 @@ struct Incoming<'c> {
     rest: Bytes,
     /// The client has gone.
     gone: bool,
+    /// The client waits to hear from where on it is to send.
+    resumes: bool,
+}
+
+impl Archive for Incoming<'_> {
+    fn pass_over(&mut self, until: u64) -> std::io::Result<()> {
+        if self.resumes {
+            return reply(self.call, LoadFrom { offset: until }).map_err(|_| {
+                self.gone = true;
+                std::io::ErrorKind::BrokenPipe.into()
+            });
+        }
+        let most = until.saturating_sub(ARCHIVE_HEADER_BYTES as u64);
+        std::io::copy(&mut self.by_ref().take(most), &mut std::io::sink()).map(drop)
+    }
 }
 
 impl Read for Incoming<'_> {

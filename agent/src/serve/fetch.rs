@@ -101,6 +101,8 @@ fn send_boxes(
                     read.boxes += 1;
                     read.bytes += record.stored_len() as u64;
                 }
+                // Neither lost nor damaged: somebody has to bring a disk back.
+                Err(error @ store::Error::Absent { .. }) => return Err(error.into()),
                 Err(_) => broken = true,
             }
         }

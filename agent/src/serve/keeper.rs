@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use store::activity::{Added, Outcome, SessionKey, SessionRow};
+use store::activity::{Added, Outcome, Run, SessionKey, SessionRow};
 use store::door::{Chance, Clock, Millis, random};
 use store::vault::{AccountInfo, Common, Live, Vault};
 use transport::{Meter, Pace, Rates, Traffic};
@@ -156,6 +156,13 @@ impl Keeper {
     /// What names this connection in what is remembered of it; `None` before an account is open.
     pub fn session(&self) -> Option<SessionKey> {
         lock(&self.open).as_ref().map(|open| open.row.id)
+    }
+
+    /// What the client told of its run: it is written with the rest.
+    pub fn told(&self, run: Run) {
+        if let Some(open) = lock(&self.open).as_mut() {
+            open.row.run = run;
+        }
     }
 
     /// The connection carries bulk for another one.

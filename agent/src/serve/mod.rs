@@ -25,6 +25,7 @@ pub mod status;
 pub mod traffic;
 pub mod upload;
 pub mod usage;
+mod volumes;
 pub mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ pub struct Server {
     role: Role,
     /// Why nothing is answered.
     refusal: Option<Fault>,
+    /// In the client's own process, on the vault's machine.
+    near: bool,
     /// The only account that may be seen.
     only: Option<String>,
     /// The address that the client comes from, when SSH says so.
@@ -77,6 +80,7 @@ impl Server {
             path: real_path(&job.vault),
             role: job.role,
             refusal: job.refusal.clone(),
+            near: job.near,
             only: job.account.clone(),
             client: job.client.clone(),
             home: job.home.clone(),
@@ -257,6 +261,7 @@ impl Server {
             Request::Group(ask) => self.look_after_groups(call, ask),
             Request::Dump(ask) => self.dump_account(call, &ask),
             Request::Load(ask) => self.load_account(call, ask),
+            Request::Volume(ask) => self.look_after_volumes(call, ask),
             Request::Usage(ask) => reply(call, self.usage(&ask)?),
             Request::Traffic(ask) => self.traffic(call, &ask),
             Request::Sessions(ask) => self.sessions(call, &ask),

@@ -43,7 +43,7 @@ impl Server {
             generation: domain.generation()?,
             wanted: domain.wanted_mark()?,
             now_ms: self.clock.now_ms(),
-            free_bytes: self.disk.free_bytes(vault.path()).ok(),
+            free_bytes: vault.free_bytes(),
             account: row(&account),
             up_rate: rates.up,
             down_rate: rates.down,

@@ -42,6 +42,7 @@ pub fn permit(role: Role, request: &Request) -> Result<()> {
         }
         Request::Account(_) => ("looking after accounts", role == Role::Admin),
         Request::Group(_) => ("looking after groups", role == Role::Admin),
+        Request::Volume(_) => ("looking after volumes", role == Role::Admin),
         Request::Dump(_) => ("dumping accounts", role == Role::Admin),
         Request::Load(_) => ("loading accounts", role == Role::Admin),
     };

@@ -1,6 +1,6 @@
 //! What clients tell of their runs, taken with a bound on everything: a client may be broken, or lie.
 
-use store::activity::{Level, LogLine, NewLine, RunFigures, ToldRun};
+use store::activity::{Level, LogLine, NewLine, Run, RunFigures, ToldRun};
 use store::vault::{Access, AccountInfo, Vault};
 use transport::Call;
 use transport::message::health::{
@@ -22,18 +22,36 @@ const DROPPED_CODE: &str = "log.dropped";
 impl Server {
     /// Takes what became of runs of the opened account.
     pub(super) fn report(&self, report: Report) -> Result<(), Refused> {
-        let (vault, account, domain) = self.account(Access::Write)?;
+        let backups = report.runs.iter().any(is_backup);
+        // Whoever may only read has no backup to tell of, and what else they did is for people: nothing of the truth is
+        // changed by it.
+        let (vault, account, domain) = self.account(if backups { Access::Write } else { Access::Read })?;
         let now = self.clock.now_ms();
         let (stored_bytes, session) = (domain.stored()?.pack_bytes, self.keeper.session());
+        let mut runs = Vec::new();
         for run in report.runs.iter().take(RUNS_MAX) {
             let (mut told, lines) = taken(run, now);
             told.stored_bytes = stored_bytes;
-            vault.activity(&account, |activity| {
-                activity.add_run(account.number, &told)?;
-                activity.add_log(account.number, now, session.as_ref(), &lines).map(|_| ())
-            })?;
+            self.keeper.told(told_of_session(&told));
+            runs.push((is_backup(run), told, lines));
         }
-        renew_pulse(&vault, &account);
+        if runs.is_empty() {
+            return Ok(());
+        }
+        // Opened once for all of it: the client waits at its end.
+        vault.activity(&account, |activity| {
+            for (is_backup, told, lines) in &runs {
+                if *is_backup {
+                    activity.add_run(account.number, told)?;
+                }
+                activity.add_log(account.number, now, session.as_ref(), lines)?;
+            }
+            if backups && vault.access() == Access::Write {
+                // Nobody stops because that fails.
+                vault.renew_pulse_by(&account, activity).unwrap_or(());
+            }
+            Ok(())
+        })?;
         Ok(())
     }
 }
@@ -129,8 +147,51 @@ fn taken(run: &RunReport, now: i64) -> (ToldRun, Vec<NewLine>) {
     (told, lines)
 }
 
+/// Runs by which one can tell how an account is.
+fn is_backup(run: &RunReport) -> bool {
+    run.verb == "backup"
+}
+
+/// What stands with the connection on which a run told of itself.
+fn told_of_session(run: &ToldRun) -> Run {
+    let result = match run.exit {
+        0 => "ok".to_owned(),
+        _ if run.code.is_empty() => format!("exit {}", run.exit),
+        _ => run.code.clone(),
+    };
+    let (files, bytes) = (run.figures.files, run.figures.source_bytes);
+    Run { host: run.host.clone(), verb: run.verb.clone(), result, files, bytes }
+}
+
+/// The line that stands for a run that is no backup.
+fn errand(run: &ToldRun) -> NewLine {
+    let took = duration(run.took_ms);
+    let f = &run.figures;
+    let (level, result) = match (run.exit, run.code.as_str()) {
+        (0, _) => (Level::Note, "ok".to_owned()),
+        (exit @ (3 | 4), "") => (Level::Warning, format!("exit {exit}")),
+        (exit, "") => (Level::Error, format!("exit {exit}")),
+        (exit, code) => (Level::Error, format!("failed with {code} (exit {exit})")),
+    };
+    let mut parts = vec![result];
+    parts.extend(run.sequence.map(|sequence| format!("link {sequence}")));
+    let what = if matches!(run.verb.as_str(), "forget" | "pin") {
+        counted(f.files, "version", "versions")
+    } else {
+        counted(f.files, "file", "files")
+    };
+    parts.extend((f.files > 0).then_some(what));
+    parts.extend((f.source_bytes > 0).then(|| size(f.source_bytes)));
+    parts.extend((f.errors > 0).then(|| counted(f.errors, "error", "errors")));
+    let text = format!("{} from {}: {} in {took}", run.verb, run.host, parts.join(", "));
+    NewLine { level, code: RUN_CODE.to_owned(), text }
+}
+
 /// The line that stands for a run as a whole.
 fn summary(run: &ToldRun) -> NewLine {
+    if run.verb != "backup" {
+        return errand(run);
+    }
     let took = duration(run.took_ms);
     let (level, text) = if run.succeeded() {
         let f = &run.figures;
@@ -256,6 +317,38 @@ mod tests {
         );
         let failed = RunReport { exit: 9, code: Some("quota.hard".into()), events: Vec::new(), ..run };
         assert_eq!(texts(&failed), ["Error run backup from ana failed with quota.hard after 41 s (exit 9)"]);
+    }
+
+    #[test]
+    fn a_run_that_is_no_backup_is_one_line_with_verb_result_and_figures() {
+        let run = |verb: &str, exit, code: Option<&str>| RunReport {
+            verb: verb.into(),
+            host: "ana".into(),
+            took_ms: 2_000,
+            exit,
+            code: code.map(str::to_owned),
+            figures: Figures { files: 12, source_bytes: 4_096, errors: u64::from(exit), ..Figures::default() },
+            ..RunReport::default()
+        };
+        let told = |run: &RunReport| {
+            let (told, lines) = taken(run, 0);
+            let lines: Vec<String> =
+                lines.into_iter().map(|l| format!("{:?} {} {}", l.level, l.code, l.text)).collect();
+            (lines, told_of_session(&told).result)
+        };
+        let (lines, result) = told(&run("restore", 0, None));
+        assert_eq!(
+            (lines, result.as_str()),
+            (vec!["Note run restore from ana: ok, 12 files, 4.0 KiB in 2.0 s".into()], "ok")
+        );
+        let (lines, result) = told(&run("restore", 3, None));
+        assert_eq!(result, "exit 3");
+        assert_eq!(lines, ["Warning run restore from ana: exit 3, 12 files, 4.0 KiB, 3 errors in 2.0 s"]);
+        let (lines, result) = told(&run("forget", 7, Some("key.passphrase")));
+        assert_eq!(result, "key.passphrase");
+        let line =
+            "Error run forget from ana: failed with key.passphrase (exit 7), 12 versions, 4.0 KiB, 7 errors in 2.0 s";
+        assert_eq!(lines, [line]);
     }
 
     #[test]

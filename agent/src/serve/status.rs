@@ -32,10 +32,12 @@ impl Server {
         };
         let groups = Groups::of(&vault)?;
         let now = self.clock.now_ms();
+        let absent = Some(vault.absent_volumes()?).filter(|absent| !absent.is_empty());
         let mut told = StatusTold { now, vault: vault.id(), accounts: Vec::new() };
         let mut bytes = 0;
         for account in &accounts {
             let mut facts = facts(&vault, account, &groups)?;
+            facts.absent_volumes.clone_from(&absent);
             if ask.hours {
                 (facts.hours_in, facts.hours_out) = hours(&vault, account, now);
             }
@@ -116,5 +118,6 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Re
         hours_in: Vec::new(),
         hours_out: Vec::new(),
         groups: groups.iter().map(|group| group.told.clone()).collect(),
+        absent_volumes: None,
     })
 }

@@ -60,6 +60,8 @@ impl Server {
                 in_bytes: session.in_bytes,
                 out_bytes: session.out_bytes,
                 waited_ms: session.waited_ms,
+                verb: Some(session.run.verb).filter(|verb| !verb.is_empty()),
+                result: Some(session.run.result).filter(|result| !result.is_empty()),
             })
         });
         rows(call, sessions)

@@ -87,7 +87,10 @@ impl Server {
             let (soft_bytes, hard_bytes) = (group.terms.soft_bytes, group.terms.hard_bytes);
             reply(call, SpaceTold::Group(SpaceGroup { name: group.name, members, soft_bytes, hard_bytes }))?;
         }
-        let free_bytes = self.disk.free_bytes(vault.path()).ok();
+        let free_bytes = vault.free_bytes();
+        for volume in if ask.volumes == Some(true) { vault.volumes()? } else { Vec::new() } {
+            reply(call, SpaceTold::Volume(super::volumes::facts(volume)))?;
+        }
         reply(call, SpaceTold::Vault(SpaceVault { at: now, beside_bytes: vault.beside_bytes()?, free_bytes }))
     }
 }

@@ -115,16 +115,16 @@ impl Outcome {
 }
 
 impl Activity {
-    /// Writes what the server knows of a session: a new row, or that of the same id. What the client told stays. The oldest
-    /// sessions of the account go when there are too many.
+    /// Writes what is known of a session: a new row, or that of the same id. The oldest sessions of the account go when there are too many.
     pub fn put_session(&self, session: &SessionRow) -> Result<()> {
         let vault = *self.vault.bytes();
         self.write(|change| {
             let mut put = change.prepare_cached(
                 "INSERT INTO session(vault, account, id, began_at, seen_at, outcome, stripe, role, program, in_bytes,
-                     out_bytes, waited_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                     out_bytes, waited_ms, host, verb, result, files, bytes)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
                  ON CONFLICT DO UPDATE SET seen_at = ?5, outcome = ?6, in_bytes = ?10, out_bytes = ?11,
-                     waited_ms = ?12",
+                     waited_ms = ?12, host = ?13, verb = ?14, result = ?15, files = ?16, bytes = ?17",
             )?;
             put.execute(params![
                 vault.as_slice(),
@@ -139,6 +139,11 @@ impl Activity {
                 signed(session.in_bytes),
                 signed(session.out_bytes),
                 signed(session.waited_ms),
+                short(&session.run.host, TEXT_CHARS_MAX),
+                short(&session.run.verb, TEXT_CHARS_MAX),
+                short(&session.run.result, TEXT_CHARS_MAX),
+                signed(session.run.files),
+                signed(session.run.bytes),
             ])?;
             let mut prune = change.prepare_cached(
                 "DELETE FROM session WHERE vault = ?1 AND account = ?2 AND (began_at, id) <= (SELECT began_at, id
@@ -146,27 +151,6 @@ impl Activity {
             )?;
             prune.execute(params![vault.as_slice(), session.account, ROWS_MAX])?;
             Ok(())
-        })
-    }
-
-    /// Adds to a session what its client told. `false`: there is no such session.
-    pub fn tell_session(&self, account: u32, id: &SessionKey, run: &Run) -> Result<bool> {
-        self.write(|change| {
-            let mut put = change.prepare_cached(
-                "UPDATE session SET host = ?4, verb = ?5, result = ?6, files = ?7, bytes = ?8
-                 WHERE vault = ?1 AND account = ?2 AND id = ?3",
-            )?;
-            let changed = put.execute(params![
-                self.vault.bytes().as_slice(),
-                account,
-                id.as_slice(),
-                short(&run.host, TEXT_CHARS_MAX),
-                short(&run.verb, TEXT_CHARS_MAX),
-                short(&run.result, TEXT_CHARS_MAX),
-                signed(run.files),
-                signed(run.bytes),
-            ])?;
-            Ok(changed > 0)
         })
     }
 

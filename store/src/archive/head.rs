@@ -11,9 +11,9 @@ const PART_MAGIC: [u8; 4] = *b"TBXQ";
 const VERSION: u8 = 1;
 
 /// Length of the header.
-pub(super) const ARCHIVE_HEADER_BYTES: usize = 128;
+pub const ARCHIVE_HEADER_BYTES: usize = 128;
 /// Length of a part's head.
-pub(super) const PART_HEAD_BYTES: usize = 64;
+pub const PART_HEAD_BYTES: usize = 64;
 /// Longest content of an account's note.
 const ACCOUNT_BYTES_MAX: u64 = 1 << 20;
 /// Longest link.

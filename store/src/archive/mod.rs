@@ -8,12 +8,12 @@ mod head;
 mod read;
 mod write;
 
-pub use head::{ArchiveHeader, PartHead, PartKind};
+pub use head::{ARCHIVE_HEADER_BYTES, ArchiveHeader, PART_HEAD_BYTES, PartHead, PartKind};
 pub use read::{ArchiveReader, Content};
 pub use write::ArchiveWriter;
 
 /// Length of the checksum behind each part.
-const HASH_BYTES: usize = 32;
+pub const HASH_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@ pub struct ArchiveReader<'r> {
     all: blake3::Hasher,
     parts: u64,
     before: Option<PartHead>,
+    checksum: [u8; HASH_BYTES],
 }
 
 impl<'r> ArchiveReader<'r> {
@@ -46,6 +47,7 @@ impl<'r> ArchiveReader<'r> {
             all,
             parts: 0,
             before: None,
+            checksum: [0; HASH_BYTES],
         })
     }
 
@@ -92,6 +94,12 @@ impl<'r> ArchiveReader<'r> {
         Ok(None)
     }
 
+    /// The checksum of the part that was read last to its end.
+    #[must_use]
+    pub fn checksum(&self) -> [u8; HASH_BYTES] {
+        self.checksum
+    }
+
     /// The next piece of the part's content.
     pub fn content(&mut self) -> Result<Content<'_>> {
         if self.left > 0 {
@@ -113,6 +121,7 @@ impl<'r> ArchiveReader<'r> {
                 return Err(damaged("the checksum of a part is wrong"));
             }
             self.all.update(&hash);
+            self.checksum = hash;
             self.parts += 1;
             self.closed = true;
         }

@@ -71,7 +71,15 @@ impl Ledger {
     /// Opens the ledger in this file, which must be there and may be empty, and holds it: `Busy` when that takes a minute.
     /// What is damaged, or has another form, has to be made again.
     pub fn open(path: &Path, journal: Journal) -> Result<Self> {
-        let conn = connect(path, journal, &|_| Ok(()))?;
+        Self::open_tuned(path, journal, &|_| Ok(()))
+    }
+
+    pub(super) fn open_tuned(
+        path: &Path,
+        journal: Journal,
+        tune: &dyn Fn(&mut Connection) -> Result<()>,
+    ) -> Result<Self> {
+        let conn = connect(path, journal, tune)?;
         conn.execute_batch("BEGIN IMMEDIATE").map_err(busy)?;
         let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables == 0 {

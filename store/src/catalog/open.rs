@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Catalog, Journal};
+use super::{Catalog, Journal, Ledger};
 use crate::activity::Activity;
 use crate::error::Result;
 use crate::id::{DomainId, VaultId};
@@ -20,6 +20,11 @@ pub trait Catalogs: Send + Sync {
     /// As [`Activity::make`].
     fn make_activity(&self, path: &Path, journal: Journal, vault: VaultId) -> Result<()> {
         Activity::make(path, journal, vault)
+    }
+
+    /// As [`Ledger::open`].
+    fn open_ledger(&self, path: &Path, journal: Journal) -> Result<Ledger> {
+        Ledger::open(path, journal)
     }
 }
 
@@ -59,7 +64,7 @@ mod watched {
 
     use rusqlite::Connection;
 
-    use crate::catalog::{Catalog, Journal, connect};
+    use crate::catalog::{Catalog, Journal, Ledger, connect};
     use crate::error::Result;
     use crate::id::DomainId;
 
@@ -129,15 +134,26 @@ mod watched {
         }
     }
 
+    impl Watch {
+        fn over(&self, conn: &mut Connection) -> Result<()> {
+            let commits = Arc::clone(&self.commits);
+            conn.commit_hook(Some(move || !commits()))?;
+            let waits = Arc::clone(&self.waits);
+            Ok(conn.busy_handler(Some(move |times| waits(times)))?)
+        }
+    }
+
+    impl Ledger {
+        /// As [`open`](Self::open), under watch from the first moment.
+        pub fn open_watched(path: &Path, journal: Journal, watch: &Watch) -> Result<Self> {
+            Self::open_tuned(path, journal, &|conn| watch.over(conn))
+        }
+    }
+
     impl Catalog {
         /// As [`open`](Self::open), under watch from the first moment.
         pub fn open_watched(path: &Path, journal: Journal, domain: DomainId, watch: &Watch) -> Result<Self> {
-            let tune = |conn: &mut Connection| {
-                let commits = Arc::clone(&watch.commits);
-                conn.commit_hook(Some(move || !commits()))?;
-                let waits = Arc::clone(&watch.waits);
-                Ok(conn.busy_handler(Some(move |times| waits(times)))?)
-            };
+            let tune = |conn: &mut Connection| watch.over(conn);
             Self::open_by(domain, &|reads| {
                 let key = (path.to_owned(), reads);
                 let conn = match watch.idle.take(&key) {

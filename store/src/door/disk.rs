@@ -46,6 +46,21 @@ pub struct Found {
     pub mode: u32,
 }
 
+/// What a file system has, and how much of it this user may still take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The same number for folders of one file system.
+    pub file_system: u64,
+    /// Bytes that may still be written.
+    pub free_bytes: u64,
+    /// All bytes.
+    pub all_bytes: u64,
+    /// Files that may still be made.
+    pub free_files: u64,
+    /// All files; 0 where the file system has no such bound.
+    pub all_files: u64,
+}
+
 /// Keeps others out until it is dropped, and no longer than its process lives.
 pub type Lock = Box<dyn Send + Sync>;
 
@@ -100,6 +115,12 @@ pub trait Disk: Send + Sync {
 
     /// Bytes that this user may still write to the file system of this path.
     fn free_bytes(&self, path: &Path) -> Result<u64>;
+
+    /// What the file system of this path has. A disk that knows only what is free says that all of it is.
+    fn room(&self, path: &Path) -> Result<Room> {
+        let free_bytes = self.free_bytes(path)?;
+        Ok(Room { file_system: 0, free_bytes, all_bytes: free_bytes, free_files: 0, all_files: 0 })
+    }
 
     /// Whether the file system of this path is known to be this machine's own, so that shared memory and locks work
     /// as SQLite's write-ahead log needs them. Unknown ones are not.

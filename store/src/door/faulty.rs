@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::disk::{Disk, DiskFile, Found, Lock, Named};
+use super::disk::{Disk, DiskFile, Found, Lock, Named, Room};
 use crate::error::{Error, Result};
 
 /// Another disk, of which one changing call (creating, appending, syncing, naming, removing) fails.
@@ -132,6 +132,11 @@ impl<D: Disk> Disk for Faulty<D> {
 
     fn free_bytes(&self, path: &Path) -> Result<u64> {
         self.free.map_or_else(|| self.inner.free_bytes(path), Ok)
+    }
+
+    fn room(&self, path: &Path) -> Result<Room> {
+        let room = self.inner.room(path)?;
+        Ok(self.free.map_or(room, |free_bytes| Room { free_bytes, ..room }))
     }
 
     fn is_local(&self, path: &Path) -> Result<bool> {

@@ -13,7 +13,7 @@ mod suite;
 
 pub use chance::{Chance, ConstantChance, SystemChance, random};
 pub use clock::{Clock, FixedClock, Millis, SystemClock};
-pub use disk::{Disk, DiskFile, Found, Lock, Named, PathKind, check_owner};
+pub use disk::{Disk, DiskFile, Found, Lock, Named, PathKind, Room, check_owner};
 #[cfg(test)]
 pub(crate) use faulty::Faulty;
 pub use real_disk::RealDisk;

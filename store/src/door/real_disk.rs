@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::disk::{Disk, DiskFile, Found, Lock, Named, PathKind};
+use super::disk::{Disk, DiskFile, Found, Lock, Named, PathKind, Room};
 use crate::error::{Error, Result};
 
 /// How often a lock file may vanish between opening and locking before the lock counts as held.
@@ -152,6 +152,18 @@ impl Disk for RealDisk {
     fn free_bytes(&self, path: &Path) -> Result<u64> {
         let facts = rustix::fs::statvfs(path).map_err(|e| failed("look at", path, e))?;
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
+    fn room(&self, path: &Path) -> Result<Room> {
+        let facts = rustix::fs::statvfs(path).map_err(|e| failed("look at", path, e))?;
+        let file_system = rustix::fs::stat(path).map_err(|e| failed("look at", path, e))?.st_dev;
+        Ok(Room {
+            file_system,
+            free_bytes: facts.f_bavail.saturating_mul(facts.f_frsize),
+            all_bytes: facts.f_blocks.saturating_mul(facts.f_frsize),
+            free_files: facts.f_favail,
+            all_files: facts.f_files,
+        })
     }
 
     #[cfg(target_os = "linux")]

@@ -142,7 +142,7 @@ impl Vault {
         let account = paths.account(number);
         let folders = [
             paths.root().to_owned(),
-            paths.packs(),
+            paths.packs().root().to_owned(),
             paths.damaged(),
             paths.staging(),
             paths.accounts(),

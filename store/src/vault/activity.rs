@@ -6,9 +6,9 @@ use std::sync::PoisonError;
 
 use super::account::AccountInfo;
 use super::domain::journal;
-use super::layout::DomainPaths;
+use super::layout::{self, DomainPaths};
 use super::note::temporary;
-use super::{Access, Shared, Vault};
+use super::{Access, Shared, Vault, losable};
 use crate::activity::Activity;
 use crate::error::{Error, Result};
 
@@ -35,48 +35,23 @@ impl Vault {
 }
 
 fn on_disk<T>(shared: &Shared, paths: &DomainPaths, act: &impl Fn(&Activity) -> Result<T>) -> Result<T> {
-    match open(shared, paths).and_then(|activity| act(&activity)) {
-        Err(error) if is_unusable(&error) => {}
-        other => return other,
-    }
-    let Some(_lock) = shared.disk.lock(&paths.activity_lock())? else { return Err(busy()) };
-    let once = || act(&open_locked(shared, paths)?);
-    // Another process may have done it meanwhile.
-    match once() {
-        Err(error) if is_unusable(&error) => {}
-        other => return other,
-    }
-    put_aside(shared, paths)?;
-    once()
-}
-
-fn open(shared: &Shared, paths: &DomainPaths) -> Result<Activity> {
     let path = paths.activity();
-    if shared.disk.exists(&path)?.is_none() {
-        // Threads of one process wait for each other; another process makes it now, or has made it.
-        let _turn = shared.making_activity.lock().unwrap_or_else(PoisonError::into_inner);
-        let lock = shared.disk.lock(&paths.activity_lock())?;
-        if lock.is_some() {
-            return open_locked(shared, paths);
-        }
-        if shared.disk.exists(&path)?.is_none() {
-            return Err(busy());
-        }
-    }
-    shared.catalogs.open_activity(&path, journal(shared), shared.id)
+    let make = |locked| if locked { make(shared, paths) } else { make_alone(shared, paths) };
+    let act = || act(&shared.catalogs.open_activity(&path, journal(shared), shared.id)?);
+    losable::open_or_remake(&*shared.disk, &path, &make, &act)
 }
 
-/// The same while nobody else makes one or puts one aside.
-fn open_locked(shared: &Shared, paths: &DomainPaths) -> Result<Activity> {
+/// Makes one unless another thread or process makes it now, or has made it.
+fn make_alone(shared: &Shared, paths: &DomainPaths) -> Result<()> {
     let path = paths.activity();
-    if shared.disk.exists(&path)?.is_none() {
-        make(shared, paths)?;
+    // Threads of one process wait for each other.
+    let _turn = shared.making_activity.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = shared.disk.lock(&layout::lock_of(&path))?;
+    match (shared.disk.exists(&path)?, lock) {
+        (Some(_), _) => Ok(()),
+        (None, Some(_lock)) => make(shared, paths),
+        (None, None) => Err(losable::busy(&path)),
     }
-    shared.catalogs.open_activity(&path, journal(shared), shared.id)
-}
-
-fn busy() -> Error {
-    Error::Busy { what: "activity.db".to_owned() }
 }
 
 /// Makes an empty one beside and gives it its name when it is whole: whoever finds it can open it.
@@ -101,27 +76,4 @@ fn remove_logs(shared: &Shared, database: &Path) {
         name.push(suffix);
         shared.disk.remove_file(name.as_ref()).ok();
     }
-}
-
-/// Whether the database itself is at fault, and another would do.
-fn is_unusable(error: &Error) -> bool {
-    match error {
-        Error::Newer { what, .. } | Error::Damaged { what, .. } => *what == "activity",
-        error => error.is_bad_catalog(),
-    }
-}
-
-fn put_aside(shared: &Shared, paths: &DomainPaths) -> Result<()> {
-    // Its logs first: a new database must never meet an old log.
-    for suffix in ["-wal", "-shm", "-journal", ""] {
-        let mut name = paths.activity().into_os_string();
-        name.push(suffix);
-        let mut aside = name.clone();
-        aside.push(".damaged");
-        match shared.disk.rename(name.as_ref(), aside.as_ref()) {
-            Ok(()) | Err(Error::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

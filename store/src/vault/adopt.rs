@@ -137,9 +137,16 @@ impl Domain {
         let mut copies = Vec::new();
         let mut named = false;
         for (id, part) in &left.parts {
-            if self.inner.shared.disk.exists(&self.inner.paths.pack(*id))?.is_some() {
-                named |= !self.inner.catalog.read(|rows| rows.has_pack(*id))?;
-                continue;
+            let known = || self.inner.catalog.read(|rows| rows.has_pack(*id));
+            match self.find_pack(*id) {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    named |= !known()?;
+                    continue;
+                }
+                // Published, and its volume is away.
+                Err(Error::Absent { .. }) if known()? => continue,
+                Err(e) => return Err(e),
             }
             let copy = self.adopt_part(*id, part)?;
             copies.extend(copy.iter().map(|copy| copy.path.clone()));

@@ -3,6 +3,8 @@
 //! No key is needed. Nothing is deleted; what is found is told, and damaged records are noted so that nobody counts on
 //! them any more.
 
+use std::collections::BTreeSet;
+
 use super::closure::{Walked, is_gone};
 use super::commit::row_of;
 use super::read::kind_text;
@@ -121,9 +123,12 @@ impl Domain {
             progress: Progress::default(),
             walked: Walked::new(),
             gone: Vec::new(),
+            absent: BTreeSet::new(),
+            unseen: 0,
         };
         check.catalog()?;
         check.packs()?;
+        check.absent()?;
         for account in account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())? {
             check.chain(&account)?;
         }
@@ -147,6 +152,10 @@ struct Check<'a> {
     walked: Walked,
     /// Packs of which nothing can be used, why, and whether that is new.
     gone: Vec<(PackId, String, bool)>,
+    /// Volumes that are not there.
+    absent: BTreeSet<u32>,
+    /// Packs that are in them, for all that can be said.
+    unseen: u64,
 }
 
 impl Check<'_> {
@@ -215,10 +224,15 @@ impl Check<'_> {
         let domain = self.domain;
         // What others have published meanwhile.
         domain.take_in()?;
-        let on_disk = domain.packs_on_disk()?;
+        let on_disk = domain.on_disk()?;
+        if !on_disk.absent.is_empty() {
+            // What of it is true cannot be said now.
+            return self.links_agree();
+        }
+        let on_disk = on_disk.packs;
         let notes = domain.damage_notes()?.said;
         let mut counts = RowCounts::default();
-        for id in &on_disk {
+        for (id, _) in &on_disk {
             // What cannot be read has rows until somebody notes it: `packs` does.
             let Ok((reader, bytes)) = domain.open_pack(*id) else {
                 if domain.inner.catalog.read(|rows| rows.has_pack(*id))? {
@@ -247,7 +261,7 @@ impl Check<'_> {
         if counts.chunks != u64::MAX && (there.chunks < counts.chunks || there.nodes < counts.nodes) {
             return Ok(false);
         }
-        if counts.chunks != u64::MAX && there != counts && domain.packs_on_disk()? == on_disk {
+        if counts.chunks != u64::MAX && there != counts && domain.on_disk()?.packs == on_disk {
             return Ok(false);
         }
         self.links_agree()
@@ -272,18 +286,21 @@ impl Check<'_> {
     }
 
     fn packs(&mut self) -> Result<()> {
-        let on_disk = self.domain.packs_on_disk()?;
-        self.progress.packs = on_disk.len() as u64;
-        self.summary.packs = on_disk.len() as u64;
+        let on_disk = self.domain.on_disk()?;
+        self.progress.packs = on_disk.packs.len() as u64;
+        self.summary.packs = on_disk.packs.len() as u64;
+        self.absent.extend(&on_disk.absent);
         // Asked for after the names: a pack gets its name before its rows.
         let rows = self.domain.inner.catalog.read(|rows| rows.packs())?;
-        for row in &rows {
-            let path = self.domain.inner.paths.pack(row.id);
-            if on_disk.binary_search(&row.id).is_err() && self.domain.inner.shared.disk.exists(&path)?.is_none() {
-                self.pack_gone(row.id, "the pack is not there")?;
+        for row in rows.iter().filter(|row| !on_disk.has(row.id)) {
+            match self.domain.find_pack(row.id) {
+                Ok(Some(_)) => {}
+                Ok(None) => self.pack_gone(row.id, "the pack is not there")?,
+                Err(Error::Absent { volume }) => self.unseen(volume),
+                Err(e) => return Err(e),
             }
         }
-        for id in on_disk {
+        for (id, _) in on_disk.packs {
             self.pack(id)?;
             self.progress.packs_done += 1;
             (self.tell)(CheckEvent::Progress(self.progress))?;
@@ -299,11 +316,8 @@ impl Check<'_> {
             return Ok(());
         }
         let write = self.domain.inner.catalog.write()?;
-        let path = self.domain.inner.paths.pack(id);
         // Asked again now that housekeeping is not at work: it takes rows and file away together.
-        if self.domain.inner.shared.disk.exists(&path)?.is_none()
-            && (write.rows().is_emptied(id)? || !write.rows().has_pack(id)?)
-        {
+        if self.domain.find_pack(id)?.is_none() && (write.rows().is_emptied(id)? || !write.rows().has_pack(id)?) {
             return Ok(());
         }
         if write.rows().remove_pack(id)? {
@@ -322,7 +336,18 @@ impl Check<'_> {
                 let what = format!("the {what} was made by a newer program and is not looked into");
                 return self.find(Severity::Note, what, format!("pack {id}"), Vec::new());
             }
-            Err(e) => return self.pack_gone(id, &e.to_string()),
+            Err(Error::Absent { volume }) => {
+                self.unseen(volume);
+                return Ok(());
+            }
+            Err(e) => match self.domain.inner.shared.absent_volumes()?.first() {
+                // Its disk may have just gone.
+                Some(volume) => {
+                    self.unseen(*volume);
+                    return Ok(());
+                }
+                None => return self.pack_gone(id, &e.to_string()),
+            },
         };
         let domain = self.domain;
         if pack.0.has_unknown() {
@@ -333,6 +358,25 @@ impl Check<'_> {
         let places = domain.inner.catalog.read(|rows| rows.places_in(id))?;
         for ((place, state), line) in places.iter().zip(pack.0.lines()) {
             self.record(&pack, place, *state, line)?;
+        }
+        Ok(())
+    }
+
+    /// A pack is in a volume that is not there, for all that can be said.
+    fn unseen(&mut self, volume: u32) {
+        self.absent.insert(volume);
+        self.unseen += 1;
+    }
+
+    /// Volumes that are not there. What is in them is neither lost nor found to be good.
+    fn absent(&mut self) -> Result<()> {
+        let unseen = self.unseen;
+        for volume in std::mem::take(&mut self.absent) {
+            let what = format!(
+                "it is not there, so {unseen} packs in it could not be looked at: nothing of them is taken for lost. Bring \
+                 its disk back, or say that it will not come back: `tuckbox volume remove {volume} --lost`"
+            );
+            self.find(Severity::Damage, what, format!("volume {volume}"), Vec::new())?;
         }
         Ok(())
     }
@@ -484,7 +528,14 @@ impl Check<'_> {
     fn version(&mut self, account: &AccountInfo, number: u64, roots: Vec<NodeId>) -> Result<()> {
         self.summary.versions += 1;
         let domain = self.domain;
-        let found = domain.inner.catalog.read(|rows| domain.closure_anew(rows, &roots, &self.walked))?;
+        let found = match domain.inner.catalog.read(|rows| domain.closure_anew(rows, &roots, &self.walked)) {
+            Err(Error::Absent { volume }) => {
+                let what = format!("it cannot be looked at whole while volume {volume} is not there");
+                let place = format!("version {number} of account {}", account.name);
+                return self.find(Severity::Note, what, place, vec![(account.number, number)]);
+            }
+            other => other?,
+        };
         for place in &found.damaged {
             domain.note_damage(place)?;
         }
@@ -532,9 +583,9 @@ impl Check<'_> {
     /// Packs that are gone, now or before, and notes that cannot be read. A loss that is known and that no version
     /// suffers from any more is only worth knowing.
     fn notes(&mut self) -> Result<()> {
-        let on_disk = self.domain.packs_on_disk()?;
+        let on_disk = self.domain.on_disk()?;
         let mut gone = std::mem::take(&mut self.gone);
-        for pack in self.domain.lost_packs_noted()?.into_iter().filter(|pack| on_disk.binary_search(pack).is_err()) {
+        for pack in self.domain.lost_packs_noted()?.into_iter().filter(|pack| !on_disk.has(*pack)) {
             if gone.iter().all(|(id, ..)| *id != pack) {
                 gone.push((pack, "the pack is not there".to_owned(), false));
             }

@@ -8,6 +8,8 @@
 //!    it in; so a row never names a pack that is not there.
 //! 4. The names in staging go. Until then a pack has two; adoption looks for the final one first.
 //!
+//! In a vault with volumes a pack may be copied to one of them between 1 and 2, and 2 and 3 are under one write lock.
+//!
 //! *Committing* a link:
 //!
 //! 5. `BEGIN IMMEDIATE`: from here on nobody else commits in this domain. Nothing is waited for but the disk.
@@ -33,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 use super::closure::{Closure, Holes};
 use super::domain::head_of;
+use super::volumes::choose;
 use super::{AccountInfo, Domain, Head, Place, Session, account, note};
 use crate::catalog::{LinkRow, NewPack, Rows, Write};
 use crate::chain::{self, Certificate, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SignedLink, Verifier};
@@ -69,14 +72,18 @@ impl Domain {
         if finished.is_empty() {
             return Ok(());
         }
-        let (shared, paths) = (&self.inner.shared, &self.inner.paths);
+        let shared = &self.inner.shared;
+        if !shared.volumes_now()?.is_empty() {
+            return self.publish_in_volumes(finished);
+        }
         // That of the folders too, always: one that is there may have been made a moment ago by a process that has not
         // yet synced its name, or never will.
-        let mut folders = BTreeSet::from([paths.packs()]);
+        let packs = self.inner.paths.packs();
+        let mut folders = BTreeSet::from([packs.root().to_owned()]);
         for pack in finished {
-            let to = paths.pack(pack.header.pack);
+            let to = packs.pack(pack.header.pack);
             let [first, ..] = *pack.header.pack.bytes();
-            let folder = paths.packs_under(first);
+            let folder = packs.under(first);
             if shared.disk.exists(&folder)?.is_none() {
                 account::make_dir(&*shared.disk, &folder)?;
             }
@@ -86,9 +93,13 @@ impl Domain {
         for folder in &folders {
             shared.disk.sync_dir(folder)?;
         }
+        self.published(self.inner.catalog.write()?, finished)
+    }
+
+    /// Steps 3 and 4.
+    fn published(&self, write: Write<'_>, finished: &[FinishedPack]) -> Result<()> {
         let rows: Vec<NewPack<'_>> =
             finished.iter().map(|p| NewPack { header: &p.header, bytes: p.bytes, lines: &p.lines }).collect();
-        let write = self.inner.catalog.write()?;
         write.rows().insert_packs(&rows)?;
         for pack in finished {
             write.rows().brought(pack.header.session, pack.bytes)?;
@@ -97,6 +108,50 @@ impl Domain {
         for pack in finished {
             // A name that stays is found by adoption and removed then.
             self.remove(&pack.path).and_then(|()| self.remove(&side_path(&pack.path))).ok();
+        }
+        Ok(())
+    }
+
+    /// The same where packs may go to further volumes: what goes there is copied first, which takes its time; then, under the
+    /// catalog's write lock, the packs get their names. Whoever removes a volume says so in the vault's file and then takes
+    /// that lock once: so nothing comes into it afterwards. What was copied for it stays at home.
+    fn publish_in_volumes(&self, finished: &[FinishedPack]) -> Result<()> {
+        let shared = &self.inner.shared;
+        let spare = self.spare()?;
+        let mut copies = Vec::with_capacity(finished.len());
+        for pack in finished {
+            let goals = shared.goals()?;
+            let id = pack.header.pack;
+            let goal = choose(&goals, id, pack.header.kind, pack.bytes.saturating_add(spare));
+            let goal = goal.ok_or_else(|| {
+                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                Error::disk("publish a pack in", self.inner.paths.root(), full)
+            })?;
+            copies.push(match goal.number() {
+                0 => None,
+                _ => Some(self.copy_to(goal, &pack.path, id)?),
+            });
+        }
+        let write = self.inner.catalog.write()?;
+        let listed = shared.volumes_now()?;
+        for (pack, copy) in finished.iter().zip(&copies) {
+            let id = pack.header.pack;
+            match self.find_pack(id) {
+                // Who adopts a pack has asked before whether a volume that is away may have it.
+                Ok(None) | Err(Error::Absent { .. }) => {}
+                Ok(Some(there)) => return Err(Error::Taken { what: there.display().to_string() }),
+                Err(e) => return Err(e),
+            }
+            let takes = |number| listed.iter().any(|volume| volume.number == number && !volume.leaving);
+            match copy.as_ref().filter(|copy| takes(copy.volume)) {
+                Some(copy) => self.name_pack(&copy.temporary, &copy.folder, id)?,
+                None => self.name_pack(&pack.path, &self.inner.paths.packs(), id)?,
+            }
+        }
+        self.published(write, finished)?;
+        for copy in copies.iter().flatten() {
+            // A name that stays is rubbish to housekeeping.
+            self.remove(&copy.temporary).ok();
         }
         Ok(())
     }

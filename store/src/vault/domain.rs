@@ -81,6 +81,7 @@ impl Domain {
     /// that still use the old one lose nothing either: what they publish is on disk, and is taken in.
     pub(super) fn remake(&self) -> Result<()> {
         let (shared, paths) = (&self.inner.shared, &self.inner.paths);
+        shared.must_have_all_volumes()?;
         if shared.access == Access::Write {
             let Some(_lock) = shared.disk.lock(&paths.catalog_lock())? else {
                 return Err(Error::Busy { what: "the catalog".to_owned() });

@@ -44,14 +44,16 @@ impl Domain {
         // Links before packs: whatever a link needs was published before it.
         let links = self.readable_links(&account)?;
         let bodies = self.bodies_there(&account, &links)?;
+        let there = self.on_disk()?;
+        // An archive without what is in a volume would pass for a whole one.
+        there.must_be_all()?;
         let mut packs = Vec::new();
-        for (id, bytes) in self.packs_and_lengths()? {
+        for (id, bytes) in there.packs {
             // One that is nobody's any more may be gone.
-            if shared.disk.exists(&paths.pack(id))?.is_some() {
+            if self.find_pack(id)?.is_some() {
                 packs.push((id, bytes));
             }
         }
-        packs.sort_unstable();
         let dumped = Dumped {
             links: links.len() as u64,
             bodies: bodies.len() as u64,
@@ -114,7 +116,7 @@ impl Domain {
     }
 
     fn dump_pack(&self, writer: &mut ArchiveWriter<'_>, pack: PackId, len: u64) -> Result<()> {
-        let file = self.inner.shared.disk.open(&self.inner.paths.pack(pack))?;
+        let file = self.inner.shared.disk.open(&self.pack_path(pack)?)?;
         let mut id = [0; 32];
         for (to, from) in id.iter_mut().zip(pack.bytes()) {
             *to = *from;

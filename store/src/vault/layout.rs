@@ -20,6 +20,11 @@ pub(super) fn accounts_lock(vault: &Path) -> PathBuf {
     vault.join("domains").join("lock")
 }
 
+/// Held while a database that may be lost is put aside, or made.
+pub(super) fn lock_of(database: &Path) -> PathBuf {
+    database.with_extension("lock")
+}
+
 pub(super) fn groups(vault: &Path) -> PathBuf {
     vault.join("groups")
 }
@@ -49,6 +54,60 @@ pub(super) const ASIDE: &str = "aside";
 /// What was found to be damaged and was replaced: below a folder for the moment, at the same place as before.
 pub(super) fn aside(vault: &Path) -> PathBuf {
     vault.join(ASIDE)
+}
+
+/// Held while volumes come, go, or are evened out.
+pub(super) fn volumes_lock(vault: &Path) -> PathBuf {
+    vault.join("volumes.lock")
+}
+
+/// Whose a volume is, and which.
+pub(super) fn volume_marker(volume: &Path) -> PathBuf {
+    volume.join("volume.json")
+}
+
+/// The packs in a volume, a folder for each domain.
+pub(super) fn volume_packs(volume: &Path) -> PathBuf {
+    volume.join("packs")
+}
+
+/// Those of one domain.
+pub(super) fn volume_domain(volume: &Path, domain: DomainId) -> PackFolder {
+    PackFolder(volume_packs(volume).join(domain.hex()))
+}
+
+/// The same of one that is being put together from an archive.
+pub(super) fn volume_loading(volume: &Path, domain: DomainId) -> PackFolder {
+    PackFolder(volume_packs(volume).join(format!("{}.load", domain.hex())))
+}
+
+/// A folder of packs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PackFolder(PathBuf);
+
+impl PackFolder {
+    pub(super) fn root(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn under(&self, first: u8) -> PathBuf {
+        self.0.join(hex(&[first]))
+    }
+
+    pub(super) fn pack(&self, id: PackId) -> PathBuf {
+        let [first, ..] = *id.bytes();
+        self.under(first).join(format!("{}.pack", id.hex()))
+    }
+
+    /// Where a pack is put together before it gets its name.
+    pub(super) fn temporary(&self, id: PackId, chance: [u8; 8]) -> PathBuf {
+        self.0.join(format!("{}.{}.new", id.hex(), hex(&chance)))
+    }
+}
+
+/// Whether a name is of no meaning to anybody but who locks it.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.ends_with(".new"))
 }
 
 pub(super) fn domains(vault: &Path) -> PathBuf {
@@ -89,22 +148,9 @@ impl DomainPaths {
         self.root.join("activity.db")
     }
 
-    /// Held while an activity database that cannot be used is put aside.
-    pub(super) fn activity_lock(&self) -> PathBuf {
-        self.root.join("activity.lock")
-    }
-
-    pub(super) fn packs(&self) -> PathBuf {
-        self.root.join("packs")
-    }
-
-    pub(super) fn packs_under(&self, first: u8) -> PathBuf {
-        self.packs().join(hex(&[first]))
-    }
-
-    pub(super) fn pack(&self, id: PackId) -> PathBuf {
-        let [first, ..] = *id.bytes();
-        self.packs_under(first).join(format!("{}.pack", id.hex()))
+    /// Packs in the vault's own folder. Others may be in further volumes: ask `Domain::pack_path`.
+    pub(super) fn packs(&self) -> PackFolder {
+        PackFolder(self.root.join("packs"))
     }
 
     pub(super) fn accounts(&self) -> PathBuf {
@@ -179,9 +225,29 @@ pub(super) fn domain_id(name: &OsStr) -> Option<DomainId> {
     DomainId::from_hex(name.to_str()?)
 }
 
-/// Whether a folder is one in which a domain is put together.
-pub(super) fn is_load(name: &OsStr) -> bool {
-    stem_of(name, ".load").and_then(DomainId::from_hex).is_some()
+/// The domain that is put together in a folder, when it is one for that.
+pub(super) fn load_of(name: &OsStr) -> Option<DomainId> {
+    stem_of(name, ".load").and_then(DomainId::from_hex)
+}
+
+/// The header of the archive that is loaded in a folder.
+pub(super) fn load_header(load: &Path) -> PathBuf {
+    load.join("archive.header")
+}
+
+/// The account as the archive has it.
+pub(super) fn load_account(load: &Path) -> PathBuf {
+    load.join("archive.account")
+}
+
+/// Which parts of the archive are stored whole.
+pub(super) fn load_journal(load: &Path) -> PathBuf {
+    load.join("archive.journal")
+}
+
+/// What a load needs and a domain does not.
+pub(super) fn load_files(load: &Path) -> [PathBuf; 4] {
+    [load.join("lock"), load_header(load), load_account(load), load_journal(load)]
 }
 
 pub(super) fn session_id(name: &OsStr) -> Option<SessionId> {

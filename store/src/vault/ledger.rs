@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::group::{self, GroupInfo};
 use super::layout::{self, DomainPaths};
-use super::losable::open_or_remake;
+use super::losable::open_in_place;
 use super::{AccountInfo, Domain, Shared, accounts, domain};
 use crate::catalog::{Ledger, Rows};
 use crate::error::Result;
@@ -58,7 +58,7 @@ impl Held {
     /// Waits until nobody else holds it. One that cannot be used is made anew.
     pub(super) fn new(shared: &Arc<Shared>, group: GroupInfo) -> Result<Self> {
         let (path, journal) = (layout::group_ledger(&shared.path, group.number), domain::journal(shared));
-        let ledger = open_or_remake(&*shared.disk, &path, || Ledger::open(&path, journal))?;
+        let ledger = open_in_place(&*shared.disk, &path, || shared.catalogs.open_ledger(&path, journal))?;
         Ok(Self { group, ledger, shared: Arc::clone(shared) })
     }
 
@@ -109,7 +109,7 @@ fn bytes_of(shared: &Arc<Shared>, account: &AccountInfo) -> Result<u64> {
     let path = paths.catalog();
     if shared.disk.exists(&path)?.is_none() {
         // Nobody has ever opened it, or its catalog was lost: then there are packs.
-        if shared.disk.list(&paths.packs())?.is_empty() {
+        if shared.disk.list(paths.packs().root())?.is_empty() && shared.volumes_now()?.is_empty() {
             return Ok(0);
         }
     } else if let Ok(catalog) = shared.catalogs.open(&path, domain::journal(shared), account.domain)

@@ -98,10 +98,14 @@ impl Domain {
     pub(super) fn set_aside(&self, path: &Path, at_ms: i64) -> Result<PathBuf> {
         let shared = &self.inner.shared;
         shared.must_write()?;
-        let inside = path
-            .strip_prefix(&shared.path)
-            .map_err(|_| Error::Refused { why: format!("{} is not in the vault", path.display()) })?;
-        let mut to = super::layout::aside(&shared.path);
+        // Within its volume: nothing can be renamed from one to another.
+        let listed = shared.volumes();
+        let tops = std::iter::once(&shared.path).chain(listed.iter().map(|volume| &volume.path));
+        let inside = tops.filter_map(|top| path.strip_prefix(top).ok().map(|inside| (top, inside)));
+        let (top, inside) = inside
+            .min_by_key(|(_, inside)| inside.components().count())
+            .ok_or_else(|| Error::Refused { why: format!("{} is not in the vault", path.display()) })?;
+        let mut to = super::layout::aside(top);
         account::make_dir(&*shared.disk, &to)?;
         to.push(at_ms.to_string());
         account::make_dir(&*shared.disk, &to)?;

@@ -10,9 +10,10 @@
 //!   `losable`: databases that may be lost, who was refused
 //! * `closure`: that a version is all there
 //! * `take_in`: what is on disk and not in the catalog
+//! * `volumes`: folders on further disks that hold packs, and where a pack lies; `volume_moves`: they come and go
 //! * `figures`, `usage`: what can be said of an account without a key; `remove`: the end of a deleted one
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
-//! * `dump`, `load`: an account as one portable file, and back
+//! * `dump`, `load`: an account as one portable file, and back; `held`: what a load that was cut short has already
 //! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
@@ -30,6 +31,7 @@ mod domain;
 mod dump;
 mod figures;
 mod group;
+mod held;
 mod housekeep;
 mod layout;
 mod ledger;
@@ -51,6 +53,8 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod volume_moves;
+mod volumes;
 mod wanted;
 
 use std::collections::HashMap;
@@ -66,7 +70,7 @@ pub use figures::{Newest, Stored};
 pub use group::GroupInfo;
 pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion, Split, SplitHistory};
 pub use live::{Common, Live};
-pub use load::{Load, Loaded};
+pub use load::{Archive, Load, Loaded, Whole};
 pub use losable::{refusals, refusals_if_any};
 pub use pulse::Pulse;
 pub use repair::{Step, aside_folder};
@@ -74,6 +78,8 @@ pub use session::Session;
 pub use staging::Stripe;
 pub use terms::Terms;
 pub use usage::Usage;
+pub use volume_moves::Moved;
+pub use volumes::Volume;
 
 pub use crate::catalog::{Chosen as Boxes, Place, Refusal, Refusals, Wanted};
 pub use crate::chain::Head;
@@ -82,7 +88,7 @@ use crate::catalog::{CatalogFiles, Catalogs};
 use crate::door::{Chance, Clock, Disk, check_owner, random};
 use crate::error::{Error, Result};
 use crate::id::{DomainId, VaultId};
-use manifest::Manifest;
+use manifest::{Listed, Manifest};
 
 /// What a vault is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +122,8 @@ struct Shared {
     writer_host: bool,
     /// Held while a database of activity is made.
     making_activity: Mutex<()>,
+    /// Further volumes, as the vault's file listed them last.
+    volumes: Mutex<Arc<Vec<Listed>>>,
 }
 
 impl Vault {
@@ -194,6 +202,7 @@ impl Vault {
             local,
             writer_host,
             making_activity: Mutex::default(),
+            volumes: Mutex::new(Arc::new(manifest.volumes)),
         };
         Ok(Self { shared: Arc::new(shared), domains: Arc::default() })
     }

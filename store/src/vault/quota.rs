@@ -66,7 +66,8 @@ impl Allowance {
             Some(spare) => spare,
             None => *self.spare.insert(domain.spare()?),
         };
-        if domain.free_bytes() < need.saturating_add(spare) {
+        // At home, where everything is staged, whatever volume it goes to.
+        if domain.free_at_home() < need.saturating_add(spare) {
             let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(Error::disk("add to", domain.inner.paths.root(), full));
         }
@@ -114,7 +115,7 @@ impl Domain {
     }
 
     /// Space on the disk that is not for data.
-    fn spare(&self) -> Result<u64> {
+    pub(super) fn spare(&self) -> Result<u64> {
         let (packs, _) = self.inner.catalog.read(|rows| rows.taken())?;
         Ok((packs / SPARE_SHARE).clamp(SPARE_LEAST, SPARE_MOST))
     }

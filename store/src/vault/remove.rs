@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Vault;
 use super::account::AccountInfo;
 use super::layout::{self, DomainPaths};
+use super::volumes::list;
 use crate::door::{Disk, PathKind};
 use crate::error::{Error, Result};
 
@@ -28,11 +29,18 @@ impl Vault {
         if sharing {
             return Err(Error::Refused { why: "other accounts share its chunks".to_owned() });
         }
+        // What is in a volume that is away would come back with it, and be nobody's.
+        self.shared.must_have_all_volumes()?;
+        for volume in self.shared.volumes().iter() {
+            let packs = layout::volume_domain(&volume.path, account.domain);
+            remove_all(self.disk(), packs.root(), DEPTH_MAX)?;
+            self.disk().sync_dir(&layout::volume_packs(&volume.path)).or_else(not_there)?;
+        }
         let paths = DomainPaths::new(self.path(), account.domain);
         let notes = paths.account(account.number);
         // Content first, then what names it, then the notes; whatever is cut short is found again by the notes.
         for folder in [
-            paths.packs(),
+            paths.packs().root().to_owned(),
             paths.staging(),
             paths.damaged(),
             paths.versions(account.number),
@@ -61,13 +69,6 @@ impl Vault {
     }
 }
 
-fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<crate::door::Named>> {
-    match disk.list(dir) {
-        Err(Error::NotFound { .. }) => Ok(Vec::new()),
-        other => other,
-    }
-}
-
 /// Removes a folder and what is in it; one that is not there is no error.
 pub(super) fn remove_all(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<()> {
     for named in list(disk, dir)? {
@@ -85,8 +86,9 @@ fn remove_one(disk: &dyn Disk, path: &Path, kind: PathKind, depth: usize) -> Res
 }
 
 fn there(removed: Result<()>) -> Result<()> {
-    match removed {
-        Err(Error::NotFound { .. }) => Ok(()),
-        other => other,
-    }
+    removed.or_else(not_there)
+}
+
+fn not_there(e: Error) -> Result<()> {
+    if matches!(e, Error::NotFound { .. }) { Ok(()) } else { Err(e) }
 }

@@ -34,6 +34,8 @@ impl Domain {
         if act {
             self.inner.shared.must_write()?;
         }
+        // What is not there is not broken.
+        self.inner.shared.must_have_all_volumes()?;
         let mut steps = 0;
         for (task, step) in self.repair_plan()? {
             if act {
@@ -60,13 +62,13 @@ impl Domain {
                 plan.push((Task::Link(account.clone(), number), step(place, what.to_owned(), 0)));
             }
         }
-        for id in self.packs_on_disk()? {
+        for (id, _) in self.on_disk()?.packs {
             let why = match self.open_pack(id) {
                 Ok(_) | Err(crate::Error::Newer { .. }) => continue,
                 Err(e) if super::closure::is_gone(&e) || matches!(e, crate::Error::Limit { .. }) => e,
                 Err(e) => return Err(e),
             };
-            let found = pack::salvage(&*self.inner.shared.disk, &self.inner.paths.pack(id), self.id())?;
+            let found = pack::salvage(&*self.inner.shared.disk, &self.pack_path(id)?, self.id())?;
             let (good, lost) = (found.lines.len(), found.lost);
             let what = format!("{why}: it is set aside; {good} of its records are kept in a new pack, {lost} are lost");
             plan.push((Task::Pack(id, found), step(format!("pack {id}"), what, lost)));
@@ -98,7 +100,9 @@ impl Domain {
                 if !found.lines.is_empty() {
                     self.keep_salvaged(id, &found)?;
                 }
-                self.set_aside(&self.inner.paths.pack(id), now)?;
+                for path in self.pack_paths(id)? {
+                    self.set_aside(&path, now)?;
+                }
                 // It is dealt with: nothing is to be said of it any more.
                 for number in self.damage_notes()?.of_lost_pack(id) {
                     self.set_aside(&note::path(&self.inner.paths.damaged(), number), now)?;
@@ -133,7 +137,7 @@ impl Domain {
             session_number,
         };
         let to = pack::part_path(&dir, pack);
-        let finished = pack::copy_records(&*shared.disk, &paths.pack(bad), to, header, &found.lines)?;
+        let finished = pack::copy_records(&*shared.disk, &self.pack_path(bad)?, to, header, &found.lines)?;
         self.publish(&[finished])?;
         self.remove(&dir.join("lock"))?;
         drop(lock);

@@ -8,10 +8,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::closure::Holes;
 use super::commit::row_of;
-use super::{AccountInfo, Domain, Place, account, layout};
+use super::volumes::OnDisk;
+use super::{AccountInfo, Domain, Place, account};
 use crate::catalog::{LinkRow, NewPack, Rows};
 use crate::chain::{self, RECEIVED_LINK_BYTES, ReceivedLink};
-use crate::door::PathKind;
 use crate::error::{Error, Result};
 use crate::id::{NodeId, PackId};
 use crate::pack::PackReader;
@@ -29,10 +29,10 @@ impl Domain {
     /// anew.
     pub(super) fn take_in(&self) -> Result<()> {
         let accounts = account::accounts_in(&self.inner.shared, &self.inner.paths, self.id())?;
-        let packs = self.packs_and_lengths()?;
+        let packs = self.on_disk()?;
         let (built, behind) = self.inner.catalog.read(|rows| {
             let built = rows.is_built()? && self.agrees(rows, &accounts)? && self.lost_packs(rows, &packs)?.is_empty();
-            let behind = self.is_behind(rows, &accounts, &packs)?;
+            let behind = self.is_behind(rows, &accounts, &packs.packs)?;
             Ok((built, behind))
         })?;
         if built && !behind {
@@ -43,7 +43,7 @@ impl Domain {
         // Another process may have done it while this one waited.
         let lost = self.lost_packs(rows, &packs)?;
         if rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty() {
-            self.take_in_all(rows, &accounts, &packs, &KeptLinks::new())?;
+            self.take_in_all(rows, &accounts, &packs.packs, &KeptLinks::new())?;
         } else {
             self.make_anew(rows, &accounts)?;
         }
@@ -65,12 +65,15 @@ impl Domain {
     }
 
     /// Empties the catalog and fills it. The packs are listed only now that nobody else writes: one that somebody
-    /// published before would lose its rows for good, and everything in it would lack.
+    /// published before would lose its rows for good, and everything in it would lack. `Absent` for the same reason when a
+    /// volume is not there, in the beginning or at the end.
     fn make_anew(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<()> {
-        let packs = self.packs_and_lengths()?;
+        let packs = self.on_disk()?;
+        packs.must_be_all()?;
         let kept = self.links_to_keep(rows, accounts)?;
         rows.clear()?;
-        self.take_in_all(rows, accounts, &packs, &kept)
+        self.take_in_all(rows, accounts, &packs.packs, &kept)?;
+        self.inner.shared.must_have_all_volumes()
     }
 
     /// The links of a catalog whose history is that of the disk. Where the disk has lost one since, or the body that
@@ -103,13 +106,21 @@ impl Domain {
     }
 
     /// Packs that have rows and are not on disk, or not as long as they were. They are gone, or the catalog is an old
-    /// one.
-    fn lost_packs(&self, rows: Rows<'_>, packs: &[(PackId, u64)]) -> Result<Vec<PackId>> {
-        let there: HashMap<PackId, u64> = packs.iter().copied().collect();
+    /// one. Nothing is lost that may be in a volume which is not there.
+    fn lost_packs(&self, rows: Rows<'_>, packs: &OnDisk) -> Result<Vec<PackId>> {
+        let there: HashMap<PackId, u64> = packs.packs.iter().copied().collect();
         let mut lost = Vec::new();
         for row in rows.packs()?.into_iter().filter(|row| there.get(&row.id) != Some(&row.bytes)) {
-            // It may have come after the folders were listed.
-            let found = self.inner.shared.disk.exists(&self.inner.paths.pack(row.id))?;
+            if !there.contains_key(&row.id) && !packs.absent.is_empty() {
+                continue;
+            }
+            // It may have come after the folders were listed, or its volume gone.
+            let found = match self.find_pack(row.id) {
+                Ok(Some(path)) => self.inner.shared.disk.exists(&path)?,
+                Ok(None) => None,
+                Err(Error::Absent { .. }) => continue,
+                Err(e) => return Err(e),
+            };
             // One in which everything was freed is what housekeeping takes away, before its rows.
             if found.is_none_or(|found| found.len != row.bytes) && !rows.is_emptied(row.id)? {
                 lost.push(row.id);
@@ -158,43 +169,22 @@ impl Domain {
         }
     }
 
-    /// The names of all packs.
-    pub(super) fn packs_on_disk(&self) -> Result<Vec<PackId>> {
-        Ok(self.packs_and_lengths()?.into_iter().map(|(id, _)| id).collect())
-    }
-
-    /// The same, with the lengths of their files.
-    pub(super) fn packs_and_lengths(&self) -> Result<Vec<(PackId, u64)>> {
-        let (disk, paths) = (&*self.inner.shared.disk, &self.inner.paths);
-        let mut out = Vec::new();
-        for folder in disk.list(&paths.packs())?.into_iter().filter(|folder| folder.kind == PathKind::Dir) {
-            let folder = paths.packs().join(&folder.name);
-            let named = disk.list(&folder)?;
-            out.extend(named.iter().filter_map(|named| Some((layout::pack_id(&named.name, ".pack")?, named.len))));
-        }
-        Ok(out)
-    }
-
     /// Gives the catalog the packs that it lacks. One that cannot be read is passed over: everything that only it
     /// holds is then lacking, and `check` tells of it.
     fn take_in_packs(&self, rows: Rows<'_>, packs: &[(PackId, u64)]) -> Result<()> {
         let mut read: Vec<ReadPack> = Vec::new();
         let mut ids = 0;
-        let mut synced = None;
+        let mut synced = HashSet::new();
         for (id, _) in packs {
             if rows.has_pack(*id)? {
                 continue;
             }
             // Its name may be one that a process left without syncing, and so may that of its folder.
-            let path = self.inner.paths.pack(*id);
-            if synced.is_none() {
-                self.sync_when_writing(&self.inner.paths.packs())?;
-            }
-            if let Some(folder) = path.parent()
-                && synced.as_deref() != Some(folder)
-            {
-                self.sync_when_writing(folder)?;
-                synced = Some(folder.to_owned());
+            let path = self.pack_path(*id)?;
+            for folder in path.ancestors().skip(1).take(2) {
+                if synced.insert(folder.to_owned()) {
+                    self.sync_when_writing(folder)?;
+                }
             }
             let Ok((reader, bytes)) = self.open_pack(*id) else { continue };
             ids += reader.lines().iter().map(|line| 1 + line.ids.len()).sum::<usize>();
@@ -206,26 +196,6 @@ impl Domain {
             }
         }
         insert(rows, &read)
-    }
-
-    /// A pack and its length; its header is that of a pack of this name and domain.
-    pub(super) fn open_pack(&self, id: PackId) -> Result<ReadPack> {
-        match self.open_pack_once(id) {
-            // An error that passes is no damage, but a pack that is passed over for it counts as lost for a while.
-            Err(Error::Disk { .. }) => self.open_pack_once(id),
-            other => other,
-        }
-    }
-
-    fn open_pack_once(&self, id: PackId) -> Result<ReadPack> {
-        let (disk, path) = (&*self.inner.shared.disk, self.inner.paths.pack(id));
-        let reader = PackReader::open(disk, &path)?;
-        if reader.header().pack != id || reader.header().domain != self.id() {
-            let other = Error::damaged("pack", "it has another name or domain than its header says");
-            return Err(other.at(|| format!("pack {id}")));
-        }
-        let bytes = disk.exists(&path)?.map_or(0, |found| found.len);
-        Ok((reader, bytes))
     }
 
     /// Takes in the links of an account that follow the newest in the catalog, as long as they obey the rules. Nodes

@@ -39,7 +39,8 @@ struct Others {
 }
 
 impl Vault {
-    /// Bytes of the files of the vault that belong to no account: its own file, groups, what was set aside.
+    /// Bytes of the files of the vault, on all its volumes, that belong to no account: its own file, groups, what was set
+    /// aside.
     pub fn beside_bytes(&self) -> Result<u64> {
         let domains = layout::domains(self.path());
         let mut sum = 0u64;
@@ -54,6 +55,10 @@ impl Vault {
                 };
                 sum = sum.saturating_add(bytes);
             }
+        }
+        // Of further volumes what is not packs, which count for their accounts.
+        for volume in self.volumes()?.iter().filter(|volume| volume.number != 0) {
+            sum = sum.saturating_add(volume.bytes.saturating_sub(volume.pack_bytes));
         }
         Ok(sum)
     }
@@ -79,7 +84,7 @@ impl Domain {
             pack_bytes,
             packs,
             catalog_bytes: others.catalog,
-            free_bytes: self.inner.shared.disk.free_bytes(self.inner.paths.root()).ok(),
+            free_bytes: Some(self.free_bytes()).filter(|free| *free != u64::MAX),
         })
     }
 
@@ -95,7 +100,7 @@ impl Domain {
         let mut others = Others::default();
         for named in disk.list(paths.root())? {
             let path = paths.root().join(&named.name);
-            if path == paths.packs() {
+            if path == paths.packs().root() {
                 continue;
             }
             let sum = match named.kind {
@@ -111,7 +116,7 @@ impl Domain {
 }
 
 /// Bytes of all files below a folder. What goes while it is looked at counts for nothing.
-fn below(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<u64> {
+pub(super) fn below(disk: &dyn Disk, dir: &Path, depth: usize) -> Result<u64> {
     let listed = match disk.list(dir) {
         Err(Error::NotFound { .. }) => return Ok(0),
         other => other?,

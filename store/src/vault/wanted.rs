@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::{AccountInfo, Domain, account, layout};
 use crate::catalog::{Rows, Wanted};
 use crate::chain::{self, LinkKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{BodyHash, ChunkId, NodeId};
 use crate::record::Refs;
 
@@ -103,7 +103,11 @@ impl Domain {
             };
             match listed {
                 Some(wanted) => return Ok(wanted),
-                None => self.look_for_wanted()?,
+                None => match self.look_for_wanted() {
+                    // Nobody can say now; what was known to be wanted still is.
+                    Err(Error::Absent { .. }) => break,
+                    other => other?,
+                },
             }
         }
         self.inner.catalog.read(|rows| rows.wanted())

@@ -35,7 +35,8 @@ pub struct Dumped {
     pub name: String,
 }
 
-/// Make an account of an archive, whose bytes follow as data until the client's end. The reply is a [`Loaded`].
+/// Make an account of an archive, whose bytes follow as data until the client's end. The reply is a [`Loaded`]. With
+/// `resumes` a [`LoadFrom`] comes before it, as soon as the first 128 bytes are there, and the client goes on from there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Load {
     /// Its name; that of the archive when absent.
@@ -47,6 +48,17 @@ pub struct Load {
     /// Its hard limit; that of the archive when absent.
     #[n(2)]
     pub hard_bytes: Option<To<u64>>,
+    /// Only what the vault does not have of this very archive is to be sent.
+    #[n(3)]
+    pub resumes: Option<bool>,
+}
+
+/// From which byte of the archive on the server lacks it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LoadFrom {
+    /// Bytes from its beginning, at least 128.
+    #[n(0)]
+    pub offset: u64,
 }
 
 /// What was loaded.

@@ -205,6 +205,9 @@ pub struct HealthFacts {
     /// The groups that it is in.
     #[n(14)]
     pub groups: Vec<GroupContacts>,
+    /// Volumes of the vault that are not there.
+    #[n(15)]
+    pub absent_volumes: Option<Vec<u32>>,
 }
 
 /// A group and who is told for it.

@@ -17,6 +17,7 @@ mod repair;
 pub mod traffic;
 mod upload;
 mod usage;
+pub mod volume;
 mod wanted;
 
 pub use account::{AccountRow, Accounts, Bind, Head, Init, Made, Open, Opened, SetSlots, State};
@@ -40,7 +41,7 @@ pub const IDS_MAX: usize = 4_096;
 /// Most links in one reply: 1,024 of 272 bytes are 272 KiB.
 pub const LINKS_MAX: usize = 1_024;
 
-/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Space`, `Traffic` and `Sessions` are about the account that was opened on this connection.
+/// What a call is about. All but `Open`, `Accounts`, `Init`, `Account`, `Group`, `Dump`, `Load`, `Volume`, `Space`, `Traffic` and `Sessions` are about the account that was opened on this connection.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Request {
     /// Say who is asking for which account; read-only.
@@ -104,6 +105,9 @@ pub enum Request {
     /// Make an account of such a file; about the vault. The file follows as data; the reply is an [`archive::Loaded`].
     #[n(25)]
     Load(#[n(0)] archive::Load),
+    /// Look after the vault's volumes; about the vault. Replies are [`volume::VolumeTold`] messages.
+    #[n(26)]
+    Volume(#[n(0)] volume::Volume),
     /// What the opened account takes; read-only. The reply is a [`UsageTold`].
     #[n(40)]
     Usage(#[n(0)] UsageAsk),

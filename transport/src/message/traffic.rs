@@ -151,4 +151,10 @@ pub struct SessionRow {
     /// How long a rate made it wait, ms.
     #[n(11)]
     pub waited_ms: u64,
+    /// The verb that the client told of, if any.
+    #[n(12)]
+    pub verb: Option<String>,
+    /// What came of it: `ok`, `exit N`, or the code of an error.
+    #[n(13)]
+    pub result: Option<String>,
 }

@@ -75,6 +75,9 @@ pub struct SpaceAsk {
     /// As in [`UsageAsk`].
     #[n(0)]
     pub exact: bool,
+    /// Volumes, too, each by a [`SpaceTold::Volume`].
+    #[n(1)]
+    pub volumes: Option<bool>,
 }
 
 /// What all accounts take.
@@ -89,6 +92,9 @@ pub enum SpaceTold {
     /// What belongs to no account. The last message.
     #[n(3)]
     Vault(#[n(0)] SpaceVault),
+    /// One volume; only when asked for.
+    #[n(4)]
+    Volume(#[n(0)] super::volume::VolumeFacts),
 }
 
 /// What one account takes.

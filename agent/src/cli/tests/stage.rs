@@ -189,6 +189,10 @@ impl Engine for Fake {
     fn group(&self, run: &Run, ask: GroupAsk, _: &mut dyn FnMut(GroupFacts) -> Result<()>) -> Result<()> {
         self.see(run, ask)
     }
+    fn volume(&self, run: &Run, ask: VolumeAsk, row: &mut dyn FnMut(VolumeTold) -> Result<()>) -> Result<()> {
+        self.see(run, ask)?;
+        row(VolumeTold::Volume(VolumeFacts { number: 1, path: "/mnt/b\x1b[2J".into(), ..VolumeFacts::default() }))
+    }
     fn versions(&self, run: &Run, job: VersionsJob) -> Result<Vec<VersionRow>> {
         self.see(run, job)?;
         Ok(vec![version_row()])
@@ -389,6 +393,7 @@ impl Engine for Fake {
             growth_30d: Some(1 << 30),
             days_left: Some(1024),
             days: Vec::new(),
+            place: None,
         }])
     }
     fn traffic(&self, run: &Run, job: TrafficJob, row: &mut dyn FnMut(TrafficRow) -> Result<()>) -> Result<()> {
@@ -418,6 +423,8 @@ impl Engine for Fake {
             in_bytes: 55_898,
             out_bytes: 335_383,
             waited_ms: 12_000,
+            verb: Some("restore".into()),
+            result: Some("ok".into()),
         })
     }
     fn name_versions(&self, run: &Run, job: NamingJob) -> Result<NamingSummary> {
@@ -425,6 +432,7 @@ impl Engine for Fake {
             versions: vec![2],
             version_ids: vec!["3e4a599c".into()],
             until_ms: Some(NOW_MS),
+            ..NamingSummary::default()
         })
     }
     fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {

@@ -13,8 +13,12 @@ use crate::fault::{Exit, Fault, Result};
 use crate::name::for_terminal;
 use crate::units::{count, counted, size};
 
-pub(super) const REPORT: Report =
-    Report { name: "space", about: "What accounts, groups and the vault take, and how that grows", build, run };
+pub(super) const REPORT: Report = Report {
+    name: "space",
+    about: "What accounts, groups, volumes and the vault take, and how that grows",
+    build,
+    run,
+};
 
 fn build(command: Command) -> Command {
     command.arg(switch(
@@ -27,6 +31,11 @@ fn build(command: Command) -> Command {
 struct SpaceRecord<'a> {
     scope: &'static str,
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    there: Option<bool>,
+    packs: u64,
     accounts: u64,
     unknown: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +65,16 @@ struct SpaceRecord<'a> {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    let rows = desk.engine().space(&desk.run()?, UsageJob { exact: matches.get_flag("exact"), classes: false })?;
+    show(matches.get_flag("exact"), None, desk)
+}
+
+/// The words of `--by`.
+pub(in crate::command) const SCOPES: [&str; 4] = ["account", "group", "volume", "vault"];
+
+/// Tells of all rows, or of those of one scope.
+pub(in crate::command) fn show(exact: bool, by: Option<&str>, desk: &Desk<'_>) -> Result<Exit> {
+    let mut rows = desk.engine().space(&desk.run()?, UsageJob { exact, classes: false })?;
+    rows.retain(|row| by.is_none_or(|by| by == scope(row)));
     match &desk.face {
         Face::Json(stream) => rows.iter().try_for_each(|row| stream.row("space", &record(row)))?,
         Face::Plain(plain) => {
@@ -78,6 +96,7 @@ fn scope(row: &SpaceRow) -> &'static str {
     match row.scope {
         SpaceScope::Account => "account",
         SpaceScope::Group => "group",
+        SpaceScope::Volume => "volume",
         SpaceScope::Vault => "vault",
     }
 }
@@ -87,6 +106,9 @@ fn record(row: &SpaceRow) -> SpaceRecord<'_> {
     SpaceRecord {
         scope: scope(row),
         name: &row.name,
+        directory: row.place.as_ref().map(|(path, _)| path.as_str()),
+        there: row.place.as_ref().map(|(_, there)| *there),
+        packs: told.packs,
         accounts: row.accounts,
         unknown: row.unknown,
         measured_at: Some(told.at).filter(|at| *at != 0).map(rfc3339),
@@ -127,11 +149,19 @@ fn table(rows: &[SpaceRow]) -> Table {
         let told = &row.told;
         let name = match row.scope {
             SpaceScope::Vault => counted(row.accounts, "account", "accounts"),
+            SpaceScope::Volume => {
+                let path = row.place.as_ref().map(|(path, _)| for_terminal(path.as_bytes())).unwrap_or_default();
+                format!("{} {path}", row.name)
+            }
             _ => for_terminal(row.name.as_bytes()),
         };
         let mut cells = vec![scope(row).to_owned(), name];
         if row.scope == SpaceScope::Account && row.unknown > 0 {
             cells.push("not known".to_owned());
+        } else if row.scope == SpaceScope::Volume {
+            let there = row.place.as_ref().is_none_or(|(_, there)| *there);
+            cells.extend(std::iter::repeat_n(String::new(), 5));
+            cells.push(if there { size(row.total_bytes()) } else { "not there".to_owned() });
         } else {
             cells.extend(
                 [
@@ -170,10 +200,11 @@ fn outlook(row: &SpaceRow) -> Option<String> {
     };
     let name = for_terminal(row.name.as_bytes());
     match (row.scope, row.told.free_bytes, row.days_left) {
-        (SpaceScope::Vault, Some(free), None) => Some(format!("{} free on the vault's disk", size(free))),
+        (SpaceScope::Vault, Some(free), None) => Some(format!("{} free on the vault's disks", size(free))),
         (SpaceScope::Vault, Some(free), Some(left)) => {
-            Some(format!("{} free on the vault's disk: full {} if it grows on like this", size(free), days(left)))
+            Some(format!("{} free on the vault's disks: full {} if it grows on like this", size(free), days(left)))
         }
+        (SpaceScope::Volume, Some(free), _) => Some(format!("volume {name}: {} free on its disk", size(free))),
         (SpaceScope::Account, _, Some(left)) => Some(format!("account {name}: at its hard limit {}", days(left))),
         (SpaceScope::Group, _, Some(left)) => Some(format!("group {name}: at its hard limit {}", days(left))),
         _ => None,

@@ -6,4 +6,7 @@ pub use transport::message::admin::{
     AccountFacts, Authorize, Authorized, CheckAccounts, CheckedAccount, CreateAccount, Delete, GroupFacts,
     ListAccounts, ListGroups, Members, RefusedRow, Rename, Revoke, Revoked, SetState, Settle, Terms, To,
 };
-pub use transport::message::archive::{Dump, Dumped, Load, Loaded};
+pub use transport::message::archive::{Dump, Dumped, Load, LoadFrom, Loaded};
+pub use transport::message::volume::{
+    AddVolume, RemoveVolume, Volume as VolumeAsk, VolumeFacts, VolumeTold, VolumesMoved,
+};

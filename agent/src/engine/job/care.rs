@@ -179,6 +179,8 @@ pub struct ServeJob {
     pub client: Option<String>,
     /// By whose clocks timetables of rates go.
     pub zone: TimeZone,
+    /// Served in the process of who asks, on the vault's own machine.
+    pub near: bool,
     /// Why nothing at all may be done: every request is answered with it.
     pub refusal: Option<crate::fault::Fault>,
 }

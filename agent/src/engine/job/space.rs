@@ -53,6 +53,8 @@ pub enum SpaceScope {
     Account,
     /// The accounts of a group; they may be in others, too.
     Group,
+    /// A directory on one of several disks.
+    Volume,
     /// Everything, with what belongs to no account.
     Vault,
 }
@@ -62,7 +64,7 @@ pub enum SpaceScope {
 pub struct SpaceRow {
     /// What it is about.
     pub scope: SpaceScope,
-    /// The name of the account or group; empty for the vault.
+    /// The name of the account or group, the number of the volume; empty for the vault.
     pub name: String,
     /// Accounts in it.
     pub accounts: u64,
@@ -80,13 +82,16 @@ pub struct SpaceRow {
     pub days_left: Option<u64>,
     /// What it took on earlier days of the last 31: beginning of the day, ms since 1970, and bytes. Of one account alone.
     pub days: Vec<(i64, u64)>,
+    /// Of a volume: its directory, and whether it is there.
+    pub place: Option<(String, bool)>,
 }
 
 impl SpaceRow {
     /// All classes together.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
-        total(&self.told)
+        // What the files of a volume are for is not told apart.
+        if self.scope == SpaceScope::Volume { self.told.now_bytes } else { total(&self.told) }
     }
 }
 

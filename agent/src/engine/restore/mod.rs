@@ -21,6 +21,7 @@
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
 //! next. A chunk that is missing or damaged costs the files that need it and nothing else.
 
+pub mod beside;
 pub mod fetch;
 pub mod filter;
 pub mod flow;
@@ -36,6 +37,7 @@ pub mod verify;
 pub mod window;
 pub mod write;
 
+use jiff::civil::DateTime;
 use store::seal::Sealer;
 use store::tree::{NodeSource, Totals};
 
@@ -45,6 +47,7 @@ use flow::{Flow, Options};
 use plan::Planner;
 use roots::Root;
 
+use super::errand::{Came, Errand};
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
 use super::overlay::{Overlay, Step, Walk, host_name};
 use super::view::{Reading, View};
@@ -61,8 +64,11 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let began = run.clock.now_ms();
     // Before anything is reached.
     drop(Filter::new(&job.include, &job.exclude)?);
+    let errand = Errand::begin(run, "restore");
     let reading = Reading::open(run)?;
-    let mut summary = restore_view(run, &reading.view(&job.at)?, job)?;
+    let done = reading.view(&job.at).and_then(|view| restore_view(run, &view, job));
+    let mut summary = errand.or_failed(&reading.account.remote, done)?;
+    let _told = (!job.dry_run).then(|| errand.done(&reading.account.remote, Came::from(&summary)));
     let traffic = reading.close()?;
     summary.sent_bytes = traffic.sent_bytes;
     summary.received_bytes = traffic.received_bytes;
@@ -89,6 +95,7 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
         watcher: &*run.watcher,
         stop: &run.stop,
         profile: &run.profile,
+        moment: run.zone.to_datetime(jiff::Timestamp::from_millisecond(view.link.received_at()).unwrap_or_default()),
     };
     let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
     summary.version_id = view.link.link_id().hex();
@@ -121,6 +128,8 @@ pub struct Parts<'a> {
     pub stop: &'a Stop,
     /// Measures the stages.
     pub profile: &'a Profile,
+    /// When the version was received, by the clocks here.
+    pub moment: DateTime,
 }
 
 /// Asks when it has to, restores, verifies when it shall.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use super::filter::Filter;
 use super::roots::roots;
 use super::{restore_view, totals};
+use crate::engine::errand::{Came, Errand};
 use crate::engine::glob::clean;
 use crate::engine::job::{
     At, Layout, Overwrite, RestoreJob, RestoreSummary, Run, Take, TakeJob, TakePlan, TakeSummary,
@@ -76,6 +77,7 @@ pub fn words(job: &TakeJob) -> Vec<Vec<OsString>> {
             Overwrite::Always => Some("always"),
             Overwrite::IfChanged => None,
             Overwrite::IfNewer => Some("if-newer"),
+            Overwrite::KeepBoth => Some("keep-both"),
             Overwrite::Never => Some("never"),
         };
         words.extend(overwrite.into_iter().flat_map(|mode| ["--overwrite", mode]).map(OsString::from));
@@ -104,6 +106,7 @@ pub fn places(job: &TakeJob) -> Vec<PathBuf> {
 /// Restores what was marked.
 pub fn take(run: &Run, job: &TakeJob) -> Result<TakeSummary> {
     let began = run.clock.now_ms();
+    let errand = Errand::begin(run, "restore");
     let reading = Reading::open(run)?;
     let mut summary = {
         let views = views(&reading, &job.takes)?;
@@ -128,6 +131,7 @@ pub fn take(run: &Run, job: &TakeJob) -> Result<TakeSummary> {
         summary.all = all(&summary.parts);
         summary
     };
+    let _told = errand.done(&reading.account.remote, Came::from(&summary.all));
     let traffic = reading.close()?;
     summary.all.sent_bytes = traffic.sent_bytes;
     summary.all.received_bytes = traffic.received_bytes;
@@ -146,6 +150,7 @@ pub fn plan(run: &Run, job: &TakeJob) -> Result<TakePlan> {
         bytes: summary.all.restored_bytes,
         replaced: summary.all.files_replaced,
         kept: summary.all.files_kept,
+        beside: summary.all.files_beside,
         skipped: summary.all.files_skipped,
         free_bytes: free_bytes(to),
         target_exists: std::fs::symlink_metadata(to).is_ok(),

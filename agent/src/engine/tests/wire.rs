@@ -128,6 +128,7 @@ impl Carrier for Wire {
             home: None,
             client: None,
             zone: TimeZone::UTC,
+            near: true,
             refusal: None,
         };
         let server = Server::new(&job, Arc::clone(&self.clock), Arc::clone(&self.chance)).on(Arc::clone(&self.disk));

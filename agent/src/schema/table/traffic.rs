@@ -15,6 +15,7 @@ pub(super) const RECORDS: &[Record] = &[
             out_bytes: Bytes, "To the client.";
             from_at: Moment, "When the period begins.";
             to_at: Moment, "When it ends.";
+            zone: Text, "By whose clock it begins and ends: that of universal time.";
             sessions: Count, "Connections that began.";
             busy_ms: Millis, "How long connections were open; two at a time count twice.";
             in_bytes_per_s: Bytes, "Bytes in for each second of these; less than one counts as one.";
@@ -38,6 +39,8 @@ pub(super) const RECORDS: &[Record] = &[
             in_bytes: Bytes, "From the client, everything on the pipe counted.";
             out_bytes: Bytes, "To the client.";
             waited_ms: Millis, "How long a rate of the server made it wait.";
+            verb [if_known]: Text, "The verb that the client told of.";
+            result [if_known]: Text, "What came of it: ok, `exit N`, or the code of an error.";
             line: Text, "Bytes and rates in kB/s, as in IN=55898(2) OUT=335383(12) TOTAL=391281.";
         },
     },

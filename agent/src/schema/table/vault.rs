@@ -1,9 +1,9 @@
 //! Accounts and groups, and what they take.
 
-use crate::schema::Kind::Count;
+use crate::schema::Kind::{Bytes, Count};
 use crate::schema::Record;
 use crate::schema::fields::{
-    ACCOUNT, ACCOUNT_CHECK, ACCOUNT_DUMP, ACCOUNT_LOAD, GROUP, REFUSAL, SPACE, SSH_KEY, USAGE,
+    ACCOUNT, ACCOUNT_CHECK, ACCOUNT_DUMP, ACCOUNT_LOAD, GROUP, REFUSAL, SPACE, SSH_KEY, USAGE, VOLUME,
 };
 
 pub(super) const RECORDS: &[Record] = &[
@@ -39,12 +39,13 @@ pub(super) const RECORDS: &[Record] = &[
         fields: ACCOUNT_LOAD,
     },
     Record { kind: "group", verbs: &["group"], row: true, about: "One group.", fields: GROUP },
+    Record { kind: "volume", verbs: &["volume"], row: true, about: "One volume of the vault.", fields: VOLUME },
     Record { kind: "usage", verbs: &["usage"], row: true, about: "What an account takes in the vault.", fields: USAGE },
     Record {
         kind: "space",
-        verbs: &["report"],
+        verbs: &["report", "usage"],
         row: true,
-        about: "What an account, a group or the vault takes, of `report space`.",
+        about: "What an account, a group, a volume or the vault takes, of `report space` and `usage --by`.",
         fields: SPACE,
     },
     Record {
@@ -53,6 +54,19 @@ pub(super) const RECORDS: &[Record] = &[
         row: false,
         about: "What `account list` came to.",
         fields: fields! { accounts: Count, "Accounts listed."; },
+    },
+    Record {
+        kind: "summary",
+        verbs: &["volume"],
+        row: false,
+        about: "What was done with volumes.",
+        fields: fields! {
+            volumes: Count, "Volumes told of.";
+            absent: Count, "Of these, those that are not there.";
+            moved_packs: Count, "Packs that were moved to another volume.";
+            moved_bytes: Bytes, "Their bytes.";
+            stuck_packs: Count, "Packs that could not be read, and stayed.";
+        },
     },
     Record {
         kind: "summary",

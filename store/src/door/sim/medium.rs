@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::ops::Range;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::Dice;
 
@@ -59,6 +59,8 @@ pub(super) struct Medium {
     pub(super) dead: BTreeSet<Process>,
     /// Syncing a file makes its names durable too, as journalling file systems do.
     pub(super) journalling: bool,
+    /// Folders at which other disks are, and whether each is there now.
+    pub(super) mounts: BTreeMap<PathBuf, bool>,
 }
 
 impl Medium {
@@ -71,6 +73,7 @@ impl Medium {
             locks: BTreeMap::new(),
             dead: BTreeSet::new(),
             journalling: false,
+            mounts: BTreeMap::new(),
         }
     }
 
@@ -94,7 +97,22 @@ impl Medium {
         }
     }
 
+    /// The disk on which a path is: where it is mounted, or nothing for the first.
+    fn mount(&self, path: &Path) -> Option<(&Path, bool)> {
+        self.mounts.iter().find(|(at, _)| path.starts_with(at)).map(|(at, there)| (at.as_path(), *there))
+    }
+
+    /// No name leads from one disk to another.
+    fn one_disk(&self, from: &Path, to: &Path) -> Result<(), ErrorKind> {
+        let at = |path| self.mount(path).map(|(at, _)| at);
+        if at(from) == at(to) { Ok(()) } else { Err(ErrorKind::CrossesDevices) }
+    }
+
     pub(super) fn find(&self, path: &Path) -> Result<Ino, ErrorKind> {
+        // Where a disk is not, there is an empty folder.
+        if self.mount(path).is_some_and(|(at, there)| !there && at != path) {
+            return Err(ErrorKind::NotFound);
+        }
         let mut at = ROOT;
         for part in path.components() {
             let Component::Normal(name) = part else { continue };
@@ -112,6 +130,10 @@ impl Medium {
     /// The folder that holds the last name of a path, and that name.
     fn above<'p>(&self, path: &'p Path) -> Result<(Ino, &'p OsStr), ErrorKind> {
         let name = path.file_name().ok_or(ErrorKind::AlreadyExists)?;
+        if self.mount(path).is_some_and(|(at, there)| !there && at != path) {
+            // As a place that nobody may write to.
+            return Err(ErrorKind::NotFound);
+        }
         let (dir, _) = self.find_dir(path.parent().unwrap_or(Path::new("/")))?;
         Ok((dir, name))
     }
@@ -145,6 +167,7 @@ impl Medium {
 
     /// As `link(2)`: both names stay.
     pub(super) fn link(&mut self, from: &Path, to: &Path) -> Result<(), ErrorKind> {
+        self.one_disk(from, to)?;
         let ino = self.find(from)?;
         let (dir, name) = self.above(to)?;
         match self.names(dir).and_then(|names| names.now.get(name)) {
@@ -158,6 +181,7 @@ impl Medium {
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path, replacing: bool) -> Result<(), ErrorKind> {
+        self.one_disk(from, to)?;
         let ino = self.find(from)?;
         let ((old_dir, old), (new_dir, new)) = (self.above(from)?, self.above(to)?);
         match self.names(new_dir).and_then(|names| names.now.get(new)) {

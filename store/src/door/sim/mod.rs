@@ -97,6 +97,16 @@ impl SimDisk {
         self.held().journalling = journalling;
     }
 
+    /// Another disk is at this folder from now on, which is there and empty: no name leads from one to the other.
+    pub fn mount(&self, path: &Path) {
+        self.held().mounts.insert(path.to_owned(), true);
+    }
+
+    /// Takes the disk at this folder away, or brings it back: away, the folder is empty. What is open stays open.
+    pub fn set_there(&self, path: &Path, there: bool) {
+        self.held().mounts.insert(path.to_owned(), there);
+    }
+
     /// The same disk for another process, asked for by this pilot.
     #[must_use]
     pub fn used_by(&self, process: Process, pilot: Option<Pilot>) -> Self {
@@ -255,6 +265,9 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> Result<Vec<Named>> {
         self.call("list", dir, |medium| {
+            if medium.mounts.get(dir) == Some(&false) {
+                return Ok(Vec::new());
+            }
             let (_, names) = medium.find_dir(dir)?;
             let named = |(name, ino): (&std::ffi::OsString, &Ino)| {
                 let (kind, len) = match medium.body(*ino)? {

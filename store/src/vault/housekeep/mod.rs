@@ -283,16 +283,46 @@ impl Domain {
         self.housekeep_with(how, None, tell)
     }
 
+    /// Bytes of records that nothing would need any more if these versions of an account were gone, beside what nothing needs
+    /// now. `None` when it cannot be told: something that is needed cannot be read, or the time was up. Changes nothing.
+    pub fn would_free(&self, account: u32, versions: &[u64], most_ms: Option<u64>) -> Result<Option<u64>> {
+        let how = Housekeep { dry_run: true, most_ms, ..Housekeep::default() };
+        let mut bytes = [0; 2];
+        for (bytes, versions) in bytes.iter_mut().zip([&[][..], versions]) {
+            let without: Vec<(u32, u64)> = versions.iter().map(|version| (account, *version)).collect();
+            let done = self.pass_with(&how, None, &without, &mut |_| Ok(()))?;
+            if done.holes > 0 || done.unfinished {
+                return Ok(None);
+            }
+            *bytes = done.kept_bytes;
+        }
+        let [now, then] = bytes;
+        Ok(Some(now.saturating_sub(then)))
+    }
+
     fn housekeep_with(
         &self,
         how: &Housekeep,
         handed: Option<Share>,
         tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>,
     ) -> Result<Housekept> {
+        self.pass_with(how, handed, &[], tell)
+    }
+
+    /// One pass. In a dry run, as if these versions of these accounts were gone, too.
+    fn pass_with(
+        &self,
+        how: &Housekeep,
+        handed: Option<Share>,
+        without: &[(u32, u64)],
+        tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>,
+    ) -> Result<Housekept> {
         let shared = &self.inner.shared;
         if !how.dry_run {
             shared.must_write()?;
         }
+        // What may be in a volume that is away is needed and nobody can say by whom.
+        shared.must_have_all_volumes()?;
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         if !how.dry_run && !how.confirmed && handed.is_none() && self.rests(&accounts, now)? {
@@ -305,6 +335,7 @@ impl Domain {
         if !how.dry_run {
             self.take_in()?;
             self.adopt_dead(None)?;
+            self.clear_copies()?;
         }
         let began = self.generation()?;
         let mut pass = Pass {
@@ -312,7 +343,7 @@ impl Domain {
             how: *how,
             listener: tell,
             accounts,
-            gone: Gone::default(),
+            gone: Gone { versions: without.iter().copied().collect(), left_out: !without.is_empty() },
             unclear: 0,
             marks: Marks::default(),
             reached: None,
@@ -360,6 +391,9 @@ impl Domain {
     /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
     pub fn housekeeping_due(&self) -> Result<bool> {
         let shared = &self.inner.shared;
+        if !shared.absent_volumes()?.is_empty() {
+            return Ok(false);
+        }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         let due = self.inner.catalog.read(|rows| {

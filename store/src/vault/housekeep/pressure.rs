@@ -226,8 +226,13 @@ impl Domain {
         Ok(Spell { since: if runs { since } else { now }, pressed })
     }
 
-    /// What the disk has free; without bound when it does not say.
+    /// What the disks have free; without bound when they do not say.
     pub(in crate::vault) fn free_bytes(&self) -> u64 {
+        self.inner.shared.free_bytes()
+    }
+
+    /// What the disk of the vault's own folder has free; without bound when it does not say.
+    pub(in crate::vault) fn free_at_home(&self) -> u64 {
         self.inner.shared.disk.free_bytes(self.inner.paths.root()).unwrap_or(u64::MAX)
     }
 }

@@ -2,7 +2,7 @@
 //! of a place there still finds it.
 
 use super::{HousekeepEvent, Pass};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Pass<'_> {
     /// Removes the packs that were noted as empty before this pass, then notes those that have become so.
@@ -22,11 +22,18 @@ impl Pass<'_> {
                 continue;
             }
             let ours = rows.generation()? == self.generation;
-            let path = inner.paths.pack(pack);
             // The rows stay until the file is gone for good: otherwise it would be taken in as a new pack.
-            self.domain.remove(&path)?;
-            if let Some(folder) = path.parent() {
-                inner.shared.disk.sync_dir(folder)?;
+            let paths = self.domain.pack_paths(pack)?;
+            for path in &paths {
+                self.domain.remove(path)?;
+            }
+            // Also where none was found: it may have gone just now, by who died before the sync.
+            let home = inner.paths.packs().pack(pack);
+            for folder in paths.iter().filter_map(|path| path.parent()).chain(home.parent()) {
+                match inner.shared.disk.sync_dir(folder) {
+                    Err(Error::NotFound { .. }) => {}
+                    other => other?,
+                }
             }
             rows.drop_emptied(pack)?;
             let generation = rows.generation()?;

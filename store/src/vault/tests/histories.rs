@@ -196,7 +196,7 @@ impl Model {
             }
         }
         let mut good = BTreeMap::new();
-        for pack in domain.packs_on_disk().unwrap() {
+        for pack in domain.on_disk().unwrap().packs.into_iter().map(|(id, _)| id) {
             for (place, state) in domain.inner.catalog.read(|rows| rows.places_in(pack)).unwrap() {
                 assert!(matches!(state, State::Good | State::Freed), "{state:?}");
                 if state == State::Good {

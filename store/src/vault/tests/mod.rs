@@ -16,6 +16,7 @@ mod pulse;
 mod retention;
 mod sessions;
 mod usage;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

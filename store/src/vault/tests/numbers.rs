@@ -7,10 +7,10 @@ use crate::vault::closure::Walked;
 
 /// Makes a pack of these records, published. Which one it is.
 fn pack_of(domain: &Domain, session: &mut Session, records: &[Record]) -> PackId {
-    let before = domain.packs_on_disk().unwrap();
+    let before = domain.on_disk().unwrap();
     records.iter().for_each(|record| session.put(record).unwrap());
     session.publish().unwrap();
-    domain.packs_on_disk().unwrap().into_iter().find(|id| !before.contains(id)).unwrap()
+    domain.on_disk().unwrap().packs.into_iter().map(|(id, _)| id).find(|id| !before.has(*id)).unwrap()
 }
 
 /// What another process does that makes the catalog anew, and meets the packs in this order.

@@ -35,10 +35,11 @@ fn facts(number: u32, name: &str, age_ms: i64, stored: u64) -> HealthFacts {
         hours_in: (0..24).map(|hour| u64::from(hour * number % 7) << 24).collect(),
         hours_out: vec![0; 24],
         groups: Vec::new(),
+        absent_volumes: None,
     }
 }
 
-pub(in crate::screens) fn accounts() -> Vec<AccountStatus> {
+pub(crate) fn accounts() -> Vec<AccountStatus> {
     let mut new = facts(6, "pi-cellar", 0, 0);
     (new.newest_at, new.last_run, new.created_at) = (None, None, NOW_MS - HOUR_MS);
     let mut failing = facts(7, "evil\u{1b}[31m\u{202e}name", HOUR_MS, 5 * GIB);

@@ -1,0 +1,287 @@
+//! Several disks: where packs go, what holds while a disk is away, how one comes and goes.
+
+use super::housekeep::{assert_readable, findings, keep_house, pass};
+use super::*;
+use crate::door::Faulty;
+use crate::error::Error;
+use crate::id::{PackId, VaultId};
+use crate::vault::manifest;
+use crate::vault::{Housekeep, Load, Moved, Whole};
+
+impl World {
+    fn disk(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a disk away, or back.
+    fn swap(&self, name: &str) {
+        let (there, away) = (self.disk(name), self.folder.path().join(format!("{name}.away")));
+        if away.exists() {
+            std::fs::remove_dir_all(&there).unwrap();
+            std::fs::rename(away, there).unwrap();
+        } else {
+            std::fs::rename(&there, away).unwrap();
+            // What stands at the place of a disk that is not mounted.
+            std::fs::create_dir(there).unwrap();
+        }
+    }
+}
+
+/// A vault with a further volume, and backups on both.
+fn spread() -> (World, AccountInfo, Vec<Tree>) {
+    spread_of(12)
+}
+
+fn spread_of(backups: u64) -> (World, AccountInfo, Vec<Tree>) {
+    let (world, vault, account) = World::with_account();
+    assert_eq!(vault.add_volume(&world.disk("second")).unwrap(), 1);
+    let trees: Vec<Tree> = (10..10 + backups).map(|seed| tree(&account, seed)).collect();
+    for tree in &trees {
+        committed(&world.back_up_now(tree));
+    }
+    (world, account, trees)
+}
+
+fn packs_at(folder: &Path) -> Vec<PathBuf> {
+    named(folder, ".pack")
+}
+
+fn is_absent<T: std::fmt::Debug>(result: Result<T>) -> bool {
+    matches!(result, Err(Error::Absent { volume: 1 }))
+}
+
+#[test]
+fn packs_are_spread_over_all_volumes_and_found_again() {
+    let (world, account, trees) = spread();
+    let (home, second) = (packs_at(&world.path()).len(), packs_at(&world.disk("second")).len());
+    assert!(home >= 3 && second >= 3, "{home} at home, {second} in the volume");
+    let (vault, _, domain) = world.reopen();
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+    assert_eq!(findings(&domain), []);
+    let before = domain.dump().unwrap();
+    std::fs::remove_file(world.domain_folder(&account).join("catalog.db")).unwrap();
+    let (_, _, again) = world.reopen();
+    assert_eq!(again.dump().unwrap().len(), before.len(), "a catalog is made anew from all volumes");
+    trees.iter().for_each(|tree| assert_readable(&again, tree));
+
+    let seen = vault.volumes().unwrap();
+    let figures: Vec<_> = seen.iter().map(|volume| (volume.number, volume.packs)).collect();
+    assert_eq!(figures, [(0, home as u64), (1, second as u64)]);
+    let all: u64 = seen.iter().map(|volume| volume.bytes).sum();
+    let files = |path: &Path| files(path).iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+    assert_eq!(all, files(&world.path()) + files(&world.disk("second")));
+    let usage = domain.usage(None).unwrap();
+    assert_eq!(usage.pack_bytes, seen.iter().map(|volume| volume.pack_bytes).sum::<u64>());
+    assert_eq!(usage.now_bytes + vault.beside_bytes().unwrap(), all);
+}
+
+#[test]
+fn while_a_disk_is_away_nothing_is_lost_and_backups_go_on() {
+    let (world, account, trees) = spread();
+    let before = world.reopen().2.dump().unwrap();
+    world.swap("second");
+    {
+        let (vault, account, domain) = world.reopen();
+        assert_eq!(vault.absent_volumes().unwrap(), [1]);
+        assert_eq!(domain.dump().unwrap(), before, "nothing of it is forgotten");
+        assert!(domain.lacking_chunks(&trees[3].chunks).unwrap().iter().all(|lacks| !lacks), "nor sent again");
+        let read = trees.iter().flat_map(|tree| domain.boxes_for(&tree.chunks).unwrap().places);
+        let absent = read.filter(|place| is_absent(domain.read(place))).count();
+        assert!(absent > 0);
+        assert!(is_absent(domain.housekeep(&Housekeep::default(), &mut |_| Ok(()))));
+        assert!(!domain.housekeeping_due().unwrap());
+        assert!(is_absent(domain.repair(true, &mut |_| Ok(()))));
+        assert!(is_absent(domain.rebuild()));
+        assert!(is_absent(domain.write_archive(&account, &mut |_| Ok(()))));
+        assert!(is_absent(vault.remove_volume(1, false, &mut |_| Ok(()))));
+        let found = findings(&domain);
+        assert!(found.iter().any(|finding| finding.place == "volume 1"), "{found:?}");
+        assert!(domain.lost_packs_noted().unwrap().is_empty());
+        assert!(domain.damage_notes().unwrap().said.is_empty());
+        assert_eq!(domain.wanted().unwrap().chunks, []);
+    }
+    let more = tree(&account, 50);
+    committed(&world.back_up_now(&more));
+    assert_eq!(packs_at(&world.disk("second")), Vec::<PathBuf>::new(), "nothing is put where the disk should be");
+    world.swap("second");
+    let (_, _, domain) = world.reopen();
+    trees.iter().chain([&more]).for_each(|tree| assert_readable(&domain, tree));
+    assert_eq!(findings(&domain), []);
+    keep_house(&world, &domain);
+    trees.iter().chain([&more]).for_each(|tree| assert_readable(&domain, tree));
+}
+
+#[test]
+fn without_a_catalog_and_a_disk_a_vault_waits_for_it() {
+    let (world, account, trees) = spread();
+    std::fs::remove_file(world.domain_folder(&account).join("catalog.db")).unwrap();
+    world.swap("second");
+    for access in [Access::Write, Access::Read] {
+        assert!(is_absent(world.open(access).unwrap().domain(&account)));
+    }
+    world.swap("second");
+    let (_, _, domain) = world.reopen();
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+}
+
+#[test]
+fn another_disk_at_the_place_of_a_volume_is_not_it() {
+    let (world, _, _) = spread();
+    world.swap("second");
+    for marker in [manifest::marker(VaultId::new([9; 16]), 1), manifest::marker(world.reopen().0.id(), 2), vec![]] {
+        std::fs::write(world.disk("second").join("volume.json"), marker).unwrap();
+        assert_eq!(world.reopen().0.absent_volumes().unwrap(), [1]);
+    }
+    world.swap("second");
+    assert_eq!(world.reopen().0.absent_volumes().unwrap(), [0_u32; 0]);
+}
+
+#[test]
+fn a_volume_goes_and_what_was_in_it_stays() {
+    let (world, _, trees) = spread();
+    let (vault, _, domain) = world.reopen();
+    let all = packs_at(&world.path()).len() + packs_at(&world.disk("second")).len();
+    let moved = vault.remove_volume(1, false, &mut |_| Ok(())).unwrap();
+    assert!(moved.packs >= 3 && moved.stuck == 0, "{moved:?}");
+    assert_eq!(packs_at(&world.path()).len(), all);
+    assert_eq!(files(&world.disk("second")), [], "the disk is as it came");
+    let text = std::fs::read_to_string(world.path().join("vault.json")).unwrap();
+    assert!(text.contains(r#""features":[0,0,0]"#), "an older program may use it again: {text}");
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+    assert_eq!(findings(&domain), []);
+    assert!(matches!(vault.remove_volume(1, false, &mut |_| Ok(())), Err(Error::NotFound { .. })));
+    assert_eq!(vault.add_volume(&world.disk("third")).unwrap(), 2, "no number is given again");
+}
+
+#[test]
+fn a_removal_that_was_cut_short_goes_on() {
+    let calls = {
+        let (world, _, _) = spread_of(5);
+        let disk = Arc::new(Faulty::new(RealDisk, None));
+        let vault = world.open_on(disk.clone(), Access::Write).unwrap();
+        vault.remove_volume(1, false, &mut |_| Ok(())).unwrap();
+        disk.calls().len()
+    };
+    assert!(calls > 30);
+    for at in (0..calls).step_by(9) {
+        let (world, _, trees) = spread_of(5);
+        let disk = Arc::new(Faulty::new(RealDisk, Some(at)));
+        let cut = world.open_on(disk, Access::Write).and_then(|vault| vault.remove_volume(1, false, &mut |_| Ok(())));
+        let (vault, _, domain) = world.reopen();
+        trees.iter().for_each(|tree| assert_readable(&domain, tree));
+        assert_eq!(findings(&domain), [], "cut at call {at}");
+        if cut.is_err() || cut.is_ok_and(|moved| moved.stuck > 0) {
+            vault
+                .remove_volume(1, false, &mut |_| Ok(()))
+                .map(drop)
+                .or_else(|e| match e {
+                    // It was only the end that failed.
+                    Error::NotFound { .. } => Ok(()),
+                    other => Err(other),
+                })
+                .unwrap();
+        }
+        assert_eq!(packs_at(&world.disk("second")), Vec::<PathBuf>::new());
+        let (_, _, domain) = world.reopen();
+        trees.iter().for_each(|tree| assert_readable(&domain, tree));
+        assert_eq!(findings(&domain), [], "cut at call {at}");
+    }
+}
+
+#[test]
+fn a_disk_that_will_not_come_back_is_lost_only_when_somebody_says_so() {
+    let (world, account, trees) = spread();
+    let (vault, _, _) = world.reopen();
+    assert!(matches!(vault.remove_volume(1, true, &mut |_| Ok(())), Err(Error::Refused { .. })), "it is there");
+    world.swap("second");
+    assert_eq!(vault.remove_volume(1, true, &mut |_| Ok(())).unwrap(), Moved::default());
+    let (_, _, domain) = world.reopen();
+    assert!(!domain.lost_packs_noted().unwrap().is_empty());
+    assert!(!findings(&domain).is_empty());
+    assert!(!domain.wanted().unwrap().nodes.is_empty());
+    // Who still has it gives it back.
+    for tree in &trees {
+        let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+        for record in &tree.records {
+            session.put(record).unwrap();
+        }
+        session.end().unwrap();
+    }
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+}
+
+#[test]
+fn a_disk_that_moved_is_found_at_its_new_place() {
+    let (world, _, trees) = spread();
+    std::fs::rename(world.disk("second"), world.disk("elsewhere")).unwrap();
+    let (vault, _, _) = world.reopen();
+    assert_eq!(vault.absent_volumes().unwrap(), [1]);
+    assert_eq!(vault.add_volume(&world.disk("elsewhere")).unwrap(), 1);
+    let (vault, _, domain) = world.reopen();
+    assert_eq!(vault.absent_volumes().unwrap(), [0_u32; 0]);
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+}
+
+#[test]
+fn what_cannot_be_a_volume_is_refused_and_changes_nothing() {
+    let (world, _, _) = spread();
+    let (vault, _, _) = world.reopen();
+    let before = std::fs::read(world.path().join("vault.json")).unwrap();
+    std::fs::create_dir(world.disk("full")).unwrap();
+    std::fs::write(world.disk("full").join("letter.txt"), "dear").unwrap();
+    assert!(matches!(vault.add_volume(&world.disk("full")), Err(Error::Taken { .. })));
+    let inside = [world.path().join("x"), world.path(), world.folder.path().to_owned(), world.disk("second").join("x")];
+    for path in inside.iter().map(PathBuf::as_path).chain([Path::new("relative"), &world.disk("second")]) {
+        assert!(matches!(vault.add_volume(path), Err(Error::Refused { .. })), "{}", path.display());
+    }
+    assert!(matches!(vault.add_volume(&world.disk("not/there")), Err(Error::NotFound { .. })));
+    assert_eq!(std::fs::read(world.path().join("vault.json")).unwrap(), before);
+    let mut newer = String::from_utf8(before).unwrap();
+    newer = newer.replace("[0,0,1]", "[0,0,2]");
+    std::fs::write(world.path().join("vault.json"), newer).unwrap();
+    assert!(
+        matches!(world.open(Access::Read), Err(Error::Newer { .. })),
+        "what a program does not know it leaves alone"
+    );
+}
+
+#[test]
+fn a_copy_that_nobody_writes_any_more_goes() {
+    let (world, account, _) = spread();
+    let folder = world.disk("second").join("packs").join(account.domain.hex());
+    let left = folder.join(format!("{}.0011223344556677.new", PackId::new([3; 16]).hex()));
+    std::fs::write(&left, "half").unwrap();
+    let (_, _, domain) = world.reopen();
+    assert_eq!(findings(&domain), []);
+    pass(&domain);
+    assert!(!left.exists());
+}
+
+#[test]
+fn an_account_in_several_volumes_is_dumped_whole_and_removed_whole() {
+    let (world, account, trees) = spread();
+    let (vault, _, domain) = world.reopen();
+    let mut archive = Vec::new();
+    domain
+        .write_archive(&account, &mut |piece| {
+            archive.extend_from_slice(piece);
+            Ok(())
+        })
+        .unwrap();
+    let there = World::new();
+    let disk = Arc::new(RealDisk);
+    let other = Vault::create(disk, there.clock.clone(), there.chance.clone(), &there.path()).unwrap();
+    other.add_volume(&there.disk("second")).unwrap();
+    let loaded = other.load(&mut Whole(archive.as_slice()), &Load::default()).unwrap();
+    assert_eq!(loaded.damages, 0);
+    let copy = other.domain(&loaded.account).unwrap();
+    trees.iter().for_each(|tree| assert_readable(&copy, tree));
+
+    vault.delete_account(&account).unwrap();
+    world.clock.advance(15 * 24 * 3_600 * 1_000);
+    world.swap("second");
+    assert!(is_absent(vault.remove_account(&account)));
+    world.swap("second");
+    vault.remove_account(&account).unwrap();
+    assert_eq!(packs_at(world.folder.path()), Vec::<PathBuf>::new());
+}

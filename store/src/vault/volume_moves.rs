@@ -1,0 +1,308 @@
+//! Volumes come, go, and are evened out. One at a time works at this; backups go on meanwhile.
+//!
+//! A pack is moved by a copy that is read again, named, and durable before the old name goes: so a move may end
+//! anywhere, and the same command goes on. That a volume is leaving is said in the vault's own file first; from then on
+//! nothing new comes into it.
+
+use std::path::{Path, PathBuf};
+
+use super::layout::{self, PackFolder};
+use super::manifest::{self, Listed, Manifest, VOLUME_PATH_MAX, VOLUMES_MAX};
+use super::remove::remove_all;
+use super::volumes::{Goal, choose, list, packs_in};
+use super::{AccountInfo, Domain, Vault, account, note};
+use crate::door::{Lock, PathKind, check_owner};
+use crate::error::{Error, Result};
+use crate::id::PackId;
+use crate::pack::PackKind;
+
+/// Volumes whose shares of free space differ by less than this, in millionths, are even.
+const EVEN: u64 = 20_000;
+/// How deep folders of a volume are.
+const DEPTH_MAX: usize = 6;
+
+/// What was moved from volume to volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Packs.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packs that could not be read, and stayed.
+    pub stuck: u64,
+}
+
+/// What became of a pack that was to be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Moved,
+    /// Housekeeping has taken it away meanwhile.
+    Gone,
+    /// It cannot be read where it is, and stays there.
+    Stuck,
+}
+
+/// Told after every pack; an error ends the work there.
+type Tell<'a> = &'a mut dyn FnMut(Moved) -> Result<()>;
+
+impl Vault {
+    /// Makes a folder, which is new or empty, a volume and gives its number. One that is a volume of this vault and is
+    /// listed at another place is listed here from now on. `Refused` when it cannot be one, with the reason; `Taken` when
+    /// there is something else in it; `Busy` while others change volumes.
+    pub fn add_volume(&self, path: &Path) -> Result<u32> {
+        self.must_write()?;
+        let _lock = self.volumes_lock()?;
+        let disk = self.disk();
+        let refused = |why: &str| Error::Refused { why: format!("{} {why}", path.display()) };
+        let named = path.to_str().ok_or_else(|| refused("is not UTF-8"))?;
+        if !path.is_absolute() || named.len() > VOLUME_PATH_MAX {
+            return Err(refused("is not an absolute path of at most 1,000 bytes"));
+        }
+        let manifest = Manifest::load(disk, self.path())?;
+        let mut volumes = manifest.volumes.clone();
+        let within = |a: &Path, b: &Path| a.starts_with(b) || b.starts_with(a);
+        if within(path, self.path()) {
+            return Err(refused("and the vault's own folder are not apart"));
+        }
+        if let Some(other) = volumes.iter().find(|volume| within(path, &volume.path)) {
+            return Err(refused(&format!("is, or is not apart from, volume {}", other.number)));
+        }
+        account::make_dir(disk, path)?;
+        check_owner(disk, path)?;
+        let known = match manifest::read_marker(disk, path) {
+            Ok((vault, number)) if vault == self.id() => {
+                let listed = volumes.iter().position(|volume| volume.number == number);
+                if listed.is_none() && number != manifest.next_volume() {
+                    return Err(refused(&format!("was volume {number} of this vault, and was removed")));
+                }
+                listed
+            }
+            Ok(_) => return Err(refused("is a volume of another vault")),
+            Err(Error::NotFound { .. }) => None,
+            Err(e) => return Err(e),
+        };
+        if let Some(known) = known.and_then(|known| volumes.get_mut(known)) {
+            if self.shared.is_there(known) {
+                return Err(refused(&format!("is a copy of volume {}, which is there", known.number)));
+            }
+            known.path = path.to_owned();
+            let number = known.number;
+            self.list_volumes(manifest, volumes)?;
+            return Ok(number);
+        }
+        if volumes.len() >= VOLUMES_MAX {
+            return Err(Error::Limit { what: "volumes", found: volumes.len() as u64 + 1, most: VOLUMES_MAX as u64 });
+        }
+        let ours = |name: &str| name == "volume.json" || name == "lost+found" || name.ends_with(".new");
+        if disk.list(path)?.iter().any(|named| !named.name.to_str().is_some_and(ours)) {
+            return Err(Error::Taken { what: path.display().to_string() });
+        }
+        let number = manifest.next_volume();
+        let temporary = note::temporary(self.chance(), path);
+        note::write_new(disk, &temporary, &manifest::marker(self.id(), number))?;
+        disk.rename(&temporary, &layout::volume_marker(path))?;
+        account::make_dir(disk, &layout::volume_packs(path))?;
+        disk.sync_dir(path)?;
+        if let Some(above) = path.parent() {
+            disk.sync_dir(above)?;
+        }
+        volumes.push(Listed { number, path: path.to_owned(), leaving: false });
+        self.list_volumes(manifest, volumes)?;
+        Ok(number)
+    }
+
+    /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
+    /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
+    /// `Busy` while others change volumes or keep house, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
+    /// have no room. With [`Moved::stuck`] it stays on the list.
+    pub fn remove_volume(&self, number: u32, lost: bool, tell: Tell<'_>) -> Result<Moved> {
+        self.must_write()?;
+        let _lock = self.volumes_lock()?;
+        let manifest = Manifest::load(self.disk(), self.path())?;
+        let mut volumes = manifest.volumes.clone();
+        let none = || Error::NotFound { what: "volume", name: number.to_string() };
+        let at = volumes.iter().position(|volume| volume.number == number).ok_or_else(none)?;
+        let volume = volumes.get_mut(at).ok_or_else(none)?;
+        let there = self.shared.is_there(volume);
+        if lost && there {
+            return Err(Error::Refused { why: format!("volume {number} is there: its packs can be moved") });
+        }
+        if lost {
+            volumes.remove(at);
+            self.list_volumes(manifest, volumes)?;
+            return Ok(Moved::default());
+        }
+        if !there {
+            return Err(Error::Absent { volume: number });
+        }
+        volume.leaving = true;
+        let volume = volume.clone();
+        self.list_volumes(manifest, volumes)?;
+        let moved = self.empty(&volume, tell)?;
+        if moved.stuck > 0 {
+            return Ok(moved);
+        }
+        let manifest = Manifest::load(self.disk(), self.path())?;
+        let rest = manifest.volumes.iter().filter(|other| other.number != number).cloned().collect();
+        self.list_volumes(manifest, rest)?;
+        // It is nobody's now; what stays harms nobody.
+        remove_all(self.disk(), &layout::volume_packs(&volume.path), DEPTH_MAX).ok();
+        self.disk().remove_file(&layout::volume_marker(&volume.path)).ok();
+        self.disk().sync_dir(&volume.path).ok();
+        Ok(moved)
+    }
+
+    /// Moves packs from the fullest volumes to the emptiest until their shares of free space are about the same. Packs of
+    /// nodes stay at home.
+    pub fn balance_volumes(&self, tell: Tell<'_>) -> Result<Moved> {
+        self.must_write()?;
+        let _lock = self.volumes_lock()?;
+        self.shared.must_have_all_volumes()?;
+        let mut moved = Moved::default();
+        let mut sources = self.shared.goals()?;
+        while !sources.is_empty() {
+            let goals = self.shared.goals()?;
+            sources.retain(|source| goals.iter().any(|goal| goal.number() == source.number()));
+            let now = |number| goals.iter().find(|goal| goal.number() == number);
+            sources.sort_by_key(|source| now(source.number()).map(Goal::share));
+            let (Some(from), Some(to)) = (sources.first().cloned(), goals.iter().max_by_key(|goal| goal.share()))
+            else {
+                break;
+            };
+            let share = now(from.number()).map_or(0, Goal::share);
+            if share.saturating_add(EVEN) >= to.share() {
+                break;
+            }
+            if !self.move_one(&from, to, &mut moved, tell)? {
+                // Nothing in it can go.
+                sources.retain(|source| source.number() != from.number());
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Moves one pack that is no pack of nodes, if there is any.
+    fn move_one(&self, from: &Goal, to: &Goal, moved: &mut Moved, tell: Tell<'_>) -> Result<bool> {
+        for account in self.accounts()? {
+            let domain = self.domain(&account)?;
+            let folder = domain.folder_in(from);
+            let _lock = domain.housekeeping_lock()?;
+            for (id, bytes) in packs_in(self.disk(), &folder)? {
+                let path = folder.pack(id);
+                let Ok((reader, _)) = domain.open_pack_at(id, &path) else { continue };
+                if reader.header().kind == PackKind::Nodes && from.number() == 0 {
+                    continue;
+                }
+                if domain.move_pack(id, &path, to)? == Fate::Moved {
+                    moved.packs += 1;
+                    moved.bytes = moved.bytes.saturating_add(bytes);
+                    tell(*moved)?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn empty(&self, volume: &Listed, tell: Tell<'_>) -> Result<Moved> {
+        let mut moved = Moved::default();
+        let accounts = self.accounts()?;
+        for named in list(self.disk(), &layout::volume_packs(&volume.path))? {
+            let Some(id) = layout::domain_id(&named.name).filter(|_| named.kind == PathKind::Dir) else { continue };
+            let folder = layout::volume_domain(&volume.path, id);
+            let Some(account) = accounts.iter().find(|account| account.domain == id) else {
+                // Of an account that is gone, or of a load that is going on or was cut short.
+                if packs_in(self.disk(), &folder)?.is_empty() {
+                    continue;
+                }
+                let why = format!("volume {} holds packs of no account: {}", volume.number, folder.root().display());
+                return Err(Error::Refused { why });
+            };
+            self.empty_of(account, &folder, &mut moved, tell)?;
+        }
+        Ok(moved)
+    }
+
+    fn empty_of(&self, account: &AccountInfo, folder: &PackFolder, moved: &mut Moved, tell: Tell<'_>) -> Result<()> {
+        let domain = self.domain(account)?;
+        // Who was about to name something here has done so, or sees that the volume is leaving.
+        drop(domain.inner.catalog.write()?);
+        // Nobody lists packs for an archive, or removes any, while they move.
+        let _lock = domain.housekeeping_lock()?;
+        domain.clear_copies()?;
+        let spare = domain.spare()?;
+        for (id, bytes) in packs_in(self.disk(), folder)? {
+            let path = folder.pack(id);
+            let kind = domain.open_pack_at(id, &path).map_or(PackKind::Mixed, |(reader, _)| reader.header().kind);
+            let goals = self.shared.goals()?;
+            let goal = choose(&goals, id, kind, bytes.saturating_add(spare)).ok_or_else(|| {
+                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                Error::disk("move packs within", self.path(), full)
+            })?;
+            match domain.move_pack(id, &path, goal)? {
+                Fate::Moved => {
+                    moved.packs += 1;
+                    moved.bytes = moved.bytes.saturating_add(bytes);
+                }
+                Fate::Gone => {}
+                Fate::Stuck => moved.stuck += 1,
+            }
+            tell(*moved)?;
+        }
+        Ok(())
+    }
+
+    fn list_volumes(&self, manifest: Manifest, volumes: Vec<Listed>) -> Result<()> {
+        manifest.with_volumes(volumes).replace(self.disk(), self.chance(), self.path())?;
+        self.shared.volumes_now().map(drop)
+    }
+
+    fn volumes_lock(&self) -> Result<Lock> {
+        let path: PathBuf = layout::volumes_lock(self.path());
+        self.disk().lock(&path)?.ok_or_else(|| Error::Busy { what: "the list of volumes".to_owned() })
+    }
+}
+
+impl Domain {
+    /// Moves a pack that is at this path.
+    fn move_pack(&self, id: PackId, from: &Path, goal: &Goal) -> Result<Fate> {
+        let shared = &self.inner.shared;
+        let folder = self.folder_in(goal);
+        if shared.disk.exists(&folder.pack(id))?.is_none() {
+            let copy = match self.copy_to(goal, from, id) {
+                Err(Error::NotFound { .. }) => return Ok(Fate::Gone),
+                // Unless the new place is the reason.
+                Err(Error::Disk { path, .. }) if path == from => return Ok(Fate::Stuck),
+                other => other?,
+            };
+            // Under it nobody removes a pack, and nobody else names one.
+            let write = self.inner.catalog.write()?;
+            if shared.disk.exists(from)?.is_none() {
+                self.remove(&copy.temporary)?;
+                return Ok(Fate::Gone);
+            }
+            self.name_pack(&copy.temporary, &copy.folder, id)?;
+            self.remove(&copy.temporary)?;
+            drop(write);
+        } else {
+            // A move that was cut short: its name may not be durable yet.
+            for above in folder.pack(id).ancestors().skip(1).take(2) {
+                shared.disk.sync_dir(above)?;
+            }
+            if !self.same(from, &folder.pack(id))? {
+                return Err(Error::damaged("pack", "two volumes have it, and not the same").at(|| format!("pack {id}")));
+            }
+        }
+        self.remove(from)?;
+        if let Some(under) = from.parent() {
+            shared.disk.sync_dir(under)?;
+        }
+        Ok(Fate::Moved)
+    }
+
+    /// Whether two files have the same bytes.
+    fn same(&self, one: &Path, other: &Path) -> Result<bool> {
+        let disk = &*self.inner.shared.disk;
+        Ok(super::volumes::hash(disk, one)? == super::volumes::hash(disk, other)?)
+    }
+}
