@@ -145,6 +145,19 @@ def read_lines(path):
         return [json.loads(line) for line in f]
 
 
+def together(paths):
+    """Results of several runs as those of one: the rounds of each are other rounds."""
+    lines = []
+    for path in paths:
+        before = 1 + max((line["round"] for line in lines if "round" in line), default=-1)
+        more = read_lines(path)
+        for line in more:
+            if "round" in line:
+                line["round"] += before
+        lines += more
+    return lines
+
+
 class Run:
     """All rounds."""
 
@@ -287,7 +300,7 @@ def options(words):
 def main():
     given = options(sys.argv[1:])
     if given.report:
-        lines = [line for path in given.report for line in read_lines(path)]
+        lines = together(given.report)
         return report.write_into(given.into, lines) if given.into else report.show(lines)
     os.makedirs(f"{given.work}/results", exist_ok=True)
     out = os.path.abspath(given.out or f"{given.work}/results/{time.strftime('%Y%m%d-%H%M%S')}.jsonl")
