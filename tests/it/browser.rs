@@ -108,8 +108,51 @@ fn a_restore_goes_to_a_directory_that_is_completed_and_never_over_files() {
     fs::write(net.world.path("come-back/letter.txt"), "mine\n").unwrap();
     let terminal = browser(&net);
     terminal.shows("> letter.txt").keys("r").shows("Restore 1 item").keys("\x15").keys(&net.world.arg("come-"));
-    terminal.keys(TAB).shows("come-back/").keys(ENTER).shows("leave as they are 1").shows("is there already");
+    terminal.keys(TAB).shows("come-back/").keys(ENTER).shows("keep both for 1").shows("is there already");
     terminal.keys(ENTER).shows("done, after").keys(ENTER);
     assert_eq!(fs::read_to_string(net.world.path("come-back/letter.txt")).unwrap(), "mine\n");
+    // Beside it stands the one that was restored.
+    let names = fs::read_dir(net.world.path("come-back")).unwrap().map(|entry| entry.unwrap().path());
+    let beside: Vec<_> = names.filter(|path| path.to_string_lossy().contains("letter (tuckbox ")).collect();
+    let [beside] = &beside[..] else { panic!("{beside:?}") };
+    assert!(beside.to_string_lossy().ends_with(").txt"), "{beside:?}");
+    assert_eq!(fs::read_to_string(beside).unwrap(), "the third letter\n");
     leave(terminal);
+}
+
+#[test]
+fn a_restore_that_runs_is_slowed_down_and_cancelled() {
+    let Some(net) = net() else { return };
+    let world = &net.world;
+    fs::write(world.path("docs/large.bin"), tests::tree::Seeded::new(8).bytes(8 << 20)).unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    // Fast enough to begin, and much too slow to end.
+    world.tuckbox(["config", "set", "limit", "down = 100k"]).ok();
+    let terminal = browser(&net);
+    terminal.shows("> large.bin").keys("r").shows("Restore 1 item").keys("\x15").keys(&world.arg("out")).keys(ENTER);
+    terminal.shows("create 1").keys(ENTER).shows("c cancel").keys(ESC);
+    terminal.until("the end of the dialog", |screen| !screen.contents().contains("c cancel"));
+    // Keys answer meanwhile, and it is slowed down further.
+    terminal.keys("j").shows("> letter.txt").shows("the third letter").keys("w").shows("running: 1");
+    terminal.keys("t").shows("How fast this restore may go").keys("1").shows("(at most 50.0 KiB/s)");
+    terminal.keys("c").shows("Files that are whole stay").keys(TAB).keys(ENTER);
+    terminal.shows("cancelled; what was done so far is kept").shows("running: 0");
+    assert!(!world.path("out/large.bin").exists(), "nothing is left half written");
+    leave(terminal);
+}
+
+#[test]
+fn an_account_is_changed_by_a_reviewed_plan() {
+    let Some(net) = net() else { return };
+    let call = net.world.tuckbox(["tui"]).env("TZ", "UTC").env("LANG", "C.UTF-8").env("NO_COLOR", "1");
+    let terminal = Terminal::start(call.limit(Duration::from_secs(600)), 24, 80);
+    terminal.shows("1 account").keys("x").shows("change it: rate").keys("c").shows("by a plan");
+    terminal.keys("r").shows("How fast bytes may go").keys("limit = 3M; limit mon-fri 08:00-18:00 = 1M");
+    terminal.keys(ENTER).shows("Plan: nothing is done").shows("newest version").shows("account set");
+    terminal.keys(ENTER).shows("Apply the plan?").keys(TAB).keys(ENTER).shows("account: done");
+    // It is told where rates are told.
+    terminal.keys("6").shows("3M; limit mon-fri").keys("aa").shows("Per account");
+    leave(terminal);
+    let info = net.world.tuckbox(["account", "list", "--json"]).ok();
+    assert!(info.to_string().contains("limit mon-fri 08:00-18:00 = 1M"), "{info}");
 }

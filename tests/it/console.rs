@@ -166,9 +166,11 @@ fn the_first_run_is_led_through() {
     fs::create_dir_all(world.path("docs")).unwrap();
     Tree::at(world.path("docs")).file("letter.txt", "dear ana\n");
     let terminal = console(&world);
-    terminal.shows("Step 1 of 4").keys("\x15").keys(&world.arg("vault")).keys(ENTER);
-    terminal.shows("Step 2 of 4").keys("\x15").keys(&world.arg("docs")).keys(ENTER);
-    terminal.shows("Step 3 of 4").shows("tuckbox init --vault").keys(ENTER);
+    terminal.shows("Step 1 of 5").keys("\x15").keys(&world.arg("vault")).keys(ENTER);
+    terminal.shows("Step 2 of 5").keys("\x15").keys(&world.arg("docs")).keys(ENTER);
+    // How it goes on by itself is told, and not done.
+    terminal.shows("Step 3 of 5").shows("systemctl --user enable --now").keys("j").shows("17 * * * *").keys(ENTER);
+    terminal.shows("Step 4 of 5").shows("tuckbox init --vault").keys(ENTER);
     terminal.shows("New passphrase").keys(ENTER);
     terminal.shows("24 recovery words now").keys("n").keys(ENTER);
     terminal.until("all four done", |screen| screen.contents().matches("+ tuckbox").count() == 4);
@@ -182,7 +184,10 @@ fn the_first_run_is_led_through() {
 #[test]
 fn plain_is_numbered_menus() {
     let world = ready();
-    let told = world.tuckbox(["tui", "--plain"]).stdin("2\n\nx\n99\n6\nlatest~1\n3\n\n5\n\n0\n").ok();
+    let told = world
+        .tuckbox(["tui", "--plain"])
+        .stdin("2\n\nx\n99\n6\nlatest~1\n3\n\n5\n\n\n10\nlatest\nbefore the move\n11\nlatest~1\nno\n13\n100k\n9\n0\n")
+        .ok();
     let text = told.text();
     for part in [
         "1 How accounts are",
@@ -190,6 +195,12 @@ fn plain_is_numbered_menus() {
         "second",
         "That is no number.",
         "There is no such number.",
+        "Runs: tuckbox pin --reason 'before the move' -- latest",
+        "Dry run: would go into the trash",
+        "that nothing else needs",
+        "Nothing was changed.",
+        "Runs: tuckbox config set limit 100k",
+        "kept: newest, recent",
         "0 Leave",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");

@@ -243,5 +243,19 @@ fn what_is_remembered_may_be_lost_and_stops_nothing() {
     fs::create_dir(&file).unwrap();
     backup();
     fs::remove_dir(&file).unwrap();
+    // One that leads elsewhere: nothing is written there.
+    let elsewhere = world.path("elsewhere");
+    fs::write(&elsewhere, "").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    backup();
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"");
+    lose();
+    // One that somebody holds.
+    backup();
+    let held = rusqlite::Connection::open(&file).unwrap();
+    held.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    backup();
+    drop(held);
+    assert_eq!(sessions(&world).len(), 1);
     world.tuckbox(["check", "--read-data"]).ok();
 }

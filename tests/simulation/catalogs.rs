@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use store::activity::Activity;
-use store::catalog::{Catalog, Catalogs, Journal, Ledger, Watch};
+use store::catalog::{Catalog, Catalogs, Idle, Journal, Ledger, Watch};
 use store::door::sim::{Dice, SimDisk};
 use store::id::{DomainId, VaultId};
 use store::{Error, Result};
@@ -19,6 +19,8 @@ use store::{Error, Result};
 pub struct Files {
     folder: PathBuf,
     dice: Mutex<Dice>,
+    /// Open files outlive the processes that had them open, as opening them costs more than all else.
+    idle: Arc<Idle>,
 }
 
 /// One process's way to them.
@@ -34,7 +36,7 @@ impl Files {
     /// In this folder, which is there and empty.
     #[must_use]
     pub fn new(folder: &Path, dice: Dice) -> Self {
-        Self { folder: folder.to_owned(), dice: Mutex::new(dice) }
+        Self { folder: folder.to_owned(), dice: Mutex::new(dice), idle: Arc::default() }
     }
 
     fn path(&self, identity: u64, end: &str) -> PathBuf {
@@ -43,6 +45,7 @@ impl Files {
 
     /// What a crash leaves of a catalog, while nobody has it open; which of them, in a word.
     pub fn crash(&self, disk: &SimDisk, path: &Path) -> &'static str {
+        self.idle.close();
         let Some(identity) = disk.identity(path) else { return "none" };
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let [db, wal, shm] = ["db", "db-wal", "db-shm"].map(|end| self.path(identity, end));
@@ -89,7 +92,7 @@ impl SimCatalogs {
         commits: impl Fn() -> bool + Send + Sync + 'static,
         waits: impl Fn(i32) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let watch = Watch { commits: Arc::new(commits), waits: Arc::new(waits) };
+        let watch = Watch { commits: Arc::new(commits), waits: Arc::new(waits), idle: Arc::clone(&files.idle) };
         Self { files: Arc::clone(files), disk, watch, none: false }
     }
 }
@@ -109,7 +112,8 @@ impl Catalogs for SimCatalogs {
             files.keep(identity);
             commits()
         });
-        Catalog::open_watched(&real, journal, domain, &Watch { commits, waits: Arc::clone(&self.watch.waits) })
+        let (waits, idle) = (Arc::clone(&self.watch.waits), Arc::clone(&self.watch.idle));
+        Catalog::open_watched(&real, journal, domain, &Watch { commits, waits, idle })
     }
 
     fn open_ledger(&self, path: &Path, journal: Journal) -> Result<Ledger> {

@@ -23,6 +23,16 @@ fn nothing_that_was_promised_is_lost() {
     }
 }
 
+/// In the first, a directory that was lost hid that what it led to lacked something, too; in the second, somebody who only
+/// looked took bodies for lost that another one's pass had just removed.
+#[test]
+fn worlds_that_once_showed_something_show_it_no_more() {
+    for seed in [3_218, 3_999] {
+        let told = told(seed, None);
+        assert!(told.violations.is_empty(), "TUCKBOX_SEED={seed}: {:#?}", told.violations);
+    }
+}
+
 #[test]
 fn a_seed_always_tells_the_same() {
     for seed in 1_000..1_010 {

@@ -6,11 +6,12 @@
 //! * [`calls`]: killed at each call, and each call refused; [`own`]: the same for what a machine has of its own: keys,
 //!   state, cache, configuration, what is restored; [`signals`]: asked to end at each call
 //! * [`full`]: disks that really are full; [`power`]: power that really is cut; [`short`]: limits of a process
-//! * [`soak`]: sixteen machines at once
+//! * [`soak`]: sixteen machines at once; [`days`]: the same while days go by, so that versions really go
 //!
 //! Each runs in a short form by itself. `TUCKBOX_SWEEP` is how much of it to do, see [`share`].
 
 mod calls;
+mod days;
 mod full;
 mod own;
 mod power;

@@ -15,12 +15,12 @@ use crate::tripwire::{self, Action};
 use crate::{share, world};
 
 /// Machines. The last half of them work four to an account.
-const MACHINES: usize = 16;
+pub(crate) const MACHINES: usize = 16;
 /// Turns of each machine in the short form.
 const SHORT: u64 = 6;
 /// What is run now and then, and what else than 0 it may end with whatever befalls its server: 5, there is no such version
 /// yet; 6, somebody else keeps house; 12, a version is the newest, or pinned, and stays. `OWN` is the machine's first acknowledged version, `NAME` the account.
-const UPKEEP: &[(&str, &[i32])] = &[
+const UPKEEP: Upkeep = &[
     ("housekeep", &[6]),
     ("housekeep policy --keep-daily 60", &[]),
     ("check", &[]),
@@ -31,6 +31,9 @@ const UPKEEP: &[(&str, &[i32])] = &[
     ("forget --undo OWN", &[5]),
     ("account set NAME --hard 1T", &[]),
 ];
+
+/// Command lines, and what they may end with.
+pub(crate) type Upkeep = &'static [(&'static str, &'static [i32])];
 
 /// What befalls the server of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,28 +60,51 @@ impl Fate {
 
 /// What all of them did.
 #[derive(Default)]
-struct Done {
+pub(crate) struct Done {
     runs: AtomicU64,
     killed: AtomicU64,
     cut: AtomicU64,
     refused: AtomicU64,
-    acknowledged: AtomicU64,
+    pub(crate) acknowledged: AtomicU64,
     restored: AtomicU64,
-    kept_house: AtomicU64,
+    pub(crate) kept_house: AtomicU64,
+}
+
+impl Done {
+    /// In words.
+    pub(crate) fn text(&self) -> String {
+        let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        format!(
+            "{MACHINES} machines: {} backups, {} kills, {} cut lines, {} full or failing disks, {} versions acknowledged, \
+             {} restored meanwhile, house kept {} times beside",
+            count(&self.runs),
+            count(&self.killed),
+            count(&self.cut),
+            count(&self.refused),
+            count(&self.acknowledged),
+            count(&self.restored),
+            count(&self.kept_house)
+        )
+    }
 }
 
 /// One machine, its source, and what was acknowledged of it.
-struct Machine {
-    world: World,
+pub(crate) struct Machine {
+    pub(crate) world: World,
     name: String,
-    account: String,
+    pub(crate) account: String,
     chance: Seeded,
     turn: u64,
-    acknowledged: Vec<(String, Listing)>,
+    pub(crate) acknowledged: Vec<(String, Listing)>,
+    upkeep: Upkeep,
+    /// The first of the acknowledged versions that is restored meanwhile.
+    pub(crate) first: usize,
+    /// How long a lost line is tried again.
+    pub(crate) retry: &'static str,
 }
 
 impl Machine {
-    fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         format!("src-{}", self.name)
     }
 
@@ -119,10 +145,10 @@ impl Machine {
             }
             _ => (Fate::None, format!("tuckbox {serve}")),
         };
-        (self.world.with_vault(format!("cmd:{line}")).with_env("TUCKBOX_RETRY", "3s"), fate)
+        (self.world.with_vault(format!("cmd:{line}")).with_env("TUCKBOX_RETRY", self.retry), fate)
     }
 
-    fn turn(&mut self, done: &Done) {
+    pub(crate) fn turn(&mut self, done: &Done) {
         self.work();
         let (world, fate) = self.server(done);
         let source = world.arg(&self.source());
@@ -149,8 +175,8 @@ impl Machine {
 
     /// One verb of upkeep.
     fn upkeep(&mut self, done: &Done) {
-        let turn = usize::try_from(self.chance.below(UPKEEP.len() as u64)).unwrap();
-        let (line, codes) = UPKEEP[turn];
+        let turn = usize::try_from(self.chance.below(self.upkeep.len() as u64)).unwrap();
+        let (line, codes) = self.upkeep[turn];
         let own = self.acknowledged.first().map_or("latest", |(id, _)| id);
         let words: Vec<_> =
             line.split(' ').map(|word| word.replace("OWN", own).replace("NAME", &self.account)).collect();
@@ -161,8 +187,9 @@ impl Machine {
 
     /// Restores an acknowledged version from a server that lives.
     fn restore(&mut self, done: &Done) {
-        let count = self.acknowledged.len() as u64;
-        let Some((id, tree)) = self.acknowledged.get(usize::try_from(self.chance.below(count)).unwrap()) else {
+        let count = (self.acknowledged.len() - self.first) as u64;
+        let Some((id, tree)) = self.acknowledged.get(self.first + usize::try_from(self.chance.below(count)).unwrap())
+        else {
             return;
         };
         self.is(id, tree);
@@ -170,7 +197,7 @@ impl Machine {
     }
 
     /// This version holds this.
-    fn is(&self, id: &str, tree: &Listing) {
+    pub(crate) fn is(&self, id: &str, tree: &Listing) {
         let out = format!("out-{}", self.name);
         let words =
             ["restore", &self.world.arg(&self.source()), "--to", &self.world.arg(&out), "--at", &format!("id:{id}")];
@@ -181,8 +208,7 @@ impl Machine {
 }
 
 /// Sixteen machines: eight with an account each, eight with one in four.
-fn machines() -> Vec<Machine> {
-    let base = world();
+pub(crate) fn machines(base: &World, upkeep: Upkeep) -> Vec<Machine> {
     let vault = base.arg("vault");
     let (mut words, mut account) = (String::new(), String::new());
     let mut machines = Vec::new();
@@ -199,7 +225,8 @@ fn machines() -> Vec<Machine> {
             world.tuckbox(["key", "recover", "--words-file", file.to_str().unwrap()]).ok();
         }
         let chance = Seeded::new(1_000 + number as u64);
-        machines.push(Machine { world, name, account: account.clone(), chance, turn: 0, acknowledged: Vec::new() });
+        let (account, acknowledged) = (account.clone(), Vec::new());
+        machines.push(Machine { world, name, account, chance, turn: 0, acknowledged, upkeep, first: 0, retry: "3s" });
     }
     machines
 }
@@ -217,7 +244,7 @@ fn keep_house(worlds: &[World], over: &AtomicBool, done: &Done) {
 fn sixteen_machines_at_one_vault() {
     let done = Done::default();
     let turns = share(SHORT).min(1_000_000);
-    let machines = machines();
+    let machines = machines(&world(), UPKEEP);
     let worlds: Vec<_> = machines.iter().map(|machine| machine.world.clone()).collect();
     let over = AtomicBool::new(false);
     let machines: Vec<Machine> = std::thread::scope(|scope| {
@@ -253,16 +280,6 @@ fn sixteen_machines_at_one_vault() {
         oath::clean(&machine.world);
     }
     oath::counted(&machines[0].world);
-    let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
-    println!(
-        "sweep: {MACHINES} machines: {} backups, {} kills, {} cut lines, {} full or failing disks, {} versions acknowledged, {} restored meanwhile, house kept {} times beside, 0 lost",
-        count(&done.runs),
-        count(&done.killed),
-        count(&done.cut),
-        count(&done.refused),
-        count(&done.acknowledged),
-        count(&done.restored),
-        count(&done.kept_house)
-    );
-    assert!(count(&done.acknowledged) > 0);
+    println!("sweep: {}, 0 lost", done.text());
+    assert!(done.acknowledged.load(Ordering::Relaxed) > 0);
 }

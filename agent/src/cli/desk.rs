@@ -14,7 +14,7 @@ use super::person::Answers;
 use super::plain::Plain;
 use crate::ask::PassphraseSource;
 use crate::config::Config;
-use crate::engine::job::{At, Engine, Run, Where};
+use crate::engine::job::{At, Engine, Run, Throttle, Where};
 use crate::engine::kept::Kept;
 use crate::engine::state::StateDir;
 use crate::event::Watcher;
@@ -160,6 +160,8 @@ pub struct Desk<'a> {
     pub view: View,
     /// The account that stays open.
     pub kept: Option<Arc<Kept>>,
+    /// Slows its runs down while they go on.
+    pub throttle: Option<Throttle>,
 }
 
 impl Desk<'_> {
@@ -203,6 +205,7 @@ impl Desk<'_> {
             stop: self.world.stop.clone(),
             profile: self.profile.clone(),
             kept: self.kept.clone(),
+            throttle: self.throttle.clone(),
             hurried: false,
             host: self.settings.host.clone(),
             zone: self.world.zone.clone(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::globals::Settings;
 use super::json::Stream;
+use crate::engine::job::Throttle;
 use crate::engine::kept::Kept;
 use crate::event::Watcher;
 use crate::fault::{Code, Fault};
@@ -63,6 +64,8 @@ pub struct Inside {
     pub stream: Option<Arc<Stream>>,
     /// Progress is told in a line of its own so often, milliseconds.
     pub tell_ms: Option<i64>,
+    /// Slows the verb down while it runs; it has connections of its own then.
+    pub throttle: Option<Throttle>,
     /// Hears what happens besides, for a face that shows more than lines.
     pub hears: Option<Arc<dyn Watcher>>,
 }

@@ -109,6 +109,7 @@ pub fn inside_desk<'w>(world: &'w World, inside: &Inside) -> Result<Desk<'w>> {
         profile: Profile::default(),
         view: inside.view.clone(),
         kept: Some(Arc::clone(&inside.kept)),
+        throttle: inside.throttle.clone(),
     })
 }
 
@@ -170,7 +171,9 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
         (None, Ok(settings)) => measured(world, verb, matches, |profile| {
             let (view, kept) = inside.map(|inside| (inside.view.clone(), Arc::clone(&inside.kept))).unzip();
             let view = view.unwrap_or_default();
-            (verb.run)(matches, &Desk { world, config, settings, face: face.clone(), profile, view, kept })
+            let throttle = inside.and_then(|inside| inside.throttle.clone());
+            let face = face.clone();
+            (verb.run)(matches, &Desk { world, config, settings, face, profile, view, kept, throttle })
         }),
     };
     let outcome = outcome.map_err(|fault| match fault {

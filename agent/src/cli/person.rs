@@ -226,6 +226,7 @@ fn in_place(plan: &RestorePlan) -> Vec<String> {
             Overwrite::Always => "Files that are there are written again.",
             Overwrite::IfChanged => "Files that are there and differ are overwritten.",
             Overwrite::IfNewer => "Files that are there and older are overwritten.",
+            Overwrite::KeepBoth => "Files that are there stay; what differs goes beside them under another name.",
             Overwrite::Never => "Files that are there are left alone.",
         }
         .to_owned(),

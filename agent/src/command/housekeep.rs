@@ -195,7 +195,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         return Err(Fault::new(
             Code::PolicyConfirm,
             format!(
-                "{these} would go at once, more than 30 % under a new policy or limit, or too few to make room: none went"
+                "{these} would go at once, more than 30 % under a new policy or limit or within a day, or too few to make room: none went"
             ),
         )
         .hint("look with `tuckbox housekeep --dry-run`; if it is meant: tuckbox housekeep --yes"));
@@ -250,7 +250,7 @@ fn told(s: &HousekeepSummary) -> Vec<String> {
     ));
     lines.push(match (s.holes, s.unfinished) {
         (0, false) if s.waiting > 0 => format!(
-            "{} wait to be confirmed: so many at once under a new policy or limit, or too few to make room.",
+            "{} wait to be confirmed: so many at once under a new policy or limit or within a day, or too few to make room.",
             counted(s.waiting, "version", "versions")
         ),
         (0, false) => "All is in order.".to_owned(),

@@ -32,6 +32,7 @@ fn build(command: Command) -> Command {
                 .conflicts_with("undo")
                 .help("Only so long, as in 90d"),
         )
+        .arg(switch("dry-run", "Change nothing: say which").short('n'))
         .arg(reason())
 }
 
@@ -44,16 +45,19 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         versions: named(matches, desk)?,
         reason: why(matches),
         confirmed: desk.settings.yes,
+        dry_run: matches.get_flag("dry-run"),
     };
     let done = desk.engine().name_versions(&desk.run()?, job)?;
     if let Face::Plain(plain) = &desk.face {
         let text = match (done.versions.is_empty(), undo) {
             (true, true) => "None of them is pinned.".to_owned(),
             (true, false) => "They are pinned so already.".to_owned(),
+            (false, true) if done.dry_run => format!("Dry run: would not be pinned any more: {}.", numbers(&done)),
             (false, true) => format!("Not pinned any more: {}.", numbers(&done)),
             (false, false) => {
                 let until = done.until_ms.map(|ms| format!(" until {}", show(ms, &desk.zone()))).unwrap_or_default();
-                format!("Pinned{until}: {}.", numbers(&done))
+                let did = if done.dry_run { "Dry run: would be pinned" } else { "Pinned" };
+                format!("{did}{until}: {}.", numbers(&done))
             }
         };
         plain.say(&text)?;

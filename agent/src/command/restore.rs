@@ -19,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
         "restore --at yesterday ~/docs",
         "restore --to /mnt/new --full-paths --verify",
         "restore ~/docs -n -v",
+        "restore --at yesterday ~/docs --overwrite keep-both",
         "restore --deleted-since 1h ~/docs",
     ],
     build,
@@ -38,9 +39,9 @@ fn build(command: Command) -> Command {
             Arg::new("overwrite")
                 .long("overwrite")
                 .value_name("WHEN")
-                .value_parser(["always", "if-changed", "if-newer", "never"])
+                .value_parser(["always", "if-changed", "if-newer", "keep-both", "never"])
                 .default_value("if-changed")
-                .help("Which files that are there to write again"),
+                .help("Which files that are there to write again; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`"),
         )
         .arg(switch("delete", "Remove what is in restored directories and not in the version"))
         .arg(switch("verify", "Read everything back and compare"))
@@ -107,6 +108,7 @@ fn overwrite(matches: &ArgMatches) -> Overwrite {
     match matches.get_one::<String>("overwrite").map(String::as_str) {
         Some("always") => Overwrite::Always,
         Some("if-newer") => Overwrite::IfNewer,
+        Some("keep-both") => Overwrite::KeepBoth,
         Some("never") => Overwrite::Never,
         _ => Overwrite::IfChanged,
     }
@@ -124,6 +126,7 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
     }];
     for (number, what) in [
         (s.files_kept, "were there already and left as they are"),
+        (s.files_beside, "stand beside others that stay, as NAME (tuckbox DATE)"),
         (s.files_deleted, "removed"),
         (s.files_verified, "read back and equal"),
         (s.files_skipped, "could not be restored as they were, see the warnings"),

@@ -48,8 +48,11 @@ struct VersionRecord {
     pinned: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_until: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pin_reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     trash_until: Option<String>,
+    why: Vec<String>,
     sources: Vec<SourceRecord>,
 }
 
@@ -103,7 +106,9 @@ fn record(row: &VersionRow) -> VersionRecord {
         holes: row.holes,
         pinned: row.pinned_until_ms.is_some(),
         pinned_until: row.pinned_until_ms.filter(|until| *until != 0).map(rfc3339),
+        pin_reason: row.pin_reason.clone(),
         trash_until: row.trash_until_ms.map(rfc3339),
+        why: row.why.clone(),
         sources: row.sources.iter().map(source_record).collect(),
     }
 }

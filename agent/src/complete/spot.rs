@@ -193,7 +193,7 @@ mod tests {
             matches!(at("ls --r").wants, Wants::Option(all) if all.iter().any(|(o, h)| o == "--recursive" && !h.is_empty()))
         );
         assert!(matches!(at("ls -").wants, Wants::Option(_)));
-        assert!(matches!(at("restore --overwrite ").wants, Wants::Value(Takes::Words(words)) if words.len() == 4));
+        assert!(matches!(at("restore --overwrite ").wants, Wants::Value(Takes::Words(words)) if words.len() == 5));
     }
 
     #[test]

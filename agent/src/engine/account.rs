@@ -16,6 +16,7 @@ use super::connect::{Connector, address};
 use super::history::{Cached, History, decode_links};
 use super::job::{At, Run, VersionRow};
 use super::keys::{Unlocked, key_checks, unlock};
+use super::opened::OpenedBodies;
 use super::patience::Again;
 use super::pin::{Pin, PinFile};
 use super::queue::lock;
@@ -85,6 +86,10 @@ pub struct Account {
     /// The way to the root secret, for verbs that change keys.
     pub unlocked: Unlocked,
     pub(super) history: Arc<Mutex<History>>,
+    /// Bodies of versions that were opened; those of a kept account outlive this.
+    pub(super) opened: Arc<OpenedBodies>,
+    /// What becomes of versions, as it was when it was asked first.
+    pub(super) fates: Arc<Mutex<Option<Arc<Fates>>>>,
     pub(super) state: Arc<Mutex<AccountState>>,
     pub(super) state_dir: StateDir,
     /// Where the pin is kept besides.
@@ -97,8 +102,10 @@ impl Account {
     /// Connects, finds the account, unlocks its key, verifies its chain.
     pub fn open(run: &Run) -> Result<Self> {
         let held = run.kept.as_deref().and_then(|kept| kept.connector(&run.place));
-        let connector = held.map_or_else(|| Connector::new(run).map(Arc::new), Ok)?;
-        let account = Self::open_on(run, connector)?;
+        let account = match run.throttle {
+            Some(_) => Self::open_throttled(run, held.as_deref())?,
+            None => Self::open_on(run, held.map_or_else(|| Connector::new(run).map(Arc::new), Ok)?)?,
+        };
         run.profile.phase(profile::Phase::Work);
         Ok(account)
     }
@@ -125,7 +132,12 @@ impl Account {
     }
 
     /// The same over a connection that is up; with a key that was unlocked before, when it fits.
-    fn open_over(run: &Run, connector: Arc<Connector>, remote: Remote, unlocked: Option<Unlocked>) -> Result<Self> {
+    pub(super) fn open_over(
+        run: &Run,
+        connector: Arc<Connector>,
+        remote: Remote,
+        unlocked: Option<Unlocked>,
+    ) -> Result<Self> {
         let state_dir = StateDir::new(run.folders.state.clone());
         let files = key_checks(run)?;
         // What is known here is read before the server is asked: another process of ours may commit at any moment, and
@@ -219,6 +231,8 @@ impl Account {
             sealer,
             unlocked,
             history: Arc::new(Mutex::new(history)),
+            opened: run.kept.as_deref().map(|kept| kept.opened(&run.place)).unwrap_or_default(),
+            fates: Arc::default(),
             state: Arc::new(Mutex::new(state)),
             state_dir,
             pin_file,
@@ -323,14 +337,22 @@ impl Account {
 
     /// What a version names. `None` when its body is gone.
     pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
-        let body = lock(&self.history).body(&self.remote, link.link().body)?;
+        let hash = link.link().body;
+        if let Some(body) = self.opened.get(&hash) {
+            return Ok(Some(VersionBody::clone(&body)));
+        }
+        let body = lock(&self.history).body(&self.remote, hash)?;
         let sequence = link.link().sequence;
-        if body.is_none() && !Fates::of(self)?.may_be_missing(sequence) {
+        if body.is_none() && !self.fates()?.may_be_missing(sequence) {
             let fault =
                 Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
             self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
         }
-        body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
+        let body = body.map(|body| VersionBody::open(&self.sealer, &body)).transpose()?.map(Arc::new);
+        if let Some(body) = &body {
+            self.opened.put(hash, body);
+        }
+        Ok(body.map(Arc::unwrap_or_clone))
     }
 
     /// What the newest version names, for a version that is to follow it: all sources that the run is not about come
@@ -365,7 +387,7 @@ impl Account {
         let by_name = at.is_name();
         let mut links = self.version_links(by_name);
         if *at != At::default() {
-            let fates = Fates::of(self)?;
+            let fates = self.fates()?;
             links.retain(|link| {
                 let sequence = link.link().sequence;
                 !fates.is_gone(sequence) && (by_name || fates.trashed(sequence).is_none())

@@ -89,8 +89,14 @@ impl Connector {
     /// Over this carrier.
     pub fn over(run: &Run, carrier: Arc<dyn Carrier>) -> Self {
         let patience = run.place.retry_ms.map_or_else(Patience::default, Patience::of);
-        let pacer = run.place.limit.clone().map(|limit| Pacer::new(limit, Arc::clone(&run.clock)));
+        let pacer = Pacer::new(run.place.limit.clone(), run.throttle.clone(), Arc::clone(&run.clock));
         Self { carrier, run: run.apart(), local: None, pacer, patience }
+    }
+
+    /// The same way to the vault for a run with a limit of its own: what carries is shared, so that nobody is asked again.
+    pub fn for_throttled(&self, run: &Run) -> Self {
+        let over = Self::over(run, Arc::clone(&self.carrier));
+        Self { local: self.local.clone(), patience: self.patience, ..over }
     }
 
     /// With what a run connects again.

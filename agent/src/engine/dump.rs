@@ -10,7 +10,7 @@ use store::id::ChunkId;
 use store::seal::{Scratch, Sealer};
 use store::tree::{Content, Entry, Kind, NodeSource, Piece, PieceReader, What};
 
-use super::job::{DumpJob, DumpSummary, Run};
+use super::job::{DumpJob, DumpSummary, Run, Stop};
 use super::overlay::{Found, Overlay, Step, Walk};
 use super::pax;
 use super::restore::{Arrival, Fetcher, Fetching};
@@ -322,7 +322,7 @@ impl Stream<'_, '_> {
         let wanted: HashSet<&ChunkId> = ids.iter().collect();
         let mut chunks = HashMap::new();
         loop {
-            match fetching.next()? {
+            match fetching.next(&Stop::default())? {
                 Arrival::Batch(_) => return Ok(chunks),
                 Arrival::End => return Err(protocol("a fetch ended before its answer")),
                 Arrival::Box(record) => {

@@ -27,6 +27,7 @@ pub fn housekeep(
         confirmed: job.confirmed,
         most_ms: job.most_ms,
         most_bytes: job.most_bytes,
+        without: None,
     });
     let call = remote.call(Class::Interactive, &request).map_err(|error| remote.explain(&error))?;
     remote.end(&call)?;

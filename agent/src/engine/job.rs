@@ -33,6 +33,7 @@ use crate::timetable::Limit;
 
 pub use store::tree::{Kind, Mark, Time};
 
+pub use super::pacer::Throttle;
 pub use admin::*;
 pub use backup::*;
 pub use care::*;
@@ -220,6 +221,8 @@ pub struct Run {
     pub profile: Profile,
     /// Keeps the account open for the verbs that follow; without it each connects by itself.
     pub kept: Option<Arc<Kept>>,
+    /// Slows this run down, and nothing else, while it goes on: it gets connections of its own.
+    pub throttle: Option<Throttle>,
     /// Somebody waits before a screen: a lost connection is tried again for seconds and not for minutes.
     pub hurried: bool,
     /// Full name of this host, lower case: default account name and host label.

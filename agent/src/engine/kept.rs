@@ -13,10 +13,14 @@ use super::cache::NodeCache;
 use super::connect::Connector;
 use super::job::{Run, Where};
 use super::keys::Unlocked;
+use super::opened::OpenedBodies;
 use super::patience::Again;
 use super::queue::lock;
 use super::remote::Remote;
 use super::view::Reading;
+use crate::event::{self, Event};
+use crate::fault::Result;
+use crate::profile;
 
 /// So long what was read counts as how things are, milliseconds. Whoever looks around sees a version that another machine
 /// made no later than this.
@@ -31,6 +35,8 @@ pub struct Kept {
 #[derive(Default)]
 struct Held {
     key: Option<(Where, Unlocked)>,
+    /// Bodies of versions of the place that is named.
+    opened: Option<(Where, Arc<OpenedBodies>)>,
     line: Option<Line>,
     reading: Option<(Account, Arc<NodeCache>, Millis)>,
 }
@@ -77,8 +83,32 @@ impl Kept {
     pub fn hold(&self, account: &Account, remote: Remote) {
         let key = Some((account.run.place.clone(), account.unlocked.clone()));
         let line = Some(Line { remote, connector: Arc::clone(&account.connector) });
-        let old = std::mem::replace(&mut *lock(&self.held), Held { key, line, reading: None });
+        let mut held = lock(&self.held);
+        let opened = held.opened.take();
+        let old = std::mem::replace(&mut *held, Held { key, line, reading: None, opened });
+        drop(held);
         drop(old);
+    }
+
+    /// Bodies of versions of this place that were opened, for all who ask.
+    pub fn opened(&self, place: &Where) -> Arc<OpenedBodies> {
+        let mut held = lock(&self.held);
+        match &held.opened {
+            Some((of, opened)) if of == place => Arc::clone(opened),
+            _ => Arc::clone(&held.opened.insert((place.clone(), Arc::default())).1),
+        }
+    }
+
+    /// Keeps the key alone, when nothing of this place is kept yet: nobody types a passphrase twice.
+    pub fn hold_key(&self, account: &Account) {
+        let mut held = lock(&self.held);
+        if !held.serves(&account.run.place) {
+            let key = Some((account.run.place.clone(), account.unlocked.clone()));
+            let opened = held.opened.take();
+            let old = std::mem::replace(&mut *held, Held { key, line: None, reading: None, opened });
+            drop(held);
+            drop(old);
+        }
     }
 
     /// Keeps what was read, for a while.
@@ -120,6 +150,21 @@ impl Kept {
 }
 
 impl Account {
+    /// Opens it over a connection of its own, whatever is kept: a limit of this run must slow down nothing else. The key
+    /// that is kept opens it, too.
+    pub(super) fn open_throttled(run: &Run, held: Option<&Connector>) -> Result<Self> {
+        run.watcher.event(&Event::Phase(event::Phase::Connect));
+        run.profile.phase(profile::Phase::Connect);
+        let connector = held.map_or_else(|| Connector::new(run), |held| Ok(held.for_throttled(run))).map(Arc::new)?;
+        let remote = connector.connect()?;
+        let unlocked = run.kept.as_deref().and_then(|kept| kept.unlocked(&run.place));
+        let account = Self::open_over(run, connector, remote, unlocked)?;
+        if let Some(kept) = &run.kept {
+            kept.hold_key(&account);
+        }
+        Ok(account)
+    }
+
     /// The same account for another run, as it was when it was opened.
     #[must_use]
     pub fn for_run(&self, run: &Run) -> Self {
@@ -136,6 +181,8 @@ impl Account {
             sealer: self.sealer.clone(),
             unlocked: self.unlocked.clone(),
             history: Arc::clone(&self.history),
+            opened: Arc::clone(&self.opened),
+            fates: Arc::clone(&self.fates),
             state: Arc::clone(&self.state),
             state_dir: self.state_dir.clone(),
             suspicion: self.suspicion.clone(),

@@ -44,6 +44,7 @@ pub mod keys;
 pub mod list;
 pub mod look;
 pub mod notify;
+pub mod opened;
 pub mod overlay;
 pub mod pacer;
 pub mod past;

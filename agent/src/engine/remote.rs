@@ -83,6 +83,12 @@ impl Remote {
         }
     }
 
+    /// Bytes on the pipe so far, whoever borrowed it.
+    #[cfg(test)]
+    pub fn whole_traffic(&self) -> Traffic {
+        Self { line: Arc::clone(&self.line), from: Traffic::default(), stays: true }.traffic()
+    }
+
     /// What the server says of itself.
     pub fn peer(&self) -> Result<String> {
         let peer = self.client().1.peer().map_err(|error| self.explain(&error))?;
@@ -276,7 +282,15 @@ impl<'c> Incoming<'c> {
 
     /// The next record or message, checked as far as that goes without a key.
     pub fn next_part(&mut self) -> Result<Next, IncomingError> {
+        self.next_part_unless(&|| false)
+    }
+
+    /// The same, given up when `gone` says so: a record comes in many pieces, and on a slow line each takes its time.
+    pub fn next_part_unless(&mut self, gone: &dyn Fn() -> bool) -> Result<Next, IncomingError> {
         loop {
+            if gone() {
+                return Err(IncomingError::GivenUp);
+            }
             if let Some(record) = self.whole()? {
                 return Ok(Next::Record(Box::new(record)));
             }
@@ -316,6 +330,8 @@ pub enum IncomingError {
     Record(store::Error),
     /// A message in the middle of a record.
     Torn,
+    /// Nobody wants it any more.
+    GivenUp,
 }
 
 impl IncomingError {
@@ -325,6 +341,7 @@ impl IncomingError {
             Self::Transport(error) => remote.explain(&error),
             Self::Record(error) => error.into(),
             Self::Torn => protocol("a record is torn"),
+            Self::GivenUp => Fault::new(Code::Interrupted, "it was interrupted"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! pinning, and the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use store::chain::{
     Fate, LinkKind, NamedVersions, Policy, ReceivedLink, TRASH_MS, judge, must_be_there, open_policy, policy_of,
@@ -10,13 +11,19 @@ use store::chain::{
 use store::id::BodyHash;
 use store::record::{Record, RecordKind};
 
+use transport::Class;
+use transport::message::{self, Kept, Request};
+
 use super::account::Account;
 use super::errand::{Came, Errand};
 use super::job::{Naming, NamingJob, NamingSummary, PolicyJob, PolicyRow, Run};
+use super::queue::lock;
 use super::versions::{pick, short};
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
 
+/// So long the server may look for what versions alone need, milliseconds.
+const WOULD_FREE_MS: u64 = 60_000;
 /// More than this share of the versions, in hundredths, is not forgotten at once without a word.
 const SHARE_PERCENT: usize = 30;
 
@@ -119,9 +126,54 @@ impl Fates {
         self.pins.get(&version).copied()
     }
 
+    /// Why a version is kept, a word each: `newest`, `daily`, `pinned`; what became of it when it is not kept any more.
+    pub fn why(&self, version: u64) -> Vec<String> {
+        match self.fates.get(&version) {
+            Some(Fate::Kept(reasons)) => reasons.iter().map(|reason| reason.word().to_owned()).collect(),
+            Some(Fate::Trash { .. }) => vec!["forgotten".to_owned()],
+            Some(Fate::Going(cause)) => vec![cause.words().to_owned()],
+            None => Vec::new(),
+        }
+    }
+
+    /// What was said when versions were pinned that still are; the newest word of each counts. Words that cannot be read
+    /// are done without.
+    pub fn pin_reasons(&self, account: &Account) -> BTreeMap<u64, String> {
+        let history = account.history();
+        let pins = history.links().iter().filter(|link| link.link().kind == LinkKind::Pin);
+        let mut reasons = BTreeMap::new();
+        for named in
+            pins.filter_map(|link| NamedVersions::open(&account.sealer, &history.body_here(link.link().body)?).ok())
+        {
+            for version in named.versions.into_iter().filter(|version| self.pins.contains_key(version)) {
+                reasons.insert(version, named.reason.clone());
+            }
+        }
+        reasons.retain(|_, reason| !reason.is_empty());
+        reasons
+    }
+
     /// Whether the body of a version may be missing.
     pub fn may_be_missing(&self, version: u64) -> bool {
         self.may_be_missing.contains(&version)
+    }
+}
+
+impl Account {
+    /// What becomes of versions, as it was when this was asked first: for who only reads.
+    pub fn fates(&self) -> Result<Arc<Fates>> {
+        let mut fates = lock(&self.fates);
+        match &*fates {
+            Some(fates) => Ok(Arc::clone(fates)),
+            None => Ok(Arc::clone(fates.insert(Arc::new(Fates::of(self)?)))),
+        }
+    }
+
+    /// Has the bodies of these versions here, in one question for those that are not.
+    pub fn load_versions(&self, links: &[ReceivedLink]) -> Result<()> {
+        let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
+        let missing: Vec<_> = hashes.into_iter().filter(|hash| self.opened.get(hash).is_none()).collect();
+        self.history().load_bodies(&self.remote, &missing)
     }
 }
 
@@ -169,20 +221,52 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         account.remote.close()?;
         return Ok(NamingSummary::default());
     }
+    let named: Vec<ReceivedLink> =
+        links.iter().filter(|link| versions.binary_search(&link.link().sequence).is_ok()).cloned().collect();
+    let version_ids = named.iter().map(short).collect();
+    let keeps = |until: i64| Some(until).filter(|until| *until != 0);
+    if job.dry_run {
+        let until_ms = match job.what {
+            // By the server's clock, and if it were now.
+            Naming::Forget => Some(run.clock.now_ms().saturating_add(account.clock_ahead_ms).saturating_add(TRASH_MS)),
+            Naming::Pin(until) => keeps(until),
+            Naming::Unforget | Naming::Unpin => None,
+        };
+        let freed_bytes = if job.what == Naming::Forget { would_free(&account, &versions)? } else { None };
+        account.remote.close()?;
+        return Ok(NamingSummary { versions, version_ids, until_ms, dry_run: true, freed_bytes });
+    }
     let named = NamedVersions { versions: versions.clone(), until, reason: job.reason.clone() };
     let link = account.append(&account.device()?, kind, &named.seal(&account.sealer, record)?)?;
     let until_ms = match job.what {
         Naming::Forget => Some(link.received_at().saturating_add(TRASH_MS)),
-        Naming::Pin(until) => Some(until).filter(|until| *until != 0),
+        Naming::Pin(until) => keeps(until),
         Naming::Unforget | Naming::Unpin => None,
     };
     let came = Came { sequence: Some(link.link().sequence), files: versions.len() as u64, ..Came::default() };
     let told = errand.done(&account.remote, came);
     account.remote.close()?;
     drop(told);
-    let named = links.iter().filter(|link| versions.binary_search(&link.link().sequence).is_ok());
-    let version_ids = named.map(short).collect();
-    Ok(NamingSummary { versions, version_ids, until_ms })
+    Ok(NamingSummary { versions, version_ids, until_ms, ..NamingSummary::default() })
+}
+
+/// What only these versions need, in bytes. `None` when the server cannot tell, or not soon.
+fn would_free(account: &Account, versions: &[u64]) -> Result<Option<u64>> {
+    if versions.len() > message::IDS_MAX {
+        return Ok(None);
+    }
+    let without = Some(versions.to_vec());
+    let ask =
+        message::Housekeep { dry_run: true, most_ms: Some(WOULD_FREE_MS), without, ..message::Housekeep::default() };
+    let call = account.remote.call(Class::Interactive, &Request::Housekeep(ask));
+    let call = call.map_err(|error| account.remote.explain(&error))?;
+    account.remote.end(&call)?;
+    loop {
+        // A server that does not know the question tells of every version first.
+        if let Kept::Done(done) = account.remote.reply(&call)? {
+            return Ok(done.without_bytes);
+        }
+    }
 }
 
 fn may_forget(job: &NamingJob, versions: &BTreeSet<u64>, fates: &Fates, newest: Option<u64>, all: usize) -> Result<()> {
@@ -197,7 +281,7 @@ fn may_forget(job: &NamingJob, versions: &BTreeSet<u64>, fates: &Fates, newest: 
         return Err(Fault::new(Code::PolicyKept, format!("version {pinned} is pinned"))
             .hint("take the pin away first: tuckbox pin --undo VERSION"));
     }
-    if !job.confirmed && versions.len() > 1 && versions.len() * 100 > all * SHARE_PERCENT {
+    if !job.confirmed && !job.dry_run && versions.len() > 1 && versions.len() * 100 > all * SHARE_PERCENT {
         let these = counted(versions.len() as u64, "version", "versions");
         return Err(Fault::new(Code::PolicyConfirm, format!("{these} of {all} would be forgotten at once"))
             .hint("if you mean it, add --yes; `tuckbox forget --undo` brings them back for 14 days"));

@@ -450,6 +450,9 @@ impl Uplink {
         if inner.generation != generation {
             return Ok(());
         }
+        // That a session stands, and that nothing more is acknowledged, is none: else a line that never lasts for a record
+        // would be opened again for ever.
+        let mut progress = false;
         match reply {
             UpReply::Begun(_) if !inner.stands => inner.stands = true,
             _ if !inner.stands => return Err(protocol("a session does not begin")),
@@ -460,6 +463,7 @@ impl Uplink {
                     };
                     inner.unacked_bytes -= record.len();
                     inner.acked_here += 1;
+                    progress = true;
                 }
                 inner.stored_here = stored_bytes;
             }
@@ -468,13 +472,16 @@ impl Uplink {
                     return Err(protocol("an outcome without a commit"));
                 }
                 inner.outcome = Some(outcome);
+                progress = true;
             }
             UpReply::Begun(_) | UpReply::HandedOver(_) => {
                 return Err(protocol("an upload is told what nobody asked"));
             }
         }
         drop(inner);
-        self.remote.progress();
+        if progress {
+            self.remote.progress();
+        }
         self.changed.notify_all();
         Ok(())
     }

@@ -18,18 +18,20 @@ pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
     let fates = Fates::of(&account)?;
     let mut links = account.version_links(job.partial);
     links.retain(|link| !fates.is_gone(link.link().sequence));
-    let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
-    account.history().load_bodies(&account.remote, &hashes)?;
+    account.load_versions(&links)?;
     let lost = match account.wanted {
         Some(_) => Wanted::ask(&account.remote, false)?.versions,
         None => BTreeSet::new(),
     };
+    let mut reasons = fates.pin_reasons(&account);
     let mut rows = Vec::with_capacity(links.len());
     for link in &links {
         let mut row = account.version_row(link)?;
         row.holes = lost.contains(&row.sequence);
         row.pinned_until_ms = fates.pinned(row.sequence);
         row.trash_until_ms = fates.trashed(row.sequence);
+        row.why = fates.why(row.sequence);
+        row.pin_reason = reasons.remove(&row.sequence).unwrap_or_default();
         if job.tags.iter().all(|tag| row.tags.contains(tag)) {
             rows.push(row);
         }

@@ -9,7 +9,6 @@ use super::account::Account;
 use super::cache::NodeCache;
 use super::job::{At, Run};
 use super::overlay::{Found, Overlay, components, host_name, several_hosts};
-use super::retention::Fates;
 use crate::fault::{Code, Fault, Result};
 use crate::profile::Phase;
 
@@ -43,13 +42,15 @@ impl Reading {
     /// Opens the account; says what is odd about its history, and goes on. One that is [kept](super::kept) and was looked
     /// at a moment ago is taken as it was then.
     pub fn open(run: &Run) -> Result<Self> {
-        if let Some(reading) = run.kept.as_deref().and_then(|kept| kept.reading(run)) {
+        // What has a limit of its own has a connection of its own.
+        let kept = run.kept.as_deref().filter(|_| run.throttle.is_none());
+        if let Some(reading) = kept.and_then(|kept| kept.reading(run)) {
             return Ok(reading);
         }
         let account = Account::open(run)?;
         account.may_read();
         let nodes = Arc::new(account.nodes());
-        if let Some(kept) = &run.kept {
+        if let Some(kept) = kept {
             kept.hold_reading(run, &account, &nodes);
         }
         Ok(Self { account, nodes })
@@ -73,20 +74,17 @@ impl Reading {
     /// The versions that are kept, oldest first, with what each names, in one flight; no checkpoints. All have host labels in
     /// front of paths, or none has.
     pub fn all(&self, until: Option<&At>) -> Result<Vec<View<'_>>> {
-        let fates = Fates::of(&self.account)?;
         let mut links = self.account.version_links(false);
-        // What this machine still knows of a version that has gone is of no use.
-        links.retain(|link| !fates.is_gone(link.link().sequence));
         if let Some(until) = until {
             let last = self.account.pick(until)?;
             links.retain(|link| link.link().sequence <= last.link().sequence);
         }
-        // What is in the trash is meant by its id alone.
-        let fates = Fates::of(&self.account)?;
+        // What is in the trash is meant by its id alone, and what this machine still knows of a version that has gone is of
+        // no use.
+        let fates = self.account.fates()?;
         let kept = |sequence| !fates.is_gone(sequence) && fates.trashed(sequence).is_none();
         links.retain(|link| kept(link.link().sequence));
-        let hashes: Vec<_> = links.iter().map(|link| link.link().body).collect();
-        self.account.history().load_bodies(&self.account.remote, &hashes)?;
+        self.account.load_versions(&links)?;
         // A version that is not kept any more is left out: its body is gone.
         let views = links.into_iter().map(|link| self.look_if_kept(link)).filter_map(Result::transpose);
         let mut views = views.collect::<Result<Vec<_>>>()?;

@@ -137,7 +137,9 @@ pub(super) const VERSION: &[Field] = fields! {
     holes [if_known]: Switch, "It has holes: something of it was lost; absent when it has none.";
     pinned: Switch, "It is kept whatever the policy says.";
     pinned_until [if_known]: Moment, "Only until then.";
+    pin_reason [if_known]: Text, "What was said when it was pinned.";
     trash_until [if_known]: Moment, "It is in the trash, and may be freed from then on.";
+    why: Texts, "Why it is kept, a word each, as of `housekeep --dry-run`; or why it goes.";
     sources: Objects(SOURCE), "Its sources.";
 };
 
@@ -182,6 +184,8 @@ pub(super) const NAMED: &[Field] = fields! {
     versions: Numbers, "Places in the chain of those that were changed; none when all were so already.";
     version_ids: Texts, "Their ids in short, likewise.";
     until [if_known]: Moment, "When the trash gives them up at the earliest, or the pin ends; absent for no such time.";
+    dry_run: Switch, "Nothing was done: this would be.";
+    freed_bytes [if_known]: Bytes, "Of a dry run that forgets: what only they need; absent when that cannot be told.";
 };
 
 pub(super) const HOUSEKEPT: &[Field] = fields! {

@@ -1,6 +1,6 @@
 //! Housekeeping, asked for by a client, or due after a commit.
 
-use store::chain::{Fate, Reason};
+use store::chain::Fate;
 use store::vault::{Access, AccountInfo, Domain, Housekeep, HousekeepEvent, Vault};
 use transport::Call;
 use transport::message::{self, Housekept, Kept, Logged, LoggedPass, LoggedVersion};
@@ -17,6 +17,10 @@ impl Server {
     /// Does what is due in the chunk space of the opened account, and tells of that account's versions.
     pub fn housekeep(&self, call: &Call, what: &message::Housekeep) -> Result<(), Refused> {
         let (vault, account, domain) = self.account(if what.dry_run { Access::Read } else { Access::Write })?;
+        if let Some(versions) = what.without.as_ref().filter(|named| what.dry_run && named.len() <= message::IDS_MAX) {
+            let without_bytes = domain.would_free(account.number, versions, what.most_ms)?;
+            return reply(call, Kept::Done(Housekept { without_bytes, ..Housekept::default() }));
+        }
         let how = Housekeep {
             dry_run: what.dry_run,
             confirmed: what.confirmed,
@@ -60,6 +64,7 @@ impl Server {
                 rewritten: done.rewritten,
                 copied_bytes: done.copied_bytes,
                 pressed: Some(done.pressed),
+                without_bytes: None,
             }),
         )
     }
@@ -142,21 +147,8 @@ fn told(event: HousekeepEvent, number: u32, name: &str, dry_run: bool) -> Option
 /// A fate in words.
 fn words(fate: &Fate) -> (&'static str, Vec<String>) {
     match fate {
-        Fate::Kept(reasons) => ("kept", reasons.iter().map(|reason| reason_word(*reason).to_owned()).collect()),
+        Fate::Kept(reasons) => ("kept", reasons.iter().map(|reason| reason.word().to_owned()).collect()),
         Fate::Trash { .. } => ("trash", vec!["forgotten".to_owned()]),
         Fate::Going(cause) => ("going", vec![cause.words().to_owned()]),
-    }
-}
-
-fn reason_word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Newest => "newest",
-        Reason::Recent => "recent",
-        Reason::Period(period) => period.word(),
-        Reason::Within => "within",
-        Reason::Tag => "tag",
-        Reason::Pinned(_) => "pinned",
-        Reason::Doubtful => "doubtful",
-        Reason::Unfinished => "unfinished",
     }
 }

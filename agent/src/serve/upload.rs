@@ -168,6 +168,6 @@ fn refused(error: IncomingError) -> Refused {
     match error {
         IncomingError::Transport(_) => Refused::Gone,
         IncomingError::Record(error) => error.into(),
-        IncomingError::Torn => Fault::new(Code::NetProtocol, "a record is torn").into(),
+        IncomingError::Torn | IncomingError::GivenUp => Fault::new(Code::NetProtocol, "a record is torn").into(),
     }
 }

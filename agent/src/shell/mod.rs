@@ -56,6 +56,7 @@ pub fn inside(desk: &Desk<'_>, at: Option<String>, colour: bool) -> Inside {
         kept: Arc::default(),
         stream: None,
         tell_ms: None,
+        throttle: None,
         hears: None,
     }
 }

@@ -18,6 +18,8 @@ pub const PART_HEAD_BYTES: usize = 64;
 const ACCOUNT_BYTES_MAX: u64 = 1 << 20;
 /// Longest link.
 const LINK_BYTES_MAX: u64 = 4_096;
+/// What a file of a link can be called has twelve digits.
+const LINK_NUMBER_MAX: u64 = 999_999_999_999;
 /// Longest body: header, clear part, sealed part.
 const BODY_BYTES_MAX: u64 = (HEADER_BYTES + CLEAR_BYTES_MAX + SEALED_BYTES_MAX) as u64;
 /// Longest pack: the size at which it is closed, one record more, and the largest footer, with room. It is never in memory.
@@ -199,7 +201,8 @@ impl PartHead {
             PartKind::Pack => high,
             _ => low && high,
         };
-        if head.len > kind.bytes_max() || (head.number != 0 && !numbered) || !named {
+        let link = kind != PartKind::Link || (1..=LINK_NUMBER_MAX).contains(&head.number);
+        if head.len > kind.bytes_max() || (head.number != 0 && !numbered) || !named || !link {
             return Err(r.damaged("it is not in order"));
         }
         r.end()?;

@@ -127,6 +127,9 @@ mod tests {
         let link = |number| (part(PartKind::Link, number, 0, 2), b"ln".as_slice());
         refused(&[account(), link(2), link(1)]);
         refused(&[account(), link(1), link(1)]);
+        // Numbers that no link has, and no file of one could be called by.
+        refused(&[account(), link(0)]);
+        refused(&[account(), link(1_000_000_000_000)]);
         refused(&[account(), (pack(4, 1), b"p"), (part(PartKind::Body, 0, 9, 1), b"b")]);
         refused(&[account(), (pack(4, 1), b"p"), (pack(4, 1), b"p")]);
         // A pack's id has 16 bytes, an account no number.

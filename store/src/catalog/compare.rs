@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 
 use super::{BATCH, Catalog, NewPack, Rows, State, lock, unsigned};
 use crate::error::{Error, Result};
+use crate::id::PackId;
 use crate::pack::Line;
 use crate::record::RecordKind;
 
@@ -135,14 +136,21 @@ impl Rows<'_> {
         Ok(self.conn.prepare_cached("SELECT 1 FROM node WHERE complete = 0 LIMIT 1")?.exists([])?)
     }
 
-    /// The nodes that are noted as complete, with their places, each handed to `visit`.
-    pub fn complete_nodes(&self, visit: &mut dyn FnMut([u8; 32], i64, u32) -> Result<()>) -> Result<()> {
-        let mut ask = self.conn.prepare_cached("SELECT id, place, slot FROM node WHERE complete != 0")?;
+    /// The nodes that are noted as complete, each handed to `visit` with its pack, the offset of its group, and its position
+    /// there.
+    pub fn complete_nodes(&self, visit: &mut dyn FnMut([u8; 32], (PackId, u64, u32)) -> Result<()>) -> Result<()> {
+        let mut ask = self.conn.prepare_cached(
+            "SELECT node.id, pack.id, place.offset, node.slot FROM node
+             CROSS JOIN place ON place.no = node.place
+             CROSS JOIN pack ON pack.no = place.pack
+             WHERE node.complete != 0",
+        )?;
+        let bad = || Error::damaged("catalog", "an id cannot be read");
         let mut found = ask.query([])?;
         while let Some(row) = found.next()? {
-            let id = row.get_ref(0)?.as_blob().unwrap_or_default();
-            let id = id.try_into().map_err(|_| Error::damaged("catalog", "an id cannot be read"))?;
-            visit(id, row.get(1)?, row.get(2)?)?;
+            let id = row.get_ref(0)?.as_blob().unwrap_or_default().try_into().map_err(|_| bad())?;
+            let pack = PackId::from_slice(row.get_ref(1)?.as_blob().unwrap_or_default()).ok_or_else(bad)?;
+            visit(id, (pack, unsigned(row.get(2)?)?, row.get(3)?))?;
         }
         Ok(())
     }

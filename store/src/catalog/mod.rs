@@ -40,9 +40,10 @@ pub use housekeep::{CompleteRow, PackUse, PlaceRow};
 pub use ledger::{Ledger, Thin, Weighed};
 pub use links::LinkRow;
 pub use nodes::NodeAt;
-#[cfg(any(test, feature = "simulate"))]
-pub use open::Watch;
 pub use open::{CatalogFiles, Catalogs};
+use open::{Held, hold};
+#[cfg(any(test, feature = "simulate"))]
+pub use open::{Idle, Watch};
 pub use packs::{NewPack, PackRow, Place, State};
 pub use refusals::{Refusal, Refusals};
 pub use wanted::Wanted;
@@ -66,9 +67,9 @@ pub enum Journal {
 /// The index of one domain. Usable from several threads; each call takes its connection for as long as it lasts.
 #[derive(Debug)]
 pub struct Catalog {
-    writer: Mutex<Connection>,
+    writer: Mutex<Held>,
     /// Absent in memory, where there is but one connection.
-    reader: Mutex<Option<Connection>>,
+    reader: Mutex<Option<Held>>,
 }
 
 /// The tables, as seen within a reading or writing call. Its methods stand in the file of the table they ask.
@@ -80,7 +81,7 @@ pub struct Rows<'c> {
 /// A change under way. Dropping it undoes all of it; [`commit`](Self::commit) makes it durable.
 #[derive(Debug)]
 pub struct Write<'c> {
-    conn: MutexGuard<'c, Connection>,
+    conn: MutexGuard<'c, Held>,
     open: bool,
 }
 
@@ -88,19 +89,14 @@ impl Catalog {
     /// The catalog in this file, which must be there and may be empty. `Newer` when a newer program has made it;
     /// any other error means that it has to be made again. Changes nothing but an empty file.
     pub fn open(path: &Path, journal: Journal, domain: DomainId) -> Result<Self> {
-        Self::open_tuned(path, journal, domain, &|_| Ok(()))
+        Self::open_by(domain, &|_| Ok(hold(connect(path, journal, &|_| Ok(()))?)))
     }
 
-    /// The same; `tune` sees each connection before it is used.
-    fn open_tuned(
-        path: &Path,
-        journal: Journal,
-        domain: DomainId,
-        tune: &dyn Fn(&mut Connection) -> Result<()>,
-    ) -> Result<Self> {
-        let writer = connect(path, journal, tune)?;
+    /// The same; whether a connection is for reading only, `connect` is told.
+    fn open_by(domain: DomainId, connect: &dyn Fn(bool) -> Result<Held>) -> Result<Self> {
+        let writer = connect(false)?;
         schema::prepare(&writer, domain)?;
-        let reader = connect(path, journal, tune)?;
+        let reader = connect(true)?;
         reader.pragma_update(None, "query_only", true)?;
         Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(Some(reader)) })
     }
@@ -110,7 +106,7 @@ impl Catalog {
         let writer = Connection::open_in_memory()?;
         harden(&writer)?;
         schema::prepare(&writer, domain)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(None) })
+        Ok(Self { writer: Mutex::new(hold(writer)), reader: Mutex::new(None) })
     }
 
     /// Asks something. Several statements see the catalog as it is at each of them.

@@ -115,6 +115,23 @@ pub enum Reason {
     Unfinished,
 }
 
+impl Reason {
+    /// In a word, for records and people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Newest => "newest",
+            Self::Recent => "recent",
+            Self::Period(period) => period.word(),
+            Self::Within => "within",
+            Self::Tag => "tag",
+            Self::Pinned(_) => "pinned",
+            Self::Doubtful => "doubtful",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
 /// Why a version may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {

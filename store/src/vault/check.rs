@@ -558,8 +558,8 @@ impl Check<'_> {
         }
         let found = domain.inner.catalog.read(|rows| {
             let mut others = Vec::new();
-            rows.complete_nodes(&mut |id, place, slot| {
-                if !self.walked.contains(&(place, slot)) {
+            rows.complete_nodes(&mut |id, spot| {
+                if !self.walked.contains(&spot) {
                     others.push(NodeId::new(id));
                 }
                 Ok(())

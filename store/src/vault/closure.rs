@@ -50,12 +50,21 @@ pub(super) struct Closure {
     pub(super) leads: Vec<NodeId>,
     /// Groups that could not be read, and were not known to be damaged.
     pub(super) damaged: Vec<Place>,
-    /// Group and position of every node that it met.
+    /// Every node that it met, by its place.
     pub(super) walked: Walked,
 }
 
-/// Nodes by group and position: half as long as their ids.
-pub(super) type Walked = HashSet<(i64, u32)>;
+/// Nodes by their places.
+pub(super) type Walked = HashSet<NodeSpot>;
+
+/// Pack, offset of the group, position in it. It says the same in every catalog, while the number of a place may be another
+/// group's as soon as somebody makes the catalog anew or takes a pack out of it.
+pub(super) type NodeSpot = (PackId, u64, u32);
+
+/// Where this node lies.
+pub(super) fn spot(at: &NodeAt) -> NodeSpot {
+    (at.place.pack, at.place.offset, at.slot)
+}
 
 impl Closure {
     /// Whether nothing lacks.
@@ -78,7 +87,7 @@ impl Domain {
 
     /// Walks down from these nodes to the ones that somebody has walked before, whatever the catalog says of them.
     pub(super) fn closure_anew(&self, rows: Rows<'_>, roots: &[NodeId], before: &Walked) -> Result<Closure> {
-        self.walk(rows, roots, (Holes::None, LACKING_MAX), None, &|at| before.contains(&(at.place.no, at.slot)))
+        self.walk(rows, roots, (Holes::None, LACKING_MAX), None, &|at| before.contains(&spot(at)))
     }
 
     fn walk(
@@ -152,7 +161,7 @@ impl Walk<'_> {
         let mut stops = Vec::new();
         let mut unread = Vec::new();
         for (id, places) in batch.iter().zip(self.rows.places_of_nodes(batch)?) {
-            let met = |at: &NodeAt| !self.found.walked.insert((at.place.no, at.slot));
+            let met = |at: &NodeAt| !self.found.walked.insert(spot(at));
             if places.iter().any(self.done) {
                 stops.push(*id);
                 continue;

@@ -5,7 +5,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::closure::{GroupCache, is_gone};
+use super::closure::{GroupCache, Walked, is_gone, spot};
 use super::{Domain, Place};
 use crate::catalog::{NodeAt, State};
 use crate::error::{Error, Result};
@@ -89,18 +89,20 @@ impl Domain {
         known: &dyn Fn(&NodeId) -> bool,
         visit: &mut dyn FnMut(Record) -> Result<()>,
     ) -> Result<()> {
-        let mut visited: HashSet<i64> = HashSet::new();
-        let mut seen: HashSet<(i64, u32)> = HashSet::new();
+        // By pack and offset: between two questions another process may make the catalog anew.
+        let mut visited: HashSet<(PackId, u64)> = HashSet::new();
+        let mut seen = Walked::new();
         let mut cache = GroupCache::default();
         // The places of siblings are asked for together, when their parent is met.
         let mut stack = self.located(&[root], known)?;
         while let Some((id, places)) = stack.pop() {
             let Some(first) = places.first() else { continue };
-            if !seen.insert((first.place.no, first.slot)) {
+            if !seen.insert(spot(first)) {
                 continue;
             }
             for at in &places {
-                if visited.contains(&at.place.no) {
+                let group_at = (at.place.pack, at.place.offset);
+                if visited.contains(&group_at) {
                     let Ok(group) = cache.group(self, &at.place) else { continue };
                     let Some(refs) = refs_of(&group, at, id) else { continue };
                     stack.extend(self.located(&refs.nodes, known)?);
@@ -113,7 +115,7 @@ impl Domain {
                 };
                 let group = Arc::new(record.nodes()?);
                 cache.keep(&at.place, &group);
-                visited.insert(at.place.no);
+                visited.insert(group_at);
                 visit(record)?;
                 let Some(refs) = refs_of(&group, at, id) else { continue };
                 stack.extend(self.located(&refs.nodes, known)?);

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{AccountInfo, Domain, account, layout};
-use crate::catalog::Wanted;
+use crate::catalog::{Rows, Wanted};
 use crate::chain::{self, LinkKind};
 use crate::error::{Error, Result};
 use crate::id::{BodyHash, ChunkId, NodeId};
@@ -17,6 +17,8 @@ use crate::record::Refs;
 /// Walks until the list is right: more than one only when something changes meanwhile, or when a walk itself finds
 /// damage.
 const WALKS_MAX: usize = 4;
+/// Nodes that are read at once.
+const PAGE: usize = 10_000;
 
 /// Which node refers to which, and which of them something cannot be read of.
 #[derive(Default)]
@@ -138,6 +140,7 @@ impl Domain {
         for place in &found.damaged {
             self.note_damage(place)?;
         }
+        let hides = !found.hole_nodes.is_empty();
         let (mut chunks, mut nodes) = (found.hole_chunks, found.hole_nodes);
         chunks.extend(hidden.0);
         nodes.extend(hidden.1);
@@ -147,6 +150,9 @@ impl Domain {
         nodes.dedup();
         let write = self.inner.catalog.write()?;
         if write.rows().generation()? == generation {
+            if hides {
+                only_seen_is_complete(write.rows(), &found.nodes)?;
+            }
             write.rows().set_wanted(&Wanted { mark: 0, chunks, nodes, leads: found.leads, bodies })?;
         }
         write.commit()
@@ -240,6 +246,19 @@ impl Domain {
             out.push((sequence, chain::clear_sources(&body)?.into_iter().map(|(_, root, _)| root).collect()));
         }
         Ok(out)
+    }
+}
+
+/// Below a node that nobody can read there may be others that were complete, and lack now what went with a pack: nobody has
+/// walked there, so nothing is said of them any more, and whoever has them sends what lacks.
+fn only_seen_is_complete(rows: Rows<'_>, seen: &[NodeId]) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = rows.complete_after(after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some((last.id, last.place));
+        let hidden: Vec<_> = page.into_iter().filter(|row| seen.binary_search(&row.id).is_err()).collect();
+        rows.clear_complete(&hidden)?;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The table of targets.
 
+mod answers;
 mod archive;
 mod canary;
 mod chain;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<&'static Target> {
         chain::TARGETS,
         notes::TARGETS,
         wire::TARGETS,
+        answers::TARGETS,
         words::TARGETS,
         kept::TARGETS,
         canary::TARGETS,

@@ -168,7 +168,7 @@ fn session(as_server: bool, bytes: &[u8]) {
 }
 
 /// What is read, written and read again says the same.
-fn steady<T: Encode<()> + for<'b> Decode<'b, ()> + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> Option<T> {
+pub(super) fn steady<T: Encode<()> + for<'b> Decode<'b, ()> + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> Option<T> {
     let read: T = decode(bytes).ok()?;
     let again: T = decode(&encode(&read)).expect("what was written can be read");
     assert_eq!(read, again);

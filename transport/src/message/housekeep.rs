@@ -17,6 +17,10 @@ pub struct Housekeep {
     /// Most bytes that are copied.
     #[n(3)]
     pub most_bytes: Option<u64>,
+    /// In a dry run: nothing is told but what would come free without these versions of the opened account. At most
+    /// [`super::IDS_MAX`].
+    #[n(4)]
+    pub without: Option<Vec<u64>>,
 }
 
 /// What a pass tells.
@@ -107,6 +111,10 @@ pub struct Housekept {
     /// Versions that went because space is short; absent from a server that does no such thing.
     #[n(15)]
     pub pressed: Option<u64>,
+    /// Bytes of records that nothing would need without the versions that were named; absent when it cannot be told, and
+    /// from a server that does no such thing.
+    #[n(16)]
+    pub without_bytes: Option<u64>,
 }
 
 /// Asks what housekeeping did. Replies are [`Logged`] messages.

@@ -1,5 +1,6 @@
 //! The state of the console, and the one function that changes it. What is to be done outside comes back as effects.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 
 use agent::engine::restore::several;
@@ -15,6 +16,7 @@ use super::keys::{Action, Chord, Found, find};
 use super::look::Looked;
 use super::looping::Msg;
 use super::overlay::{Held, Overlay};
+use super::plan::{Step, Trial};
 use super::shared::{Lost, Shared};
 use super::theme::Health;
 use crate::screens::{self, Event, ScreenId, Screens, as_at, help, messages, output, palette, review};
@@ -35,6 +37,8 @@ pub struct App {
     back: Vec<ScreenId>,
     overlays: Vec<Overlay>,
     begun: Option<Chord>,
+    /// The step of a plan that runs, by the number of its job, and those that follow when it ends well.
+    applying: Option<(u64, VecDeque<Step>)>,
     out: Effects,
     changed: bool,
 }
@@ -50,6 +54,7 @@ impl App {
             back: Vec::new(),
             overlays: Vec::new(),
             begun: None,
+            applying: None,
             out: Effects::default(),
             changed: false,
         }
@@ -183,6 +188,7 @@ impl App {
     }
 
     fn ended(&mut self, number: u64, status: u8) {
+        self.step_ended(number, status);
         let Some(job) = self.shared.jobs.get(number) else { return };
         let (verb, cancelled) = (job.verb().to_owned(), job.cancelled);
         let (health, how) = match status {
@@ -212,7 +218,7 @@ impl App {
             self.event(&Event::Key(key));
             return;
         }
-        match find(screens::keys(self.screen), self.begun.take(), Chord::from(key)) {
+        match find(&self.shared.keymap.keys(self.screen), self.begun.take(), Chord::from(key)) {
             Found::Begun => self.begun = Some(Chord::from(key)),
             Found::Nothing => {}
             Found::Action(action) => self.act(action),
@@ -228,8 +234,8 @@ impl App {
             Action::Screen(screen) => self.out.push(Effect::Go(screen)),
             Action::Jobs => self.out.push(Effect::Go(ScreenId::Jobs)),
             Action::Throttle => {
-                let palette = palette::State::holding("config set limit ", &self.shared, &mut self.out);
-                self.out.open(Overlay::Palette(palette));
+                let menu = screens::throttle(&self.shared);
+                self.out.open(Overlay::Menu(menu));
             }
             Action::Settings => self.out.push(Effect::Go(ScreenId::Settings)),
             Action::Find => {
@@ -324,6 +330,31 @@ impl App {
         Some(number)
     }
 
+    /// Does the steps of a plan one after the other: each rests on what the one before has done.
+    fn apply(&mut self, mut steps: VecDeque<Step>, outside: &mut Vec<Effect>) {
+        let Some(step) = steps.pop_front() else { return };
+        match self.start(step.applied(), outside) {
+            Some(number) => self.applying = Some((number, steps)),
+            None => {
+                steps.push_front(step);
+                self.shared.plan.extend(steps);
+            }
+        }
+    }
+
+    /// The next step follows; after one that failed the others wait in the plan again.
+    fn step_ended(&mut self, number: u64, status: u8) {
+        let Some((_, steps)) = self.applying.take_if(|(running, _)| *running == number) else { return };
+        match status {
+            0 | 3 => self.out.push(Effect::ApplyNext(steps)),
+            _ if steps.is_empty() => {}
+            _ => {
+                self.shared.plan.extend(steps);
+                self.out.warn("a step of the plan failed; those that were to follow wait in the plan");
+            }
+        }
+    }
+
     fn carry_out(&mut self, effect: Effect, outside: &mut Vec<Effect>) {
         match effect {
             Effect::Go(screen) => self.go(screen),
@@ -390,7 +421,8 @@ impl App {
             }
             Effect::Mark(mark) => self.screens.browser.mark(*mark, &mut self.out),
             Effect::Plan(step) => {
-                self.shared.say(Health::Good, format!("planned: {}. Nothing is done yet; x p reviews.", step.about));
+                let step = Step { account: step_account(&step, &self.shared), ..step };
+                self.shared.say(Health::Good, format!("planned: {}. Nothing is done yet.", step.about));
                 self.shared.plan.push(step);
                 self.overlays.push(Overlay::Review(review::State::default()));
                 self.review();
@@ -406,13 +438,26 @@ impl App {
                 self.review();
             }
             Effect::Apply => {
-                for step in std::mem::take(&mut self.shared.plan) {
-                    self.out.push(Effect::Start(step.applied()));
+                if self.applying.is_some() {
+                    self.out.warn("the plan that was applied before still runs: w shows it");
+                } else {
+                    let steps = std::mem::take(&mut self.shared.plan).into();
+                    self.apply(steps, outside);
                 }
             }
+            Effect::ApplyNext(steps) => self.apply(steps, outside),
             Effect::Cancel(number) => {
                 self.shared.jobs.cancel(number);
                 outside.push(Effect::Cancel(number));
+            }
+            Effect::Limit(number, rate) => {
+                self.shared.jobs.limit(number, rate);
+                let rate_text = rate.map_or_else(
+                    || "as fast as it can".to_owned(),
+                    |rate| format!("at most {}/s", agent::units::size(rate)),
+                );
+                self.shared.say(Health::Good, format!("from now on {rate_text}"));
+                outside.push(Effect::Limit(number, rate));
             }
             Effect::Copy(text) => {
                 self.shared.say(Health::Good, format!("copied, terminal permitting: {text}"));
@@ -432,6 +477,12 @@ impl App {
             effect => outside.push(effect),
         }
     }
+}
+
+/// The account that a step is about: the one that is looked at, unless its words name one.
+fn step_account(step: &Step, shared: &Shared) -> Option<String> {
+    let looked_at = || shared.account.clone().filter(|_| step.trial == Trial::DryRun);
+    step.account.clone().or_else(looked_at)
 }
 
 /// Words of a command line as they are shown.

@@ -1,5 +1,6 @@
 //! What screens want done. They only say so; the application does what is within the console, the runner the rest.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 
 use agent::engine::job::TakeJob;
@@ -94,8 +95,12 @@ pub enum Effect {
     Unplan(usize),
     /// The plan is carried out, and is empty then.
     Apply,
+    /// The steps of a plan that follow on one that ended well.
+    ApplyNext(VecDeque<Step>),
     /// Asks a job to end.
     Cancel(u64),
+    /// So many bytes a second at most for a job that runs; `None`: as fast as it can.
+    Limit(u64, Option<u64>),
     /// Copies a text, as the terminal permits.
     Copy(String),
     /// Everything from now on is asked of this account and this version.

@@ -84,7 +84,8 @@ fn footer(buf: &mut Buffer, area: Rect, shared: &Shared, screen: ScreenId) {
         spans.push(Span::styled(*on, shared.theme.key()));
         spans.push(Span::raw(format!(" {word}  ")));
     };
-    for hint in screens::hints(screen) {
+    let ours = |(on, _): &&Hint| on.split('/').all(|on| shared.keymap.leaves(screen, on));
+    for hint in screens::hints(screen).iter().filter(ours) {
         let Some(left) = room.checked_sub(columns(hint)) else { break };
         room = left;
         show(hint);

@@ -39,9 +39,20 @@ pub struct Job {
     pub rate: Option<u64>,
     /// What it said, safe to show.
     pub lines: VecDeque<String>,
+    /// So many bytes a second at most, as was said here.
+    pub limit: Option<u64>,
     /// It was asked to end.
     pub cancelled: bool,
     phase_began_ms: i64,
+}
+
+/// Whether a verb moves files or packs: it gets connections of its own then, whose speed can be limited.
+pub fn moves_much<'w>(mut words: impl Iterator<Item = &'w str>) -> bool {
+    match words.next() {
+        Some("backup" | "restore" | "undelete" | "dump" | "check" | "compare" | "repair") => true,
+        Some("account") => words.any(|word| matches!(word, "dump" | "load")),
+        _ => false,
+    }
 }
 
 /// What happens with a job.
@@ -71,6 +82,12 @@ impl Job {
     #[must_use]
     pub fn verb(&self) -> &str {
         self.words.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether it moves so much that its speed can be limited while it runs.
+    #[must_use]
+    pub fn moves_much(&self) -> bool {
+        moves_much(self.words.split(' '))
     }
 
     /// Whether it runs.
@@ -126,6 +143,7 @@ impl Jobs {
             progress: Progress::default(),
             rate: None,
             lines: VecDeque::new(),
+            limit: None,
             cancelled: false,
             phase_began_ms: now_ms,
         });
@@ -136,6 +154,13 @@ impl Jobs {
     pub fn cancel(&mut self, number: u64) {
         if let Some(job) = self.all.iter_mut().find(|job| job.number == number) {
             job.cancelled = true;
+        }
+    }
+
+    /// It may go so fast from now on.
+    pub fn limit(&mut self, number: u64, rate: Option<u64>) {
+        if let Some(job) = self.all.iter_mut().find(|job| job.number == number) {
+            job.limit = rate;
         }
     }
 

@@ -14,6 +14,7 @@ use super::app::App;
 use super::ask::Heard;
 use super::effect::Effect;
 use super::jobs::News;
+use super::keymap::Keymap;
 use super::runner::{Question, Runner};
 use super::shared::Shared;
 use super::terminal::Screen;
@@ -59,6 +60,7 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     let vault = agent::name::harmless_line(inside.outer.vault.as_deref().unwrap_or_default());
     let account = inside.outer.account.clone();
     let mut shared = Shared::new(vault, account, inside.view.at.clone(), desk.zone(), theme);
+    shared.keymap = Keymap::read(&world.folders()?.config.join("keymap.toml"))?;
     shared.home = world.home.clone();
     shared.working = world.working.clone();
     shared.now_ms = world.clock.now_ms();
@@ -170,6 +172,7 @@ fn carry_out(runner: &mut Runner, screen: &mut Screen, effects: Vec<Effect>) -> 
             Effect::Run { number, words } => runner.start_job(number, words),
             Effect::RunTake { number, job } => runner.start_take(number, *job),
             Effect::Cancel(number) => runner.cancel(number),
+            Effect::Limit(number, rate) => runner.limit(number, rate),
             Effect::Copy(text) => screen.copy(&text)?,
             Effect::Suspend => screen.suspend()?,
             Effect::Redraw => screen.clear()?,

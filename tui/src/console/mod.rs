@@ -6,7 +6,7 @@
 //!                                       └► frame::draw (a pure function of the state) ──► terminal
 //! ```
 //!
-//! * [`keys`]: the one table of keys; [`theme`]: how things look
+//! * [`keys`]: the one table of keys; [`keymap`]: one's own before it; [`theme`]: how things look
 //! * [`shared`]: what all screens see; [`pane`]: something that was asked for; [`effect`]: what screens want done
 //! * [`app`]: the state and its one `update`; [`overlay`]: what stands above a screen; [`frame`]: the drawing
 //! * [`ask`], [`look`]: what the engine is asked, and its answers; [`plan`]: what is done only when it was reviewed; [`jobs`], [`take`]: what runs beside
@@ -18,6 +18,7 @@ pub mod ask;
 pub mod effect;
 pub mod frame;
 pub mod jobs;
+pub mod keymap;
 pub mod keys;
 pub mod look;
 pub mod looping;

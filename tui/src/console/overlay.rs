@@ -14,6 +14,7 @@ use crate::screens::{as_at, help, messages, output, palette, review, wizard};
 use crate::widgets::dialog::{Confirm, Confirmed, window};
 use crate::widgets::field::{Field, Typed};
 use crate::widgets::menu::{Chosen, Menu};
+use crate::widgets::prompt::{Prompt, Prompted};
 use crate::widgets::text::{put, wrap};
 
 /// See the module.
@@ -36,6 +37,8 @@ pub enum Overlay {
     Menu(Menu),
     /// Something must be confirmed.
     Confirm(Confirm),
+    /// A line is typed.
+    Prompt(Prompt),
     /// The plan is reviewed.
     Review(review::State),
     /// A verb must know something.
@@ -106,6 +109,11 @@ impl Overlay {
                 Confirmed::No => Held::Closes,
                 Confirmed::Yes(effects) => close_with(effects, out),
             },
+            Self::Prompt(prompt) => match prompt.key(key) {
+                Prompted::Nothing => Held::Stays,
+                Prompted::GivenUp => Held::Closes,
+                Prompted::Done(effects) => close_with(effects, out),
+            },
             Self::Review(state) => state.key(shared, key, out),
             Self::Question(asked) => asked.key(key),
         }
@@ -117,6 +125,7 @@ impl Overlay {
             Self::Palette(state) => state.paste(shared, text, out),
             Self::AsAt(state) => state.paste(text),
             Self::Wizard(state) => state.paste(text),
+            Self::Prompt(prompt) => prompt.paste(text),
             Self::Question(asked) => asked.field.insert(text),
             Self::Help(state) => state.paste(text),
             Self::Messages(_) | Self::Output(_) | Self::Menu(_) | Self::Confirm(_) | Self::Review(_) => {}
@@ -159,6 +168,7 @@ impl Overlay {
             Self::Wizard(state) => state.draw(buf, area, shared),
             Self::Menu(menu) => menu.draw(buf, area, shared),
             Self::Confirm(confirm) => confirm.draw(buf, area, shared),
+            Self::Prompt(prompt) => prompt.draw(buf, area, shared),
             Self::Review(state) => state.draw(buf, area, shared),
             Self::Question(asked) => asked.draw(buf, area, shared),
         }

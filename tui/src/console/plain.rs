@@ -29,6 +29,12 @@ const ENTRIES: &[Entry] = &[
     Entry { text: "Look at another version", run: |menu| menu.at() },
     Entry { text: "Back up now", run: |menu| menu.verb(&["backup"]) },
     Entry { text: "What the account takes", run: |menu| menu.verb(&["usage"]) },
+    Entry { text: "Why each version is kept, and what housekeeping would free", run: |menu| menu.kept() },
+    Entry { text: "Keep a version whatever the policy says", run: |menu| menu.pin() },
+    Entry { text: "Forget a version", run: |menu| menu.forget() },
+    Entry { text: "Traffic by day", run: |menu| menu.traffic() },
+    Entry { text: "How fast this machine may send and receive", run: |menu| menu.limit() },
+    Entry { text: "How fast an account may send and receive", run: |menu| menu.rate() },
     Entry { text: "Any other command", run: |menu| menu.command() },
 ];
 
@@ -141,6 +147,68 @@ impl Menu<'_> {
         match self.ask("Type yes to restore it: ")?.as_deref() {
             Some("yes") => self.verb(&["restore", "--to", &to, "--", &path]),
             _ => self.say("Nothing was restored."),
+        }
+    }
+
+    fn kept(&mut self) -> Result<()> {
+        self.verb(&["housekeep", "--dry-run"])
+    }
+
+    fn pin(&mut self) -> Result<()> {
+        let Some(version) = self.ask("Version to keep, as its id or a time: ")? else { return self.end() };
+        if version.is_empty() {
+            return self.say("Nothing was pinned.");
+        }
+        match self.ask("Why, may be empty: ")? {
+            Some(reason) if reason.is_empty() => self.verb(&["pin", "--", &version]),
+            Some(reason) => self.verb(&["pin", "--reason", &reason, "--", &version]),
+            None => self.end(),
+        }
+    }
+
+    /// Never without a look at what would go.
+    fn forget(&mut self) -> Result<()> {
+        let Some(version) = self.ask("Version to forget, as its id or a time: ")? else { return self.end() };
+        if version.is_empty() || self.words(["forget", "--dry-run", "--", &version].map(OsString::from).to_vec())? != 0
+        {
+            return self.say("Nothing was forgotten.");
+        }
+        self.when_said("Type yes to forget it: ", &["forget", "--", &version])
+    }
+
+    fn traffic(&mut self) -> Result<()> {
+        // Who looks after the vault sees all.
+        let all = ["traffic", "--by", "day", "--all"].map(OsString::from).to_vec();
+        if self.words(all)? != 0 { self.verb(&["traffic", "--by", "day"]) } else { Ok(()) }
+    }
+
+    fn limit(&mut self) -> Result<()> {
+        match self.ask("Bytes a second or a timetable, as in 500k; none for no limit: ")? {
+            Some(limit) if limit.is_empty() => self.say("Nothing was changed."),
+            Some(limit) => self.verb(&["config", "set", "limit", &limit]),
+            None => self.end(),
+        }
+    }
+
+    fn rate(&mut self) -> Result<()> {
+        let Some(account) = self.ask("Account: ")? else { return self.end() };
+        if account.is_empty() || self.words(["account", "info", &account].map(OsString::from).to_vec())? != 0 {
+            return self.say("Nothing was changed.");
+        }
+        let Some(rate) = self.ask("Bytes a second or a timetable, as in 500k; none for no limit: ")? else {
+            return self.end();
+        };
+        if rate.is_empty() {
+            return self.say("Nothing was changed.");
+        }
+        self.when_said("Type yes to settle it: ", &["account", "set", &account, "--rate", &rate])
+    }
+
+    /// Runs a verb when yes is typed.
+    fn when_said(&mut self, prompt: &str, words: &[&str]) -> Result<()> {
+        match self.ask(prompt)?.as_deref() {
+            Some("yes") => self.verb(words),
+            _ => self.say("Nothing was changed."),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use agent::ask::Keyboard;
 use agent::cli::inside::Inside;
 use agent::cli::{inside_desk, run_inside};
-use agent::engine::job::{Passphrase, Stop, TakeJob};
+use agent::engine::job::{Passphrase, Stop, TakeJob, Throttle};
 use agent::engine::queue::lock;
 use agent::event::{Deaf, Event, Watcher};
 use agent::fault::{Code, Fault, Result};
@@ -20,7 +20,7 @@ use agent::world::{Out, Terminal, World};
 
 use super::ask::{Answer, Ask, Heard, answer};
 use super::effect::Lane;
-use super::jobs::{News, What};
+use super::jobs::{News, What, moves_much};
 use super::looping::Msg;
 
 /// Threads that ask the engine: as many questions are on their way at a time.
@@ -63,7 +63,16 @@ pub struct Runner {
     to: SyncSender<Msg>,
     line: Arc<Line>,
     lanes: BTreeMap<Lane, Stop>,
-    jobs: BTreeMap<u64, (Stop, Receiver<()>)>,
+    jobs: BTreeMap<u64, Running>,
+}
+
+/// A job that runs.
+struct Running {
+    stop: Stop,
+    /// Hangs up when it has ended.
+    ended: Receiver<()>,
+    /// Slows it down, when it can be.
+    throttle: Option<Throttle>,
 }
 
 struct Work {
@@ -163,19 +172,21 @@ impl Runner {
 
     /// Runs a verb.
     pub fn start_job(&mut self, number: u64, words: Vec<OsString>) {
-        self.begin(number, move |world, inside| run_inside(world, words, inside));
+        let much = moves_much(words.iter().filter_map(|word| word.to_str()));
+        self.begin(number, much, move |world, inside| run_inside(world, words, inside));
     }
 
     /// Restores what was marked.
     pub fn start_take(&mut self, number: u64, job: TakeJob) {
-        self.begin(number, move |world, inside| super::take::run(world, inside, job));
+        self.begin(number, true, move |world, inside| super::take::run(world, inside, job));
     }
 
     /// Does something on a thread of its own; what it says and how far it is becomes news.
-    fn begin(&mut self, number: u64, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) {
+    fn begin(&mut self, number: u64, much: bool, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) {
         let stop = Stop::default();
         let (ends, ended) = sync_channel(1);
-        self.jobs.insert(number, (stop.clone(), ended));
+        let throttle = much.then(Throttle::default);
+        self.jobs.insert(number, Running { stop: stop.clone(), ended, throttle: throttle.clone() });
         let to = self.to.clone();
         let said = Said { number, to: to.clone(), begun: Vec::new(), told: Arc::default() };
         let told = Arc::clone(&said.told);
@@ -193,7 +204,7 @@ impl Runner {
             ..self.world.clone()
         };
         let watcher = JobWatcher { number, to: to.clone(), clock_ms: Mutex::default(), world: world.clone() };
-        let inside = Inside { colour: false, hears: Some(Arc::new(watcher)), ..self.inside.clone() };
+        let inside = Inside { colour: false, hears: Some(Arc::new(watcher)), throttle, ..self.inside.clone() };
         let run = move || {
             let status = work(&world, &inside);
             world.stdout.flush().unwrap_or_default();
@@ -210,8 +221,15 @@ impl Runner {
 
     /// Asks a job to end.
     pub fn cancel(&mut self, number: u64) {
-        if let Some((stop, _)) = self.jobs.get(&number) {
-            stop.ask(INTERRUPT);
+        if let Some(job) = self.jobs.get(&number) {
+            job.stop.ask(INTERRUPT);
+        }
+    }
+
+    /// So many bytes a second at most for a job, from now on.
+    pub fn limit(&mut self, number: u64, rate: Option<u64>) {
+        if let Some(throttle) = self.jobs.get(&number).and_then(|job| job.throttle.as_ref()) {
+            throttle.set(rate);
         }
     }
 
@@ -227,8 +245,8 @@ impl Drop for Runner {
     fn drop(&mut self) {
         self.line.close();
         self.lanes.values().for_each(|stop| stop.ask(INTERRUPT));
-        self.jobs.values().for_each(|(stop, _)| stop.ask(INTERRUPT));
-        for (_, ended) in self.jobs.values() {
+        self.jobs.values().for_each(|job| job.stop.ask(INTERRUPT));
+        for Running { ended, .. } in self.jobs.values() {
             // What does not end in time ends with the program; a vault bears that.
             ended.recv_timeout(LEAVING).unwrap_or_default();
         }

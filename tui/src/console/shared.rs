@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::effect::Lane;
 use super::jobs::Jobs;
+use super::keymap::Keymap;
 use super::pane::Pane;
 use super::plan::Step;
 use super::theme::{Health, Theme};
@@ -52,6 +53,8 @@ pub struct Shared {
     pub mono_ms: i64,
     /// How times are shown and read.
     pub zone: TimeZone,
+    /// Keys of one's own.
+    pub keymap: Keymap,
     /// How things look.
     pub theme: Theme,
     /// Columns and rows of the terminal.
@@ -113,6 +116,7 @@ impl Shared {
             now_ms: 0,
             mono_ms: 0,
             zone,
+            keymap: Keymap::default(),
             theme,
             size: FULL,
             home: None,

@@ -34,6 +34,8 @@ pub struct Stage {
     pub app: App,
     /// Effects that went outside and were not looked at yet.
     pub effects: Vec<Effect>,
+    /// Anything is typed on the command line.
+    pub typed_wildly: bool,
     theme: Theme,
     now_ms: i64,
     mono_ms: i64,
@@ -57,12 +59,15 @@ impl Stage {
         shared.working = PathBuf::from("/home/ana");
         let mut app = App::new(shared);
         let effects = app.begin();
-        Self { app, effects, theme, now_ms: NOW_MS, mono_ms: 0 }
+        Self { app, effects, typed_wildly: false, theme, now_ms: NOW_MS, mono_ms: 0 }
     }
 
     fn take(&mut self, message: Msg) -> &mut Self {
         self.app.set_time(self.now_ms, self.mono_ms);
         let effects = self.app.update(message);
+        if !self.typed_wildly {
+            effects.iter().for_each(is_understood);
+        }
         self.effects.extend(effects);
         self
     }
@@ -195,6 +200,19 @@ impl Stage {
             "{name} is another picture; when that is meant: TUCKBOX_PIN=1. It is now:\n{text}\nand was:\n{held}"
         );
         self
+    }
+}
+
+/// Every command line that the console runs, tries or asks is one that the program understands.
+fn is_understood(effect: &Effect) {
+    let words: Vec<std::ffi::OsString> = match effect {
+        Effect::Run { words, .. } | Effect::Ask { ask: Ask::Say(words), .. } => words.clone(),
+        Effect::Ask { ask: Ask::Records(words), .. } => words.iter().map(Into::into).collect(),
+        _ => return,
+    };
+    let line = std::iter::once("tuckbox".into()).chain(words.iter().cloned());
+    if let Err(error) = agent::cli::command().try_get_matches_from(line) {
+        panic!("{words:?}: {error}");
     }
 }
 

@@ -56,6 +56,7 @@ fn told(summary: &TakeSummary, dry_run: bool) -> Vec<String> {
     let also = [
         (all.files_replaced, "took the place of something else"),
         (all.files_kept, "were there already and left as they are"),
+        (all.files_beside, "stand beside others that stay, as NAME (tuckbox DATE)"),
         (all.files_verified, "read back and equal"),
         (all.files_skipped, "could not be restored as they were"),
         (all.files_damaged, "are damaged in the vault"),

@@ -138,7 +138,14 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
         }
         (Action::Do("backup"), _) => out.push(Effect::start(["backup"])),
         (Action::Do("check"), _) => out.push(Effect::start(["check"])),
-        (Action::Menu, _) => menu(out),
+        (Action::Menu, _) => menu(state, shared, out),
+        (Action::Throttle, _) if shared.admin && state.status().is_some() => {
+            let asks = state.status().map(|account| {
+                let rate = account.facts.terms.rate.as_deref();
+                super::changes::Which::Account(&account.facts.name).rate(rate, shared)
+            });
+            asks.into_iter().flatten().for_each(|effect| out.push(effect));
+        }
         (Action::Copy, _) => {
             let copy = |text: &str| vec![Effect::Copy(text.to_owned())];
             let items = vec![
@@ -153,7 +160,7 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
     true
 }
 
-fn menu(out: &mut Effects) {
+fn menu(state: &State, shared: &Shared, out: &mut Effects) {
     let show = |words: &[&str]| vec![Effect::Show(words.iter().map(std::ffi::OsString::from).collect())];
     let items = vec![
         Item::new('b', "back up now", vec![Effect::start(["backup"])]),
@@ -162,7 +169,16 @@ fn menu(out: &mut Effects) {
         Item::new('k', "the key and the ways to open it", show(&["key", "list"])),
         Item::new('p', "what is kept", show(&["housekeep", "policy"])),
         Item::new('n', "what housekeeping would do", show(&["housekeep", "--dry-run"])),
+        Item::new('l', "its runs, and what they told", vec![Effect::Go(ScreenId::Log)]),
     ];
+    let change = match state.status() {
+        Some(account) => {
+            let menu = Overlay::Menu(super::changes::account_menu(&account.facts, shared));
+            Item::new('x', "change it: rate, limits, name, freeze, delete...", vec![Effect::Open(Box::new(menu))])
+        }
+        None => Item::not_now("change it", "nothing is known of it yet"),
+    };
+    let items = items.into_iter().chain([change]).collect();
     out.open(Overlay::Menu(Menu::new("This account", items)));
 }
 
@@ -287,7 +303,7 @@ fn draw_policy(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
             text.push_str(&format!("\na version is expected every {}", duration(late)));
         }
         if let Some(rate) = &terms.rate {
-            text.push_str(&format!("\nrate {}", harmless_line(rate)));
+            text.push_str(&format!("\nrate {}", super::changes::rate_text(Some(rate), shared)));
         }
     }
     for (row, line) in crate::widgets::text::wrap(&text, columns).into_iter().enumerate() {

@@ -30,10 +30,16 @@ impl State {
         Self { screen, field: Field::default(), list: List::default() }
     }
 
-    fn rows(&self) -> Vec<&'static Binding> {
+    /// One's own first; of ours those whose keys mean something else now are left out.
+    fn rows(&self, shared: &Shared) -> Vec<Binding> {
         let wanted = self.field.text().to_lowercase();
-        let all = super::keys(self.screen).iter().chain(GLOBAL);
-        all.filter(|binding| format!("{} {}", binding.on, binding.about).to_lowercase().contains(&wanted)).collect()
+        let own = shared.keymap.own(self.screen);
+        let ours = super::keys(self.screen).iter().chain(GLOBAL).copied();
+        let ours = ours.filter(|binding| binding.on.split(' ').any(|on| shared.keymap.leaves(self.screen, on)));
+        let own = own.iter().copied();
+        own.chain(ours)
+            .filter(|binding| format!("{} {}", binding.on, binding.about).to_lowercase().contains(&wanted))
+            .collect()
     }
 
     /// A key.
@@ -55,7 +61,7 @@ impl State {
                 };
             }
         };
-        let rows = self.rows().len();
+        let rows = self.rows(shared).len();
         self.list.moves(action, rows, shared.page());
         Held::Stays
     }
@@ -68,7 +74,7 @@ impl State {
 
     /// Draws it.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared) {
-        let rows = self.rows();
+        let rows = self.rows(shared);
         let title = format!("Keys on the screen: {}", self.screen.name());
         let inner = window(buf, area, shared, &title, 76, usize::from(area.height));
         put(buf, inner, 0, " Search: ");
@@ -77,7 +83,7 @@ impl State {
         let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(2), ..inner };
         self.list.draw(buf, below, shared.theme, rows.len(), true, |row| {
             let Some(binding) = rows.get(row) else { return (Line::raw(""), false) };
-            let here = row < super::keys(self.screen).len() && self.field.text().is_empty();
+            let here = row < shared.keymap.keys(self.screen).len() && self.field.text().is_empty();
             let keys = fit(&binding.on.replace(' ', "  "), 16, Align::Left);
             let sign = if here { shared.theme.mark() } else { shared.theme.key() };
             (Line::from(vec![Span::styled(keys, sign), Span::raw(binding.about)]), false)

@@ -23,7 +23,7 @@ use crate::widgets::text::{Align, Column, column, fit, heading, put, row};
 /// What this screen adds to the keys.
 pub const KEYS: &[Binding] = &[key("c", Action::Do("cancel"), "end the job; what is done so far is kept")];
 /// Its footer.
-pub const HINTS: &[Hint] = &[("Enter", "what it said"), ("c", "cancel"), ("y", "copy the command")];
+pub const HINTS: &[Hint] = &[("Enter", "what it said"), ("c", "cancel"), ("t", "how fast"), ("y", "copy the command")];
 
 const TABLE: &[Column] = &[
     column("State", 6, Align::Left),
@@ -98,6 +98,10 @@ impl State {
                     cancel(job, out);
                     self.back
                 }
+                Action::Throttle if job.runs() => {
+                    throttle(job, out);
+                    self.back
+                }
                 _ => return false,
             }
             .min(job.lines.len().saturating_sub(1));
@@ -110,11 +114,21 @@ impl State {
         match (action, job) {
             (Action::Enter | Action::Right, Some(job)) => (self.log, self.back) = (Some(job.number), 0),
             (Action::Do("cancel"), Some(job)) => cancel(job, out),
+            (Action::Throttle, Some(job)) if job.runs() => throttle(job, out),
             (Action::Copy, Some(job)) => out.push(Effect::Copy(format!("tuckbox {}", job.words))),
             (Action::Do(_), None) => out.warn("nothing runs"),
             _ => return false,
         }
         true
+    }
+}
+
+/// How fast it may go, when that can be said while it runs.
+fn throttle(job: &Job, out: &mut Effects) {
+    if job.moves_much() {
+        out.open(Overlay::Menu(super::changes::job_rates(job.number, job.verb())));
+    } else {
+        out.warn(format!("{} moves too little to be slowed down", job.verb()));
     }
 }
 
@@ -190,7 +204,9 @@ fn bars(job: &Job, shared: &Shared, area: Rect, at: usize, columns: usize, buf: 
         0 => String::new(),
         errors => format!("  ! {} left out", count(errors)),
     };
-    let first = format!(" {account}{}", job.words);
+    let limit = job.limit.map_or(String::new(), |rate| format!("  (at most {}/s)", size(rate)));
+    let room = columns.saturating_sub(agent::name::width(&limit));
+    let first = format!("{}{limit}", fit(&format!(" {account}{}", job.words), room, Align::Left).trim_end());
     put(buf, area, at, Line::styled(fit(&first, columns, Align::Left), shared.theme.strong()));
     let bar = progress(job, shared, columns.saturating_sub(14));
     put(buf, area, at + 1, Line::styled(format!("   {phase:<9}{bar}{errors}"), shared.theme.health(Health::Busy)));

@@ -2,12 +2,14 @@
 //! decides nothing; `KEYS` and `HINTS` are what it adds to the table of keys and shows in the footer.
 //!
 //! Screens: [`dashboard`], [`account`], [`versions`], [`browser`], [`diff`], [`bandwidth`], [`jobs`], [`space`], [`log`],
-//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`], [`review`], [`wizard`].
+//! [`settings`]. Above them: [`palette`] and [`output`], [`help`], [`as_at`], [`messages`], [`review`], [`wizard`]; what may be
+//! changed of accounts and groups: [`changes`].
 
 pub mod account;
 pub mod as_at;
 pub mod bandwidth;
 pub mod browser;
+pub mod changes;
 pub mod dashboard;
 pub mod diff;
 pub mod help;
@@ -27,9 +29,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::console::ask::Heard;
-use crate::console::effect::Effects;
+use crate::console::effect::{Effect, Effects};
 use crate::console::keys::{Action, Binding, Hint};
+use crate::console::overlay::Overlay;
 use crate::console::shared::Shared;
+use crate::widgets::menu::{Item, Menu};
 
 /// A screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +155,28 @@ impl Screens {
         self.space = space::State::default();
         self.log = log::State::default();
     }
+}
+
+/// How fast things may go, from anywhere: what runs here, the account that is open, this machine.
+#[must_use]
+pub fn throttle(shared: &Shared) -> Menu {
+    let mut items = Vec::new();
+    for (letter, job) in ('1'..='9').zip(shared.jobs.running().filter(|job| job.moves_much())) {
+        let open = |menu| vec![Effect::Open(Box::new(Overlay::Menu(menu)))];
+        items.push(Item::new(letter, format!("{}...", job.words), open(changes::job_rates(job.number, job.verb()))));
+    }
+    if items.is_empty() {
+        items.push(Item::not_now("a job that runs", "nothing runs here that moves much"));
+    }
+    items.push(match &shared.account {
+        Some(name) if shared.admin => {
+            let asks = changes::Which::Account(name).rate(None, shared);
+            Item::new('a', format!("the rate of account {}, by a plan...", shared.account_shown()), asks)
+        }
+        _ => Item::not_now("the rate of an account", "only who looks after the vault"),
+    });
+    items.push(changes::standing_rates());
+    Menu::new("How fast it may go", items)
 }
 
 /// Something came; whether the screen took it. What is not taken may mean something everywhere.

@@ -129,7 +129,7 @@ impl State {
             }
         }
         let last = usize::from(inner.height).saturating_sub(1);
-        let keys = " Enter apply  Del take the step out  z the last one  y copy  Esc leave it for later";
+        let keys = " Enter apply  Del take the step out  z the last one  y copy  Esc later";
         put(buf, inner, last, Line::styled(fit(keys, columns + 2, Align::Left), theme.dim()));
     }
 }

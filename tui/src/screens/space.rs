@@ -1,4 +1,5 @@
-//! What needs the space: by class as the vault counts it, by directory in the newest version, and what housekeeping would free.
+//! What needs the space: by class as the vault counts it; by directory in the newest version, by account or by group; and what
+//! housekeeping would free.
 
 use std::sync::Arc;
 
@@ -26,15 +27,31 @@ use crate::widgets::text::{Align, Column, column, heading, put, row};
 
 /// What this screen adds to the keys.
 pub const KEYS: &[Binding] = &[
+    key("b", Action::Do("by"), "by directory, by account, by group"),
     key("A", Action::Do("apply"), "do what is due, after a question"),
     key("p", Action::Do("plan"), "what housekeeping would do, version by version"),
 ];
 /// Its footer.
-pub const HINTS: &[Hint] = &[("Enter", "into"), ("Left", "out"), ("p", "plan"), ("A", "apply..."), ("C-r", "reload")];
+pub const HINTS: &[Hint] =
+    &[("Enter", "into"), ("Left", "out"), ("b", "group by"), ("p", "plan"), ("A", "apply..."), ("C-r", "reload")];
 
 const USAGE: Lane = Lane(ScreenId::Space, 0);
 const NAMES: Lane = Lane(ScreenId::Space, 1);
 const PLAN: Lane = Lane(ScreenId::Space, 2);
+const SPACE: Lane = Lane(ScreenId::Space, 3);
+/// By account and by group.
+const TAKEN: &[Column] = &[
+    column("Name", 0, Align::Path),
+    column("In all", 10, Align::Right),
+    column("Share", 12, Align::Left),
+    column("History", 10, Align::Right),
+    Column { title: "Newest", columns: 10, align: Align::Right, from: 90 },
+    column("Trash", 9, Align::Right),
+    Column { title: "To free", columns: 10, align: Align::Right, from: 90 },
+    Column { title: "Limit", columns: 10, align: Align::Right, from: 110 },
+    Column { title: "A day", columns: 11, align: Align::Right, from: 110 },
+    Column { title: "Full in", columns: 9, align: Align::Right, from: 110 },
+];
 const TABLE: &[Column] = &[
     column("Size", 10, Align::Right),
     column("Files", 11, Align::Right),
@@ -49,8 +66,63 @@ pub struct State {
     /// The largest first.
     names: Pane<Vec<EntryRow>>,
     plan: Pane<Plan>,
+    /// Accounts, groups and the vault, as the report says.
+    space: Pane<Vec<Taken>>,
+    by: By,
+    taken: List,
     dir: Vec<u8>,
     list: List,
+}
+
+/// By what the space is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum By {
+    #[default]
+    Directory,
+    Account,
+    Group,
+}
+
+/// What an account, a group or the vault takes.
+#[derive(Debug, Default)]
+struct Taken {
+    scope: String,
+    name: String,
+    total: u64,
+    current: u64,
+    history: u64,
+    trash: u64,
+    unreferenced: u64,
+    hard: Option<u64>,
+    /// Bytes more a day, over 30 days.
+    growth: Option<i64>,
+    days_left: Option<u64>,
+}
+
+fn taken(records: &[Value]) -> Vec<Taken> {
+    let text = |record: &Value, name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let known = |record: &Value, name: &str| record.get(name).and_then(Value::as_u64);
+    let number = |record: &Value, name: &str| known(record, name).unwrap_or(0);
+    let one = |record: &Value| Taken {
+        scope: text(record, "scope"),
+        name: text(record, "name"),
+        total: number(record, "total_bytes"),
+        current: number(record, "current_bytes"),
+        history: number(record, "history_bytes"),
+        trash: number(record, "trash_bytes"),
+        unreferenced: number(record, "unreferenced_bytes"),
+        hard: known(record, "hard_bytes"),
+        growth: record.get("growth_30d").and_then(Value::as_i64),
+        days_left: known(record, "days_left"),
+    };
+    let mut rows: Vec<Taken> =
+        records.iter().filter(|record| record.get("type").is_some_and(|kind| kind == "space")).map(one).collect();
+    rows.sort_by(|one, other| other.total.cmp(&one.total).then_with(|| one.name.cmp(&other.name)));
+    rows
+}
+
+fn report() -> Ask {
+    Ask::Records(["report", "space"].map(str::to_owned).to_vec())
 }
 
 /// What housekeeping would free.
@@ -64,7 +136,8 @@ struct Plan {
 impl Default for State {
     fn default() -> Self {
         let (usage, names, plan) = (Pane::new(USAGE), Pane::new(NAMES), Pane::new(PLAN));
-        Self { usage, names, plan, dir: b"/".to_vec(), list: List::default() }
+        let (space, by, taken) = (Pane::new(SPACE), By::default(), List::default());
+        Self { usage, names, plan, space, by, taken, dir: b"/".to_vec(), list: List::default() }
     }
 }
 
@@ -72,11 +145,17 @@ impl State {
     /// Whether something is on its way.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.usage.is_waiting() || self.names.is_waiting() || self.plan.is_waiting()
+        self.usage.is_waiting() || self.names.is_waiting() || self.plan.is_waiting() || self.space.is_waiting()
     }
 
     fn rows(&self) -> &[EntryRow] {
         self.names.value().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Accounts or groups, the largest first.
+    fn takers(&self) -> Vec<&Taken> {
+        let scope = if self.by == By::Group { "group" } else { "account" };
+        self.space.value().into_iter().flatten().filter(|row| row.scope == scope).collect()
     }
 
     fn look(&mut self, dir: Vec<u8>, shared: &Shared, out: &mut Effects) {
@@ -89,6 +168,9 @@ impl State {
     fn ask(&mut self, shared: &Shared, out: &mut Effects) {
         self.usage.ask(shared, Ask::Usage, out);
         self.plan.ask(shared, dry_run(), out);
+        if self.by != By::Directory {
+            self.space.ask(shared, report(), out);
+        }
         self.names.ask(shared, Ask::Names { at: At::default(), dir: self.dir.clone() }, out);
     }
 
@@ -105,9 +187,14 @@ impl State {
             Answer::Records(records) => Some(planned(records)),
             _ => None,
         };
-        if !self.usage.hear(heard, usage) && !self.names.hear(heard, names) {
-            self.plan.hear(heard, plan);
-        }
+        let space = |answer: &Answer| match answer {
+            Answer::Records(records) => Some(taken(records)),
+            _ => None,
+        };
+        let _taken = self.usage.hear(heard, usage)
+            || self.names.hear(heard, names)
+            || self.plan.hear(heard, plan)
+            || self.space.hear(heard, space);
     }
 }
 
@@ -150,6 +237,21 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
 }
 
 fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) -> bool {
+    if action == Action::Do("by") {
+        state.by = match state.by {
+            By::Directory => By::Account,
+            By::Account => By::Group,
+            By::Group => By::Directory,
+        };
+        state.taken = List::default();
+        if state.by != By::Directory {
+            state.space.want(shared, report, out);
+        }
+        return true;
+    }
+    if state.by != By::Directory && act_on_takers(state, shared, action, out) {
+        return true;
+    }
     if state.list.moves(action, state.rows().len(), shared.page() / 2) {
         return true;
     }
@@ -188,6 +290,60 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
     true
 }
 
+/// What keys do among accounts and groups; whether they do anything.
+fn act_on_takers(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) -> bool {
+    let rows = state.takers().len();
+    if state.taken.moves(action, rows, shared.page() / 2) {
+        return true;
+    }
+    let here = state.takers().get(state.taken.cursor).map(|row| row.name.clone());
+    match (action, here, state.by) {
+        (Action::Enter, Some(name), By::Account) => {
+            out.push(Effect::Account(name));
+            out.push(Effect::Go(ScreenId::Account));
+        }
+        (Action::Back | Action::Left, _, _) => state.by = By::Directory,
+        (Action::Copy, ..) => out.push(Effect::Copy("tuckbox report space".to_owned())),
+        (Action::Right | Action::Enter, ..) => {}
+        _ => return false,
+    }
+    true
+}
+
+fn draw_takers(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
+    let rows = state.takers();
+    let title = if state.by == By::Group { "By group" } else { "By account" };
+    let inner = panel(buf, area, shared, title, &state.taken.place(rows.len()), true);
+    let empty =
+        if state.by == By::Group { "There are no groups: `:group create NAME`." } else { "There are no accounts." };
+    if stand_in(buf, inner, shared, &state.space, rows.is_empty(), empty) {
+        return;
+    }
+    let columns = usize::from(inner.width).saturating_sub(3);
+    put(buf, inner, 0, Line::styled(format!("  {}", heading(TAKEN, columns, None)), shared.theme.strong()));
+    let all = state.space.value().into_iter().flatten().find(|row| row.scope == "vault").map_or(0, |row| row.total);
+    let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    state.taken.draw(buf, below, shared.theme, rows.len(), true, |number| {
+        let Some(taken) = rows.get(number) else { return (Line::raw(""), false) };
+        let growth = taken.growth.map_or_else(String::new, |bytes| {
+            format!("{}{}", if bytes < 0 { '-' } else { '+' }, size(bytes.unsigned_abs()))
+        });
+        let cells = [
+            agent::name::harmless_line(&taken.name),
+            size(taken.total),
+            bar(taken.total, all, 12),
+            size(taken.history),
+            size(taken.current),
+            size(taken.trash),
+            size(taken.unreferenced),
+            taken.hard.map(size).unwrap_or_default(),
+            growth,
+            taken.days_left.map_or_else(String::new, |days| format!("{} d", count(days))),
+        ];
+        (Line::raw(row(TAKEN, columns, &cells.each_ref().map(String::as_str))), false)
+    });
+}
+
 /// Draws it.
 pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let classes = if shared.compact() { 0 } else { 9 };
@@ -196,7 +352,11 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
         draw_classes(state, shared, Rect { height: classes, ..area }, buf);
     }
     let names = Rect { y: area.y + classes, height: area.height - classes - plan, ..area };
-    draw_names(state, shared, names, buf);
+    if state.by == By::Directory {
+        draw_names(state, shared, names, buf);
+    } else {
+        draw_takers(state, shared, names, buf);
+    }
     if plan > 0 {
         draw_plan(state, shared, Rect { y: area.y + area.height - plan, height: plan, ..area }, buf);
     }
@@ -334,6 +494,32 @@ mod tests {
         stage((80, 24), COLOUR).pinned("space-80x24");
         stage((120, 40), MONO).pinned("space-120x40");
         stage((40, 10), MONO).pinned("space-40x10");
+    }
+
+    #[test]
+    fn accounts_and_groups_are_told_too() {
+        let row = |scope: &str, name: &str, gib: u64| {
+            json!({"type": "space", "scope": scope, "name": name, "total_bytes": gib << 30, "current_bytes": gib << 29,
+                "history_bytes": gib << 28, "trash_bytes": gib << 20, "unreferenced_bytes": gib << 24,
+                "hard_bytes": 100_u64 << 30, "growth_30d": 210 << 20, "days_left": 90})
+        };
+        let records = vec![
+            row("account", "web01", 31),
+            row("account", "nas\u{1b}", 62),
+            row("group", "office", 93),
+            row("vault", "", 96),
+        ];
+        let by_account = |size| {
+            let mut stage = stage(size, MONO);
+            let asked = |ask: &Ask| matches!(ask, Ask::Records(words) if words == &["report", "space"]);
+            stage.press("b").answer(asked, Ok(Answer::Records(Arc::new(records.clone()))));
+            stage
+        };
+        by_account((80, 24)).pinned("space-accounts-80x24");
+        by_account((120, 40)).press("b").pinned("space-groups-120x40");
+        let mut stage = by_account((80, 24));
+        stage.press("Enter");
+        assert_eq!(stage.app.screen(), ScreenId::Account);
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! The first run: where the vault is, what is backed up; then the settings are written, vault, account and key are made, and
-//! the first backup runs. Each step is a command line that is shown before anything is done.
+//! The first run: where the vault is, what is backed up, and how it goes on by itself; then the settings are written, vault,
+//! account and key are made, and the first backup runs. Each step is a command line that is shown before anything is done.
+//! What starts backups is not ours to change: its lines are shown, to be copied.
 
 use std::ffi::OsString;
 
@@ -26,6 +27,7 @@ pub struct State {
     step: Step,
     vault: Completed,
     source: Completed,
+    schedule: Schedule,
     why: Option<&'static str>,
     /// Commands that are done, the number of the one that runs, and how the last one ended when it failed.
     done: usize,
@@ -42,8 +44,43 @@ const INIT: usize = 2;
 enum Step {
     Vault,
     Source,
+    Schedule,
     Review,
     Work,
+}
+
+/// What starts a backup from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schedule {
+    Systemd,
+    Cron,
+    Later,
+}
+
+impl Schedule {
+    const ALL: [Self; 3] = [Self::Systemd, Self::Cron, Self::Later];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Systemd => "every hour, by a timer of systemd",
+            Self::Cron => "every hour, by cron",
+            Self::Later => "later, or by hand",
+        }
+    }
+
+    /// The lines that bring it about, to be typed or copied.
+    fn lines(self) -> &'static [&'static str] {
+        match self {
+            Self::Systemd => &[
+                "mkdir -p ~/.config/systemd/user",
+                "tuckbox config systemd service > ~/.config/systemd/user/tuckbox.service",
+                "tuckbox config systemd timer > ~/.config/systemd/user/tuckbox.timer",
+                "systemctl --user enable --now tuckbox.timer",
+            ],
+            Self::Cron => &["(crontab -l; echo '17 * * * *  tuckbox backup --quiet --no-input') | crontab -"],
+            Self::Later => &[],
+        }
+    }
 }
 
 impl State {
@@ -53,7 +90,17 @@ impl State {
         let home = shared.home.as_ref().and_then(|home| home.to_str()).unwrap_or("/");
         let vault = Completed::new(Lane(ScreenId::Settings, 250), "init --vault ", &shared.vault);
         let source = Completed::new(Lane(ScreenId::Settings, 251), "backup ", home);
-        Self { step: Step::Vault, vault, source, why: None, done: 0, running: None, failed: None, made: None }
+        Self {
+            step: Step::Vault,
+            vault,
+            source,
+            schedule: Schedule::Systemd,
+            why: None,
+            done: 0,
+            running: None,
+            failed: None,
+            made: None,
+        }
     }
 
     /// What is run, in order.
@@ -92,17 +139,26 @@ impl State {
                     Typed::Done if !line.field.text().trim().starts_with(['/', '~']) => {
                         self.why = Some("a path begins with / or ~");
                     }
-                    Typed::Done => self.step = Step::Review,
+                    Typed::Done => self.step = Step::Schedule,
                     _ => self.why = None,
                 }
             }
+            Step::Schedule => match key.code {
+                KeyCode::Up | KeyCode::Char('k') => self.turn(-1),
+                KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => self.turn(1),
+                KeyCode::Char('y') => self.copy(out),
+                KeyCode::Enter => self.step = Step::Review,
+                KeyCode::Esc => self.step = Step::Source,
+                _ => {}
+            },
             Step::Review => match key.code {
                 KeyCode::Enter => {
                     self.step = Step::Work;
                     out.push(Effect::Vault(self.vault.field.text().trim().to_owned()));
                     self.next(out);
                 }
-                KeyCode::Esc => self.step = Step::Source,
+                KeyCode::Char('y') => self.copy(out),
+                KeyCode::Esc => self.step = Step::Schedule,
                 _ => {}
             },
             Step::Work => match (key.code, self.failed) {
@@ -114,11 +170,26 @@ impl State {
                     out.push(Effect::Go(ScreenId::Jobs));
                     return Held::Closes;
                 }
+                (KeyCode::Char('y'), _) => self.copy(out),
                 (KeyCode::Esc, _) => return Held::Closes,
                 _ => {}
             },
         }
         Held::Stays
+    }
+
+    fn turn(&mut self, by: isize) {
+        let at = Schedule::ALL.iter().position(|schedule| *schedule == self.schedule).unwrap_or(0);
+        let at = at.saturating_add_signed(by).min(Schedule::ALL.len() - 1);
+        self.schedule = Schedule::ALL.get(at).copied().unwrap_or(Schedule::Later);
+    }
+
+    /// The lines of the schedule, for another terminal.
+    fn copy(&self, out: &mut Effects) {
+        match self.schedule.lines() {
+            [] => out.warn("there is nothing to copy: backups are made by hand"),
+            lines => out.push(Effect::Copy(lines.join("\n"))),
+        }
     }
 
     fn next(&mut self, out: &mut Effects) {
@@ -154,7 +225,7 @@ impl State {
         match self.step {
             Step::Vault => self.vault.field.insert(text),
             Step::Source => self.source.field.insert(text),
-            Step::Review | Step::Work => {}
+            Step::Schedule | Step::Review | Step::Work => {}
         }
     }
 
@@ -171,16 +242,20 @@ impl State {
             Step::Source => {
                 (2, "What is to be backed up? More can be named later, and left out: `:config template` explains it.")
             }
-            Step::Review => (
+            Step::Schedule => (
                 3,
+                "When is it backed up from then on? These lines bring it about; y copies them, and they are shown again at the end. A key with a passphrase needs `passphrase_file` in the configuration to be used at night.",
+            ),
+            Step::Review => (
+                4,
                 "This will be done. Nothing has been changed so far. You will be asked for a passphrase for the key; empty means none. Enter goes on, Esc goes back.",
             ),
             Step::Work => (
-                4,
+                5,
                 "Write the recovery words down: with them and the vault everything can be restored on any machine (`:key words` shows them again). Enter goes on to the first backup as it runs.",
             ),
         };
-        put(buf, inner, 0, Line::styled(format!("Step {number} of 4"), shared.theme.strong()));
+        put(buf, inner, 0, Line::styled(format!("Step {number} of 5"), shared.theme.strong()));
         let lines = wrap(text, columns);
         let mut at = 1;
         for line in lines {
@@ -207,6 +282,23 @@ impl State {
                 let last = usize::from(inner.height.saturating_sub(1));
                 put(buf, inner, last, Line::styled("Enter goes on, Tab completes, Esc goes back", shared.theme.dim()));
             }
+            Step::Schedule => {
+                for (row, schedule) in Schedule::ALL.into_iter().enumerate() {
+                    let here = schedule == self.schedule;
+                    let text = format!(
+                        "{}({}) {}",
+                        if here { "> " } else { "  " },
+                        if here { "x" } else { " " },
+                        schedule.name()
+                    );
+                    let style = if here { shared.theme.strong() } else { ratatui::style::Style::new() };
+                    put(buf, inner, at + row, Line::styled(text, style));
+                }
+                self.draw_schedule(buf, inner, at + Schedule::ALL.len() + 1, shared);
+                let last = usize::from(inner.height.saturating_sub(1));
+                let keys = "Enter goes on, Up and Down choose, y copies, Esc goes back";
+                put(buf, inner, last, Line::styled(keys, shared.theme.dim()));
+            }
             Step::Review | Step::Work => {
                 for (number, words) in self.commands().iter().enumerate() {
                     let shown: Vec<String> = words.iter().map(|word| quoted(word.as_encoded_bytes())).collect();
@@ -226,8 +318,13 @@ impl State {
                 }
                 let said = self.made.and_then(|number| shared.jobs.get(number));
                 let said = said.map(|job| job.lines.iter().cloned().collect::<Vec<_>>().join("\n")).unwrap_or_default();
-                for (row, line) in wrap(&said, columns).into_iter().enumerate() {
+                let said = wrap(&said, columns);
+                let below = at + 6 + said.len() + usize::from(!said.is_empty());
+                for (row, line) in said.into_iter().enumerate() {
                     put(buf, inner, at + 6 + row, line);
+                }
+                if self.failed.is_none() {
+                    self.draw_schedule(buf, inner, below, shared);
                 }
                 if let Some(status) = self.failed {
                     let text =
@@ -235,6 +332,19 @@ impl State {
                     put(buf, inner, at + 5, Line::styled(text, shared.theme.health(Health::Bad)));
                 }
             }
+        }
+    }
+
+    /// The lines of the schedule, from a row on.
+    fn draw_schedule(&self, buf: &mut Buffer, area: Rect, at: usize, shared: &Shared) {
+        let lines = self.schedule.lines();
+        let mut row = at;
+        if !lines.is_empty() {
+            put(buf, area, row, Line::styled("Then, in another terminal (y copies):", shared.theme.dim()));
+        }
+        for line in lines.iter().flat_map(|line| wrap(line, usize::from(area.width.saturating_sub(2)))) {
+            row += 1;
+            put(buf, area, row, format!("  {line}"));
         }
     }
 }
@@ -268,7 +378,11 @@ mod tests {
         assert!(stage.text().contains("something must stand here"));
         stage.press("\"/mnt/disk/vault\" Enter");
         assert!(stage.text().contains("> /home/ana"));
-        stage.press("Enter").pinned("wizard-review");
+        stage.press("Enter").pinned("wizard-schedule");
+        stage.press("Down y");
+        let copied = |effect: &Effect| matches!(effect, Effect::Copy(text) if text.contains("17 * * * *"));
+        assert!(stage.effects.iter().any(copied));
+        stage.press("Up Enter").pinned("wizard-review");
         assert!(started(&mut stage).is_none());
         stage.press("Enter");
         for verb in ["config", "config", "init", "backup"] {

@@ -13,6 +13,7 @@ pub mod gauge;
 pub mod list;
 pub mod menu;
 pub mod panel;
+pub mod prompt;
 pub mod sheet;
 pub mod spark;
 pub mod text;

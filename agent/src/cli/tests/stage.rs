@@ -432,6 +432,7 @@ impl Engine for Fake {
             versions: vec![2],
             version_ids: vec!["3e4a599c".into()],
             until_ms: Some(NOW_MS),
+            ..NamingSummary::default()
         })
     }
     fn policy(&self, run: &Run, job: PolicyJob) -> Result<PolicyRow> {

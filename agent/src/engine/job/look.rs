@@ -162,6 +162,8 @@ pub struct TakePlan {
     pub replaced: u64,
     /// Names that are there and stay as they are.
     pub kept: u64,
+    /// Of the names that are written, those that stand beside something else under a name of their own.
+    pub beside: u64,
     /// Names that could not be restored as things are.
     pub skipped: u64,
     /// Bytes free where it goes to.

@@ -43,8 +43,12 @@ pub struct VersionRow {
     pub holes: bool,
     /// Pinned until then, in milliseconds since 1970; 0 for ever.
     pub pinned_until_ms: Option<i64>,
+    /// What was said when it was pinned; empty when nothing was.
+    pub pin_reason: String,
     /// In the trash, at least until then.
     pub trash_until_ms: Option<i64>,
+    /// Why it is kept, a word each: `newest`, `daily`, `pinned`; or why it goes.
+    pub why: Vec<String>,
 }
 
 /// One source of a version.
@@ -156,6 +160,8 @@ pub enum Overwrite {
     IfChanged,
     /// Write it when the version's is newer.
     IfNewer,
+    /// Leave it, and when it differs write the version's beside it under a name of its own.
+    KeepBoth,
     /// Leave it.
     Never,
 }
@@ -188,6 +194,8 @@ pub struct RestoreSummary {
     pub files_replaced: u64,
     /// Files left as they are.
     pub files_kept: u64,
+    /// Written beside what stood there, under names of their own.
+    pub files_beside: u64,
     /// Files and directories removed.
     pub files_deleted: u64,
     /// Items that could not be restored, wholly or in part.
@@ -221,6 +229,7 @@ impl RestoreSummary {
         self.files_restored += other.files_restored;
         self.files_replaced += other.files_replaced;
         self.files_kept += other.files_kept;
+        self.files_beside += other.files_beside;
         self.files_deleted += other.files_deleted;
         self.files_skipped += other.files_skipped;
         self.files_damaged += other.files_damaged;

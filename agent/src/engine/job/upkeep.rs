@@ -136,6 +136,8 @@ pub struct NamingJob {
     pub reason: String,
     /// Many at once is meant.
     pub confirmed: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
 }
 
 /// What became of them.
@@ -153,6 +155,12 @@ pub struct NamingSummary {
         rename = "until"
     )]
     pub until_ms: Option<i64>,
+    /// Nothing was done: this is what would be.
+    pub dry_run: bool,
+    /// Bytes that only these versions need: what comes free when the trash gives them up. Only of a dry run that forgets, and
+    /// absent when the server cannot tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freed_bytes: Option<u64>,
 }
 
 /// Show or set what is kept.

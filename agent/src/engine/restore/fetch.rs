@@ -8,11 +8,12 @@ use store::record::Record;
 use transport::message::{FETCH_IDS_MAX, FetchBatch, Fetched, Request, encode, join_ids};
 use transport::{Call, Class};
 
-use super::flow::{Flow, Work};
+use super::flow::{Flow, Work, interrupted};
 use super::window::{IN_FLIGHT_MAX, Window};
 use crate::engine::crew::start;
+use crate::engine::job::Stop;
 use crate::engine::queue::{Queue, lock};
-use crate::engine::remote::{Incoming, Next, Remote, take_reply};
+use crate::engine::remote::{Incoming, IncomingError, Next, Remote, take_reply};
 use crate::engine::trouble::protocol;
 use crate::fault::Result;
 use crate::profile::{Stage, did};
@@ -42,8 +43,8 @@ pub trait Fetching: Send + Sync {
     fn ask(&self, ids: &[ChunkId]) -> Result<()>;
     /// No more will be asked for.
     fn end(&self) -> Result<()>;
-    /// What comes next; waits for it.
-    fn next(&self) -> Result<Arrival>;
+    /// What comes next; waits for it, but not for what is not wanted any more.
+    fn next(&self, stop: &Stop) -> Result<Arrival>;
 }
 
 impl Fetcher for Remote {
@@ -84,8 +85,11 @@ impl Fetching for OnCall<'_> {
         self.remote.end(self.call)
     }
 
-    fn next(&self) -> Result<Arrival> {
-        let next = lock(&self.incoming).next_part().map_err(|error| error.fault(self.remote))?;
+    fn next(&self, stop: &Stop) -> Result<Arrival> {
+        let next = lock(&self.incoming).next_part_unless(&|| stop.asked()).map_err(|error| match error {
+            IncomingError::GivenUp => interrupted(),
+            error => error.fault(self.remote),
+        })?;
         Ok(match next {
             Next::Record(record) => {
                 let mut asked = lock(&self.asked);
@@ -143,7 +147,7 @@ pub fn run(flow: &Flow<'_>, fetcher: &dyn Fetcher) -> Result<()> {
 fn receive(flow: &Flow<'_>, fetching: &dyn Fetching, asked: &Queue<Arc<Window>>) -> Result<()> {
     while let Some(window) = asked.pop() {
         loop {
-            match fetching.next()? {
+            match fetching.next(flow.stop)? {
                 Arrival::Box(record) => {
                     window.box_came();
                     did(1, record.stored_len() as u64);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
+use jiff::civil::DateTime;
 use store::record::Record;
 use store::seal::Sealer;
 use store::tree::NodeSource;
@@ -57,6 +58,8 @@ pub struct Counts {
     pub restored_bytes: AtomicU64,
     /// Bytes of files left as they are.
     pub kept_bytes: AtomicU64,
+    /// Names that were written beside what stood there.
+    pub beside: AtomicU64,
     /// Names dealt with.
     pub done: AtomicU64,
     /// Their bytes.
@@ -72,6 +75,12 @@ pub fn add(count: &AtomicU64, more: u64) {
 
 fn get(count: &AtomicU64) -> u64 {
     count.load(Ordering::Relaxed)
+}
+
+/// The end was asked for.
+pub fn interrupted() -> Fault {
+    Fault::new(Code::Interrupted, "the restore was interrupted")
+        .hint("run the same command again: what is there already is not written again")
 }
 
 /// What a run is told.
@@ -105,6 +114,8 @@ pub struct Flow<'a> {
     pub stop: &'a Stop,
     /// Measures the stages.
     pub profile: &'a Profile,
+    /// When the version was received, by the clocks here: names beside others have it.
+    pub moment: DateTime,
     /// What is wanted.
     pub options: Options,
     /// Who restores.
@@ -138,7 +149,7 @@ pub struct Flow<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: &Parts<'a>, options: Options) -> Self {
-        let Parts { sealer, nodes, fetcher, watcher, stop, profile } = *parts;
+        let Parts { sealer, nodes, fetcher, watcher, stop, profile, moment } = *parts;
         Self {
             sealer,
             nodes,
@@ -146,6 +157,7 @@ impl<'a> Flow<'a> {
             watcher,
             stop,
             profile,
+            moment,
             options,
             rights: Rights::detect(),
             places: Places::default(),
@@ -364,6 +376,7 @@ impl<'a> Flow<'a> {
         summary.files_restored += get(&counts.restored);
         summary.files_replaced += get(&counts.replaced);
         summary.files_kept += get(&counts.kept);
+        summary.files_beside += get(&counts.beside);
         summary.files_deleted += get(&counts.deleted);
         summary.files_skipped += get(&counts.skipped);
         summary.files_damaged += get(&counts.damaged);

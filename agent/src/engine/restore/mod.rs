@@ -21,6 +21,7 @@
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
 //! next. A chunk that is missing or damaged costs the files that need it and nothing else.
 
+pub mod beside;
 pub mod fetch;
 pub mod filter;
 pub mod flow;
@@ -36,6 +37,7 @@ pub mod verify;
 pub mod window;
 pub mod write;
 
+use jiff::civil::DateTime;
 use store::seal::Sealer;
 use store::tree::{NodeSource, Totals};
 
@@ -93,6 +95,7 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
         watcher: &*run.watcher,
         stop: &run.stop,
         profile: &run.profile,
+        moment: run.zone.to_datetime(jiff::Timestamp::from_millisecond(view.link.received_at()).unwrap_or_default()),
     };
     let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
     summary.version_id = view.link.link_id().hex();
@@ -125,6 +128,8 @@ pub struct Parts<'a> {
     pub stop: &'a Stop,
     /// Measures the stages.
     pub profile: &'a Profile,
+    /// When the version was received, by the clocks here.
+    pub moment: DateTime,
 }
 
 /// Asks when it has to, restores, verifies when it shall.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use store::tree::{Content, Entry, Piece, PieceReader, Time, What};
 
 use super::filter::Filter;
-use super::flow::{Flow, Work, about, add, damaged, failure};
+use super::flow::{Flow, Work, about, add, damaged, failure, interrupted};
 use super::item::{First, Further, Item, Names, size_of};
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
@@ -149,8 +149,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         let mut walk = Walk::new(overlay, &root.path, &root.found);
         loop {
             if self.flow.stop.asked() {
-                return Err(Fault::new(Code::Interrupted, "the restore was interrupted")
-                    .hint("run the same command again: what is there already is not written again"));
+                return Err(interrupted());
             }
             if self.flow.has_failed() {
                 return Ok(());
@@ -249,7 +248,7 @@ impl<'f, 'a> Planner<'f, 'a> {
 
     fn finish_of(&self, entry: &Entry, made: bool) -> Finish {
         match self.flow.options.overwrite {
-            Overwrite::Never if !made => Finish::Leave,
+            Overwrite::Never | Overwrite::KeepBoth if !made => Finish::Leave,
             _ => Finish::Entry(Box::new(entry.clone())),
         }
     }
@@ -358,7 +357,16 @@ impl<'f, 'a> Planner<'f, 'a> {
         match verdict {
             Ok(Verdict::Keep(stat)) => self.keep(&place, found, path, &stat, names),
             Ok(Verdict::Write(replace)) if self.dry() => self.would_write(path, size, replace),
-            Ok(Verdict::Write(replace)) => return self.write(&place, found, replace, names),
+            Ok(Verdict::Write(replace)) => return self.write(&place, found.entry.clone(), replace, names),
+            Ok(Verdict::Beside(name)) => {
+                add(&self.flow.counts.beside, 1);
+                if self.dry() {
+                    self.would_write(&place.path_of(&name), size, false);
+                    return Ok(());
+                }
+                let entry = Entry { name, ..found.entry.clone() };
+                return self.write(&place, entry, false, names);
+            }
             Err(error) => {
                 if let Some((names, true)) = &names {
                     self.apart(names);
@@ -428,11 +436,11 @@ impl<'f, 'a> Planner<'f, 'a> {
     fn write(
         &mut self,
         place: &Arc<Place>,
-        found: &Found<'_>,
+        entry: Entry,
         replace: bool,
         names: Option<(Arc<Names>, bool)>,
     ) -> Result<()> {
-        let new = |names| Item::new(place, found.entry.clone(), replace, names);
+        let new = |names| Item::new(place, entry.clone(), replace, names);
         self.flow.item_begins();
         let item = match names {
             None => new(None),

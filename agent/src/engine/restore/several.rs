@@ -77,6 +77,7 @@ pub fn words(job: &TakeJob) -> Vec<Vec<OsString>> {
             Overwrite::Always => Some("always"),
             Overwrite::IfChanged => None,
             Overwrite::IfNewer => Some("if-newer"),
+            Overwrite::KeepBoth => Some("keep-both"),
             Overwrite::Never => Some("never"),
         };
         words.extend(overwrite.into_iter().flat_map(|mode| ["--overwrite", mode]).map(OsString::from));
@@ -149,6 +150,7 @@ pub fn plan(run: &Run, job: &TakeJob) -> Result<TakePlan> {
         bytes: summary.all.restored_bytes,
         replaced: summary.all.files_replaced,
         kept: summary.all.files_kept,
+        beside: summary.all.files_beside,
         skipped: summary.all.files_skipped,
         free_bytes: free_bytes(to),
         target_exists: std::fs::symlink_metadata(to).is_ok(),

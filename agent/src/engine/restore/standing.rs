@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, fchmod};
 use store::tree::{Entry, Kind, What};
 
+use super::beside;
 use super::flow::{Flow, add};
 use super::place::Place;
 use crate::engine::job::Overwrite;
@@ -18,6 +19,8 @@ pub enum Verdict {
     Write(bool),
     /// Leave what stands there.
     Keep(Stat),
+    /// Leave what stands there, and write it beside under this name.
+    Beside(Box<[u8]>),
 }
 
 impl Flow<'_> {
@@ -36,7 +39,7 @@ impl Flow<'_> {
         let goes = match self.options.overwrite {
             Overwrite::Always | Overwrite::IfChanged => true,
             Overwrite::IfNewer => entry.mtime > stat.mtime,
-            Overwrite::Never => false,
+            Overwrite::KeepBoth | Overwrite::Never => false,
         };
         if !goes {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no directory stands there"));
@@ -55,7 +58,8 @@ impl Flow<'_> {
             Overwrite::Always => false,
             Overwrite::IfChanged => self.is_as_it_was(&dir, &stat, entry),
             Overwrite::IfNewer => entry.mtime <= stat.mtime,
-            Overwrite::Never => true,
+            Overwrite::KeepBoth if !self.is_as_it_was(&dir, &stat, entry) => return self.beside(&dir, entry),
+            Overwrite::KeepBoth | Overwrite::Never => true,
         };
         if keep {
             return Ok(Verdict::Keep(stat));
@@ -74,6 +78,33 @@ impl Flow<'_> {
             return Ok(Verdict::Write(false));
         }
         Ok(Verdict::Write(true))
+    }
+
+    /// The first name beside it that is free, or that has it already.
+    fn beside(&self, dir: &TargetDir, entry: &Entry) -> io::Result<Verdict> {
+        for name in beside::names(&entry.name, self.moment) {
+            let Some(stat) = dir.existing(&name)? else { return Ok(Verdict::Beside(name)) };
+            if self.is_as_it_was(dir, &stat, &Entry { name, ..entry.clone() }) {
+                return Ok(Verdict::Keep(stat));
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, "too many files of this name stand there already"))
+    }
+
+    /// The entry by the name that it has in the target: its own, or with `keep-both` perhaps one beside it.
+    pub fn as_written(&self, dir: &TargetDir, entry: &Entry) -> io::Result<Entry> {
+        let own = entry.clone();
+        if self.options.overwrite != Overwrite::KeepBoth {
+            return Ok(own);
+        }
+        for name in [own.name.clone()].into_iter().chain(beside::names(&entry.name, self.moment)) {
+            match dir.existing(&name)? {
+                Some(stat) if same(&stat, entry) => return Ok(Entry { name, ..own }),
+                Some(_) => {}
+                None => return Ok(own),
+            }
+        }
+        Ok(own)
     }
 
     /// Whether nothing would change: also permissions, and the owner where it can be set.

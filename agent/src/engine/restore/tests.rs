@@ -120,7 +120,7 @@ impl Fetching for Channel<'_> {
         Ok(())
     }
 
-    fn next(&self) -> Result<Arrival> {
+    fn next(&self, _: &Stop) -> Result<Arrival> {
         let mut coming = lock(&self.coming);
         loop {
             match coming.0.pop_front() {
@@ -187,6 +187,7 @@ impl World {
             ..Options::default()
         };
         let parts = Parts {
+            moment: jiff::civil::date(2026, 11, 20).at(18, 0, 0, 0),
             sealer: &self.vault.sealer,
             nodes: &self.forest.nodes,
             fetcher: &self.vault,
@@ -367,6 +368,7 @@ fn a_lost_node_costs_only_its_directory() {
     let overlay = world.forest.overlay();
     let job = RestoreJob { delete: true, ..world.job() };
     let parts = Parts {
+        moment: jiff::civil::date(2026, 11, 20).at(18, 0, 0, 0),
         sealer: &world.vault.sealer,
         nodes: &world.forest.nodes,
         fetcher: &world.vault,
@@ -409,6 +411,22 @@ fn overwrite_modes() {
     assert_eq!(reset(Overwrite::IfChanged), (2, 1, b"version".to_vec()));
     assert_eq!(reset(Overwrite::IfNewer), (1, 2, b"mine".to_vec()));
     assert_eq!(reset(Overwrite::Never), (1, 2, b"mine".to_vec()));
+    // What is there stays, the version's stands beside it, and a second time it is there already.
+    assert_eq!(reset(Overwrite::KeepBoth), (2, 1, b"mine".to_vec()));
+    let beside = world.path("old (tuckbox 2026-11-20 18.00)");
+    assert_eq!(fs::read(&beside).unwrap(), b"version");
+    let again = RestoreJob { overwrite: Overwrite::KeepBoth, verify: true, ..world.job() };
+    let summary = world.run(&again).unwrap();
+    assert_eq!((summary.files_restored, summary.files_kept, summary.files_beside), (0, 3, 0));
+    assert_eq!((summary.files_verified, summary.errors), (3, 0));
+    // Something else has that name, too.
+    fs::write(&beside, b"mine, too").unwrap();
+    let dry = world.run(&RestoreJob { dry_run: true, ..again.clone() }).unwrap();
+    assert_eq!((dry.files_restored, dry.files_beside), (1, 1));
+    let summary = world.run(&again).unwrap();
+    assert_eq!((summary.files_beside, summary.files_verified, summary.errors), (1, 3, 0));
+    assert_eq!(fs::read(world.path("old (tuckbox 2026-11-20 18.00 2)")).unwrap(), b"version");
+    assert_eq!(fs::read(&beside).unwrap(), b"mine, too");
 }
 
 #[test]

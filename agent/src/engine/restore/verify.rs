@@ -163,8 +163,9 @@ enum Outcome {
 }
 
 fn compare(flow: &Flow<'_>, check: &Check, buffer: &mut Vec<u8>) -> io::Result<Outcome> {
-    let (entry, name) = (&check.entry, &check.entry.name);
     let dir = flow.places.open(&check.place)?;
+    let entry = &flow.as_written(&dir, &check.entry)?;
+    let name = &entry.name;
     let Some(stat) = dir.existing(name)? else { return Ok(Outcome::Differs("it is not there")) };
     let leaves = matches!(flow.options.overwrite, Overwrite::Never | Overwrite::IfNewer);
     if leaves && !same(&stat, entry) {

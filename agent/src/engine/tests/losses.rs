@@ -144,6 +144,29 @@ fn a_line_on_which_nothing_gets_through() {
     place.prove(&run, &source);
 }
 
+/// Each time the session stands, and then the line is gone before anything is acknowledged.
+#[test]
+fn a_line_that_never_lasts_is_not_opened_for_ever() {
+    const MOST: usize = 60;
+    let (_, down) = clean();
+    for n in 1..32 {
+        let (place, run) = Place::new();
+        let source = place.path("src");
+        mixed(&source);
+        let wire = place.wire([]);
+        *wire.always.lock().unwrap() = Cut::down(down * n / 32);
+        wire.gone_after.store(MOST, Ordering::SeqCst);
+        if let Err(fault) = over(&run, &wire, job([&source]), Pace::default()) {
+            assert_eq!(fault.code, Code::NetLost, "{fault}");
+        }
+        let opened = wire.opened.load(Ordering::SeqCst);
+        assert!(opened < MOST, "{opened} connections that are cut after {} bytes", down * n / 32);
+        wire.settle();
+        place.backup(&run, job([&source])).unwrap();
+        place.prove(&run, &source);
+    }
+}
+
 fn freeze(place: &Place, state: AccountState) {
     let chance = Arc::new(ConstantChance::new(3));
     let vault =

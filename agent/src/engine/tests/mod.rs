@@ -7,6 +7,7 @@ mod files;
 mod history;
 mod look;
 mod losses;
+mod many_versions;
 mod place;
 mod several;
 mod stripes;

@@ -105,6 +105,7 @@ impl Place {
             stop: Stop::default(),
             profile: crate::profile::Profile::default(),
             kept: None,
+            throttle: None,
             hurried: false,
             host: name.to_owned(),
             zone: TimeZone::UTC,

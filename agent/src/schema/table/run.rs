@@ -47,6 +47,7 @@ pub(super) const RECORDS: &[Record] = &[
             files_restored: Count, "Files written.";
             files_replaced: Count, "Of these, those that took the place of something else.";
             files_kept: Count, "Files left as they are.";
+            files_beside: Count, "Of the files written: beside others that stay, under names of their own.";
             files_deleted: Count, "Files and directories removed.";
             files_skipped: Count, "Items that could not be restored, wholly or in part.";
             files_damaged: Count, "Of these, files whose data is missing or altered in the vault.";

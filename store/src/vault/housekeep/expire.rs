@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Goes, HousekeepEvent, Pass};
+use super::{DAY_MS, Goes, HousekeepEvent, Pass};
 use crate::catalog::{LinkRow, Rows};
 use crate::chain::{self, Cause, Fate, LinkKind, Moment, Pressure, ReceivedLink};
+use crate::door::Millis;
 use crate::error::Result;
 use crate::id::BodyHash;
 use crate::vault::{AccountInfo, AccountState, Domain};
@@ -20,6 +21,7 @@ const REMOVED_AT_ONCE: usize = 256;
 const IN_ORDER_AT_ONCE: usize = 32;
 /// A first pass under a policy that would expire a larger share of the versions, in hundredths, waits to be confirmed.
 pub(super) const SHARE_PERCENT: u64 = 30;
+const HOURS_OF_DAY: u64 = 24;
 
 /// The chain of an account, as far as it says what is kept.
 pub(super) struct Judged {
@@ -44,6 +46,20 @@ impl Judged {
     pub(super) fn versions_here(&self) -> u64 {
         let whole = self.moments.iter().filter(|moment| matches!(moment.act, chain::Act::Version { .. }));
         whole.filter(|moment| self.is_here(moment.sequence)).count() as u64
+    }
+
+    /// Of versions that are here the ones that are a day old, of each day no more than one an hour would be: whoever adds many at once weighs
+    /// no more for it.
+    pub(super) fn settled(&self) -> u64 {
+        let newest = self.moments.iter().map(|moment| moment.received_at).max().unwrap_or(Millis::MIN);
+        let mut days: BTreeMap<Millis, u64> = BTreeMap::new();
+        for moment in &self.moments {
+            let is_old = newest.saturating_sub(moment.received_at) >= DAY_MS;
+            if is_old && matches!(moment.act, chain::Act::Version { .. }) && self.is_here(moment.sequence) {
+                *days.entry(moment.received_at.div_euclid(DAY_MS)).or_default() += 1;
+            }
+        }
+        days.into_values().map(|versions| versions.min(HOURS_OF_DAY)).sum()
     }
 
     /// Of these the ones that may go under their pressures, by the chain as it is here.
@@ -296,4 +312,27 @@ fn policy_key(account: &AccountInfo) -> String {
 /// The number of the policy's link and one: 0 means that none was carried out.
 pub(super) fn policy_number(judged: &Judged) -> i64 {
     i64::try_from(chain::policy_of(&judged.moments).1).unwrap_or(i64::MAX - 1) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_of_one_day_weigh_no_more_than_its_hours() {
+        let version = |sequence, received_at| Moment {
+            sequence,
+            taken_at: received_at,
+            received_at,
+            act: chain::Act::Version { tags: Vec::new(), sources: Vec::new() },
+        };
+        let day = 20_000 * DAY_MS;
+        let mut moments: Vec<Moment> = (1..61).map(|n| version(n, day + i64::try_from(n).unwrap())).collect();
+        moments.extend((61..64).map(|n| version(n, day + DAY_MS)));
+        moments.push(version(64, day + 3 * DAY_MS));
+        let bodies = moments.iter().map(|moment| (moment.sequence, (BodyHash::new([1; 32]), moment.sequence != 61)));
+        let judged = Judged { bodies: bodies.collect(), fates: Vec::new(), unclear: false, moments };
+        // 24 of the first day, of the second those that are here, and the newest is too young.
+        assert_eq!(judged.settled(), 24 + 2);
+    }
 }

@@ -59,6 +59,14 @@ impl View<'_> {
             Self::Changing(rows) => question(*rows),
         }
     }
+
+    /// Whether a version whose body is not there was allowed to go.
+    fn has_gone(&self, domain: &Domain, account: &AccountInfo, version: u64) -> Result<bool> {
+        match self {
+            Self::Reading => Ok(domain.gone_versions(account)?.contains(&version)),
+            Self::Changing(rows) => domain.has_gone(*rows, account, version),
+        }
+    }
 }
 
 impl Marks {
@@ -132,6 +140,8 @@ impl Marks {
         let body = match domain.body_record(account.number, link.body) {
             Ok(Some(body)) => body,
             Ok(None) if may_be_gone => return Ok(true),
+            // A pass of somebody else has removed it meanwhile: who only looks holds no lock.
+            Ok(None) if view.has_gone(domain, account, link.sequence)? => return Ok(true),
             Err(e) if !e.is_damage() => return Err(e),
             // What it needs is not known any more.
             Ok(None) | Err(_) => {

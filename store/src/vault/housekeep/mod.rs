@@ -283,10 +283,38 @@ impl Domain {
         self.housekeep_with(how, None, tell)
     }
 
+    /// Bytes of records that nothing would need any more if these versions of an account were gone, beside what nothing needs
+    /// now. `None` when it cannot be told: something that is needed cannot be read, or the time was up. Changes nothing.
+    pub fn would_free(&self, account: u32, versions: &[u64], most_ms: Option<u64>) -> Result<Option<u64>> {
+        let how = Housekeep { dry_run: true, most_ms, ..Housekeep::default() };
+        let mut bytes = [0; 2];
+        for (bytes, versions) in bytes.iter_mut().zip([&[][..], versions]) {
+            let without: Vec<(u32, u64)> = versions.iter().map(|version| (account, *version)).collect();
+            let done = self.pass_with(&how, None, &without, &mut |_| Ok(()))?;
+            if done.holes > 0 || done.unfinished {
+                return Ok(None);
+            }
+            *bytes = done.kept_bytes;
+        }
+        let [now, then] = bytes;
+        Ok(Some(now.saturating_sub(then)))
+    }
+
     fn housekeep_with(
         &self,
         how: &Housekeep,
         handed: Option<Share>,
+        tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>,
+    ) -> Result<Housekept> {
+        self.pass_with(how, handed, &[], tell)
+    }
+
+    /// One pass. In a dry run, as if these versions of these accounts were gone, too.
+    fn pass_with(
+        &self,
+        how: &Housekeep,
+        handed: Option<Share>,
+        without: &[(u32, u64)],
         tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>,
     ) -> Result<Housekept> {
         let shared = &self.inner.shared;
@@ -315,7 +343,7 @@ impl Domain {
             how: *how,
             listener: tell,
             accounts,
-            gone: Gone::default(),
+            gone: Gone { versions: without.iter().copied().collect(), left_out: !without.is_empty() },
             unclear: 0,
             marks: Marks::default(),
             reached: None,

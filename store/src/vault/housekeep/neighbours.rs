@@ -29,7 +29,7 @@ pub(super) struct Giver {
     /// What it may give up, oldest first: its age, its number, its bytes.
     offers: Vec<(Millis, u64, u64)>,
     /// So many of its versions may go without a word of a person.
-    most: Option<u64>,
+    most: u64,
 }
 
 /// What is to be given up in a chunk space.
@@ -66,7 +66,8 @@ impl Giver {
         let soft_limit = chain::policy_of(&judged.moments).0.soft_limit;
         let groups = if soft_limit { domain.pressing_groups(account) } else { Vec::new() };
         let carried_out = seen == i64::from(limit_number(account, judged, &groups));
-        let most = (!carried_out).then(|| judged.versions_here() * SHARE_PERCENT / 100);
+        let most = domain.spell(account, domain.inner.shared.clock.now_ms())?.may_press(judged);
+        let most = if carried_out { most } else { most.min(judged.versions_here() * SHARE_PERCENT / 100) };
         Ok(Self { domain: domain.id(), account: account.number, lack, coming, offers, most })
     }
 }
@@ -91,7 +92,7 @@ pub(super) fn shares(mut givers: Vec<Giver>) -> BTreeMap<(DomainId, u32), BTreeS
             }
         }
         let too_much = |at: &usize, versions: &BTreeSet<u64>| {
-            *at > 0 && givers.get(*at).and_then(|giver| giver.most).is_some_and(|most| versions.len() as u64 > most)
+            *at > 0 && givers.get(*at).is_some_and(|giver| versions.len() as u64 > giver.most)
         };
         // Who would wait for a word gives nothing until then, and the others do not wait for it.
         let waits: Vec<usize> =
@@ -163,7 +164,7 @@ fn others(domain: &Domain) -> Result<Vec<DomainId>> {
 mod tests {
     use super::*;
 
-    fn giver(account: u32, lack: u64, coming: u64, offers: &[(Millis, u64, u64)], most: Option<u64>) -> Giver {
+    fn giver(account: u32, lack: u64, coming: u64, offers: &[(Millis, u64, u64)], most: u64) -> Giver {
         Giver { domain: DomainId::new([0; 16]), account, lack, coming, offers: offers.to_vec(), most }
     }
 
@@ -175,8 +176,8 @@ mod tests {
     fn the_oldest_of_all_go_first() {
         let both = |lack, coming| {
             vec![
-                giver(1, lack, coming, &[(10, 3, 100), (30, 4, 100), (50, 5, 100)], None),
-                giver(2, lack, 0, &[(20, 7, 100), (40, 8, 100)], None),
+                giver(1, lack, coming, &[(10, 3, 100), (30, 4, 100), (50, 5, 100)], 9),
+                giver(2, lack, 0, &[(20, 7, 100), (40, 8, 100)], 9),
             ]
         };
         assert_eq!(given(both(1, 0)), [(1, vec![3])]);
@@ -188,15 +189,11 @@ mod tests {
 
     #[test]
     fn who_wants_less_free_gives_less_and_who_waits_gives_nothing() {
-        let wants_less = vec![
-            giver(1, 300, 0, &[(10, 3, 100), (30, 4, 100), (50, 5, 100)], None),
-            giver(2, 50, 0, &[(20, 7, 100)], None),
-        ];
+        let wants_less =
+            vec![giver(1, 300, 0, &[(10, 3, 100), (30, 4, 100), (50, 5, 100)], 9), giver(2, 50, 0, &[(20, 7, 100)], 9)];
         assert_eq!(given(wants_less), [(1, vec![3, 4, 5])]);
-        let waits = vec![
-            giver(1, 150, 0, &[(10, 3, 100), (30, 4, 100)], Some(0)),
-            giver(2, 150, 0, &[(1, 7, 100), (2, 8, 100)], Some(1)),
-        ];
+        let waits =
+            vec![giver(1, 150, 0, &[(10, 3, 100), (30, 4, 100)], 0), giver(2, 150, 0, &[(1, 7, 100), (2, 8, 100)], 1)];
         assert_eq!(given(waits), [(1, vec![3, 4])], "the first asks for itself");
     }
 }

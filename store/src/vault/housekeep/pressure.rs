@@ -10,14 +10,17 @@ use std::collections::{BTreeSet, HashSet};
 use super::expire::{Judged, SHARE_PERCENT, policy_number};
 use super::mark::Marks;
 use super::neighbours::{Giver, reach, shares};
-use super::{Budget, HousekeepEvent, Pass};
+use super::{Budget, DAY_MS, HousekeepEvent, Pass};
 use crate::catalog::Rows;
 use crate::chain::{self, Cause, Pressure};
+use crate::door::Millis;
 use crate::error::Result;
 use crate::vault::{AccountInfo, Domain, GroupInfo};
 
 /// A disk that lacks this much more is looked at again, though nothing else has changed.
 const STEP_BYTES: u64 = 64 << 20;
+/// So long counts what has gone for want of space: see [`Spell`].
+const SPELL_MS: Millis = DAY_MS;
 
 /// What presses on an account.
 struct Presses {
@@ -38,8 +41,9 @@ pub(super) struct Weights {
 
 impl Pass<'_> {
     /// Versions that go because space is short, oldest first. None, and a word about it, when that waits to be confirmed:
-    /// because so many would go at once under a limit that was not carried out before, or because even all of them
-    /// would not be enough, so that history would be given for nothing.
+    /// because so many would go under a limit that was not carried out before, or within a day (whoever may only add could
+    /// else fill an account until all that others keep has gone), or because even all of them would not be enough, so that
+    /// history would be given for nothing.
     pub(super) fn pressed(&mut self, account: &AccountInfo, judged: &Judged) -> Result<Vec<(u64, Cause)>> {
         let (policy, _) = chain::policy_of(&judged.moments);
         self.note_number(&free_key(account.number), policy.min_free_bytes)?;
@@ -85,14 +89,21 @@ impl Pass<'_> {
             && presses.soft_bytes.is_none_or(|most| left <= most)
             && presses.space_bytes.is_none_or(|most| left <= most || presses.lack <= reach);
         let new = self.domain.inner.catalog.read(|rows| rows.housekept(&key))? != i64::from(limit);
-        let many = going.len() as u64 * 100 > judged.versions_here() * SHARE_PERCENT;
-        if !going.is_empty() && !self.how.confirmed && (!enough || (new && many)) {
-            let versions = going.len() as u64;
+        let versions = going.len() as u64;
+        let many = versions * 100 > judged.versions_here() * SHARE_PERCENT;
+        let spell = self.domain.spell(account, self.now)?;
+        let many_today = versions > spell.may_press(judged);
+        if !going.is_empty() && !self.how.confirmed && (!enough || (new && many) || many_today) {
             self.done.waiting += versions;
             self.tell(HousekeepEvent::Waiting { account: account.name.clone(), versions })?;
             return Ok(Vec::new());
         }
         self.note_number(&key, u64::from(limit))?;
+        if !going.is_empty() && !self.how.confirmed {
+            // Before anything goes, so that a pass that ends in the midst counts.
+            self.note_number(&spell_key(account.number), u64::try_from(spell.since).unwrap_or(0))?;
+            self.note_number(&pressed_key(account.number), spell.pressed.saturating_add(versions))?;
+        }
         Ok(going)
     }
 
@@ -190,7 +201,31 @@ pub(super) fn weigh(
     Ok(known.then_some(Weights { all: marks.bytes, each }))
 }
 
+/// How many versions of an account have gone for want of space, without a word of a person, since when.
+pub(super) struct Spell {
+    since: Millis,
+    pressed: u64,
+}
+
+impl Spell {
+    /// How many more may go in it: one always, so that a small account can stay at its limit.
+    pub(super) fn may_press(&self, judged: &Judged) -> u64 {
+        let all = judged.settled().saturating_add(self.pressed);
+        (all * SHARE_PERCENT / 100).max(1).saturating_sub(self.pressed)
+    }
+}
+
 impl Domain {
+    /// The day that runs, or one that begins now.
+    pub(super) fn spell(&self, account: &AccountInfo, now: Millis) -> Result<Spell> {
+        let (since, pressed) = self.inner.catalog.read(|rows| {
+            Ok((rows.housekept(&spell_key(account.number))?, rows.housekept(&pressed_key(account.number))?))
+        })?;
+        let runs = (since..since.saturating_add(SPELL_MS)).contains(&now);
+        let pressed = if runs { u64::try_from(pressed).unwrap_or(0) } else { 0 };
+        Ok(Spell { since: if runs { since } else { now }, pressed })
+    }
+
     /// What the disks have free; without bound when they do not say.
     pub(in crate::vault) fn free_bytes(&self) -> u64 {
         self.inner.shared.free_bytes()
@@ -216,6 +251,16 @@ fn free_key(account: u32) -> String {
 /// Under which stands the limit of an account that was carried out last.
 pub(super) fn limit_key(account: u32) -> String {
     format!("limit {account}")
+}
+
+/// Under which stands when versions of an account began to go for want of space.
+fn spell_key(account: u32) -> String {
+    format!("pressed since {account}")
+}
+
+/// Under which stands how many have gone since.
+fn pressed_key(account: u32) -> String {
+    format!("pressed {account}")
 }
 
 /// A number that is another one under another limit or policy; never 0.

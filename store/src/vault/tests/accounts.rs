@@ -329,7 +329,8 @@ fn a_group_s_hard_limit_is_never_passed_by_all_its_members_together() {
     // Whoever opens adopts what the dead left.
     let vault = world.open(Access::Write).unwrap();
     let taken = stored(&vault, &members);
-    assert!(taken <= LIMIT && taken > LIMIT / 2, "{taken}");
+    // How much fits beside what was only reserved hangs on who comes first.
+    assert!(taken <= LIMIT && taken > LIMIT / 4, "{taken}");
     // What was reserved and not brought is free again, for every member, to the byte.
     let room = |bytes: u64| {
         vault.settle_group(&office, |terms| terms.hard_bytes = Some(bytes)).unwrap();
@@ -346,8 +347,14 @@ fn a_group_s_hard_limit_is_never_passed_by_all_its_members_together() {
 fn a_ledger_that_is_lost_or_damaged_is_made_anew() {
     let (world, vault, ada) = World::with_account();
     let bob = second(&world, &vault, "bob");
+    for account in [&ada, &bob] {
+        let mut session = vault.domain(account).unwrap().begin(account, &[SOURCE], None).unwrap();
+        world.back_up(&mut session, &tree(account, 1)).unwrap();
+        session.end().unwrap();
+    }
     let office = vault.join_group(&vault.create_group("office").unwrap(), &[ada.clone(), bob.clone()]).unwrap();
     let taken = stored(&vault, &[&ada, &bob]);
+    assert!(taken > 2 * stored(&vault, &[&bob]) - 100 && stored(&vault, &[&ada]) > 1_000, "{taken}");
     vault.settle_group(&office, |terms| terms.hard_bytes = Some(taken)).unwrap();
     let path = world.path().join("groups/00000001/ledger.db");
     let has_room = || vault.domain(&bob).unwrap().must_have_room(&bob).is_ok();
@@ -357,6 +364,12 @@ fn a_ledger_that_is_lost_or_damaged_is_made_anew() {
         content.into_iter().for_each(|bytes| std::fs::write(&path, bytes).unwrap());
         assert!(!has_room());
     }
+    // The other's catalog is lost with it: its packs count all the same.
+    std::fs::remove_file(&path).unwrap();
+    for end in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {
+        std::fs::remove_file(world.domain_folder(&ada).join(end)).unwrap_or_default();
+    }
+    assert!(!has_room());
     vault.settle_group(&office, |terms| terms.hard_bytes = Some(taken + 1)).unwrap();
     assert!(has_room());
 }

@@ -43,6 +43,26 @@ fn alter(world: &World, account: &AccountInfo, domain: &Domain, tree: &Tree) {
     std::fs::write(path, bytes).unwrap();
 }
 
+/// Nobody had noticed it: what is not harmed comes, and it is noted.
+#[test]
+fn a_group_that_cannot_be_read_keeps_no_other_from_coming() {
+    let (world, account, trees) = history();
+    let (_, _, domain) = world.reopen();
+    let place = domain.groups_for(&trees[1].leaves).unwrap()[0];
+    let path = named(&world.domain_folder(&account), &format!("{}.pack", place.pack.hex())).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[usize::try_from(place.offset).unwrap() + 150] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    let mut out = Vec::new();
+    let mut visit = |record| {
+        out.push(record);
+        Ok(())
+    };
+    domain.groups_under(trees[1].root, &|_| false, &mut visit).unwrap();
+    assert_eq!(out, [trees[1].records[3].clone()]);
+    assert_eq!(domain.groups_for(&trees[1].leaves).unwrap(), []);
+}
+
 #[test]
 fn a_catalog_is_made_again_as_it_was() {
     let (world, account, _) = history();

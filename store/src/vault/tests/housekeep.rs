@@ -78,6 +78,23 @@ pub(super) fn assert_rebuilds(domain: &Domain) {
 }
 
 #[test]
+fn what_would_be_free_without_a_version_is_what_it_alone_needs() {
+    let (world, _, account) = World::with_account();
+    for seed in 1..=3 {
+        world.back_up_now(&tree(&account, seed));
+    }
+    let (_, _, domain) = world.reopen();
+    let would = |versions: &[u64]| domain.would_free(account.number, versions, None).unwrap().unwrap();
+    assert_eq!(would(&[]), 0);
+    // The first two links are no versions.
+    let (one, two, both) = (would(&[3]), would(&[4]), would(&[3, 4]));
+    assert!(one > 0 && two > 0 && both >= one + two, "{one} {two} {both}");
+    // Nothing was changed by asking, and there is no such version.
+    assert_eq!((would(&[77]), would(&[1]), would(&[3])), (0, 0, one));
+    assert_eq!(domain.would_free(account.number, &[3], Some(0)).unwrap(), None);
+}
+
+#[test]
 fn what_no_version_needs_is_condemned_then_freed_then_gone() {
     let (world, _, account) = World::with_account();
     let (kept, rubbish) = (tree(&account, 1), tree(&account, 2));

@@ -10,6 +10,7 @@ mod faults;
 mod histories;
 mod housekeep;
 mod live;
+mod numbers;
 mod pressure;
 mod pulse;
 mod retention;

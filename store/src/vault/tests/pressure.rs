@@ -75,6 +75,38 @@ fn a_limit_that_takes_much_or_too_little_waits() {
     assert_eq!(all(&domain, CONFIRMED).0.pressed, 0);
 }
 
+/// As a client does that may only add: what it fills the account with pushes no more out than a share of a day.
+#[test]
+fn whoever_floods_an_account_pushes_little_of_its_history_out() {
+    let (world, account, domain, _) = daily(20);
+    let each = pass(&domain).kept_bytes / 20;
+    let domain = set_soft(&world, each * 20 + 1);
+    // The limit is in force, and nothing had to go for it.
+    assert_eq!(all(&domain, Housekeep::default()).0.pressed, 0);
+    let flood = |versions: std::ops::Range<u64>| {
+        versions.for_each(|seed| drop(world.back_up_now(&tree(&account, seed))));
+        let done = all(&domain, Housekeep::default()).0;
+        (done.pressed, done.waiting)
+    };
+    assert_eq!(flood(500..511), (0, 11));
+    // Nor a little at a time: a day has one share.
+    let domain_of = |soft| set_soft(&world, soft);
+    let domain = domain_of(each * 29 + 1);
+    assert_eq!(all(&domain, Housekeep::default()).0.pressed, 2);
+    let more = |seed| {
+        world.back_up_now(&tree(&account, seed));
+        let done = all(&domain, Housekeep::default()).0;
+        (done.pressed, done.waiting)
+    };
+    let went: Vec<(u64, u64)> = (600..605).map(more).collect();
+    assert_eq!(went, [(1, 0), (1, 0), (1, 0), (1, 0), (0, 1)]);
+    assert_eq!(there(&domain, &account, 3..23).len(), 20 - 2 - 4);
+    // The next day a share more, and whoever looks after it may have all of it done.
+    world.clock.advance(DAY);
+    assert_eq!(all(&domain, Housekeep::default()).0.pressed, 1);
+    assert_eq!(findings(&domain), []);
+}
+
 #[test]
 fn on_a_full_disk_versions_of_a_month_and_more_make_room() {
     let (world, account, _, _) = daily(36);
@@ -151,6 +183,30 @@ fn above_a_group_s_soft_limit_the_oldest_versions_of_all_members_go() {
     for account in [&ada, &bob] {
         assert_eq!(findings(&domain_of(account)), []);
     }
+}
+
+#[test]
+fn what_one_member_brings_presses_on_the_others() {
+    let (world, ada, _, _) = daily(6);
+    let vault = world.open(Access::Write).unwrap();
+    let bob = super::accounts::second(&world, &vault, "bob");
+    let domain_of = |account: &AccountInfo| world.open(Access::Write).unwrap().domain(account).unwrap();
+    let pass_of = |account: &AccountInfo| domain_of(account).housekeep(&Housekeep::default(), &mut |_| Ok(())).unwrap();
+    let taken = || [&ada, &bob].map(|account| domain_of(account).stored().unwrap().pack_bytes).iter().sum::<u64>();
+    let office = vault.join_group(&vault.create_group("office").unwrap(), &[ada.clone(), bob.clone()]).unwrap();
+    vault.settle_group(&office, |terms| terms.soft_bytes = Some(taken())).unwrap();
+    for account in [&ada, &bob] {
+        assert_eq!((pass_of(account).pressed, pass_of(account).waiting), (0, 0));
+    }
+    let mut session = domain_of(&bob).begin(&bob, &[SOURCE], None).unwrap();
+    (200..210).for_each(|seed| drop(world.back_up(&mut session, &tree(&bob, seed)).unwrap()));
+    session.end().unwrap();
+    // Bob's are too young to go.
+    let done = pass_of(&bob);
+    assert_eq!((done.pressed, done.waiting), (0, 0));
+    world.clock.advance(DAY);
+    let done = pass_of(&ada);
+    assert!(done.pressed + done.waiting > 0, "{done:?}");
 }
 
 /// A vault whose `ada` has a version of each of 60 days, and `bob` one of each day from the 11th on; both want so much free.

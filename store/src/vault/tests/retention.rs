@@ -89,6 +89,30 @@ fn what_no_rule_keeps_goes_with_all_that_only_it_needs() {
     assert_readable(&domain, &trees[0]);
 }
 
+/// A client may sign the same body twice: what one version may lose, the other one needs.
+#[test]
+fn a_body_that_a_kept_version_shares_stays() {
+    let (world, _, _) = World::with_account();
+    let (_, account, domain) = world.reopen();
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let shared = tree(&account, 1);
+    assert!(matches!(world.back_up(&mut session, &shared).unwrap(), Outcome::Committed(_)));
+    let (_, body) = world.version(&session, shared.root);
+    for _ in 0..2 {
+        let link = world.link_after(&session, LinkKind::Version, body_hash(&body), 0);
+        assert!(matches!(session.commit(&link, Some(&body)).unwrap(), Outcome::Committed(_)));
+    }
+    session.end().unwrap();
+    world.clock.advance(3 * DAY);
+    world.back_up_now(&tree(&account, 2));
+    // Of the first day the newest stays, and the two before it may go.
+    let (done, _) = all(&domain, CONFIRMED);
+    assert_eq!((done.expired, done.holes), (1, 0));
+    assert_eq!([3, 4, 5].map(|version| is_there(&domain, &account, version)), [false, true, true]);
+    assert_eq!(findings(&domain), []);
+    assert_readable(&domain, &shared);
+}
+
 #[test]
 fn a_new_policy_that_takes_much_waits() {
     let (world, account, domain, trees) = daily(10);

@@ -47,7 +47,7 @@ pub fn actions(state: &State, shared: &Shared, out: &mut Effects) {
         words.extend(paths.iter().cloned());
         words
     };
-    let plan = |about: String, words: Vec<OsString>| vec![Effect::Plan(Step { about, words })];
+    let plan = |about: String, words: Vec<OsString>| vec![Effect::Plan(Step::tried_first(about, words))];
     let many = paths.len() > PATHS_MAX;
     if paths.is_empty() || many {
         let why = if many { "too many are marked: mark the directory" } else { "nothing is marked" };

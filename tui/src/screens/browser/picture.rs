@@ -17,6 +17,11 @@ const LIST: u16 = 46;
 /// Above so many columns the list takes half of them.
 const WIDE: u16 = 100;
 
+/// From so many columns on the past stands beside: longer lines would help nobody.
+const THREE_FROM: u16 = 160;
+/// Columns of it.
+const PAST: u16 = 48;
+
 /// Draws it.
 pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let search = |row: &agent::engine::job::FindRow| state.marks.has(row.version.sequence, &row.entry.path);
@@ -30,19 +35,23 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
         state.search.draw(buf, middle, shared, search);
     } else if shared.compact() {
         match state.zoom || state.focus == Focus::Preview {
-            true => state.preview.draw(buf, middle, shared, true),
+            true => state.preview.draw(buf, middle, shared, true, true),
             false => list(state, shared, middle, buf),
         }
     } else if state.zoom {
         match state.focus {
-            Focus::Preview => state.preview.draw(buf, middle, shared, true),
+            Focus::Preview => state.preview.draw(buf, middle, shared, true, true),
             Focus::List => list(state, shared, middle, buf),
         }
     } else {
-        let left = if area.width >= WIDE { area.width / 2 + 4 } else { LIST };
+        let third = if area.width >= THREE_FROM { PAST } else { 0 };
+        let left = if area.width >= WIDE { (area.width - third) / 2 + 4 } else { LIST };
         list(state, shared, Rect { width: left, ..middle }, buf);
-        let right = Rect { x: middle.x + left, width: middle.width.saturating_sub(left), ..middle };
-        state.preview.draw(buf, right, shared, state.focus == Focus::Preview);
+        let right = Rect { x: middle.x + left, width: middle.width.saturating_sub(left + third), ..middle };
+        state.preview.draw(buf, right, shared, state.focus == Focus::Preview, third == 0);
+        if third > 0 {
+            past(state, shared, Rect { x: right.x + right.width, width: third, ..middle }, buf);
+        }
     }
     if marks > 0 {
         let below = Rect { y: middle.y + middle.height, height: marks, ..area };
@@ -50,6 +59,32 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     }
     if let Some(dialog) = &state.dialog {
         dialog.draw(buf, area, shared);
+    }
+}
+
+/// The past of the file under the cursor; else the versions in which this directory changed.
+fn past(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
+    if state.preview.draw_past(buf, area, shared) {
+        return;
+    }
+    let inner = panel(buf, area, shared, "where this directory changed", "{ }", false);
+    if stand_in(buf, inner, shared, &state.moments, false, "") {
+        return;
+    }
+    let changed = state.moments.value().map(|moments| moments.changed.as_slice()).unwrap_or_default();
+    let now = as_at::current(shared).map_or(u64::MAX, |row| row.sequence);
+    // Newest first; the state that is looked at came with the last one up to now.
+    let here = changed.iter().rposition(|moment| moment.version.sequence <= now);
+    let height = usize::from(inner.height);
+    let place = here.map_or(0, |here| changed.len() - 1 - here);
+    let top = place.saturating_sub(height / 2).min(changed.len().saturating_sub(height));
+    for (row, (at, moment)) in changed.iter().enumerate().rev().skip(top).take(height).enumerate() {
+        let sign = if Some(at) == here { ">" } else { " " };
+        let when = shared.moment(moment.version.received_at_ms, "%a %Y-%m-%d %H:%M");
+        let gone = if moment.there { "" } else { "  - gone" };
+        let text = format!(" {sign} {when}  {}{gone}", shared.ago(moment.version.received_at_ms));
+        let style = if Some(at) == here { shared.theme.strong() } else { ratatui::style::Style::new() };
+        put(buf, inner, row, Line::styled(fit(&text, usize::from(inner.width), Align::Left), style));
     }
 }
 

@@ -146,8 +146,8 @@ impl Preview {
         self.scrolled = self.scrolled.saturating_add_signed(by).min(last);
     }
 
-    /// Draws it.
-    pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared, focused: bool) {
+    /// Draws it; `past`: with the states that a file had, as far as there is room.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared, focused: bool, past: bool) {
         let Some(subject) = &self.subject else {
             panel(buf, area, shared, "", "", focused);
             return;
@@ -160,7 +160,9 @@ impl Preview {
             put(buf, inner, at, line);
             at += 1;
         }
-        at += self.draw_states(buf, below(inner, at), shared, subject);
+        if past {
+            at += self.draw_states(buf, below(inner, at), shared, subject, STATES_SHOWN);
+        }
         self.draw_content(buf, below(inner, at), shared, subject);
     }
 
@@ -184,8 +186,21 @@ impl Preview {
         facts
     }
 
-    /// The versions of a file; rows that were taken.
-    fn draw_states(&self, buf: &mut Buffer, area: Rect, shared: &Shared, subject: &Subject) -> usize {
+    /// The states of a file in a pane of their own; false when there is no file under the cursor whose past is known.
+    pub fn draw_past(&self, buf: &mut Buffer, area: Rect, shared: &Shared) -> bool {
+        let Some(subject) = self.subject.as_ref().filter(|subject| subject.row.kind != Kind::Dir) else { return false };
+        if self.states.value().is_none() {
+            return false;
+        }
+        let name = subject.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let inner = panel(buf, area, shared, &format!("past of {}", for_terminal(name)), "", false);
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        self.draw_states(buf, inner, shared, subject, usize::from(inner.height));
+        true
+    }
+
+    /// The versions of a file, so many at most; rows that were taken.
+    fn draw_states(&self, buf: &mut Buffer, area: Rect, shared: &Shared, subject: &Subject, most: usize) -> usize {
         if subject.row.kind == Kind::Dir || area.height < 6 {
             return 0;
         }
@@ -199,7 +214,7 @@ impl Preview {
         let holds = |state: &StateRow| (state.came.sequence..=state.last.sequence).contains(&subject.version.sequence);
         // The one that is looked at stays in sight.
         let here = states.iter().position(holds).unwrap_or(0);
-        let shown = STATES_SHOWN.min(usize::from(area.height.saturating_sub(4)));
+        let shown = most.min(usize::from(area.height.saturating_sub(4)));
         let top = here.saturating_sub(shown / 2).min(states.len().saturating_sub(shown));
         let mut row = 2;
         for (at, state) in states.iter().enumerate().skip(top).take(shown) {

@@ -39,10 +39,11 @@ const SPOTS: [Spot; 7] =
     [Spot::Place, Spot::Target, Spot::Exists, Spot::Verify, Spot::Restore, Spot::DryRun, Spot::Cancel];
 
 /// How existing files are treated, in the words of the dialog.
-pub(super) const EXISTS: [(Overwrite, &str); 4] = [
+pub(super) const EXISTS: [(Overwrite, &str); 5] = [
+    (Overwrite::KeepBoth, "keep both"),
     (Overwrite::Never, "skip"),
-    (Overwrite::IfNewer, "replace older"),
-    (Overwrite::IfChanged, "replace other"),
+    (Overwrite::IfNewer, "if older"),
+    (Overwrite::IfChanged, "if other"),
     (Overwrite::Always, "replace"),
 ];
 
@@ -100,7 +101,7 @@ impl Dialog {
             what,
             in_place: false,
             to: Field::holding(&to),
-            overwrite: Overwrite::Never,
+            overwrite: Overwrite::KeepBoth,
             verify: true,
             spot: Spot::Target,
             plan: Pane::new(PLAN),

@@ -35,6 +35,7 @@ impl Dialog {
                 parts.push(format!("{text} {}", count(number)));
             }
         };
+        also(plan.beside, "keep both for");
         also(plan.replaced, "replace");
         also(plan.kept, "leave as they are");
         also(plan.skipped, "cannot restore");

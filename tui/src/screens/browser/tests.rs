@@ -142,6 +142,8 @@ fn a_directory_and_what_is_under_the_cursor() {
     letter(&mut open((80, 24), COLOUR)).pinned("browser-80x24");
     letter(&mut open((80, 24), ASCII)).press("Space Up*3 Space").pinned("browser-80x24-ascii");
     letter(&mut open((120, 40), MONO)).press("Space").pinned("browser-120x40");
+    letter(&mut open((200, 50), MONO)).pinned("browser-200x50");
+    open((200, 50), MONO).pinned("browser-200x50-dir");
     letter(&mut open((40, 10), MONO)).pinned("browser-40x10");
     letter(&mut open((40, 10), MONO)).press("Enter").pinned("browser-40x10-file");
 }
@@ -238,7 +240,7 @@ fn marks_remember_their_version_and_can_be_undone() {
     });
     let job: TakeJob = job.unwrap();
     assert_eq!(job.to.as_deref(), Some(std::path::Path::new("/home/ana/restored-2026-11-20_2214")));
-    assert_eq!((job.overwrite, job.dry_run, job.takes.len()), (Overwrite::Never, false, 2));
+    assert_eq!((job.overwrite, job.dry_run, job.takes.len()), (Overwrite::KeepBoth, false, 2));
     assert_eq!(job.takes[0].version, mark(4).id);
     assert_eq!(job.takes[1].paths, [b"/home/ana/docs/budget.ods".to_vec()]);
     // It runs; one goes on looking around.

@@ -3,7 +3,7 @@
 
 mod rows;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -203,7 +203,14 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
             out.push(Effect::Account(name));
             out.push(Effect::Go(screen));
         }
-        (Action::Menu, Some(name)) => menu(&name, out),
+        (Action::Menu, Some(name)) => menu(state, shared, &name, out),
+        (Action::Throttle, Some(_)) if shared.admin => {
+            let asks = state.here().map(|account| {
+                let rate = account.facts.terms.rate.as_deref();
+                super::changes::Which::Account(&account.facts.name).rate(rate, shared)
+            });
+            asks.into_iter().flatten().for_each(|effect| out.push(effect));
+        }
         (Action::Copy, Some(name)) => {
             let copy = |text: String| vec![Effect::Copy(text)];
             let vault = agent::name::quoted(shared.vault.as_bytes());
@@ -219,7 +226,7 @@ fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) ->
     true
 }
 
-fn menu(name: &str, out: &mut Effects) {
+fn menu(state: &State, shared: &Shared, name: &str, out: &mut Effects) {
     let go = |screen| vec![Effect::Account(name.to_owned()), Effect::Go(screen)];
     let show = |words: [&str; 3]| vec![Effect::Show(words.map(std::ffi::OsString::from).to_vec())];
     let items = vec![
@@ -227,9 +234,19 @@ fn menu(name: &str, out: &mut Effects) {
         Item::new('v', "its versions", go(ScreenId::Versions)),
         Item::new('f', "its files: look, find, restore", go(ScreenId::Browser)),
         Item::new('s', "what it takes", go(ScreenId::Space)),
-        Item::new('i', "all that was settled about it", show(["account", "show", name])),
-        Item::not_now("limits, freezing, deleting", "on the command line, with `:account`"),
+        Item::new('i', "all that was settled about it", show(["account", "info", name])),
+        Item::new('l', "what its clients told of their runs", show(["account", "log", name])),
     ];
+    let change = state.here().map(|account| {
+        let menu = super::changes::account_menu(&account.facts, shared);
+        Item::new(
+            'c',
+            "change it: rate, limits, name, freeze, delete...",
+            vec![Effect::Open(Box::new(Overlay::Menu(menu)))],
+        )
+    });
+    let make = shared.admin.then(|| super::changes::make("account"));
+    let items: Vec<Item> = items.into_iter().chain(change).chain(make).collect();
     out.open(Overlay::Menu(Menu::new(harmless_line(name), items)));
 }
 

@@ -16,10 +16,10 @@ use crate::widgets::text::{Align, Column, column, fit, row};
 pub(super) const TABLE: &[Column] = &[
     column("State", 7, Align::Left),
     column("Account", 0, Align::Path),
-    column("Last backup", 13, Align::Left),
+    column("Last backup", 11, Align::Left),
     Column { title: "At", columns: 16, align: Align::Left, from: 100 },
     Column { title: "Next", columns: 10, align: Align::Left, from: 60 },
-    Column { title: "Used", columns: 17, align: Align::Left, from: 60 },
+    Column { title: "Used", columns: 13, align: Align::Left, from: 60 },
     Column { title: "24h", columns: 8, align: Align::Left, from: 70 },
 ];
 
@@ -122,9 +122,9 @@ pub(super) fn cells(account: &AccountStatus, shared: &Shared, columns: usize) ->
     let used = match (facts.stored_bytes, facts.terms.hard_bytes.or(facts.terms.soft_bytes)) {
         (Some(bytes), Some(limit)) => {
             let share = percent(bytes, limit).map_or_else(|| "?".to_owned(), |share| format!("{share}%"));
-            format!("{}{share:>5}", bar(bytes, limit, 12))
+            format!("{}{share:>5}", bar(bytes, limit, 8))
         }
-        (Some(bytes), None) => fit(&agent::units::size(bytes), 17, Align::Right),
+        (Some(bytes), None) => fit(&agent::units::size(bytes), 13, Align::Right),
         (None, _) => "-".to_owned(),
     };
     let mut hours: Vec<u64> = (0..24)

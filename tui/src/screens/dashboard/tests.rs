@@ -39,7 +39,7 @@ fn facts(number: u32, name: &str, age_ms: i64, stored: u64) -> HealthFacts {
     }
 }
 
-pub(in crate::screens) fn accounts() -> Vec<AccountStatus> {
+pub(crate) fn accounts() -> Vec<AccountStatus> {
     let mut new = facts(6, "pi-cellar", 0, 0);
     (new.newest_at, new.last_run, new.created_at) = (None, None, NOW_MS - HOUR_MS);
     let mut failing = facts(7, "evil\u{1b}[31m\u{202e}name", HOUR_MS, 5 * GIB);

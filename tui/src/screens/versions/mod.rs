@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use agent::engine::job::VersionRow;
 use agent::name::harmless_line;
-use agent::units::{count, counted, size};
+use agent::units::{count, counted, parse_duration, size};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -25,18 +25,18 @@ use crate::console::overlay::Overlay;
 use crate::console::plan::Step;
 use crate::console::shared::Shared;
 use crate::widgets::arrange::Needle;
-use crate::widgets::dialog::Confirm;
 use crate::widgets::field::{Field, Typed};
 use crate::widgets::list::List;
 use crate::widgets::menu::{Item, Menu};
 use crate::widgets::panel::{panel, stand_in};
-use crate::widgets::text::{Align, Column, column, heading, put, row};
+use crate::widgets::prompt::{Meaning, Prompt};
+use crate::widgets::text::{Align, Column, column, heading, put, row, wrap};
 use days::Days;
 
 /// What this screen adds to the keys.
 pub const KEYS: &[Binding] = &[
     key("d", Action::Do("diff"), "what differs: the two marked, or this and the one before"),
-    key("P", Action::Do("pin"), "keep this version whatever the policy says"),
+    key("P", Action::Do("pin"), "pin: keep it whatever the policy says, and why"),
 ];
 /// Its footer.
 pub const HINTS: &[Hint] = &[
@@ -61,8 +61,14 @@ const TABLE: &[Column] = &[
     column("Files", 11, Align::Right),
     column("Size", 9, Align::Right),
     column("Change", 10, Align::Right),
+    Column { title: "Kept by", columns: 20, align: Align::Left, from: 94 },
     column("Note", 0, Align::Left),
 ];
+
+/// From so many columns on, all about the version under the cursor stands beside the list.
+const BESIDE_FROM: u16 = 150;
+/// Columns of what stands beside.
+const BESIDE: u16 = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -285,18 +291,64 @@ fn pair(state: &State) -> Result<(String, String), &'static str> {
     Ok((text(earlier), text(later)))
 }
 
-/// Pinning keeps something; it is done at once, and taken back from the menu.
-fn pin(state: &State, out: &mut Effects) {
-    match state.here() {
-        Some(row) if row.pinned_until_ms.is_some() => out.warn("it is pinned already; x has how to stop that"),
-        Some(row) => out.push(Effect::start(["pin", &named(row)])),
-        None => {}
+/// The versions that something is done with: the marked ones, newest first, or the one under the cursor.
+fn chosen(state: &State) -> Vec<&VersionRow> {
+    let marked: Vec<&VersionRow> = state.rows.iter().filter(|row| state.marks.contains(&row.id)).collect();
+    if marked.is_empty() { state.here().into_iter().collect() } else { marked }
+}
+
+/// A verb about versions, with options before them.
+fn about(verb: &[&str], rows: &[&VersionRow]) -> Vec<OsString> {
+    verb.iter().map(OsString::from).chain(rows.iter().map(|row| named(row).into())).collect()
+}
+
+/// As in `version 3f9c02ab`, or `3 of 40 versions`.
+fn said(rows: &[&VersionRow], state: &State) -> String {
+    match rows {
+        [one] => format!("version {}", short(one)),
+        rows => format!("{} of {}", count(rows.len() as u64), counted(state.rows.len() as u64, "version", "versions")),
     }
+}
+
+/// Pinning keeps something: it is done at once, when it was said why.
+fn pin(state: &State, out: &mut Effects) {
+    let rows = chosen(state);
+    if rows.is_empty() {
+        return;
+    }
+    if rows.iter().all(|row| row.pinned_until_ms == Some(0)) {
+        return out.warn("it is pinned already; x has how to stop that");
+    }
+    out.open(Overlay::Prompt(pin_prompt(&rows, state)));
+}
+
+fn pin_prompt(rows: &[&VersionRow], state: &State) -> Prompt {
+    let ids: Vec<String> = rows.iter().map(|row| named(row)).collect();
+    let means = move |typed: &str| -> Meaning {
+        let (time, reason) = match typed.split_once(' ') {
+            Some((first, rest)) if parse_duration(first).is_ok() => (Some(first), rest.trim()),
+            None if parse_duration(typed).is_ok() => (Some(typed), ""),
+            _ => (None, typed),
+        };
+        let mut words: Vec<OsString> = vec!["pin".into()];
+        words.extend(time.iter().flat_map(|time| ["--for", time]).map(OsString::from));
+        if !reason.is_empty() {
+            words.extend(["--reason", reason].map(OsString::from));
+        }
+        words.extend(ids.iter().map(OsString::from));
+        let long = time.map_or_else(|| "for ever".to_owned(), |time| format!("for {time}"));
+        let why = if reason.is_empty() { String::new() } else { format!(", because: {}", harmless_line(reason)) };
+        Ok((format!("kept {long}{why}"), vec![Effect::Start(words)]))
+    };
+    let text = "Kept whatever the policy says. Why, for people; a time in front is how long, as in\n90d before the move\nBoth may be absent.";
+    Prompt::new(format!("Pin {}", said(rows, state)), text, "", means)
 }
 
 fn menu(state: &State, out: &mut Effects) {
     let Some(row) = state.here() else { return };
-    let id = named(row);
+    let rows = chosen(state);
+    let said = said(&rows, state);
+    let plan = |about: String, words| vec![Effect::Plan(Step::tried_first(about, words))];
     let mut items = vec![Item::new('b', "browse it", vec![Effect::Browse { at: at(row), path: b"/".to_vec() }])];
     items.push(match pair(state) {
         Ok((from, to)) => {
@@ -304,40 +356,45 @@ fn menu(state: &State, out: &mut Effects) {
         }
         Err(why) => Item::not_now("what differs from the one before", why),
     });
-    items.push(match row.pinned_until_ms {
-        None => Item::new('p', "pin: keep it whatever the policy says", vec![Effect::start(["pin", &id])]),
-        Some(_) => {
-            let text = format!(
-                "Version {} will be kept only as long as the policy says.\n\ntuckbox pin --undo {id}",
-                short(row)
-            );
-            let confirm = Confirm::new("Pin no longer?", text, vec![Effect::start(["pin", "--undo", &id])]);
-            Item::new('p', "pin no longer...", vec![Effect::Open(Box::new(Overlay::Confirm(confirm)))])
+    let prompt = vec![Effect::Open(Box::new(Overlay::Prompt(pin_prompt(&rows, state))))];
+    items.push(Item::new('p', format!("pin {said}: keep whatever the policy says..."), prompt));
+    let pinned: Vec<&VersionRow> = rows.iter().copied().filter(|row| row.pinned_until_ms.is_some()).collect();
+    items.push(if pinned.is_empty() {
+        Item::not_now("pin no longer...", "it is not pinned")
+    } else {
+        Item::new('u', "pin no longer...", plan(format!("pin {said} no longer"), about(&["pin", "--undo"], &pinned)))
+    });
+    let trashed: Vec<&VersionRow> = rows.iter().copied().filter(|row| row.trash_until_ms.is_some()).collect();
+    items.push(if trashed.is_empty() {
+        Item::not_now("take it out of the trash", "it is not in the trash")
+    } else {
+        Item::new('t', "take it out of the trash", vec![Effect::Start(about(&["forget", "--undo"], &trashed))])
+    });
+    let newest = state.rows.first().map(|first| first.id.as_str());
+    items.push(match () {
+        () if trashed.len() == rows.len() => Item::not_now("forget...", "it is in the trash already"),
+        () if !pinned.is_empty() => Item::not_now(format!("forget {said}..."), "it is pinned"),
+        () if rows.iter().any(|row| Some(row.id.as_str()) == newest) => {
+            Item::not_now(format!("forget {said}..."), "the newest one stays")
+        }
+        () => {
+            let words = about(&["forget"], &rows);
+            Item::new('f', format!("forget {said}: into the trash..."), plan(format!("forget {said}"), words))
         }
     });
-    items.push(match (row.trash_until_ms, row.pinned_until_ms) {
-        (Some(_), _) => Item::new('f', "take it out of the trash", vec![Effect::start(["forget", "--undo", &id])]),
-        (None, Some(_)) => Item::not_now("forget it...", "it is pinned"),
-        (None, None) => {
-            let text = format!(
-                "Version {} goes into the trash. It can be taken out again as long as it is there; then its space is freed.\n\ntuckbox forget {id}",
-                short(row)
-            );
-            let confirm = Confirm::new("Forget this version?", text, vec![Effect::start(["forget", &id])]);
-            Item::new('f', "forget it...", vec![Effect::Open(Box::new(Overlay::Confirm(confirm)))])
-        }
-    });
-    let newest = state.rows.first().is_some_and(|first| first.id == row.id);
-    items.push(if newest {
+    items.push(if Some(row.id.as_str()) == newest {
         Item::not_now("roll back to it...", "it is the newest")
     } else {
-        let step = Step {
-            about: format!("roll back to {}", short(row)),
-            words: ["rollback", "--to", &id].map(OsString::from).to_vec(),
-        };
-        Item::new('r', "roll back to it, after a review...", vec![Effect::Plan(step)])
+        let words = ["rollback", "--to", &named(row)].map(OsString::from).to_vec();
+        Item::new('r', "roll back to it, after a review...", plan(format!("roll back to {}", short(row)), words))
     });
-    out.open(Overlay::Menu(Menu::new(format!("Version {}", short(row)), items)));
+    items.push(Item::new('w', "the plan: review what was gathered", vec![Effect::Review]));
+    out.open(Overlay::Menu(Menu::new(capital(&said), items)));
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn copy(state: &State, out: &mut Effects) {
@@ -366,7 +423,12 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
         let inner = panel(buf, above, shared, &year, "", false);
         days::draw(&state.days, here, shared, inner, buf);
     }
-    let below = Rect { y: area.y + calendar, height: area.height - calendar, ..area };
+    let mut below = Rect { y: area.y + calendar, height: area.height - calendar, ..area };
+    if below.width >= BESIDE_FROM {
+        let beside = Rect { x: below.x + below.width - BESIDE, width: BESIDE, ..below };
+        below.width -= BESIDE;
+        draw_version(state, shared, beside, buf);
+    }
     let filter = state.filter.as_ref().map(|field| format!("  /{}", field.text())).unwrap_or_default();
     let title = match (state.here(), &state.filter) {
         (Some(row), None) => {
@@ -383,8 +445,13 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     }
     let columns = usize::from(inner.width).saturating_sub(3);
     put(buf, inner, 0, Line::styled(format!("  {}", heading(TABLE, columns, None)), shared.theme.strong()));
-    let typing = u16::from(state.typing);
-    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1 + typing), ..inner };
+    // One row for the filter, or for why the version under the cursor is kept.
+    let last = u16::from(state.typing || inner.height > 4);
+    if let Some(row) = state.here().filter(|_| !state.typing && last > 0) {
+        let text = agent::name::cut_end(&format!(" {}", kept(row, shared)), usize::from(inner.width));
+        put(buf, inner, usize::from(inner.height - 1), Line::styled(text, shared.theme.dim()));
+    }
+    let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1 + last), ..inner };
     let today = state.here().map(|row| shared.moment(row.received_at_ms, "%F"));
     state.list.draw(buf, rows, shared.theme, state.rows.len(), true, |number| {
         let Some(version) = state.rows.get(number) else { return (Line::raw(""), false) };
@@ -415,7 +482,64 @@ fn cells(
     let change = before.map_or_else(|| "first".to_owned(), |before| change(before.files, version.files));
     let known = !version.sources.is_empty() || version.files > 0;
     let (files, bytes) = if known { (count(version.files), size(version.bytes)) } else { ("?".into(), "?".into()) };
-    row(TABLE, columns, &[&time, short(version), &files, &bytes, &change, &note(version, shared)])
+    let why = version.why.join(", ");
+    row(TABLE, columns, &[&time, short(version), &files, &bytes, &change, &why, &note(version, shared)])
+}
+
+/// Why a version is kept, or what becomes of it.
+fn kept(version: &VersionRow, shared: &Shared) -> String {
+    let why = version.why.join(", ");
+    let mut text = match (version.trash_until_ms, version.why.is_empty()) {
+        (Some(until), _) => format!("in the trash, at least until {}", shared.moment(until, "%F %H:%M")),
+        (None, true) => "why it is kept is not known".to_owned(),
+        (None, false) => format!("kept by: {why}"),
+    };
+    if let Some(until) = version.pinned_until_ms {
+        let until = if until == 0 { String::new() } else { format!(" until {}", shared.moment(until, "%F")) };
+        let reason = match version.pin_reason.as_str() {
+            "" => "without a reason".to_owned(),
+            reason => harmless_line(reason),
+        };
+        text.push_str(&format!("; pinned{until}: {reason}"));
+    }
+    text
+}
+
+/// All about the version under the cursor.
+fn draw_version(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
+    let title = state.here().map_or_else(String::new, |version| format!("Version {}", short(version)));
+    let inner = panel(buf, area, shared, &title, "", false);
+    let Some(version) = state.here() else { return };
+    let mut lines = vec![
+        format!("id        {}", version.id.get(..32).unwrap_or(&version.id)),
+        format!("number    {}", version.sequence),
+        format!(
+            "received  {} ({})",
+            shared.moment(version.received_at_ms, "%F %T"),
+            shared.ago(version.received_at_ms)
+        ),
+        format!("taken     {} by the client's clock", shared.moment(version.taken_at_ms, "%F %T")),
+        format!("holds     {}, {}", counted(version.files, "file", "files"), size(version.bytes)),
+        String::new(),
+        kept(version, shared),
+    ];
+    if !version.tags.is_empty() {
+        let tags: Vec<String> = version.tags.iter().map(|tag| harmless_line(tag)).collect();
+        lines.push(format!("tags: {}", tags.join(", ")));
+    }
+    lines.push(String::new());
+    for source in &version.sources {
+        let missing =
+            source.missing_since_ms.map_or(String::new(), |at| format!(", gone since {}", shared.moment(at, "%F")));
+        let host = harmless_line(&source.host);
+        lines.push(format!("{host}:{}", agent::name::for_terminal(&source.path)));
+        lines.push(format!("    {}, {}{missing}", counted(source.files, "file", "files"), size(source.bytes)));
+    }
+    let columns = usize::from(inner.width.saturating_sub(2));
+    let wrapped = lines.iter().flat_map(|line| if line.is_empty() { vec![String::new()] } else { wrap(line, columns) });
+    for (row, line) in wrapped.enumerate().take(usize::from(inner.height)) {
+        put(buf, inner, row, format!(" {line}"));
+    }
 }
 
 /// How many more files there are than before.

@@ -28,6 +28,8 @@ fn rows() -> Vec<VersionRow> {
                 files: 188_000 + number * 3 - if number.is_multiple_of(5) { 7 } else { 0 },
                 bytes: 48 << 30,
                 pinned_until_ms: (number % 150 == 1).then_some(0),
+                pin_reason: if number % 150 == 1 { "before the move\u{1b}[2J".into() } else { String::new() },
+                why: if time == 0 { vec!["recent".into(), "daily".into()] } else { vec!["hourly".into()] },
                 trash_until_ms: (number == 2).then_some(NOW_MS + DAY_MS),
                 tags: if number.is_multiple_of(40) { vec!["before update".into()] } else { Vec::new() },
                 ..VersionRow::default()
@@ -52,6 +54,7 @@ fn a_calendar_and_the_versions_of_a_day() {
     stage((80, 24), COLOUR).pinned("versions-80x24");
     stage((80, 24), ASCII).press("Left*3 Down").pinned("versions-80x24-ascii");
     stage((120, 40), MONO).press("End").pinned("versions-120x40");
+    stage((200, 50), MONO).pinned("versions-200x50");
     stage((40, 10), MONO).pinned("versions-40x10");
 }
 
@@ -106,13 +109,48 @@ fn keys_lead_to_effects() {
         _ => None,
     });
     assert_eq!(turned, Some(id(5)));
-    // Nothing is forgotten by a key: it is asked, and no is chosen at first.
-    stage.press("3");
+}
+
+#[test]
+fn versions_are_forgotten_by_a_plan_alone() {
+    let mut stage = stage((80, 24), MONO);
+    stage.press("x");
+    assert!(stage.text().contains("the newest one stays"), "{}", stage.text());
+    stage.press("Esc Down Space Space x f");
+    stage.effects.retain(|effect| matches!(effect, Effect::Ask { .. }));
+    let tried = |ask: &Ask| matches!(ask, Ask::Say(words) if words[..2] == ["forget", "--dry-run"] && words.len() == 6);
+    let lines = vec!["Dry run: would go into the trash until 2026-12-04: version 3e4a599c".to_owned()];
+    stage.answer(tried, Ok(Answer::Said(Arc::new(lines), 0))).pinned("review-forget");
+    assert!(!stage.effects.iter().any(|effect| matches!(effect, Effect::Run { .. })));
+    stage.press("Enter Tab Enter");
+    assert!(stage.effects.iter().any(|effect| {
+        matches!(effect, Effect::Run { words, .. } if words[..4] == ["forget", "--yes", "--account", "laptop-ana"])
+    }));
+}
+
+#[test]
+fn a_pin_says_why_and_is_taken_back_by_a_plan() {
+    let mut stage = stage((80, 24), MONO);
+    let words = |stage: &mut Stage| {
+        let found = stage.effects.iter().find_map(|effect| match effect {
+            Effect::Run { words, .. } => Some(words.clone()),
+            _ => None,
+        });
+        stage.effects.clear();
+        found
+    };
     stage.effects.clear();
-    stage.press("x f Enter");
-    assert!(stage.effects.is_empty());
-    stage.press("x f Tab Enter");
-    assert!(matches!(&stage.effects[..], [Effect::Run { words, .. }] if words[0] == "forget"));
+    stage.press("P \"90d before the move\"").pinned("pin-prompt");
+    assert_eq!(words(&mut stage), None);
+    stage.press("Enter");
+    let run = words(&mut stage).unwrap();
+    assert_eq!(run[..5], ["pin", "--for", "90d", "--reason", "before the move"]);
+    // The second oldest one is pinned.
+    stage.press("End Up");
+    assert!(stage.text().contains("pinned: before the move\\x1b[2J"), "{}", stage.text());
+    stage.press("x u");
+    assert_eq!(words(&mut stage), None);
+    assert_eq!(stage.app.shared().plan.len(), 1);
 }
 
 #[test]
