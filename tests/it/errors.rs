@@ -101,7 +101,7 @@ fn a_vault_of_a_newer_program() {
     before.without(|item| item.mtime = (0, 0)).same_as(&look::at(world.vault()).without(|item| item.mtime = (0, 0)));
     write(&|vault| vault["format"] = 1.into());
     world.tuckbox(["versions"]).ok();
-    write(&|vault| vault["features"] = vec![0, 0, 1].into());
+    write(&|vault| vault["features"] = vec![0, 0, 2].into());
     world.tuckbox(["versions"]).run().fails("format.newer", 11);
     // A compatible feature changes nothing for us.
     write(&|vault| vault["features"] = vec![1 << 20, 0, 0].into());

@@ -455,9 +455,11 @@ static RECIPES: &[Recipe] = &[
         prepare: |world| {
             world.tuckbox(["volume", "add", &world.arg("disk")]).ok();
             // Packs go to the one or the other by their names, which are chance: so many are not all at home.
+            let guest = world.with_env("TUCKBOX_ACCOUNT", "guest");
+            guest.tuckbox(["init"]).ok();
             for nth in 0..8 {
-                fs::write(world.path("docs").join("new.txt"), format!("number {nth}")).unwrap();
-                world.tuckbox(["backup", &world.arg("docs")]).ok();
+                fs::write(world.dir("extra").join("new.txt"), format!("number {nth}")).unwrap();
+                guest.tuckbox(["backup", &world.arg("extra")]).ok();
             }
         },
         words: |_| words(["volume", "remove", "1"]),
@@ -466,7 +468,7 @@ static RECIPES: &[Recipe] = &[
         proof: |stage| {
             let world = &stage.world;
             assert_eq!(world.tuckbox(["volume", "list", "--json"]).ok().records("volume").len(), 1);
-            world.tuckbox(["check", "--read-data"]).ok();
+            world.tuckbox(["account", "check", "--all", "--read-data"]).ok();
         },
         ..PLAIN
     },

@@ -410,9 +410,6 @@ pub(super) const VOLUME: &[Field] = fields! {
 pub(super) const SPACE: &[Field] = fields! {
     scope: Word(&["account", "group", "volume", "vault"]), "What it is about.";
     name: Text, "The account's or group's name, the volume's number; empty for the vault.";
-    directory [if_known]: Text, "Of a volume: where it is on the vault's machine.";
-    there [if_known]: Switch, "Of a volume: whether it is there. Of one that is not, all figures are 0.";
-    packs: Count, "Packs.";
     accounts: Count, "Accounts in it; of a volume 0, and no classes: what its files are for is not told apart.";
     unknown: Count, "Of these, accounts whose figures cannot be had: they are in no sum.";
     measured_at [if_known]: Moment, "When the classes were so, by the server's clock; of several the oldest.";
@@ -432,4 +429,7 @@ pub(super) const SPACE: &[Field] = fields! {
     growth_7d [if_known]: Change, "Bytes a day, over the last 7 days or what is known of them.";
     growth_30d [if_known]: Change, "Bytes a day, over the last 30 days or what is known of them.";
     days_left [if_known]: Count, "Days until the hard limit, of the vault until its disk is full, if it grows on as over 30 days.";
+    directory [if_known]: Text, "Of a volume: where it is on the vault's machine.";
+    there [if_known]: Switch, "Of a volume: whether it is there. Of one that is not, all figures are 0.";
+    packs: Count, "Packs.";
 };

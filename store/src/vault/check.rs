@@ -296,7 +296,7 @@ impl Check<'_> {
             match self.domain.find_pack(row.id) {
                 Ok(Some(_)) => {}
                 Ok(None) => self.pack_gone(row.id, "the pack is not there")?,
-                Err(Error::Absent { volume }) => self.unseen(volume),
+                Err(Error::Absent { volume }) => self.unseen(volume)?,
                 Err(e) => return Err(e),
             }
         }
@@ -336,17 +336,10 @@ impl Check<'_> {
                 let what = format!("the {what} was made by a newer program and is not looked into");
                 return self.find(Severity::Note, what, format!("pack {id}"), Vec::new());
             }
-            Err(Error::Absent { volume }) => {
-                self.unseen(volume);
-                return Ok(());
-            }
-            Err(e) => match self.domain.inner.shared.absent_volumes()?.first() {
-                // Its disk may have just gone.
-                Some(volume) => {
-                    self.unseen(*volume);
-                    return Ok(());
-                }
-                None => return self.pack_gone(id, &e.to_string()),
+            // Its disk is away, or has just gone.
+            Err(e) => match (&e, self.domain.inner.shared.absent_volumes()?.first()) {
+                (Error::Absent { volume }, _) | (_, Some(volume)) => return self.unseen(*volume),
+                _ => return self.pack_gone(id, &e.to_string()),
             },
         };
         let domain = self.domain;
@@ -363,9 +356,10 @@ impl Check<'_> {
     }
 
     /// A pack is in a volume that is not there, for all that can be said.
-    fn unseen(&mut self, volume: u32) {
+    fn unseen(&mut self, volume: u32) -> Result<()> {
         self.absent.insert(volume);
         self.unseen += 1;
+        Ok(())
     }
 
     /// Volumes that are not there. What is in them is neither lost nor found to be good.

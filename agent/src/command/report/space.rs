@@ -31,11 +31,6 @@ fn build(command: Command) -> Command {
 struct SpaceRecord<'a> {
     scope: &'static str,
     name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    directory: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    there: Option<bool>,
-    packs: u64,
     accounts: u64,
     unknown: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +57,11 @@ struct SpaceRecord<'a> {
     growth_30d: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     days_left: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    there: Option<bool>,
+    packs: u64,
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
@@ -106,9 +106,6 @@ fn record(row: &SpaceRow) -> SpaceRecord<'_> {
     SpaceRecord {
         scope: scope(row),
         name: &row.name,
-        directory: row.place.as_ref().map(|(path, _)| path.as_str()),
-        there: row.place.as_ref().map(|(_, there)| *there),
-        packs: told.packs,
         accounts: row.accounts,
         unknown: row.unknown,
         measured_at: Some(told.at).filter(|at| *at != 0).map(rfc3339),
@@ -128,6 +125,9 @@ fn record(row: &SpaceRow) -> SpaceRecord<'_> {
         growth_7d: row.growth_7d,
         growth_30d: row.growth_30d,
         days_left: row.days_left,
+        directory: row.place.as_ref().map(|(path, _)| path.as_str()),
+        there: row.place.as_ref().map(|(_, there)| *there),
+        packs: told.packs,
     }
 }
 
