@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
 
     /// An unsigned LEB128 number in its shortest form.
     pub fn varint(&mut self) -> Result<u64> {
+        // Most are small.
+        if let Some((byte @ 0..0x80, tail)) = self.rest.split_first() {
+            self.rest = tail;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0u64;
         for shift in (0..70).step_by(7) {
             let byte = self.u8()?;

@@ -277,6 +277,7 @@ def options(words):
     add("--timeout", type=float, default=3600, help="seconds for one command")
     add("--keep", action="store_true", help="leave the passing things")
     add("--report", nargs="+", metavar="FILE", help="print the table of results that are there; measure nothing")
+    add("--into", metavar="DOCUMENT", help="with --report: put the table between the marks of this document")
     parsed = parser.parse_args(words)
     parsed.shown = words
     parsed.work = os.path.abspath(parsed.work)
@@ -286,7 +287,8 @@ def options(words):
 def main():
     given = options(sys.argv[1:])
     if given.report:
-        return report.show([line for path in given.report for line in read_lines(path)])
+        lines = [line for path in given.report for line in read_lines(path)]
+        return report.write_into(given.into, lines) if given.into else report.show(lines)
     os.makedirs(f"{given.work}/results", exist_ok=True)
     out = os.path.abspath(given.out or f"{given.work}/results/{time.strftime('%Y%m%d-%H%M%S')}.jsonl")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,4 +1,8 @@
 """The table of results, in Markdown."""
+import contextlib
+import io
+import os
+import re
 import statistics
 
 from tools import OPERATIONS, REFERENCE
@@ -102,8 +106,8 @@ def show(lines):
     for tool in sorted({line["tool"] for line in of("left out")}):
         print(f"{tool}: not installed, left out")
     rows = of("row")
-    for found in of("data"):
-        name = found["data"]
+    # Parts of one run have been told one after the other: what they tell of a data set is the same.
+    for name, found in {found["data"]: found for found in of("data")}.items():
         print(f"\n## {name}: {found['files']:,} files, {found['names']:,} names, {found['bytes'] / MB:,.1f} MB")
         for operation in OPERATIONS:
             here = [row for row in rows if (row["data"], row["op"]) == (name, operation)]
@@ -120,6 +124,26 @@ def show(lines):
         print(f"\n{busy} of {len(rows)} measurements were made while other processes used much of the machine; they are left out,"
               " and where there are no others, marked *.")
     return 1 if wrong else 0
+
+
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+
+
+def write_into(path, lines):
+    """Puts what `show` prints between the two marks of a document, one level of headings deeper."""
+    with open(path) as f:
+        text = f.read()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{path} has no lines {BEGIN.strip()} and {END.strip()}")
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        wrong = show(lines)
+    table = re.sub("^##", "###", printed.getvalue().strip(), flags=re.MULTILINE)
+    with open(f"{path}.new", "w") as f:
+        f.write(f"{before}{begin}\n{table}\n\n{end}{after}")
+    os.replace(f"{path}.new", path)
+    return wrong
 
 
 def lines_of(rows, operation):

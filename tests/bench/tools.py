@@ -3,6 +3,7 @@
 A tool says for each operation what is to be run, as a list of words, or `None` when it has no part in it. To add a
 backup program, write a subclass of `Peer` and put it into `PEERS`.
 """
+import getpass
 import json
 import os
 import shlex
@@ -288,5 +289,53 @@ class Bupstash(Peer):
         return [self.executable, "restore", "-q", "--into", target, "name=big-insert"]
 
 
+class Rustic(Peer):
+    name = program = "rustic"
+
+    def prepare(self):
+        os.makedirs(self.vault, exist_ok=True)
+        super().prepare()
+
+    def init(self):
+        lines = ["[repository]", 'password = "bench"', f'cache-dir = "{self.home}/cache"']
+        if self.place.ssh:
+            lines += ['repository = "opendal:sftp"', "[repository.options]", 'endpoint = "ssh://bench"',
+                      f'user = "{getpass.getuser()}"', f'root = "{self.vault}"',
+                      f'key = "{self.bench.sshd.folder}/id"', 'known_hosts_strategy = "Strict"']
+        else:
+            lines.append(f'repository = "{self.vault}"')
+        with open(f"{self.home}/profile.toml", "w") as f:
+            f.write("\n".join(lines) + "\n")
+        return [self.words("init")]
+
+    def words(self, *rest):
+        return [self.executable, "-P", f"{self.home}/profile", "--no-progress", "--log-level", "warn", *rest]
+
+    def backup(self, source, operation):
+        return self.words("backup", source)
+
+    def restore(self, source, target):
+        return self.words("restore", f"latest:{source}", target)
+
+
+class Kopia(Peer):
+    """On this machine only: it does not ask the `ssh` in PATH."""
+    name = program = "kopia"
+
+    def environment(self):
+        return {"KOPIA_PASSWORD": "bench", "KOPIA_CONFIG_PATH": f"{self.home}/kopia.config",
+                "KOPIA_CACHE_DIRECTORY": f"{self.home}/cache", "KOPIA_LOG_DIR": f"{self.home}/log",
+                "KOPIA_CHECK_FOR_UPDATES": "false"}
+
+    def init(self):
+        return [] if self.place.ssh else [[self.executable, "repository", "create", "filesystem", f"--path={self.vault}"]]
+
+    def backup(self, source, operation):
+        return None if self.place.ssh else [self.executable, "snapshot", "create", "--no-progress", source]
+
+    def restore(self, source, target):
+        return None if self.place.ssh else [self.executable, "snapshot", "restore", source, target]
+
+
 REFERENCES = (TarZstd, ZstdFile, Walk, SshTrue, CpA, Rsync)
-PEERS = (Restic, Borg, Bupstash)
+PEERS = (Restic, Borg, Bupstash, Rustic, Kopia)

@@ -229,6 +229,29 @@ fn a_changed_file_is_read_once() {
     }
 }
 
+#[test]
+fn a_run_without_a_change_asks_for_little_besides_the_names() {
+    let world = world().ready();
+    tree::seeded(world.path("source"), 68, 400, 100_000);
+    world.tuckbox(["backup"]).and([world.arg("source")]).ok();
+    let run = |calls: &str| {
+        traced(&world, calls, |world, strace| {
+            let words = strace.split(' ').skip(1).chain(["tuckbox", "backup"]);
+            world.command("strace", words).and([world.arg("source")]).ok();
+        })
+    };
+    let Some(lines) = run("open,openat,lseek") else { return };
+    let count = |of: &dyn Fn(&str) -> bool| lines.iter().filter(|line| of(line)).count();
+    assert_eq!(
+        count(&|line| line.starts_with("lseek") && line.contains("/source")),
+        0,
+        "a directory is read from its start"
+    );
+    // By what is told of the run, and by what counts the connection's bytes.
+    let remembered = count(&|line| line.starts_with("open") && line.contains("activity.db\""));
+    assert!(remembered <= 2, "activity.db was opened {remembered} times");
+}
+
 /// Syncs of one run, by what was synced.
 #[derive(Clone, Copy, Debug)]
 struct Syncs {

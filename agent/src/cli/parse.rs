@@ -101,8 +101,14 @@ fn fault_of(error: &clap::Error, verb: Option<&'static str>) -> Fault {
 fn unknown_verb(word: &str, verb: Option<&'static str>) -> Fault {
     // `tuckbox key lst` is about a word of `key`.
     if let Some(verb) = verb {
-        return Fault::new(Code::Usage, format!("`tuckbox {verb}` knows no \"{}\"", harmless_line(word)))
-            .hint(format!("see `tuckbox help {verb}`"));
+        let fault = Fault::new(Code::Usage, format!("`tuckbox {verb}` knows no \"{}\"", harmless_line(word)));
+        let below = VERBS.iter().find(|known| known.name == verb).map(Verb::command);
+        let words: Vec<String> =
+            below.iter().flat_map(Command::get_subcommands).map(|known| known.get_name().to_owned()).collect();
+        return match super::nearest(word, words.iter().map(String::as_str)) {
+            Some(near) => fault.hint(format!("did you mean `tuckbox {verb} {near}`? See `tuckbox help {verb}`")),
+            None => fault.hint(format!("see `tuckbox help {verb}`")),
+        };
     }
     let fault = Fault::new(Code::Usage, format!("there is no verb \"{}\"", harmless_line(word)));
     if let Some((_, hint)) = FOREIGN.iter().find(|(foreign, _)| *foreign == word) {

@@ -65,8 +65,8 @@ pub struct NodeCache {
 #[derive(Default)]
 struct Known {
     packs: Vec<(PathBuf, PackReader)>,
-    /// Node → pack and line.
-    spots: HashMap<NodeId, (u32, u32)>,
+    /// Node → pack, line, and place in the group.
+    spots: HashMap<NodeId, (u32, u32, u32)>,
     /// Roots whose nodes are all here.
     roots: Vec<NodeId>,
     /// Number of the first pack. Numbers are never used twice, so that an old one leads nowhere and not astray.
@@ -259,7 +259,8 @@ impl NodeCache {
             let mut copied = HashSet::new();
             let mut waiting: Vec<NodeId> = known.roots.iter().take(COMPACT_ROOTS).rev().copied().collect();
             while let Some(id) = waiting.pop() {
-                let Some(spot) = known.spots.get(&id).copied().filter(|_| seen.insert(id)) else { continue };
+                let Some((pack, line, _)) = known.spots.get(&id).copied().filter(|_| seen.insert(id)) else { continue };
+                let spot = (pack, line);
                 if copied.insert(spot)
                     && let Some(record) = known.record(spot)
                 {
@@ -295,17 +296,17 @@ impl NodeCache {
 
     /// Does something with a node where it stands.
     fn with<T>(&self, id: &NodeId, what: impl FnOnce(&RawNode) -> T) -> Result<T> {
-        let spot = self.known().spots.get(id).map(|(pack, line)| Spot::Kept(*pack, *line));
+        let spot = self.known().spots.get(id).copied();
         let group = match spot {
-            Some(spot) => {
+            Some((pack, line, _)) => {
                 let known = self.known();
-                self.group(&known, spot).or_else(|_| self.fetched(id))?
+                self.group(&known, Spot::Kept(pack, line)).or_else(|_| self.fetched(id))?
             }
             None => self.fetched(id)?,
         };
-        group
-            .iter()
-            .find(|(node, ..)| node == id)
+        let is_it = |(node, ..): &&RawNode| node == id;
+        spot.and_then(|(.., place)| group.get(place as usize).filter(is_it))
+            .or_else(|| group.iter().find(is_it))
             .map(what)
             .ok_or_else(|| store::Error::NotFound { what: "node", name: id.hex() }.into())
     }
@@ -377,7 +378,7 @@ impl Known {
         let Some(pack) = u32::try_from(self.packs.len()).ok().and_then(|n| self.from.checked_add(n)) else { return };
         for (line, at) in reader.lines().iter().zip(0..) {
             if line.kind == RecordKind::Group {
-                self.spots.extend(line.ids.iter().map(|id| (NodeId::new(*id), (pack, at))));
+                self.spots.extend(line.ids.iter().zip(0..).map(|(id, place)| (NodeId::new(*id), (pack, at, place))));
             }
         }
         self.packs.push((path, reader));

@@ -28,20 +28,30 @@ impl Server {
         let (vault, account, domain) = self.account(if backups { Access::Write } else { Access::Read })?;
         let now = self.clock.now_ms();
         let (stored_bytes, session) = (domain.stored()?.pack_bytes, self.keeper.session());
+        let mut runs = Vec::new();
         for run in report.runs.iter().take(RUNS_MAX) {
             let (mut told, lines) = taken(run, now);
             told.stored_bytes = stored_bytes;
             self.keeper.told(told_of_session(&told));
-            vault.activity(&account, |activity| {
-                if is_backup(run) {
-                    activity.add_run(account.number, &told)?;
+            runs.push((is_backup(run), told, lines));
+        }
+        if runs.is_empty() {
+            return Ok(());
+        }
+        // Opened once for all of it: the client waits at its end.
+        vault.activity(&account, |activity| {
+            for (is_backup, told, lines) in &runs {
+                if *is_backup {
+                    activity.add_run(account.number, told)?;
                 }
-                activity.add_log(account.number, now, session.as_ref(), &lines).map(|_| ())
-            })?;
-        }
-        if backups {
-            renew_pulse(&vault, &account);
-        }
+                activity.add_log(account.number, now, session.as_ref(), lines)?;
+            }
+            if backups && vault.access() == Access::Write {
+                // Nobody stops because that fails.
+                vault.renew_pulse_by(&account, activity).unwrap_or(());
+            }
+            Ok(())
+        })?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek};
 use store::tree::check_name;
@@ -23,6 +24,8 @@ thread_local! {
 #[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
+    /// It was listed before, so the place of the descriptor is no more at the beginning.
+    listed: AtomicBool,
 }
 
 /// The name as it is, when it is a single component. Others never reach the system.
@@ -36,28 +39,28 @@ impl Dir {
 
     /// Opens the directory at `path`. Links may lead to it, but its last component must not be one.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { fd: openat(CWD, path, Self::FLAGS | OFlags::NOFOLLOW, Mode::empty())? })
+        Ok(Self::from_fd(openat(CWD, path, Self::FLAGS | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
     /// Opens the directory at `path`, or the one that a link at `path` leads to.
     pub fn open_following(path: &Path) -> io::Result<Self> {
-        Ok(Self { fd: openat(CWD, path, Self::FLAGS, Mode::empty())? })
+        Ok(Self::from_fd(openat(CWD, path, Self::FLAGS, Mode::empty())?))
     }
 
-    /// A directory that was opened elsewhere.
+    /// A directory that was opened elsewhere and not read from.
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {
-        Self { fd }
+        Self { fd, listed: AtomicBool::new(false) }
     }
 
     /// Opens a directory in this one. A link is refused.
     pub fn child(&self, name: &[u8]) -> io::Result<Self> {
-        Ok(Self { fd: openat(&self.fd, component(name)?, Self::FLAGS | OFlags::NOFOLLOW, Mode::empty())? })
+        Ok(Self::from_fd(openat(&self.fd, component(name)?, Self::FLAGS | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
     /// Opens a directory in this one, sure to be the one that `seen` tells of, and without touching its access time where
     /// that is permitted.
     pub fn child_as(&self, name: &[u8], seen: &Stat) -> Result<Self, OpenError> {
-        let child = Self { fd: open_quietly(self.as_fd(), component(name)?, Self::FLAGS, seen.uid)? };
+        let child = Self::from_fd(open_quietly(self.as_fd(), component(name)?, Self::FLAGS, seen.uid)?);
         if !child.stat_self()?.is_same_file(seen) {
             return Err(OpenError::Replaced);
         }
@@ -68,8 +71,9 @@ impl Dir {
     /// are among them; [`check_name`] tells. Not for two threads at once on the same `Dir`.
     pub fn list(&self) -> io::Result<Vec<Box<[u8]>>> {
         let mut names: Vec<Box<[u8]>> = Vec::new();
-        // The place of the descriptor is at the end when it was listed before.
-        seek(&self.fd, SeekFrom::Start(0))?;
+        if self.listed.swap(true, Ordering::Relaxed) {
+            seek(&self.fd, SeekFrom::Start(0))?;
+        }
         LISTING.with_borrow_mut(|listing| -> io::Result<()> {
             let mut entries = RawDir::new(&self.fd, listing.spare_capacity_mut());
             while let Some(entry) = entries.next() {

@@ -121,7 +121,9 @@ impl Record {
         for _ in 0..items {
             let id = NodeId::new(r.array()?);
             let (chunks, below) = (r.u32()? as usize, r.u32()? as usize);
-            let mut refs = Refs::default();
+            // Room for no more than can follow.
+            let room = |count: usize| count.min(r.remaining() / 32);
+            let mut refs = Refs { chunks: Vec::with_capacity(room(chunks)), nodes: Vec::with_capacity(room(below)) };
             for _ in 0..chunks {
                 refs.chunks.push(ChunkId::new(r.array()?));
             }

@@ -123,12 +123,40 @@ impl<'s> DirReader<'s> {
         find(self.source, self.top, name)
     }
 
-    fn step(&mut self) -> Result<Option<Entry>> {
-        loop {
-            if let Some(entry) = self.page.next() {
-                return Ok(Some(entry));
+    /// The entry that comes next, where it lies. After an error, which comes once, there is none.
+    ///
+    /// # Errors
+    /// As those that [`next`](Iterator::next) gives.
+    pub fn peek(&mut self) -> Result<Option<&Entry>> {
+        if self.state == State::Ended {
+            return Ok(None);
+        }
+        match self.fill() {
+            Ok(true) => Ok(self.seen()),
+            ended => {
+                self.state = State::Ended;
+                ended.map(|_| None)
             }
-            let Some(span) = self.next_span() else { return Ok(None) };
+        }
+    }
+
+    /// The entry that [`peek`](Self::peek) saw last, until it is taken.
+    #[must_use]
+    pub fn seen(&self) -> Option<&Entry> {
+        self.page.as_slice().first()
+    }
+
+    fn step(&mut self) -> Result<Option<Entry>> {
+        Ok(if self.fill()? { self.page.next() } else { None })
+    }
+
+    /// Opens what comes next, until there is an entry; false at the end.
+    fn fill(&mut self) -> Result<bool> {
+        loop {
+            if !self.page.as_slice().is_empty() {
+                return Ok(true);
+            }
+            let Some(span) = self.next_span() else { return Ok(false) };
             match span.open(self.source)? {
                 Opened::Page(entries) => self.page = entries.into_iter(),
                 Opened::Index(_) if self.indexes.len() == DEPTH_MAX => return damaged("its indexes are too deep"),

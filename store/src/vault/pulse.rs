@@ -33,6 +33,18 @@ pub struct Pulse {
     pub last_success: Option<ToldRun>,
 }
 
+/// The run that was told last, and the one that made the newest version.
+type LastAndNewest = (Option<ToldRun>, Option<ToldRun>);
+
+/// Says which runs were told, given the number of the newest version.
+type Runs<'r> = dyn Fn(Option<u64>) -> Result<LastAndNewest> + 'r;
+
+fn told(activity: &Activity, account: &AccountInfo, newest: Option<u64>) -> Result<LastAndNewest> {
+    let last = activity.runs(account.number, i64::MIN, 1)?.into_iter().next();
+    let of = newest.map(|sequence| activity.run_of(account.number, sequence)).transpose()?.flatten();
+    Ok((last, of))
+}
+
 impl Vault {
     /// The pulse of an account. One that is not there, or to which a link has come since, is taken now, and kept when this
     /// vault is open for writing. Its bytes may be as they were before something was freed.
@@ -43,7 +55,7 @@ impl Vault {
         {
             return Ok(pulse);
         }
-        let pulse = self.take_pulse(account)?;
+        let pulse = self.take_pulse(account, &|newest| self.runs(account, newest))?;
         if self.access() == Access::Write && pulse != Pulse::default() {
             // Who asks next takes it again.
             self.keep_pulse(account, &pulse).unwrap_or(());
@@ -53,9 +65,18 @@ impl Vault {
 
     /// Takes the pulse anew, after something has changed. What fails here is taken by the next who asks.
     pub fn renew_pulse(&self, account: &AccountInfo) -> Result<()> {
+        self.renew_with(account, &|runs| self.runs(account, runs))
+    }
+
+    /// The same for who has the activity open, which is not opened again then.
+    pub fn renew_pulse_by(&self, account: &AccountInfo, activity: &Activity) -> Result<()> {
+        self.renew_with(account, &|newest| told(activity, account, newest))
+    }
+
+    fn renew_with(&self, account: &AccountInfo, runs: &Runs<'_>) -> Result<()> {
         let mut before = self.kept_pulse(account);
         for _ in 0..TRIES {
-            let pulse = self.take_pulse(account)?;
+            let pulse = self.take_pulse(account, runs)?;
             if before.as_ref() == Some(&pulse) {
                 break;
             }
@@ -71,7 +92,7 @@ impl Vault {
         serde_json::from_slice(&self.disk().read(&path, PULSE_BYTES_MAX).ok()?).ok()
     }
 
-    fn take_pulse(&self, account: &AccountInfo) -> Result<Pulse> {
+    fn take_pulse(&self, account: &AccountInfo, runs: &Runs<'_>) -> Result<Pulse> {
         let paths = DomainPaths::new(self.path(), account.domain);
         let mut pulse = Pulse::default();
         // First the head: what comes in between is then seen by who reads.
@@ -81,17 +102,18 @@ impl Vault {
             pulse.stored_bytes = domain.stored()?.pack_bytes;
         }
         pulse.newest = self.newest_version(account)?;
-        if self.disk().exists(&paths.activity())?.is_some() {
-            let sequence = pulse.newest.map(|newest| newest.sequence);
-            let runs = |activity: &Activity| {
-                let last = activity.runs(account.number, i64::MIN, 1)?.into_iter().next();
-                let of = sequence.map(|sequence| activity.run_of(account.number, sequence)).transpose()?.flatten();
-                Ok((last, of))
-            };
-            // Without it the chain still says when the newest version came.
-            (pulse.last_run, pulse.last_success) = self.activity(account, runs).unwrap_or_default();
-        }
+        // Without it the chain still says when the newest version came.
+        (pulse.last_run, pulse.last_success) = runs(pulse.newest.map(|newest| newest.sequence)).unwrap_or_default();
         Ok(pulse)
+    }
+
+    /// What the activity says, when there is one: it is not made for this.
+    fn runs(&self, account: &AccountInfo, newest: Option<u64>) -> Result<LastAndNewest> {
+        let paths = DomainPaths::new(self.path(), account.domain);
+        if self.disk().exists(&paths.activity())?.is_none() {
+            return Ok(LastAndNewest::default());
+        }
+        self.activity(account, |activity| told(activity, account, newest))
     }
 
     fn keep_pulse(&self, account: &AccountInfo, pulse: &Pulse) -> Result<()> {

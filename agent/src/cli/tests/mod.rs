@@ -102,7 +102,10 @@ fn wrong_words_are_told_the_right_ones() {
             "check --sample 200%",
             "error: invalid value '200%' for '--sample <N%>': \"200%\" is not a share: write a percentage from 0.1% to 100%\n  try: see `tuckbox help check`  [usage, exit 2]\n",
         ),
-        ("key lst", "error: `tuckbox key` knows no \"lst\"\n  try: see `tuckbox help key`  [usage, exit 2]\n"),
+        (
+            "key lst",
+            "error: `tuckbox key` knows no \"lst\"\n  try: did you mean `tuckbox key list`? See `tuckbox help key`  [usage, exit 2]\n",
+        ),
         (
             "ls --at whenever",
             "error: \"whenever\" is neither a time nor a version\n  try: latest, latest~2, previous, yesterday, `2 days ago`, -3h, `mon 9am`, 2026-11-18, no.12, or the first 6 or more digits of an id  [usage.time, exit 2]\n",

@@ -127,17 +127,22 @@ impl Frame {
         inner.drain(flow)
     }
 
-    /// The next name, which is the entry of the version before, unchanged.
-    pub fn push_same(&self, flow: &Flow<'_>, entry: Entry) -> Result<()> {
+    /// The next name, whose entry is that of the version before, unchanged: counts it where that is enough, else says
+    /// that the entry itself is needed.
+    pub fn count_same(&self, name: &[u8]) -> bool {
         let mut inner = lock(&self.inner);
         if let (true, Build::Clean(_, count)) = (inner.slots.is_empty(), &mut inner.build) {
             *count += 1;
             inner.base += 1;
-            inner.note_last(&entry.name);
-            return Ok(());
+            inner.note_last(name);
+            return true;
         }
-        drop(inner);
-        self.push_ready(flow, Box::new(entry), true)
+        false
+    }
+
+    /// The next name, which is the entry of the version before, unchanged.
+    pub fn push_same(&self, flow: &Flow<'_>, entry: Entry) -> Result<()> {
+        if self.count_same(&entry.name) { Ok(()) } else { self.push_ready(flow, Box::new(entry), true) }
     }
 
     /// The next name, to be completed later; gives the number of its slot. `previous` is its entry in the version before.

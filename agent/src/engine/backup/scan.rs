@@ -12,7 +12,6 @@
 
 mod choose;
 
-use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -75,7 +74,7 @@ pub struct Listing<'a> {
     names: Vec<Box<[u8]>>,
     at: usize,
     /// The entries of the version before that were not met yet.
-    old: Option<Peekable<DirReader<'a>>>,
+    old: Option<DirReader<'a>>,
     /// Names of files that went, and that came.
     turnover: (u64, u64),
 }
@@ -186,7 +185,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
             names.retain(|name| source.selection.is_tag(name));
         }
-        let old = previous.map(|previous| DirReader::new(self.flow.nodes, previous.node).peekable());
+        let old = previous.map(|previous| DirReader::new(self.flow.nodes, previous.node));
         let listing = Listing { source, dir, path, frame, names, at: 0, old, turnover: (0, 0) };
         self.go_on(Box::new(listing))
     }
@@ -228,18 +227,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
         while let Some(name) = listing.names.get_mut(listing.at).filter(|_| listing.at < end) {
             let name = std::mem::take(name);
             listing.at += 1;
-            let mut matching = None;
-            while let Some(entry) = next_until(old.as_mut(), &name) {
-                match entry {
-                    Ok(entry) if entry.name == name => matching = Some(entry),
-                    Ok(entry) => self.gone(&mut listing, entry)?,
-                    Err(error) => {
-                        self.lost_before(&listing, &error)?;
-                        old = None;
-                    }
-                }
-            }
-            self.name(&mut listing, name, matching, chosen.pop_front(), &mut below)?;
+            self.pass_over(&mut listing, &mut old, &name)?;
+            let before = Before::of(old.as_mut(), &name);
+            self.name(&mut listing, name, before, chosen.pop_front(), &mut below)?;
             if self.flow.has_failed() {
                 return Ok(());
             }
@@ -266,6 +256,26 @@ impl<'f, 'a> Scanner<'f, 'a> {
             tasks.push(Task::Go(listing));
         }
         self.stack.push(tasks.into_iter());
+        Ok(())
+    }
+
+    /// Goes on in the version before up to a name: what is before it is gone.
+    fn pass_over(&mut self, listing: &mut Listing<'a>, old: &mut Option<DirReader<'a>>, name: &[u8]) -> Result<()> {
+        while let Some(reader) = old {
+            match reader.peek() {
+                Ok(Some(entry)) if *entry.name < *name => {}
+                Ok(_) => break,
+                Err(error) => {
+                    self.lost_before(listing, &error)?;
+                    *old = None;
+                    break;
+                }
+            }
+            // It was seen a moment ago, so it comes.
+            if let Some(Ok(entry)) = reader.next() {
+                self.gone(listing, entry)?;
+            }
+        }
         Ok(())
     }
 
@@ -338,20 +348,20 @@ impl<'f, 'a> Scanner<'f, 'a> {
         &mut self,
         listing: &mut Listing<'_>,
         name: Box<[u8]>,
-        old: Option<Entry>,
+        before: Before<'_, '_>,
         chosen: Option<Chosen>,
         below: &mut Vec<Enter>,
     ) -> Result<()> {
         let (stat, filtered) = chosen.unwrap_or_else(|| (listing.dir.stat(&name), false));
         let stat = match stat {
             Ok(stat) => stat,
-            Err(error) => return self.unreadable_name(listing, &name, old, &error),
+            Err(error) => return self.unreadable_name(listing, &name, before.take(), &error),
         };
         let filter = listing.source.filter.as_ref().filter(|_| filtered).map(|filter| filter.told());
         if let Some(rule) = filter.or_else(|| self.left_out(listing, &name, &stat)) {
             self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule));
-            return match old {
+            return match before.take() {
                 Some(old) => self.gone(listing, old),
                 None => Ok(()),
             };
@@ -359,25 +369,27 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if let Some(rule) = listing.source.selection.left_out_by_age(&stat) {
             self.flow.counts.files_excluded.add(1);
             self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule.told()));
-            return self.aged(listing, old, rule.age);
+            return self.aged(listing, before.take(), rule.age);
         }
         if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(&name)) {
-            return old.map_or(Ok(()), |old| listing.frame.push_same(self.flow, old));
+            return before.take().map_or(Ok(()), |old| listing.frame.push_same(self.flow, old));
         }
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
-        let verdict = old.as_ref().filter(|_| trusted).map(|old| verdict_on(old, &stat, stable));
+        let old = before.get().filter(|_| trusted);
+        let same = old.is_some_and(|old| verdict_on(old, &stat, stable) == Verdict::Same);
         if stat.kind == Kind::Dir {
-            return self.directory(listing, name, &stat, old, matches!(verdict, Some(Verdict::Same)), below);
+            return self.directory(listing, name, &stat, before.take(), same, below);
         }
-        let old = match old {
-            Some(old) if verdict == Some(Verdict::Same) && old.mark.is_none() && !self.flow.wanted.is_in(&old) => {
-                self.unchanged.0 += 1;
-                self.unchanged.1 += stat.size * u64::from(stat.kind == Kind::File);
-                return listing.frame.push_same(self.flow, old);
+        if let Some(old) = old.filter(|old| same && old.mark.is_none() && !self.flow.wanted.is_in(old)) {
+            self.unchanged.0 += 1;
+            self.unchanged.1 += stat.size * u64::from(stat.kind == Kind::File);
+            if listing.frame.count_same(&old.name) {
+                return Ok(());
             }
-            other => other,
-        };
+            return before.take().map_or(Ok(()), |old| listing.frame.push_ready(self.flow, Box::new(old), true));
+        }
+        let old = before.take();
         if stat.kind != Kind::File || stat.size == 0 {
             let (entry, troubles) = match capture(&listing.dir, &name, &stat, self.flow.owners) {
                 Ok(captured) => captured,
@@ -525,12 +537,32 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 }
 
-/// The next entry of the version before with a name up to this one.
-fn next_until(old: Option<&mut Peekable<DirReader<'_>>>, name: &[u8]) -> Option<store::Result<Entry>> {
-    let old = old?;
-    // A look first: an entry is not small, and most are not taken.
-    let due = old.peek().is_some_and(|entry| entry.as_ref().map_or(true, |entry| *entry.name <= *name));
-    if due { old.next() } else { None }
+/// The entry of the version before of a name, left where it lies as long as a look is enough: it is not small, and of most
+/// nothing else is wanted. When this is dropped, the reader has passed it.
+struct Before<'r, 's>(Option<&'r mut DirReader<'s>>);
+
+impl<'r, 's> Before<'r, 's> {
+    /// What this reader saw last, when it is of this name.
+    fn of(reader: Option<&'r mut DirReader<'s>>, name: &[u8]) -> Self {
+        Self(reader.filter(|reader| reader.seen().is_some_and(|entry| *entry.name == *name)))
+    }
+
+    fn get(&self) -> Option<&Entry> {
+        self.0.as_ref().and_then(|reader| reader.seen())
+    }
+
+    fn take(mut self) -> Option<Entry> {
+        // It was seen, so it is no error.
+        self.0.take().and_then(|reader| reader.next()?.ok())
+    }
+}
+
+impl Drop for Before<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(reader) = self.0.take() {
+            reader.next();
+        }
+    }
 }
 
 /// The node of an empty directory.

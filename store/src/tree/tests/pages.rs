@@ -142,6 +142,27 @@ fn pages_that_do_not_fit_their_index_are_refused() {
 }
 
 #[test]
+fn a_look_ahead_takes_nothing() {
+    let mut store = Store::default();
+    let top = store.directory(many(3_000));
+    let mut reader = DirReader::new(&store, top.node);
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.peek().unwrap().cloned() {
+        assert_eq!(reader.seen(), Some(&entry));
+        assert_eq!(reader.peek().unwrap(), Some(&entry));
+        assert_eq!(reader.next().unwrap().unwrap(), entry);
+        entries.push(entry);
+    }
+    assert!(reader.next().is_none() && reader.seen().is_none());
+    assert_eq!(DirReader::new(&store, top.node).collect::<Result<Vec<_>>>().unwrap(), entries);
+    // What cannot be read is told once.
+    store.nodes.clear();
+    let mut reader = DirReader::new(&store, top.node);
+    assert!(reader.peek().is_err());
+    assert!(reader.peek().unwrap().is_none() && reader.next().is_none());
+}
+
+#[test]
 fn a_page_with_names_of_the_next_is_refused() {
     let mut store = Store::default();
     let mut page = |names: std::ops::Range<u64>| {
