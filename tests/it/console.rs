@@ -200,7 +200,7 @@ fn plain_is_numbered_menus() {
         "that nothing else needs",
         "Nothing was changed.",
         "Runs: tuckbox config set limit 100k",
-        "kept: newest, recent",
+        "kept: newest, pinned",
         "0 Leave",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
