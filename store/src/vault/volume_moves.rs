@@ -69,8 +69,11 @@ impl Vault {
         }
         account::make_dir(disk, path)?;
         check_owner(disk, path)?;
+        let mut begun = false;
         let known = match manifest::read_marker(disk, path) {
             Ok((vault, number)) if vault == self.id() => {
+                // An earlier attempt was cut short after its marker.
+                begun = number == manifest.next_volume();
                 let listed = volumes.iter().position(|volume| volume.number == number);
                 if listed.is_none() && number != manifest.next_volume() {
                     return Err(refused(&format!("was volume {number} of this vault, and was removed")));
@@ -93,7 +96,9 @@ impl Vault {
         if volumes.len() >= VOLUMES_MAX {
             return Err(Error::Limit { what: "volumes", found: volumes.len() as u64 + 1, most: VOLUMES_MAX as u64 });
         }
-        let ours = |name: &str| name == "volume.json" || name == "lost+found" || name.ends_with(".new");
+        let ours = |name: &str| {
+            name == "volume.json" || name == "lost+found" || name.ends_with(".new") || (begun && name == "packs")
+        };
         if disk.list(path)?.iter().any(|named| !named.name.to_str().is_some_and(ours)) {
             return Err(Error::Taken { what: path.display().to_string() });
         }

@@ -388,12 +388,9 @@ impl Domain {
         }
     }
 
-    /// Whether a pass is due: the last one, or the first link, was a day ago, and there is something to look at.
+    /// Whether a pass is due: the last one, or the first link, was a day ago, there is something to look at, and no volume away.
     pub fn housekeeping_due(&self) -> Result<bool> {
         let shared = &self.inner.shared;
-        if !shared.absent_volumes()?.is_empty() {
-            return Ok(false);
-        }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         let due = self.inner.catalog.read(|rows| {
@@ -408,7 +405,7 @@ impl Domain {
             let last = rows.housekept("at")?.max(first);
             Ok(!(last..last.saturating_add(DAY_MS)).contains(&now))
         });
-        Ok(due? && !self.rests(&accounts, now)?)
+        Ok(due? && !self.rests(&accounts, now)? && shared.absent_volumes()?.is_empty())
     }
 
     /// Whether nothing has changed since the last pass, and nothing has become due.

@@ -285,3 +285,23 @@ fn an_account_in_several_volumes_is_dumped_whole_and_removed_whole() {
     vault.remove_account(&account).unwrap();
     assert_eq!(packs_at(world.folder.path()), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn an_addition_that_was_cut_short_can_be_done_again() {
+    let calls = {
+        let (world, _, _) = World::with_account();
+        let disk = Arc::new(Faulty::new(RealDisk, None));
+        world.open_on(disk.clone(), Access::Write).unwrap().add_volume(&world.disk("second")).unwrap();
+        disk.calls().len()
+    };
+    for at in 0..calls {
+        let (world, _, _) = World::with_account();
+        let disk = Arc::new(Faulty::new(RealDisk, Some(at)));
+        let cut = world.open_on(disk, Access::Write).and_then(|vault| vault.add_volume(&world.disk("second")));
+        let (vault, _, _) = world.reopen();
+        if cut.is_err() && vault.volumes().unwrap().len() == 1 {
+            assert_eq!(vault.add_volume(&world.disk("second")).unwrap(), 1, "cut at call {at}");
+        }
+        assert_eq!(vault.volumes().unwrap().len(), 2);
+    }
+}
