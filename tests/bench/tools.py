@@ -318,24 +318,4 @@ class Rustic(Peer):
         return self.words("restore", f"latest:{source}", target)
 
 
-class Kopia(Peer):
-    """On this machine only: it does not ask the `ssh` in PATH."""
-    name = program = "kopia"
-
-    def environment(self):
-        return {"KOPIA_PASSWORD": "bench", "KOPIA_CONFIG_PATH": f"{self.home}/kopia.config",
-                "KOPIA_CACHE_DIRECTORY": f"{self.home}/cache", "KOPIA_LOG_DIR": f"{self.home}/log",
-                "KOPIA_CHECK_FOR_UPDATES": "false"}
-
-    def init(self):
-        return [] if self.place.ssh else [[self.executable, "repository", "create", "filesystem", f"--path={self.vault}"]]
-
-    def backup(self, source, operation):
-        return None if self.place.ssh else [self.executable, "snapshot", "create", "--no-progress", source]
-
-    def restore(self, source, target):
-        return None if self.place.ssh else [self.executable, "snapshot", "restore", source, target]
-
-
-REFERENCES = (TarZstd, ZstdFile, Walk, SshTrue, CpA, Rsync)
-PEERS = (Restic, Borg, Bupstash, Rustic, Kopia)
+PEERS = (Restic, Borg, Bupstash, Rustic)
