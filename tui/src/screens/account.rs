@@ -1,12 +1,14 @@
-//! One account: how it is, what it takes, what is kept, what it backs up, and its latest runs.
+//! One account: how it is, what it takes, what is kept, what it backs up, its latest versions, and its runs with what they
+//! told.
 
 use std::sync::Arc;
 
-use agent::engine::job::{AccountStatus, Level, PolicyRow, Statuses, UsageRow, VersionRow, Whose};
+use agent::engine::job::{AccountStatus, Level, LogLevel, LogTold, PolicyRow, Statuses, UsageRow, VersionRow, Whose};
 use agent::name::{for_terminal, harmless_line};
 use agent::units::{count, duration, size};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::{Event, ScreenId};
@@ -30,13 +32,17 @@ pub const KEYS: &[Binding] = &[
 ];
 /// Its footer.
 pub const HINTS: &[Hint] =
-    &[("3", "versions"), ("4", "files"), ("Enter", "browse"), ("b", "back up now"), ("r", "restore"), ("x", "actions")];
+    &[("Enter", "open"), ("Tab", "runs"), ("3", "versions"), ("4", "files"), ("b", "back up now"), ("x", "actions")];
 
 const STATUS: Lane = Lane(ScreenId::Account, 0);
 const USAGE: Lane = Lane(ScreenId::Account, 1);
 const POLICY: Lane = Lane(ScreenId::Account, 2);
+const TOLD: Lane = Lane(ScreenId::Account, 3);
 
-const RUNS: &[Column] = &[
+/// From this many rows on, versions and runs stand below each other; with fewer, Tab changes between them.
+const BOTH_ROWS: u16 = 18;
+
+const VERSIONS: &[Column] = &[
     column("When", 16, Align::Left),
     column("Version", 8, Align::Left),
     column("Files", 11, Align::Right),
@@ -51,13 +57,19 @@ pub struct State {
     status: Pane<Arc<Statuses>>,
     usage: Pane<UsageRow>,
     policy: Pane<PolicyRow>,
+    /// What the runs told, newest first.
+    told: Pane<Vec<LogTold>>,
     list: List,
+    runs: List,
+    /// Keys mean the runs.
+    on_runs: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
         let (status, usage, policy) = (Pane::new(STATUS), Pane::new(USAGE), Pane::new(POLICY));
-        Self { status, usage, policy, list: List::default() }
+        let (list, runs) = (List::default(), List::default());
+        Self { status, usage, policy, told: Pane::new(TOLD), list, runs, on_runs: false }
     }
 }
 
@@ -65,7 +77,7 @@ impl State {
     /// Whether something is on its way.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.status.is_waiting() || self.usage.is_waiting() || self.policy.is_waiting()
+        self.status.is_waiting() || self.usage.is_waiting() || self.policy.is_waiting() || self.told.is_waiting()
     }
 
     fn status(&self) -> Option<&AccountStatus> {
@@ -76,6 +88,9 @@ impl State {
         self.status.ask(shared, Ask::Status(whose(shared)), out);
         self.usage.ask(shared, Ask::Usage, out);
         self.policy.ask(shared, Ask::Policy, out);
+        if let Some(log) = log(shared) {
+            self.told.ask(shared, log, out);
+        }
         out.push(Effect::Versions);
     }
 
@@ -92,10 +107,23 @@ impl State {
             Answer::Policy(policy) => Some(policy.clone()),
             _ => None,
         };
-        if !self.status.hear(heard, status) && !self.usage.hear(heard, usage) {
-            self.policy.hear(heard, policy);
+        let told = |answer: &Answer| match answer {
+            Answer::Log(lines) => Some(lines.iter().rev().cloned().collect()),
+            _ => None,
+        };
+        if !self.status.hear(heard, status) && !self.usage.hear(heard, usage) && !self.policy.hear(heard, policy) {
+            self.told.hear(heard, told);
         }
     }
+
+    fn told(&self) -> &[LogTold] {
+        self.told.value().map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// What the runs told is for who looks after the vault.
+fn log(shared: &Shared) -> Option<Ask> {
+    shared.account.clone().filter(|_| shared.admin).map(Ask::Log)
 }
 
 /// An administrator may ask for any account, others for their own.
@@ -113,6 +141,9 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
             state.status.want(shared, || Ask::Status(whose(shared)), out);
             state.usage.want(shared, || Ask::Usage, out);
             state.policy.want(shared, || Ask::Policy, out);
+            if let Some(log) = log(shared) {
+                state.told.want(shared, || log, out);
+            }
             if shared.versions.value().is_none() && !shared.versions.is_waiting() {
                 out.push(Effect::Versions);
             }
@@ -127,12 +158,22 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
 
 fn act(state: &mut State, shared: &Shared, action: Action, out: &mut Effects) -> bool {
     let rows = shared.versions.value().map_or(0, |rows| rows.len());
-    if state.list.moves(action, rows, shared.page() / 2) {
+    let page = shared.page() / 2;
+    let told = state.told().len();
+    let (list, all) = if state.on_runs { (&mut state.runs, told) } else { (&mut state.list, rows) };
+    if list.moves(action, all, page) {
         return true;
     }
     let here = shared.versions.value().and_then(|all| all.iter().rev().nth(state.list.cursor));
     match (action, here) {
         (Action::Reload, _) => state.ask(shared, out),
+        (Action::NextPane | Action::PrevPane, _) => {
+            state.on_runs = !state.on_runs;
+            if let Some(log) = log(shared) {
+                state.told.want(shared, || log, out);
+            }
+        }
+        (Action::Enter, _) if state.on_runs => out.push(Effect::Go(ScreenId::Log)),
         (Action::Enter, Some(row)) => {
             out.push(Effect::Browse { at: Some(format!("id:{}", short(&row.id, 16))), path: b"/".to_vec() });
         }
@@ -191,7 +232,7 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     if shared.compact() {
         let half = Rect { height: area.height / 2, ..area };
         draw_health(state, shared, half, buf);
-        draw_runs(state, shared, Rect { y: area.y + half.height, height: area.height - half.height, ..area }, buf);
+        draw_lists(state, shared, Rect { y: area.y + half.height, height: area.height - half.height, ..area }, buf);
         return;
     }
     let left = area.width / 2;
@@ -200,7 +241,7 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     draw_quota(state, shared, at(left, area.width - left, 0, 6), buf);
     draw_sources(shared, at(0, left, 6, 5), buf);
     draw_policy(state, shared, at(left, area.width - left, 6, 5), buf);
-    draw_runs(state, shared, at(0, area.width, 11, area.height - 11), buf);
+    draw_lists(state, shared, at(0, area.width, 11, area.height - 11), buf);
 }
 
 fn draw_health(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
@@ -334,17 +375,62 @@ fn policy_text(policy: &PolicyRow) -> String {
     if parts.is_empty() { "everything is kept".to_owned() } else { parts.join(", ") }
 }
 
+/// Versions and runs; where there is little room, those that keys mean.
+fn draw_lists(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
+    let runs = match state.on_runs {
+        _ if area.height >= BOTH_ROWS => area.height / 2,
+        true => area.height,
+        false => 0,
+    };
+    let versions = area.height - runs;
+    if versions > 0 {
+        draw_versions(state, shared, Rect { height: versions, ..area }, buf);
+    }
+    if runs > 0 {
+        draw_runs(state, shared, Rect { y: area.y + versions, height: runs, ..area }, buf);
+    }
+}
+
 fn draw_runs(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
+    let told = state.told();
+    let inner = panel(buf, area, shared, "Recent runs", &state.runs.place(told.len()), state.on_runs);
+    if !shared.admin {
+        return put(
+            buf,
+            inner,
+            0,
+            " what runs told is shown to who looks after the vault; w shows those of this console",
+        );
+    }
+    if stand_in(buf, inner, shared, &state.told, told.is_empty(), "No run has told anything yet.") {
+        return;
+    }
+    let columns = usize::from(inner.width).saturating_sub(3);
+    state.runs.draw(buf, inner, shared.theme, told.len(), state.on_runs, |number| {
+        let Some(line) = told.get(number) else { return (Line::default(), false) };
+        let health = match line.level {
+            LogLevel::Note => Health::Good,
+            LogLevel::Warning => Health::Warn,
+            LogLevel::Error => Health::Bad,
+        };
+        let when = shared.moment(line.at, "%F %H:%M");
+        let text = format!("{when}  {} {}", shared.theme.sign(health), harmless_line(&line.text));
+        let style = if health == Health::Good { Style::new() } else { shared.theme.health(health) };
+        (Line::styled(agent::name::cut_end(&text, columns), style), false)
+    });
+}
+
+fn draw_versions(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let rows = shared.versions.value().map(|rows| rows.as_slice()).unwrap_or_default();
-    let inner = panel(buf, area, shared, "Latest versions", &state.list.place(rows.len()), true);
+    let inner = panel(buf, area, shared, "Latest versions", &state.list.place(rows.len()), !state.on_runs);
     let empty = "There is no version yet: b backs up now.";
     if stand_in(buf, inner, shared, &shared.versions, rows.is_empty(), empty) {
         return;
     }
     let columns = usize::from(inner.width).saturating_sub(3);
-    put(buf, inner, 0, Line::styled(format!("  {}", heading(RUNS, columns, None)), shared.theme.strong()));
+    put(buf, inner, 0, Line::styled(format!("  {}", heading(VERSIONS, columns, None)), shared.theme.strong()));
     let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    state.list.draw(buf, below, shared.theme, rows.len(), true, |number| {
+    state.list.draw(buf, below, shared.theme, rows.len(), !state.on_runs, |number| {
         let place = rows.len() - 1 - number;
         let before = place.checked_sub(1).and_then(|before| rows.get(before));
         let text = rows.get(place).map(|version| cells(version, before, shared, columns)).unwrap_or_default();
@@ -362,7 +448,7 @@ fn cells(version: &VersionRow, before: Option<&VersionRow>, shared: &Shared, col
     let tags: Vec<String> = version.tags.iter().map(|tag| harmless_line(tag)).collect();
     let when = shared.moment(version.received_at_ms, "%F %H:%M");
     let (files, bytes) = (count(version.files), size(version.bytes));
-    row(RUNS, columns, &[&when, short(&version.id, 8), &files, &bytes, &change, &tags.join(", ")])
+    row(VERSIONS, columns, &[&when, short(&version.id, 8), &files, &bytes, &change, &tags.join(", ")])
 }
 
 #[cfg(test)]
@@ -441,6 +527,33 @@ mod tests {
             .answer(|ask| matches!(ask, Ask::Usage), fault())
             .answer(|ask| matches!(ask, Ask::Versions), Ok(Answer::Versions(Arc::new(rows()))));
         stage.pass(2_500).pinned("account-partly");
+    }
+
+    #[test]
+    fn its_runs_and_what_they_told() {
+        let line = |minutes: i64, level, code: &str, text: &str| LogTold {
+            at: NOW_MS - minutes * 60_000,
+            level,
+            code: code.into(),
+            text: text.into(),
+        };
+        let told = vec![
+            line(190, LogLevel::Note, "run", "backup from laptop: version 30, 188,784 files, 31.0 MiB sent in 12 s"),
+            line(61, LogLevel::Warning, "source.unreadable", "A file could not be read. (3 times)"),
+            line(60, LogLevel::Error, "run", "backup from laptop failed with net.unreachable after 8 s (exit 8)"),
+            line(12, LogLevel::Note, "run", "restore from laptop: done in 2 s"),
+        ];
+        for (size, name) in [((80, 24), "account-runs-80x24"), ((120, 40), "account-runs-120x40")] {
+            let mut stage = stage(size, MONO);
+            stage.press("Tab");
+            assert!(stage.asked(|ask| matches!(ask, Ask::Log(_))).is_none(), "only who looks after the vault may ask");
+            assert!(stage.text().contains("who looks after the vault"), "{}", stage.text());
+            stage.app.shared().admin = true;
+            stage.press("Tab*2").answer(|ask| matches!(ask, Ask::Log(_)), Ok(Answer::Log(Arc::new(told.clone()))));
+            stage.press("Down").pinned(name);
+            stage.press("Enter");
+            assert!(stage.text().contains("log"), "{}", stage.text());
+        }
     }
 
     #[test]
