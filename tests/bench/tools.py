@@ -318,4 +318,5 @@ class Rustic(Peer):
         return self.words("restore", f"latest:{source}", target)
 
 
+REFERENCES = (TarZstd, ZstdFile, Walk, SshTrue, CpA, Rsync)
 PEERS = (Restic, Borg, Bupstash, Rustic)
