@@ -292,7 +292,8 @@ def options(words):
     add("--report", nargs="+", metavar="FILE", help="print the table of results that are there; measure nothing")
     add("--into", metavar="DOCUMENT", help="with --report: put the table between the marks of this document")
     parsed = parser.parse_args(words)
-    parsed.shown = words
+    # Where things lie on this machine is nobody's business.
+    parsed.shown = [os.path.basename(word) if os.path.isabs(word) else word for word in words]
     parsed.work = os.path.abspath(parsed.work)
     return parsed
 

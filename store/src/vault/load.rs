@@ -220,7 +220,7 @@ impl Vault {
     }
 
     /// Removes what a load left, in every volume; the last thing at home.
-    fn clear_load(&self, domain: DomainId) -> Result<()> {
+    pub(super) fn clear_load(&self, domain: DomainId) -> Result<()> {
         let is_domain = self.disk().exists(DomainPaths::new(self.path(), domain).root())?.is_some();
         for volume in self.shared.volumes().iter() {
             remove_all(self.disk(), layout::volume_loading(&volume.path, domain).root(), DEPTH_MAX)?;

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout::{self, PackFolder};
+use super::layout::{self, DomainPaths, PackFolder};
 use super::manifest::{self, Listed, Manifest, VOLUME_PATH_MAX, VOLUMES_MAX};
 use super::remove::remove_all;
 use super::volumes::{Goal, choose, list, packs_in};
@@ -118,7 +118,7 @@ impl Vault {
 
     /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
     /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
-    /// `Busy` while others change volumes or keep house, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
+    /// `Busy` while others change volumes, keep house or load an archive, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
     /// have no room. With [`Moved::stuck`] it stays on the list.
     pub fn remove_volume(&self, number: u32, lost: bool, tell: Tell<'_>) -> Result<Moved> {
         self.must_write()?;
@@ -143,6 +143,7 @@ impl Vault {
         volume.leaving = true;
         let volume = volume.clone();
         self.list_volumes(manifest, volumes)?;
+        self.end_loads()?;
         let moved = self.empty(&volume, tell)?;
         if moved.stuck > 0 {
             return Ok(moved);
@@ -207,6 +208,20 @@ impl Vault {
             }
         }
         Ok(false)
+    }
+
+    /// A load chooses volumes at its beginning, so none may be going on; one that was cut short begins anew.
+    fn end_loads(&self) -> Result<()> {
+        for domain in
+            list(self.disk(), &layout::domains(self.path()))?.iter().filter_map(|named| layout::load_of(&named.name))
+        {
+            let lock = DomainPaths::loading(self.path(), domain).root().join("lock");
+            if self.disk().lock(&lock)?.is_none() {
+                return Err(Error::Busy { what: "an archive that is being loaded".to_owned() });
+            }
+            self.clear_load(domain)?;
+        }
+        Ok(())
     }
 
     fn empty(&self, volume: &Listed, tell: Tell<'_>) -> Result<Moved> {

@@ -154,6 +154,25 @@ fn a_volume_goes_and_what_was_in_it_stays() {
 }
 
 #[test]
+fn a_volume_does_not_go_from_under_a_load() {
+    let (world, ..) = spread();
+    let (vault, ..) = world.reopen();
+    let name = format!("{}.load", "7".repeat(32));
+    let (home, there) = (world.path().join("domains").join(&name), world.disk("second").join("packs").join(&name));
+    for folder in [&home, &there] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::write(there.join("half.pack"), "half").unwrap();
+    let lock = RealDisk.lock(&home.join("lock")).unwrap();
+    let remove = || vault.remove_volume(1, false, &mut |_| Ok(()));
+    assert!(matches!(remove(), Err(Error::Busy { .. })));
+    assert!(there.join("half.pack").exists());
+    drop(lock);
+    remove().unwrap();
+    assert!(!home.exists() && !there.exists(), "it begins anew");
+}
+
+#[test]
 fn a_removal_that_was_cut_short_goes_on() {
     let calls = {
         let (world, _, _) = spread_of(5);
