@@ -227,4 +227,20 @@ fn a_plain_login_administers_from_afar() {
     }
     far.tuckbox(["account", "create", "eve"]).ok();
     far.tuckbox(["group", "create", "office"]).ok();
+    world.tuckbox(["volume", "add", &world.arg("second")]).ok();
+    for words in [
+        &["volume", "list"][..],
+        &["usage", "--by", "volume"],
+        &["usage", "--by", "group"],
+        &["report", "space"],
+        &["traffic", "--all", "--by", "day"],
+        &["account", "set", "eve", "--soft", "1G", "--rate", "limit = 2M"],
+        &["account", "freeze", "eve", "--reason", "audit"],
+        &["account", "check", "--all"],
+    ] {
+        far.tuckbox(words).ok();
+    }
+    far.tuckbox(["status", "--all"]).run().exits(4).says("check=frozen");
+    // Where a disk is, is said on the vault's own machine.
+    far.tuckbox(["volume", "add", &world.arg("third")]).run().fails("policy.role", 12);
 }
