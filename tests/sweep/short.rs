@@ -80,7 +80,7 @@ fn threads() {
     let world = world().user("ana", USER);
     let world = world.with_vault(world.arg("home-ana/vault"));
     let limits: Vec<_> = spread(30, share(SHORT), 1).into_iter().map(|n| format!("-u {n}")).collect();
-    sweep("few threads", &world, Some(USER), &limits, &["Resource temporarily unavailable"]);
+    sweep("few threads", &world, Some(USER), &limits, &["Resource temporarily unavailable", "too many threads"]);
 }
 
 #[test]
@@ -88,6 +88,12 @@ fn memory() {
     let world = world();
     let world = world.with_vault(world.arg("vault"));
     let limits: Vec<_> = spread(600, share(SHORT), 1).into_iter().map(|n| format!("-v {}", n * 1_024)).collect();
-    let words = ["Cannot allocate memory", "memory allocation of", "error while loading", "Resource temporarily"];
+    let words = [
+        "Cannot allocate memory",
+        "memory allocation of",
+        "error while loading",
+        "Resource temporarily",
+        "too little memory",
+    ];
     sweep("little memory", &world, None, &limits, &words);
 }

@@ -191,6 +191,9 @@ impl fmt::Display for Error {
             Self::Feature { name } => write!(f, "one end needs the feature {name}, the other lacks it"),
             Self::Peer { code, text, .. } => write!(f, "the far side ended the connection: {text} ({code})"),
             Self::Protocol(why) => write!(f, "the far side broke the protocol: {why}"),
+            Self::Reset(Code::BUSY) => {
+                f.write_str("the far side cannot start to work on the request: too little memory, or too many threads")
+            }
             Self::Reset(code) => write!(f, "the far side ended the request ({code})"),
             Self::Ended => f.write_str("the far side has ended the request"),
             Self::Limit { what, found, most } => write!(f, "{what}: {found} is more than {most}"),

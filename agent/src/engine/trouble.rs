@@ -108,6 +108,8 @@ pub fn from_transport(error: &transport::Error) -> Fault {
             let code = if retry_after_s.is_some() { Code::NetLost } else { Code::NetProtocol };
             Fault::new(code, format!("the server ended the connection: {}", shortened(text)))
         }
+        E::Reset(transport::Code::BUSY) => Fault::new(Code::System, text)
+            .hint("run the same command again when less runs there, or with higher limits (ulimit -a)"),
         E::Protocol(_) | E::Reset(_) | E::Ended | E::Limit { .. } => Fault::new(Code::NetProtocol, text),
         E::Address { .. } => Fault::new(Code::Usage, text)
             .hint("an address is /path, ssh://user@host/path, user@host:path or cmd:COMMAND"),
@@ -174,6 +176,14 @@ pub fn protocol(what: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_without_room_for_a_worker_is_told_as_such() {
+        let fault = from_transport(&transport::Error::Reset(transport::Code::BUSY));
+        assert_eq!(fault.code, Code::System);
+        assert!(fault.message.contains("too little memory, or too many threads"), "{}", fault.message);
+        assert_eq!(from_transport(&transport::Error::Reset(transport::Code(10))).code, Code::NetProtocol);
+    }
 
     #[test]
     fn a_server_that_talks_too_much_is_cut_short() {
