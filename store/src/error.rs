@@ -144,6 +144,13 @@ impl Error {
         matches!(self, Self::Catalog(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen))
     }
 
+    /// The process has too little memory for the catalog: SQLite says so, or could not map its shared memory.
+    #[must_use]
+    pub fn is_short_of_memory(&self) -> bool {
+        matches!(self, Self::Catalog(rusqlite::Error::SqliteFailure(e, _))
+            if e.code == rusqlite::ErrorCode::OutOfMemory || e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMMAP)
+    }
+
     /// Bytes are damaged (and not: missing, busy, refused).
     #[must_use]
     pub fn is_damage(&self) -> bool {
@@ -220,5 +227,21 @@ impl From<rusqlite::Error> for Error {
 impl From<KeyError> for Error {
     fn from(e: KeyError) -> Self {
         Self::Key(e)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_catalog_without_memory_is_told_from_one_whose_disk_fails() {
+        let failure = |code| Error::Catalog(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert!(failure(ffi::SQLITE_NOMEM).is_short_of_memory());
+        assert!(failure(ffi::SQLITE_IOERR_SHMMAP).is_short_of_memory());
+        assert!(!failure(ffi::SQLITE_IOERR_READ).is_short_of_memory());
+        assert!(!failure(ffi::SQLITE_FULL).is_short_of_memory() && failure(ffi::SQLITE_FULL).is_full());
     }
 }

@@ -2,13 +2,13 @@
 //! expire, what only they needed is condemned and freed and its space comes back, beside everything that befalls them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tests::oath;
 use tests::subject::bytes_below;
 use tests::world::World;
 
-use crate::soak::{Done, Machine, Upkeep, machines};
+use crate::soak::{Done, Machine, Upkeep, all_at_once, machines};
 use crate::{share, world};
 
 /// Days of the short form.
@@ -76,37 +76,14 @@ impl Kept {
     }
 }
 
-/// A round of all machines, beside somebody who keeps house of one account after the other.
-fn round(machines: Vec<Machine>, day: u64, done: &Done, kept: &Kept) -> Vec<Machine> {
-    let over = AtomicBool::new(false);
-    let worlds: Vec<World> =
-        machines.iter().map(|machine| machine.world.with_env("TUCKBOX_CLOCK", noon(day))).collect();
-    std::thread::scope(|scope| {
-        let keeper = scope.spawn(|| {
-            worlds
-                .iter()
-                .cycle()
-                .take_while(|_| !over.load(Ordering::Relaxed))
-                .for_each(|world| kept.house(world, done));
-        });
-        let works: Vec<_> = machines
-            .into_iter()
-            .zip(worlds.iter().cloned())
-            .map(|(mut machine, world)| {
-                scope.spawn(move || {
-                    machine.world = world;
-                    // Older ones may go at any moment.
-                    machine.first = machine.acknowledged.len();
-                    machine.turn(done);
-                    machine
-                })
-            })
-            .collect();
-        let ended: Vec<_> = works.into_iter().map(|work| work.join()).collect();
-        over.store(true, Ordering::Relaxed);
-        keeper.join().expect("what went wrong is told above");
-        ended.into_iter().map(|end| end.expect("what went wrong is told above")).collect()
-    })
+/// A round of all machines on this day, beside somebody who keeps house.
+fn round(mut machines: Vec<Machine>, day: u64, done: &Done, kept: &Kept) -> Vec<Machine> {
+    for machine in &mut machines {
+        machine.world = machine.world.with_env("TUCKBOX_CLOCK", noon(day));
+        // Older ones may go at any moment.
+        machine.first = machine.acknowledged.len();
+    }
+    all_at_once(machines, |machine| machine.turn(done), |world| kept.house(world, done))
 }
 
 /// Whether a version of this day and number may have gone: a newer one of its day is there, or of enough days after it.

@@ -231,40 +231,51 @@ pub(crate) fn machines(base: &World, upkeep: Upkeep) -> Vec<Machine> {
     machines
 }
 
-/// Keeps house at the vault, of one account after the other, until it is over.
-fn keep_house(worlds: &[World], over: &AtomicBool, done: &Done) {
-    for world in worlds.iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
-        let run = world.tuckbox(["housekeep"]).run();
-        assert!([0, 6].contains(&run.code()), "{run}");
-        done.kept_house.fetch_add(1, Ordering::Relaxed);
-    }
+/// All machines do their work at once, while house is kept of the account of one after the other. Each comes back when all
+/// are done: before what went wrong with one ends the test, else the house would be kept for ever.
+pub(crate) fn all_at_once(
+    machines: Vec<Machine>,
+    work: impl Fn(&mut Machine) + Sync,
+    keep_house: impl Fn(&World) + Send,
+) -> Vec<Machine> {
+    let worlds: Vec<_> = machines.iter().map(|machine| machine.world.clone()).collect();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let goes_on = || !over.load(Ordering::Relaxed);
+        let keeper = scope.spawn(move || worlds.iter().cycle().take_while(|_| goes_on()).for_each(keep_house));
+        let work = &work;
+        let works: Vec<_> = machines
+            .into_iter()
+            .map(|mut machine| {
+                scope.spawn(move || {
+                    work(&mut machine);
+                    machine
+                })
+            })
+            .collect();
+        let ended: Vec<_> = works.into_iter().map(|work| work.join()).collect();
+        over.store(true, Ordering::Relaxed);
+        keeper.join().expect("what went wrong is told above");
+        ended.into_iter().map(|end| end.expect("what went wrong is told above")).collect()
+    })
+}
+
+/// Keeps house once.
+fn keep_house(world: &World, done: &Done) {
+    let run = world.tuckbox(["housekeep"]).run();
+    assert!([0, 6].contains(&run.code()), "{run}");
+    done.kept_house.fetch_add(1, Ordering::Relaxed);
 }
 
 #[test]
 fn sixteen_machines_at_one_vault() {
     let done = Done::default();
     let turns = share(SHORT).min(1_000_000);
-    let machines = machines(&world(), UPKEEP);
-    let worlds: Vec<_> = machines.iter().map(|machine| machine.world.clone()).collect();
-    let over = AtomicBool::new(false);
-    let machines: Vec<Machine> = std::thread::scope(|scope| {
-        let keeper = scope.spawn(|| keep_house(&worlds, &over, &done));
-        let works: Vec<_> = machines
-            .into_iter()
-            .map(|mut machine| {
-                let done = &done;
-                scope.spawn(move || {
-                    (0..turns).for_each(|_| machine.turn(done));
-                    machine
-                })
-            })
-            .collect();
-        // All of them, before what went wrong with one ends the test: else the house would be kept for ever.
-        let ended: Vec<_> = works.into_iter().map(|work| work.join()).collect();
-        over.store(true, Ordering::Relaxed);
-        keeper.join().expect("what went wrong is told above");
-        ended.into_iter().map(|end| end.expect("what went wrong is told above")).collect()
-    });
+    let machines = all_at_once(
+        machines(&world(), UPKEEP),
+        |machine| (0..turns).for_each(|_| machine.turn(&done)),
+        |world| keep_house(world, &done),
+    );
     for machine in &machines {
         // Out of the trash, where nothing is lost either.
         if let Some((first, _)) = machine.acknowledged.first() {

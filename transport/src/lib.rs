@@ -23,7 +23,7 @@ pub mod session;
 mod simulate;
 
 pub use address::Address;
-pub use drive::{Call, Client, ClientConfig, Meter, Pace, ServerConfig, Service, serve};
+pub use drive::{Call, Client, ClientConfig, Meter, Pace, ServerConfig, Service, runtime, serve};
 pub use error::{Code, Error, Result};
 pub use pipe::{Carrier, Pipe, memory_pipe, stdio_pipe};
 pub use session::{Agreed, Class, Hello, Part, Purpose, Rates, Traffic};

@@ -10,7 +10,7 @@ use crate::fault::{Code, Fault, Result};
 /// Watches for signals on a thread of its own, for as long as the program runs.
 pub fn watch(stop: Stop) -> Result<()> {
     let failed = |cause: std::io::Error| Fault::new(Code::System, "cannot watch for signals").because(cause);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+    let runtime = transport::runtime().map_err(failed)?;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let listen = |kind: SignalKind| -> Result<Option<Signal>> {
         if is_ignored(&status, kind.as_raw_value()) {

@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::terms::{self, TermsRecord};
-use super::{Changes, Verb, account_archive, account_check, file, switch};
+use super::{Changes, Verb, account_archive, account_check, below, file, switch, with_verbs_below};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -50,10 +50,6 @@ fn reason() -> Arg {
     Arg::new("reason").long("reason").value_name("TEXT").help("Why, for those who are refused")
 }
 
-fn below(name: &'static str, about: &'static str) -> Command {
-    Command::new(name).about(about)
-}
-
 fn build(command: Command) -> Command {
     let number = Arg::new("number").long("number").value_name("HEX").help("Its number [default: the next one]");
     let role = Arg::new("role")
@@ -63,12 +59,7 @@ fn build(command: Command) -> Command {
         .default_value(Role::Backup.name())
         .help("What the key may do");
     let key = || file("ssh-key", "FILE", "The SSH public key");
-    command
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("WHAT")
-        .subcommand_help_heading("What")
-        .disable_help_subcommand(true)
+    with_verbs_below(command)
         .subcommand(below("list", "List accounts").arg(switch("figures", "With what each takes on the disk")))
         .subcommand(below("info", "Show one account").arg(name()))
         .subcommand(log::args(below("log", "Show what its clients told of their runs").arg(name())))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Changes, Verb, switch};
+use super::{Changes, Verb, switch, with_verbs_below};
 use crate::cli::globals::{Origin, lookup};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -26,12 +26,7 @@ pub(super) const VERB: Verb = Verb {
 };
 
 fn build(command: Command) -> Command {
-    command
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("WHAT")
-        .subcommand_help_heading("What")
-        .disable_help_subcommand(true)
+    with_verbs_below(command)
         .subcommand(Command::new("template").about("Print a file with every key, its meaning, unit and default"))
         .subcommand(
             Command::new("show")

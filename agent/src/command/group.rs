@@ -4,7 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::terms::{self, TermsRecord};
-use super::{Changes, Verb, switch, texts};
+use super::{Changes, Verb, below, switch, texts, with_verbs_below};
 use crate::cli::json::rfc3339;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
@@ -39,17 +39,8 @@ fn accounts() -> Arg {
     Arg::new("accounts").value_name("ACCOUNT").num_args(1..).required(true).help("Names or numbers of accounts")
 }
 
-fn below(name: &'static str, about: &'static str) -> Command {
-    Command::new(name).about(about)
-}
-
 fn build(command: Command) -> Command {
-    command
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("WHAT")
-        .subcommand_help_heading("What")
-        .disable_help_subcommand(true)
+    with_verbs_below(command)
         .subcommand(below("list", "List groups").arg(switch("figures", "With sums over the members of each")))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
         .subcommand(below("create", "Make a group").arg(group()))

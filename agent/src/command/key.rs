@@ -11,7 +11,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::Serialize;
 
-use super::{Changes, Verb, file, switch};
+use super::{Changes, Verb, file, switch, with_verbs_below};
 use crate::ask::PassphraseSource;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Extras, Face};
@@ -42,12 +42,7 @@ fn build(command: Command) -> Command {
             .value_name("FILE")
             .help("Read the new passphrase from a file (fd:N for a descriptor)")
     };
-    command
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("WHAT")
-        .subcommand_help_heading("What")
-        .disable_help_subcommand(true)
+    with_verbs_below(command)
         .subcommand(Command::new("list").about("Show the key of this account and the ways to open it"))
         .subcommand(
             Command::new("add")

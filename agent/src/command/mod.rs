@@ -102,6 +102,21 @@ impl Verb {
     }
 }
 
+/// A verb below a verb.
+fn below(name: &'static str, about: &'static str) -> Command {
+    Command::new(name).about(about)
+}
+
+/// For verbs that do nothing without one below them.
+fn with_verbs_below(command: Command) -> Command {
+    command
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand_value_name("WHAT")
+        .subcommand_help_heading("What")
+        .disable_help_subcommand(true)
+}
+
 /// All verbs, in the order of the help.
 pub static VERBS: &[Verb] = &[
     init::VERB,

@@ -12,7 +12,7 @@ mod trend;
 
 use clap::{ArgMatches, Command};
 
-use super::{Changes, Verb};
+use super::{Changes, Verb, with_verbs_below};
 use crate::cli::Desk;
 use crate::fault::{Code, Exit, Fault, Result};
 
@@ -55,12 +55,7 @@ static REPORTS: &[Report] = &[
 ];
 
 fn build(command: Command) -> Command {
-    let command = command
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("REPORT")
-        .subcommand_help_heading("Reports")
-        .disable_help_subcommand(true);
+    let command = with_verbs_below(command).subcommand_value_name("REPORT").subcommand_help_heading("Reports");
     let below = |report: &Report| (report.build)(Command::new(report.name).about(report.about));
     REPORTS.iter().fold(command, |command, report| command.subcommand(below(report)))
 }

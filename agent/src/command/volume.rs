@@ -3,7 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::{Changes, Verb, local, some_path, switch};
+use super::{Changes, Verb, below, local, some_path, switch, with_verbs_below};
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
 use crate::engine::job::{AddVolume, RemoveVolume, VolumeAsk, VolumeFacts, VolumeTold, VolumesMoved};
@@ -30,14 +30,8 @@ fn number() -> Arg {
 }
 
 fn build(command: Command) -> Command {
-    let below = |name: &'static str, about: &'static str| Command::new(name).about(about);
     let directory = Arg::new("directory").value_name("DIR").required(true).value_parser(some_path());
-    command
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand_value_name("WHAT")
-        .subcommand_help_heading("What")
-        .disable_help_subcommand(true)
+    with_verbs_below(command)
         .subcommand(below("list", "List volumes: what is in each, and what its disk has free"))
         .subcommand(
             below("add", "Use another directory, new or empty; or say where the disk of a volume is now")

@@ -1,7 +1,7 @@
 //! From an address to a connection: in process, by a command, or over SSH.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -139,8 +139,8 @@ impl Connector {
 struct InProcess {
     path: PathBuf,
     run: Run,
-    /// Each hangs up when its server has ended.
-    servers: Mutex<Vec<Receiver<()>>>,
+    /// Each says how its server has ended.
+    servers: Mutex<Vec<Receiver<transport::Result<()>>>>,
 }
 
 /// How long a server of ours may take to close its vault after its client has gone.
@@ -150,8 +150,8 @@ impl Drop for InProcess {
     /// When a run is over, nobody has the vault open: it may be copied, or taken away.
     fn drop(&mut self) {
         for server in lock(&self.servers).drain(..) {
-            // It hangs up, or it takes too long and ends with this process: a vault bears that.
-            server.recv_timeout(PARTING).unwrap_or_default();
+            // It ends, or it takes too long and ends with this process: a vault bears that.
+            drop(server.recv_timeout(PARTING));
         }
     }
 }
@@ -159,10 +159,10 @@ impl Drop for InProcess {
 impl Carrier for InProcess {
     fn open(&self) -> transport::Result<Pipe> {
         let (ours, theirs) = memory_pipe();
-        let (ended, hangs_up) = sync_channel(1);
+        let (end, ended) = sync_channel(1);
         let mut servers = lock(&self.servers);
         servers.retain(|server| server.try_recv() == Err(TryRecvError::Empty));
-        servers.push(hangs_up);
+        servers.push(ended);
         drop(servers);
         let job = ServeJob {
             vault: self.path.clone(),
@@ -178,10 +178,8 @@ impl Carrier for InProcess {
             .measured(self.run.profile.clone());
         std::thread::Builder::new()
             .name("tuckbox-serve".into())
-            .spawn(move || {
-                drop(server.serve(theirs));
-                drop::<SyncSender<()>>(ended);
-            })
+            // Nobody may be there any more to hear it.
+            .spawn(move || drop(end.send(server.serve(theirs))))
             .map_err(|error| transport::Error::Unreachable { host: self.describe(), why: error.to_string() })?;
         Ok(ours)
     }
@@ -192,6 +190,17 @@ impl Carrier for InProcess {
 
     fn end_report(&self) -> Option<String> {
         None
+    }
+
+    /// A server that could not start, or go on, has a better reason than that it is gone.
+    fn explain(&self, error: transport::Error) -> transport::Error {
+        use transport::Error as E;
+        let ended = matches!(&error, E::Lost { .. }) || matches!(&error, E::NoMagic { noise } if noise.is_empty());
+        let server = if ended { lock(&self.servers).pop() } else { None };
+        match server.map(|server| server.recv_timeout(PARTING)) {
+            Some(Ok(Err(why))) => why,
+            _ => error,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use transport::message::Refusal;
 
 use crate::engine::trouble::from_store;
 use crate::fault::{Code, Fault};
+use crate::name::for_terminal;
 use crate::units::size;
 
 /// Why a call is not answered.
@@ -52,6 +53,11 @@ fn is_short(cause: &std::io::Error) -> bool {
     cause.raw_os_error().is_some_and(|number| short.contains(&number))
 }
 
+fn lacking(what: &str) -> Fault {
+    Fault::new(Code::System, format!("the server's program lacks something ({what})"))
+        .hint("allow it more open files, threads or memory there, then run the same command again")
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let full = error.is_full();
@@ -69,16 +75,20 @@ impl From<Error> for Refused {
             Error::Disk { doing, cause, .. } if is_short(cause) => {
                 let said = cause.to_string();
                 let words = said.split(" (os error").next().unwrap_or_default();
-                Fault::new(Code::System, format!("the server's program lacks something ({doing}: {words})"))
-                    .hint("allow it more open files, threads or memory there, then run the same command again")
+                lacking(&format!("{doing}: {words}"))
             }
             Error::Disk { doing, cause, .. } => {
                 Fault::new(Code::DiskFailed, format!("the vault's disk failed ({doing}: {})", cause.kind()))
                     .hint("look at the server's log and disk")
             }
+            _ if error.is_short_of_memory() => lacking("the vault's catalog: too little memory"),
             _ if error.is_unopened() => Fault::new(Code::DiskFailed, "the vault's catalog cannot be opened")
                 .hint("look for free space, permissions and the limit of open files where the vault is"),
-            Error::Catalog(_) => Fault::new(Code::DiskFailed, "the vault's catalog failed").hint("tuckbox check"),
+            Error::Catalog(cause) => Fault::new(
+                Code::DiskFailed,
+                format!("the vault's catalog failed ({})", for_terminal(cause.to_string().as_bytes())),
+            )
+            .hint("tuckbox check"),
             Error::Damaged { what, why, .. } => {
                 Fault::new(Code::DataDamaged, format!("a {what} of the vault is damaged: {why}")).hint("tuckbox check")
             }

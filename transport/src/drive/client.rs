@@ -61,8 +61,7 @@ impl Client {
         let session = Session::client(session, config.clock.monotonic_ms())?;
         let shared = Shared::new(session, config.clock, config.pace, Arc::default());
         let pumped = Arc::clone(&shared);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
+        let runtime = super::runtime().map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
         std::thread::Builder::new()
             .name("tuckbox-wire".into())
             .spawn(move || runtime.block_on(pump(&pumped, pipe, || {})))

@@ -20,3 +20,21 @@ pub use call::Call;
 pub use client::{Client, ClientConfig};
 pub use pace::{Meter, Pace};
 pub use server::{ServerConfig, Service, serve};
+
+use std::fs::File;
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Descriptors that a first runtime takes: to wait, to be woken, and a pair for signals, some of them twice.
+const RUNTIME_FILES: usize = 8;
+
+/// A runtime for one thread that waits for pipes, time, children and signals.
+///
+/// tokio panics when there are too few descriptors for what it hears of signals by; so they are tried first, and their
+/// lack is an error as any other.
+pub fn runtime() -> io::Result<Runtime> {
+    let spare: io::Result<Vec<_>> = (0..RUNTIME_FILES).map(|_| File::open("/dev/null")).collect();
+    drop(spare?);
+    Builder::new_current_thread().enable_all().build()
+}

@@ -48,8 +48,7 @@ pub trait Service: Send + Sync {
 pub fn serve(pipe: Pipe, config: ServerConfig, service: Arc<dyn Service>) -> Result<()> {
     let session = Session::server(Config::server(config.hello), config.clock.monotonic_ms())?;
     let shared = Shared::new(session, config.clock, config.pace, config.meter);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
+    let runtime = super::runtime().map_err(|cause| Error::from_pipe("starting the connection", &cause))?;
     std::thread::scope(|scope| runtime.block_on(pump(&shared, pipe, || start_handlers(scope, &shared, &*service))));
     shared.act(|core, _| core.outcome())
 }

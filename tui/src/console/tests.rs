@@ -166,10 +166,9 @@ fn a_job_that_runs_is_slowed_down_and_let_go_again() {
     assert!(stage.text().contains("nothing runs here that moves much"), "{}", stage.text());
 }
 
-/// The screen of an account, for who looks after the vault.
-fn looked_after() -> Stage {
+/// The screen of a vault with these accounts, for who looks after it.
+fn looking_after(accounts: Vec<agent::engine::job::AccountStatus>) -> Stage {
     let mut stage = Stage::new((80, 24), MONO);
-    let accounts = crate::screens::dashboard::tests::accounts();
     let statuses = agent::engine::job::Statuses {
         vault: "ab".into(),
         now_ms: super::stage::NOW_MS,
@@ -182,7 +181,7 @@ fn looked_after() -> Stage {
 
 #[test]
 fn an_account_is_changed_by_a_plan_that_runs_step_by_step() {
-    let mut stage = looked_after();
+    let mut stage = looking_after(crate::screens::dashboard::tests::accounts());
     stage.press("x c").pinned("change-account");
     assert!(started(&mut stage).is_none());
     stage.press("f \"audit until Friday\" Enter Esc");
@@ -209,7 +208,6 @@ fn an_account_is_changed_by_a_plan_that_runs_step_by_step() {
 
 #[test]
 fn ten_thousand_accounts_are_moved_through_and_sifted() {
-    let mut stage = Stage::new((80, 24), MONO);
     let one = crate::screens::dashboard::tests::accounts().remove(0);
     let accounts = (0..10_000)
         .map(|number| {
@@ -218,13 +216,7 @@ fn ten_thousand_accounts_are_moved_through_and_sifted() {
             account
         })
         .collect();
-    let statuses = agent::engine::job::Statuses {
-        vault: "ab".into(),
-        now_ms: super::stage::NOW_MS,
-        accounts,
-        words_never_shown: false,
-    };
-    stage.answer(|ask| matches!(ask, Ask::Status(_)), Ok(Answer::Status(std::sync::Arc::new(statuses))));
+    let mut stage = looking_after(accounts);
     stage.press("G");
     assert!(stage.text().contains("10,000/10,000") && stage.text().contains("account-09999"), "{}", stage.text());
     stage.press("gg PgDn*3 / \"07777\"");

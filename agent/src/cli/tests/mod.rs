@@ -1,5 +1,6 @@
 //! The command line as a person or a script meets it.
 
+mod fake;
 mod stage;
 
 use std::ffi::OsString;
@@ -15,7 +16,8 @@ use crate::command::{FOREIGN, VERBS};
 use crate::engine::job::Stop;
 use crate::fault::Code;
 use crate::world::{Environment, Out, Terminal};
-use stage::{Fake, ID, NOW_MS, Seen, Stage, Typist, run_line};
+use fake::{Fake, ID, NOW_MS};
+use stage::{Seen, Stage, Typist, run_line};
 
 #[test]
 fn every_verb_has_help_with_an_example_that_parses() {

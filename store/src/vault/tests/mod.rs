@@ -9,6 +9,7 @@ mod damages;
 mod faults;
 mod histories;
 mod housekeep;
+mod housekeep_races;
 mod live;
 mod numbers;
 mod pressure;
