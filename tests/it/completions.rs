@@ -88,17 +88,22 @@ fn bash_completes() {
     leave(terminal);
 }
 
+/// What zsh and fish do alike.
+fn words_and_paths(world: &World, terminal: &Terminal) {
+    verbs_options_and_values(terminal);
+    let docs = world.arg("docs");
+    terminal.keys(&format!("cd {docs}; clear\r"));
+    gives(terminal, "true; tuckbox dump pl", "dump plain.txt ", "plain");
+    gives(terminal, "tuckbox dump my\\ letters/to", "letters/to\\ ana.txt ", "dear ana");
+    gives(terminal, "tuckbox dump my\\ letters/\\$", "\\$HOME\\ \\'q\\'.txt ", "quoted");
+    gives(terminal, "tuckbox ls --at yest", "--at yesterday ", "version.none");
+}
+
 #[test]
 fn zsh_completes() {
     let world = ready();
     let Some(terminal) = start(&world, "zsh") else { return };
-    verbs_options_and_values(&terminal);
-    let docs = world.arg("docs");
-    terminal.keys(&format!("cd {docs}; clear\r"));
-    gives(&terminal, "true; tuckbox dump pl", "dump plain.txt ", "plain");
-    gives(&terminal, "tuckbox dump my\\ letters/to", "letters/to\\ ana.txt ", "dear ana");
-    gives(&terminal, "tuckbox dump my\\ letters/\\$", "\\$HOME\\ \\'q\\'.txt ", "quoted");
-    gives(&terminal, "tuckbox ls --at yest", "--at yesterday ", "version.none");
+    words_and_paths(&world, &terminal);
     leave(terminal);
 }
 
@@ -106,13 +111,7 @@ fn zsh_completes() {
 fn fish_completes() {
     let world = ready();
     let Some(terminal) = start(&world, "fish") else { return };
-    verbs_options_and_values(&terminal);
-    let docs = world.arg("docs");
-    terminal.keys(&format!("cd {docs}; clear\r"));
-    gives(&terminal, "true; tuckbox dump pl", "dump plain.txt ", "plain");
-    gives(&terminal, "tuckbox dump my\\ letters/to", "letters/to\\ ana.txt ", "dear ana");
-    gives(&terminal, "tuckbox dump my\\ letters/\\$", "\\$HOME\\ \\'q\\'.txt ", "quoted");
-    gives(&terminal, "tuckbox ls --at yest", "--at yesterday ", "version.none");
+    words_and_paths(&world, &terminal);
     leave(terminal);
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use minicbor::{Decoder, Encoder};
+use minicbor::Decoder;
 
 use super::Shared;
 use super::layout::{self, DomainPaths};
@@ -108,16 +108,10 @@ impl AccountInfo {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        // Writing to a vector never fails.
-        self.encode_into(&mut Encoder::new(&mut out)).unwrap_or(());
-        out
+        note::content(|e| self.encode_into(e))
     }
 
-    fn encode_into(
-        &self,
-        e: &mut Encoder<&mut Vec<u8>>,
-    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+    fn encode_into(&self, e: &mut note::Writer<'_>) -> note::Written {
         let settled = self.terms != Terms::default();
         let there = [
             self.identity.is_some(),

@@ -1,7 +1,7 @@
 //! Records that are known to be damaged: each a note of its own, so that it is known again when the catalog is made
 //! anew. Nothing is deleted; such a place is only not used any more.
 
-use minicbor::{Decoder, Encoder};
+use minicbor::Decoder;
 
 use super::note::{self, NoteKind};
 use super::{Access, Domain, Place};
@@ -23,16 +23,10 @@ struct Damage {
 
 impl Damage {
     fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        // Writing to a vector never fails.
-        self.encode_into(&mut Encoder::new(&mut out)).unwrap_or(());
-        out
+        note::content(|e| self.encode_into(e))
     }
 
-    fn encode_into(
-        &self,
-        e: &mut Encoder<&mut Vec<u8>>,
-    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+    fn encode_into(&self, e: &mut note::Writer<'_>) -> note::Written {
         e.map(4)?.u8(0)?.encode(self.pack)?.u8(1)?.u64(self.offset)?;
         e.u8(2)?.encode(self.hash)?.u8(3)?.i64(self.found_at)?;
         Ok(())

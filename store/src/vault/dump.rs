@@ -11,9 +11,6 @@ use crate::chain::{RECEIVED_LINK_BYTES, ReceivedLink};
 use crate::error::{Error, Result};
 use crate::id::PackId;
 
-/// Read from a pack at once.
-const PIECE_BYTES: usize = 1 << 20;
-
 /// What an archive holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dumped {
@@ -122,15 +119,7 @@ impl Domain {
             *to = *from;
         }
         writer.begin(&PartHead { kind: PartKind::Pack, number: 0, id, len })?;
-        let mut piece = vec![0; PIECE_BYTES];
-        let mut offset = 0;
-        while offset < len {
-            let most = usize::try_from(len - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);
-            let room = piece.get_mut(..most).unwrap_or_default();
-            file.read_at(room, offset)?;
-            writer.content(room)?;
-            offset += most as u64;
-        }
+        super::volumes::pieces(&*file, len, &mut |piece| writer.content(piece))?;
         writer.end_part()
     }
 }

@@ -76,10 +76,7 @@ impl GroupInfo {
 }
 
 fn encode(content: &Content) -> Vec<u8> {
-    let mut out = Vec::new();
-    // Writing to a vector never fails.
-    minicbor::encode(content, &mut out).unwrap_or(());
-    out
+    note::content(|e| e.encode(content).map(drop))
 }
 
 /// The group in force, and the number of its note. `None` when it was deleted, or its making was cut short.

@@ -3,6 +3,7 @@
 //! A note is a numbered file that is never replaced. Two who write at once both try the next number; the file system
 //! gives it to one of them, and the other reads again and decides anew.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use super::layout;
@@ -40,6 +41,18 @@ impl NoteKind {
             Self::Session => 4,
         }
     }
+}
+
+/// Writes the content of a note.
+pub(super) type Writer<'a> = minicbor::Encoder<&'a mut Vec<u8>>;
+/// Writing to memory never fails.
+pub(super) type Written = std::result::Result<(), minicbor::encode::Error<Infallible>>;
+
+/// The content of a note, as `write` writes it.
+pub(super) fn content(write: impl FnOnce(&mut Writer<'_>) -> Written) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut Writer::new(&mut out)).unwrap_or(());
+    out
 }
 
 /// The bytes of a note with this content.

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use minicbor::{Decoder, Encoder};
+use minicbor::Decoder;
 
 use super::note::{self, NoteKind};
 use super::staging::Staging;
@@ -68,16 +68,10 @@ impl Token {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        // Writing to a vector never fails.
-        self.encode_into(&mut Encoder::new(&mut out)).unwrap_or(());
-        out
+        note::content(|e| self.encode_into(e))
     }
 
-    fn encode_into(
-        &self,
-        e: &mut Encoder<&mut Vec<u8>>,
-    ) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+    fn encode_into(&self, e: &mut note::Writer<'_>) -> note::Written {
         e.map(5)?.u8(0)?.u64(self.generation)?.u8(1)?.encode(self.account)?;
         e.u8(2)?.encode(&self.sources)?.u8(3)?.u64(self.number)?.u8(4)?.u64(self.catalog)?;
         Ok(())

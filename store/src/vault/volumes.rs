@@ -485,7 +485,12 @@ pub(super) fn hash(disk: &dyn Disk, path: &Path) -> Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
-fn pieces(file: &dyn crate::door::DiskFile, len: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// A file from its start to `len`, in pieces that memory bears.
+pub(super) fn pieces(
+    file: &dyn crate::door::DiskFile,
+    len: u64,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     let mut offset = 0;
     while offset < len {

@@ -108,16 +108,19 @@ fn a_goodbye_without_an_answer_has_an_end() {
     assert_eq!(world.now, start + BYE_MS);
 }
 
+/// Takes what one end has to say to the other.
+fn carry(now: Millis, from: &mut Session, to: &mut Session) {
+    let mut bytes = Vec::new();
+    from.transmit(now, &mut bytes, usize::MAX);
+    from.taken(now, bytes.len());
+    to.receive(now, &bytes);
+}
+
 #[test]
 fn what_was_ended_is_finished_before_the_goodbye() {
     for ended in [true, false] {
         let World { mut client, mut server, now, .. } = greeted();
-        let carry = |from: &mut Session, to: &mut Session| {
-            let mut bytes = Vec::new();
-            from.transmit(now, &mut bytes, usize::MAX);
-            from.taken(now, bytes.len());
-            to.receive(now, &bytes);
-        };
+        let carry = |from: &mut Session, to: &mut Session| carry(now, from, to);
         let id = client.open(now, Class::Bulk, vec![1]).unwrap();
         carry(&mut client, &mut server);
         assert!(matches!(server.read(id), Ok(Read::Part(_))));
@@ -138,12 +141,7 @@ fn what_was_ended_is_finished_before_the_goodbye() {
 #[test]
 fn a_request_that_was_ended_arrives_though_the_goodbye_shares_its_flight() {
     let World { mut client, mut server, now, .. } = greeted();
-    let carry = |from: &mut Session, to: &mut Session| {
-        let mut bytes = Vec::new();
-        from.transmit(now, &mut bytes, usize::MAX);
-        from.taken(now, bytes.len());
-        to.receive(now, &bytes);
-    };
+    let carry = |from: &mut Session, to: &mut Session| carry(now, from, to);
     let id = client.open(now, Class::Interactive, vec![7]).unwrap();
     client.end_stream(id).unwrap();
     client.leave();
@@ -160,12 +158,7 @@ fn a_request_that_was_ended_arrives_though_the_goodbye_shares_its_flight() {
 #[test]
 fn an_answer_that_came_before_our_end_was_sent_does_not_hold_up_the_goodbye() {
     let World { mut client, mut server, now, .. } = greeted();
-    let carry = |from: &mut Session, to: &mut Session| {
-        let mut bytes = Vec::new();
-        from.transmit(now, &mut bytes, usize::MAX);
-        from.taken(now, bytes.len());
-        to.receive(now, &bytes);
-    };
+    let carry = |from: &mut Session, to: &mut Session| carry(now, from, to);
     let id = client.open(now, Class::Interactive, vec![1]).unwrap();
     carry(&mut client, &mut server);
     assert!(matches!(server.read(id), Ok(Read::Part(_))));
