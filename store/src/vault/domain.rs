@@ -108,13 +108,13 @@ impl Domain {
 
     /// The newest link of an account; `None` before the first.
     pub fn head(&self, account: &AccountInfo) -> Result<Option<Head>> {
-        let newest = self.inner.catalog.read(|rows| rows.newest_link(account.number))?;
+        let newest = self.read_with_links(account, |rows| rows.newest_link(account.number))?;
         newest.map(|row| head_of(&row.bytes)).transpose()
     }
 
     /// At most `most` links of an account from number `from` on, each 272 bytes with its receipt, in order.
     pub fn links(&self, account: &AccountInfo, from: u64, most: usize) -> Result<Vec<Vec<u8>>> {
-        let rows = self.inner.catalog.read(|rows| rows.links(account.number, from, most))?;
+        let rows = self.read_with_links(account, |rows| rows.links(account.number, from, most))?;
         Ok(rows.into_iter().map(|row| row.bytes).collect())
     }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::closure::Holes;
 use super::commit::row_of;
 use super::volumes::OnDisk;
-use super::{AccountInfo, Domain, Place, account};
+use super::{Access, AccountInfo, Domain, Place, account};
 use crate::catalog::{LinkRow, NewPack, Rows};
 use crate::chain::{self, RECEIVED_LINK_BYTES, ReceivedLink};
 use crate::error::{Error, Result};
@@ -150,13 +150,34 @@ impl Domain {
             return Ok(true);
         }
         for account in accounts {
-            let next = rows.newest_link(account.number)?.map_or(1, |link| link.sequence.saturating_add(1));
-            if self.inner.shared.disk.exists(&self.inner.paths.link(account.number, next))?.is_some() {
+            if self.is_behind_in_links(rows, account)? {
                 return Ok(true);
             }
         }
         let notes = super::note::numbers(&*self.inner.shared.disk, &self.inner.paths.damaged())?;
         Ok(notes.last().copied().unwrap_or(0) > rows.damaged_seen()?)
+    }
+
+    fn is_behind_in_links(&self, rows: Rows<'_>, account: &AccountInfo) -> Result<bool> {
+        let next = rows.newest_link(account.number)?.map_or(1, |link| link.sequence.saturating_add(1));
+        Ok(self.inner.shared.disk.exists(&self.inner.paths.link(account.number, next))?.is_some())
+    }
+
+    /// What the catalog says once it has every link of this account. It may lack one that was committed a moment ago: step
+    /// 14 of a commit may fail, and whoever asks may have been told of the link.
+    pub(super) fn read_with_links<T>(&self, account: &AccountInfo, ask: impl Fn(Rows<'_>) -> Result<T>) -> Result<T> {
+        if !self.inner.catalog.read(|rows| self.is_behind_in_links(rows, account))? {
+            return self.inner.catalog.read(ask);
+        }
+        let write = match self.inner.catalog.write() {
+            Err(_) if self.inner.shared.access == Access::Read => return self.inner.catalog.read(ask),
+            other => other?,
+        };
+        self.take_in_links(write.rows(), account)?;
+        let answer = ask(write.rows())?;
+        // It is true whatever becomes of the rows, for which there may be no room: they are taken in again.
+        write.commit().ok();
+        Ok(answer)
     }
 
     /// The bytes of a link; `None` when there is no file of that name.
