@@ -233,7 +233,8 @@ fn a_server_that_does_not_answer_never_holds_the_prompt() {
 fn an_interrupt_ends_a_command_and_not_the_shell() {
     let world = ready();
     let terminal = shell(&world);
-    terminal.keys("!echo be''gun; sleep 600").keys(ENTER).shows("begun");
+    // With `exec`, as dash loses an interrupt that comes while it starts a child.
+    terminal.keys("!echo be''gun; exec sleep 600").keys(ENTER).shows("begun");
     terminal.keys(INTERRUPT);
     prompt(&terminal);
     // At the prompt it takes the line away.

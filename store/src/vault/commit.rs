@@ -24,7 +24,7 @@
 //! 12. The link gets its name, which must be new: **this is the commit point**. Before it nothing has happened; after
 //!     it the version is there, whatever else fails.
 //! 13. The folder is synced, so that the name survives a power cut.
-//! 14. Rows, `COMMIT`. If they fail, the next one takes the link in (step 6).
+//! 14. Rows, `COMMIT`. If they fail, the next one who commits (step 6), or asks for the links, takes the link in.
 //!
 //! After step 12 nothing is undone. A failure of step 13 is met by a sync of the link itself under its new name, which
 //! makes the name durable on journalling file systems; only when that fails too is the caller told, because then nobody
