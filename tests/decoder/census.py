@@ -7,7 +7,7 @@
 import os
 import sys
 
-from decode import BOX, GROUP, INDEX, LIST_INDEX, LIST_PAGE, PAGE, ROOT, Keys, Node, Packs, Reader, find_account, header, pack_places, walk_chain
+from decode import BOX, GROUP, INDEX, LIST_INDEX, LIST_PAGE, PAGE, ROOT, Keys, Node, Packs, Reader, find_account, header, pack_directories, pack_places, walk_chain
 
 PACKS = {1: "data", 2: "nodes", 3: "mixed"}
 CODECS = ["raw", "zstd"]
@@ -47,7 +47,7 @@ class Census(Node):
 def found(vault, keys):
     domain, folder, account = find_account(vault, keys)
     walk_chain(folder, account, keys)
-    packs = Packs(os.path.join(domain, "packs"), keys)
+    packs = Packs(pack_directories(vault, domain), keys)
     for name in os.listdir(os.path.join(folder, "versions")):
         with open(os.path.join(folder, "versions", name), "rb") as file:
             yield f"link: {LINKS[file.read()[5]]}"

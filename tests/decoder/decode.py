@@ -232,9 +232,9 @@ def pack_places(path):
 class Packs:
     """All chunks and nodes of a domain, found by reading every footer."""
 
-    def __init__(self, directory, keys):
+    def __init__(self, directories, keys):
         self.keys, self.chunks, self.nodes = keys, {}, {}
-        for folder, _, files in os.walk(directory):
+        for folder, _, files in (found for directory in directories for found in os.walk(directory)):
             for name in (name for name in files if name.endswith(".pack")):
                 for place in pack_places(os.path.join(folder, name)):
                     index = {BOX: self.chunks, GROUP: self.nodes}.get(place.kind, {})
@@ -516,14 +516,35 @@ def version_sources(body, keys):
 # ---- 7. The vault -----------------------------------------------------------------------------------------------------
 
 
-def find_account(vault, keys):
-    """The domain's and the account's directory, and the account's id, by the key-check value."""
-    with open(os.path.join(vault, "vault.json"), "rb") as file:
+VOLUMES = 1
+
+
+def facts_of(path, kind):
+    """A JSON file that the vault has of itself, by its checksum."""
+    with open(path, "rb") as file:
         facts = json.load(file)
     check = facts.pop("check")
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    need(facts["tuckbox"] == "vault" and facts["format"] == 1 and facts["features"][2] == 0, "not a vault of format 1")
-    need(plain_hash(text.encode()).hex() == check, "vault.json was altered")
+    need(facts["tuckbox"] == kind and facts["format"] == 1, f"{path} is not that of a {kind} of format 1")
+    need(plain_hash(text.encode()).hex() == check, f"{path} was altered")
+    return facts
+
+
+def pack_directories(vault, domain):
+    """Where a domain's packs are: at home first, then by volume."""
+    facts, places = facts_of(os.path.join(vault, "vault.json"), "vault"), [os.path.join(domain, "packs")]
+    need(facts["features"][2] & ~VOLUMES == 0, "the vault is of a newer format")
+    need(bool(facts["features"][2] & VOLUMES) == ("volumes" in facts), "the vault's volumes are not what its features say")
+    for volume in facts.get("volumes", []):
+        marker = facts_of(os.path.join(volume["path"], "volume.json"), "volume")
+        mine = marker["vault_id"] == facts["vault_id"] and marker["volume"] == volume["number"]
+        need(mine, f"volume {volume['number']} is another's")
+        places.append(os.path.join(volume["path"], "packs", os.path.basename(domain)))
+    return places
+
+
+def find_account(vault, keys):
+    """The domain's and the account's directory, and the account's id, by the key-check value."""
     domains = os.path.join(vault, "domains")
     for domain in (entry.path for entry in os.scandir(domains) if entry.is_dir()):
         for folder in (entry.path for entry in os.scandir(os.path.join(domain, "accounts")) if entry.is_dir()):
@@ -599,7 +620,7 @@ def main(vault, out):
     keys = Keys.from_words(sys.stdin.read())
     domain, folder, account = find_account(vault, keys)
     number, body = walk_chain(folder, account, keys)
-    packs = Packs(os.path.join(domain, "packs"), keys)
+    packs = Packs(pack_directories(vault, domain), keys)
     target, sources = Target(packs), version_sources(body, keys)
     several_hosts = len({host for host, *_ in sources}) > 1
     for host, path, root, content_id in sources:

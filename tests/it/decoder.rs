@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tests::subject::files_below;
 use tests::{look, need, tree};
 
 use crate::world;
@@ -42,6 +43,37 @@ fn it_restores_everything_from_the_vault_and_the_words() {
     for made in [odd.path(), source.path()] {
         look::at(made).same_as(&look::at(world.path("out").join(made.strip_prefix("/").unwrap())));
     }
+}
+
+#[test]
+fn it_finds_packs_in_volumes_and_takes_no_other_directory_for_one() {
+    let Some(python) = python() else { return };
+    let world = world().ready();
+    world.tuckbox(["volume", "add", &world.arg("second")]).ok();
+    let source = tree::seeded(world.path("source"), 53, 20, 100_000);
+    world.tuckbox(["backup", &world.arg("source")]).ok();
+    // Where a pack is, nothing but its place says: whatever chance took, now all are on the second disk but the last.
+    let mut packs = files_below(&world.vault());
+    packs.retain(|file| file.extension().is_some_and(|end| end == "pack"));
+    packs.pop();
+    for pack in packs {
+        let [name, byte, _, domain] = pack.iter().rev().take(4).collect::<Vec<_>>()[..] else { panic!("{pack:?}") };
+        let folder = world.path("second/packs").join(domain).join(byte);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::rename(&pack, folder.join(name)).unwrap();
+    }
+    let words = world.words();
+    let decode = |out: &str| {
+        let arguments = [here().join("decoder/decode.py"), world.vault(), world.path(out)];
+        world.command(&python, arguments).stdin(words.clone())
+    };
+    decode("out").ok();
+    look::at(source.path()).same_as(&look::at(world.path("out").join(source.path().strip_prefix("/").unwrap())));
+    let marker = world.path("second/volume.json");
+    let said = std::fs::read_to_string(&marker).unwrap();
+    std::fs::write(&marker, said.replace("\"volume\":1", "\"volume\":2")).unwrap();
+    let refused = decode("again").run();
+    assert!(refused.err().contains("was altered"), "{refused}");
 }
 
 #[test]
