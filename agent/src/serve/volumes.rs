@@ -97,7 +97,7 @@ fn wrong(error: store::Error) -> Refused {
             .hint("wait for it, then run the same command again; what was moved stays moved")
             .into(),
         _ if full => Fault::new(Code::DiskFull, "the other volumes have no room for what this one holds")
-            .hint("tuckbox volume add DIR, then run the same command again; what was moved stays moved")
+            .hint("tuckbox volume add DIR, then run the same command again, which goes on; with its own directory it stays")
             .into(),
         other => other.into(),
     }

@@ -14,6 +14,7 @@ pub(crate) struct Faulty<D> {
     state: Arc<Mutex<State>>,
     user: Option<u32>,
     free: Option<u64>,
+    disks: Vec<(PathBuf, u64)>,
 }
 
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl<D: Disk> Faulty<D> {
     /// A disk whose changing call number `at` (from 0) fails; without a number none does.
     pub(crate) fn new(inner: D, at: Option<usize>) -> Self {
         let state = State { fail_at: at, ..State::default() };
-        Self { inner, state: Arc::new(Mutex::new(state)), user: None, free: None }
+        Self { inner, state: Arc::new(Mutex::new(state)), user: None, free: None, disks: Vec::new() }
     }
 
     /// The same disk, used by this user.
@@ -47,6 +48,17 @@ impl<D: Disk> Faulty<D> {
     /// The same disk, with so many bytes free.
     pub(crate) fn with_free(self, bytes: u64) -> Self {
         Self { free: Some(bytes), ..self }
+    }
+
+    /// The same disk, where each of these folders has a file system of its own, with so many bytes.
+    pub(crate) fn with_disks(self, disks: Vec<(PathBuf, u64)>) -> Self {
+        Self { disks, ..self }
+    }
+
+    /// Bytes of all files below a folder.
+    fn below(&self, dir: &Path) -> u64 {
+        let named = self.inner.list(dir).unwrap_or_default().into_iter();
+        named.map(|named| named.len.max(self.below(&dir.join(&named.name)))).sum()
     }
 
     /// Every changing call so far.
@@ -136,6 +148,17 @@ impl<D: Disk> Disk for Faulty<D> {
 
     fn room(&self, path: &Path) -> Result<Room> {
         let room = self.inner.room(path)?;
+        if let Some(nth) = self.disks.iter().position(|(disk, _)| path.starts_with(disk)) {
+            let (disk, all_bytes) = &self.disks[nth];
+            let free_bytes = all_bytes.saturating_sub(self.below(disk));
+            return Ok(Room {
+                file_system: nth as u64,
+                free_bytes,
+                all_bytes: *all_bytes,
+                free_files: 0,
+                all_files: 0,
+            });
+        }
         Ok(self.free.map_or(room, |free_bytes| Room { free_bytes, ..room }))
     }
 

@@ -123,7 +123,7 @@ impl Domain {
     }
 
     /// Publishes the whole records of all these packs, finished or not, at which nobody works, or only one that was
-    /// overtaken.
+    /// overtaken. `Absent` when that is done but for those that may be in a volume that is away: they wait for it.
     pub(super) fn adopt_left(&self, left: &Left) -> Result<()> {
         match self.adopt_left_once(left) {
             // Another was faster with the same pack: then nothing is left to be done for it.
@@ -135,18 +135,24 @@ impl Domain {
     fn adopt_left_once(&self, left: &Left) -> Result<()> {
         let mut found = self.open_done(&left.done)?;
         let mut copies = Vec::new();
-        let mut named = false;
+        let (mut named, mut absent) = (false, None);
+        let mut done = Vec::with_capacity(left.parts.len());
         for (id, part) in &left.parts {
-            let known = || self.inner.catalog.read(|rows| rows.has_pack(*id));
-            match self.find_pack(*id) {
-                Ok(None) => {}
-                Ok(Some(_)) => {
-                    named |= !known()?;
+            let known = self.inner.catalog.read(|rows| rows.has_pack(*id))?;
+            let published = match self.find_pack(*id) {
+                Ok(there) => there.is_some(),
+                // Its volume is away.
+                Err(Error::Absent { .. }) if known => true,
+                Err(e @ Error::Absent { .. }) => {
+                    absent = Some(e);
                     continue;
                 }
-                // Published, and its volume is away.
-                Err(Error::Absent { .. }) if known()? => continue,
                 Err(e) => return Err(e),
+            };
+            done.push(part);
+            if published {
+                named |= !known;
+                continue;
             }
             let copy = self.adopt_part(*id, part)?;
             copies.extend(copy.iter().map(|copy| copy.path.clone()));
@@ -162,11 +168,11 @@ impl Domain {
             // Somebody ended, or is, between a pack's name and its rows.
             self.take_in()?;
         }
-        for (_, part) in &left.parts {
+        for part in done {
             self.remove(part)?;
             self.remove(&side_path(part))?;
         }
-        Ok(())
+        absent.map_or(Ok(()), Err)
     }
 
     fn adopt_part(&self, id: PackId, part: &Path) -> Result<Option<FinishedPack>> {

@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 
 use super::closure::{Closure, Holes};
 use super::domain::head_of;
-use super::volumes::choose;
+use super::volumes::{Copied, choose};
 use super::{AccountInfo, Domain, Head, Place, Session, account, note};
 use crate::catalog::{LinkRow, NewPack, Rows, Write};
 use crate::chain::{self, Certificate, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SignedLink, Verifier};
@@ -120,17 +120,7 @@ impl Domain {
         let spare = self.spare()?;
         let mut copies = Vec::with_capacity(finished.len());
         for pack in finished {
-            let goals = shared.goals()?;
-            let id = pack.header.pack;
-            let goal = choose(&goals, id, pack.header.kind, pack.bytes.saturating_add(spare));
-            let goal = goal.ok_or_else(|| {
-                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-                Error::disk("publish a pack in", self.inner.paths.root(), full)
-            })?;
-            copies.push(match goal.number() {
-                0 => None,
-                _ => Some(self.copy_to(goal, &pack.path, id)?),
-            });
+            copies.push(self.copy_out(pack, spare)?);
         }
         let write = self.inner.catalog.write()?;
         let listed = shared.volumes_now()?;
@@ -139,10 +129,18 @@ impl Domain {
             match self.find_pack(id) {
                 // Who adopts a pack has asked before whether a volume that is away may have it.
                 Ok(None) | Err(Error::Absent { .. }) => {}
+                // Whoever named it ended before its rows.
+                Ok(Some(there)) if self.same(&there, &pack.path)? => {
+                    self.sync_name(&there)?;
+                    continue;
+                }
                 Ok(Some(there)) => return Err(Error::Taken { what: there.display().to_string() }),
                 Err(e) => return Err(e),
             }
-            let takes = |number| listed.iter().any(|volume| volume.number == number && !volume.leaving);
+            let takes = |number| {
+                let volume = listed.iter().find(|volume| volume.number == number);
+                volume.is_some_and(|volume| !volume.leaving && shared.is_there(volume))
+            };
             match copy.as_ref().filter(|copy| takes(copy.volume)) {
                 Some(copy) => self.name_pack(&copy.temporary, &copy.folder, id)?,
                 None => self.name_pack(&pack.path, &self.inner.paths.packs(), id)?,
@@ -154,6 +152,15 @@ impl Domain {
             self.remove(&copy.temporary).ok();
         }
         Ok(())
+    }
+
+    /// A copy of a pack in the volume where it is to go. `None` when it stays at home, where it is staged: as all are full,
+    /// or as that disk does not take it, full since or only to be read. No backup fails for it.
+    fn copy_out(&self, pack: &FinishedPack, spare: u64) -> Result<Option<Copied>> {
+        let goals = self.inner.shared.goals()?;
+        let goal = choose(&goals, pack.header.pack, pack.header.kind, pack.bytes.saturating_add(spare));
+        let goal = goal.filter(|goal| goal.number() != 0);
+        Ok(goal.and_then(|goal| self.copy_to(goal, &pack.path, pack.header.pack).ok()))
     }
 
     /// What may follow the links that the catalog holds: the rules of FORMAT.md, 6.2, at the head.

@@ -15,8 +15,8 @@ use crate::id::{BodyHash, PackId};
 
 /// A line of the journal: a part's head and its checksum, as the archive has them around its content.
 const LINE_BYTES: usize = PART_HEAD_BYTES + HASH_BYTES;
-/// Longest journal that is read: ten million parts.
-const JOURNAL_BYTES_MAX: usize = 10_000_000 * LINE_BYTES;
+/// Longest journal that is read: a million parts, which are some 60 TB in packs. A load that is longer begins anew.
+const JOURNAL_BYTES_MAX: usize = 1_000_000 * LINE_BYTES;
 
 /// One whole part.
 struct Part {

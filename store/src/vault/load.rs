@@ -115,11 +115,16 @@ impl Vault {
             .and_then(|mut reader| loading.all_parts(&mut reader, how));
         let account = match done {
             Ok(account) => account,
-            // Cut off, or the disk is full: the next load goes on.
-            Err(e @ Error::Disk { .. }) => return Err(e),
             Err(e) => {
-                // What stays is cleared by the next load.
-                self.clear_load(header.domain).ok();
+                // Cut off, or the disk is full or away, or others are at work: the next load goes on.
+                let passes = matches!(
+                    e,
+                    Error::Disk { .. } | Error::NotFound { .. } | Error::Absent { .. } | Error::Busy { .. }
+                );
+                if !passes {
+                    // What stays is cleared by the next load.
+                    self.clear_load(header.domain).ok();
+                }
                 return Err(e);
             }
         };
@@ -425,9 +430,15 @@ impl Loading<'_> {
                 vault.disk().sync_dir(folder.root())?;
             }
         }
-        if note::numbers(vault.disk(), &account)?.is_empty() {
-            note::add(vault.disk(), vault.chance(), &account, 1, NoteKind::Account, &info.encode())?;
+        // That of a load which came so far may say something else, and its name may not be durable.
+        let (content, before) = (info.encode(), note::numbers(vault.disk(), &account)?.last().copied());
+        let path = before.map(|number| note::path(&account, number));
+        let said = path.and_then(|path| note::read(vault.disk(), NoteKind::Account, &path).ok());
+        if said.as_ref() != Some(&content) {
+            let number = before.map_or(1, |number| number.saturating_add(1));
+            note::add(vault.disk(), vault.chance(), &account, number, NoteKind::Account, &content)?;
         }
+        vault.disk().sync_dir(&account)?;
         vault.disk().sync_dir(paths.root())?;
         let _accounts = vault.lock_accounts()?;
         vault.must_be_new(&self.header, self.number, Some(&info.name))?;

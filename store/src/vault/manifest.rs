@@ -75,6 +75,12 @@ impl Manifest {
         said.unwrap_or(1).max(after)
     }
 
+    /// The same when lower numbers are given to no volume any more.
+    pub(super) fn with_next(mut self, number: u32) -> Self {
+        self.all.insert("volume_next".to_owned(), json!(number.max(self.next_volume())));
+        self
+    }
+
     /// The same with other volumes, ascending by number.
     pub(super) fn with_volumes(mut self, volumes: Vec<Listed>) -> Self {
         let next = self.next_volume().max(volumes.last().map_or(1, |last| last.number.saturating_add(1)));

@@ -140,8 +140,11 @@ impl Domain {
                 // may still hang; what it writes from now on was never acknowledged to anybody.
                 let left = self.left_in_all(&dir)?;
                 write.commit()?;
-                self.adopt_left(&left)?;
-                Ok(session)
+                match self.adopt_left(&left) {
+                    // What waits for a disk is lacking until then, and sent again.
+                    Ok(()) | Err(Error::Absent { .. }) => Ok(session),
+                    Err(e) => Err(e),
+                }
             }
             Err(e) => {
                 // Only an empty folder goes; a resumed session keeps what it has.

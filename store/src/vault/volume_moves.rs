@@ -47,8 +47,8 @@ type Tell<'a> = &'a mut dyn FnMut(Moved) -> Result<()>;
 
 impl Vault {
     /// Makes a folder, which is new or empty, a volume and gives its number. One that is a volume of this vault and is
-    /// listed at another place is listed here from now on. `Refused` when it cannot be one, with the reason; `Taken` when
-    /// there is something else in it; `Busy` while others change volumes.
+    /// listed at another place is listed here from now on; one that is leaving stays. `Refused` when it cannot be one, with
+    /// the reason; `Taken` when there is something else in it; `Busy` while others change volumes.
     pub fn add_volume(&self, path: &Path) -> Result<u32> {
         self.must_write()?;
         let _lock = self.volumes_lock()?;
@@ -64,27 +64,24 @@ impl Vault {
         if within(path, self.path()) {
             return Err(refused("and the vault's own folder are not apart"));
         }
-        if let Some(other) = volumes.iter().find(|volume| within(path, &volume.path)) {
-            return Err(refused(&format!("is, or is not apart from, volume {}", other.number)));
+        if let Some(other) = volumes.iter_mut().find(|volume| within(path, &volume.path)) {
+            let number = other.number;
+            if !other.leaving || other.path != path || !self.shared.is_there(other) {
+                return Err(refused(&format!("is, or is not apart from, volume {number}")));
+            }
+            other.leaving = false;
+            self.list_volumes(manifest, volumes)?;
+            return Ok(number);
         }
         account::make_dir(disk, path)?;
-        check_owner(disk, path)?;
-        let mut begun = false;
-        let known = match manifest::read_marker(disk, path) {
-            Ok((vault, number)) if vault == self.id() => {
-                // An earlier attempt was cut short after its marker.
-                begun = number == manifest.next_volume();
-                let listed = volumes.iter().position(|volume| volume.number == number);
-                if listed.is_none() && number != manifest.next_volume() {
-                    return Err(refused(&format!("was volume {number} of this vault, and was removed")));
-                }
-                listed
-            }
+        self.check_owner_of_volume(path)?;
+        let marked = match manifest::read_marker(disk, path) {
+            Ok((vault, number)) if vault == self.id() => Some(number),
             Ok(_) => return Err(refused("is a volume of another vault")),
             Err(Error::NotFound { .. }) => None,
             Err(e) => return Err(e),
         };
-        if let Some(known) = known.and_then(|known| volumes.get_mut(known)) {
+        if let Some(known) = volumes.iter_mut().find(|volume| Some(volume.number) == marked) {
             if self.shared.is_there(known) {
                 return Err(refused(&format!("is a copy of volume {}, which is there", known.number)));
             }
@@ -93,16 +90,28 @@ impl Vault {
             self.list_volumes(manifest, volumes)?;
             return Ok(number);
         }
+        // One without packs is what is left of an addition, or of a removal, that was cut short.
+        if let Some(number) = marked
+            && self.has_packs(path)?
+        {
+            return Err(refused(&format!("was volume {number} of this vault, and was removed")));
+        }
         if volumes.len() >= VOLUMES_MAX {
             return Err(Error::Limit { what: "volumes", found: volumes.len() as u64 + 1, most: VOLUMES_MAX as u64 });
         }
         let ours = |name: &str| {
-            name == "volume.json" || name == "lost+found" || name.ends_with(".new") || (begun && name == "packs")
+            name == "volume.json"
+                || name == "lost+found"
+                || name.ends_with(".new")
+                || (marked.is_some() && name == "packs")
         };
         if disk.list(path)?.iter().any(|named| !named.name.to_str().is_some_and(ours)) {
             return Err(Error::Taken { what: path.display().to_string() });
         }
         let number = manifest.next_volume();
+        // First of all: a folder that was only marked must never pass for the volume that got its number later.
+        let manifest = manifest.with_next(number.saturating_add(1));
+        manifest.replace(disk, self.chance(), self.path())?;
         let temporary = note::temporary(self.chance(), path);
         note::write_new(disk, &temporary, &manifest::marker(self.id(), number))?;
         disk.rename(&temporary, &layout::volume_marker(path))?;
@@ -159,7 +168,7 @@ impl Vault {
     }
 
     /// Moves packs from the fullest volumes to the emptiest until their shares of free space are about the same. Packs of
-    /// nodes stay at home.
+    /// nodes stay at home. What has taken a pack gives none: so this ends, however large packs are beside a disk.
     pub fn balance_volumes(&self, tell: Tell<'_>) -> Result<Moved> {
         self.must_write()?;
         let _lock = self.volumes_lock()?;
@@ -179,10 +188,9 @@ impl Vault {
             if share.saturating_add(EVEN) >= to.share() {
                 break;
             }
-            if !self.move_one(&from, to, &mut moved, tell)? {
-                // Nothing in it can go.
-                sources.retain(|source| source.number() != from.number());
-            }
+            // When nothing in it can go, it gives nothing either.
+            let done = if self.move_one(&from, to, &mut moved, tell)? { to.number() } else { from.number() };
+            sources.retain(|source| source.number() != done);
         }
         Ok(moved)
     }
@@ -193,8 +201,12 @@ impl Vault {
             let domain = self.domain(&account)?;
             let folder = domain.folder_in(from);
             let _lock = domain.housekeeping_lock()?;
+            let spare = domain.spare()?;
             for (id, bytes) in packs_in(self.disk(), &folder)? {
                 let path = folder.pack(id);
+                if to.free_bytes() < bytes.saturating_add(spare) {
+                    continue;
+                }
                 let Ok((reader, _)) = domain.open_pack_at(id, &path) else { continue };
                 if reader.header().kind == PackKind::Nodes && from.number() == 0 {
                     continue;
@@ -216,9 +228,9 @@ impl Vault {
             list(self.disk(), &layout::domains(self.path()))?.iter().filter_map(|named| layout::load_of(&named.name))
         {
             let lock = DomainPaths::loading(self.path(), domain).root().join("lock");
-            if self.disk().lock(&lock)?.is_none() {
+            let Some(_lock) = self.disk().lock(&lock)? else {
                 return Err(Error::Busy { what: "an archive that is being loaded".to_owned() });
-            }
+            };
             self.clear_load(domain)?;
         }
         Ok(())
@@ -272,6 +284,30 @@ impl Vault {
         Ok(())
     }
 
+    /// Whoever works in the vault must be able to work in the volume: root makes folders that are not theirs.
+    fn check_owner_of_volume(&self, path: &Path) -> Result<()> {
+        let disk = self.disk();
+        check_owner(disk, path)?;
+        let owner = |path| Ok::<_, Error>(disk.exists(path)?.map(|found| found.owner));
+        match (owner(path)?, owner(self.path())?) {
+            (Some(have), Some(wanted)) if have != wanted => Err(Error::Refused {
+                why: format!("{} belongs to user number {have}, and the vault to {wanted}", path.display()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_packs(&self, volume: &Path) -> Result<bool> {
+        for domain in
+            list(self.disk(), &layout::volume_packs(volume))?.iter().filter_map(|named| layout::domain_id(&named.name))
+        {
+            if !packs_in(self.disk(), &layout::volume_domain(volume, domain))?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn list_volumes(&self, manifest: Manifest, volumes: Vec<Listed>) -> Result<()> {
         manifest.with_volumes(volumes).replace(self.disk(), self.chance(), self.path())?;
         self.shared.volumes_now().map(drop)
@@ -305,14 +341,13 @@ impl Domain {
             self.remove(&copy.temporary)?;
             drop(write);
         } else {
-            // A move that was cut short: its name may not be durable yet.
-            for above in folder.pack(id).ancestors().skip(1).take(2) {
-                shared.disk.sync_dir(above)?;
-            }
+            // A move that was cut short.
+            self.sync_name(&folder.pack(id))?;
             if !self.same(from, &folder.pack(id))? {
                 return Err(Error::damaged("pack", "two volumes have it, and not the same").at(|| format!("pack {id}")));
             }
         }
+        shared.must_still_be_there(goal)?;
         self.remove(from)?;
         if let Some(under) = from.parent() {
             shared.disk.sync_dir(under)?;
@@ -320,8 +355,13 @@ impl Domain {
         Ok(Fate::Moved)
     }
 
+    /// Makes the name of a pack durable that somebody gave it, who may have ended before that.
+    pub(super) fn sync_name(&self, pack: &Path) -> Result<()> {
+        pack.ancestors().skip(1).take(3).try_for_each(|above| self.inner.shared.disk.sync_dir(above))
+    }
+
     /// Whether two files have the same bytes.
-    fn same(&self, one: &Path, other: &Path) -> Result<bool> {
+    pub(super) fn same(&self, one: &Path, other: &Path) -> Result<bool> {
         let disk = &*self.inner.shared.disk;
         Ok(super::volumes::hash(disk, one)? == super::volumes::hash(disk, other)?)
     }

@@ -100,6 +100,10 @@ impl Goal {
     pub(super) fn share(&self) -> u64 {
         self.share
     }
+
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.free_bytes
+    }
 }
 
 impl Shared {
@@ -117,7 +121,17 @@ impl Shared {
 
     /// Whether what stands at a volume's place is this volume. A disk that cannot be read is not there either.
     pub(super) fn is_there(&self, volume: &Listed) -> bool {
-        manifest::read_marker(&*self.disk, &volume.path).is_ok_and(|said| said == (self.id, volume.number))
+        self.is_at(volume.number, &volume.path)
+    }
+
+    fn is_at(&self, number: u32, path: &Path) -> bool {
+        manifest::read_marker(&*self.disk, path).is_ok_and(|said| said == (self.id, number))
+    }
+
+    /// `Absent` when a goal has gone since it was chosen: what was named there would be nobody's.
+    pub(super) fn must_still_be_there(&self, goal: &Goal) -> Result<()> {
+        let is_there = goal.number == 0 || self.is_at(goal.number, &goal.path);
+        if is_there { Ok(()) } else { Err(Error::Absent { volume: goal.number }) }
     }
 
     /// Numbers of volumes that are not there.
@@ -425,11 +439,9 @@ impl Vault {
     }
 }
 
-/// Makes a folder of packs and the one above it, each with a durable name.
+/// Makes a folder of packs and the one above it, each with a durable name: also those that are there, as who made them may
+/// have ended before that.
 pub(super) fn make_folder(disk: &dyn Disk, folder: &PackFolder) -> Result<()> {
-    if disk.exists(folder.root())?.is_some() {
-        return Ok(());
-    }
     let Some(above) = folder.root().parent() else { return Ok(()) };
     account::make_dir(disk, above)?;
     if let Some(top) = above.parent() {

@@ -229,3 +229,45 @@ fn a_load_killed_at_any_call_goes_on() {
         trees.iter().for_each(|tree| assert_readable(&copy, tree));
     }
 }
+
+/// An archive, and somebody who makes an account when some of it was read.
+struct Held<'a> {
+    line: Line<'a>,
+    lock: PathBuf,
+    held: Option<crate::door::Lock>,
+}
+
+impl std::io::Read for Held<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.line.at > 1_000 && self.held.is_none() {
+            self.held = RealDisk.lock(&self.lock).unwrap();
+        }
+        self.line.read(out)
+    }
+}
+
+impl Archive for Held<'_> {
+    fn pass_over(&mut self, until: u64) -> std::io::Result<()> {
+        self.line.pass_over(until)
+    }
+}
+
+#[test]
+fn a_load_that_others_were_in_the_way_of_goes_on_and_takes_the_name_that_is_said_last() {
+    let (_world, account, domain, trees) = daily(2);
+    let bytes = dump(&domain, &account);
+    let (other, vault) = elsewhere();
+    let lock = other.path().join("domains").join("lock");
+    let mut held = Held { line: Line::new(&bytes, usize::MAX), lock, held: None };
+    let busy = vault.load(&mut held, &Load::default());
+    assert!(matches!(busy, Err(Error::Busy { .. })), "{busy:?}");
+    drop(held);
+    let mut line = Line::new(&bytes, usize::MAX);
+    let how = Load { name: Some("eve".to_owned()), ..Load::default() };
+    let loaded = vault.load(&mut line, &how).unwrap();
+    assert!(line.read < bytes.len() / 2, "{} of {}", line.read, bytes.len());
+    assert_eq!(loaded.account.name, "eve");
+    assert_eq!(other.reopen().1.name, "eve");
+    let copy = vault.domain(&loaded.account).unwrap();
+    trees.iter().for_each(|tree| assert_readable(&copy, tree));
+}
