@@ -5,6 +5,7 @@
 //! was committed at some time, or a part of its file, or nothing: worse than what SQLite promises, as a catalog is never the
 //! truth. Whether a process ends just before or just after a commit is decided here.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,8 @@ use store::{Error, Result};
 pub struct Files {
     folder: PathBuf,
     dice: Mutex<Dice>,
+    /// Of each catalog, as it was before some change: file and log.
+    old: Mutex<BTreeMap<u64, (Vec<u8>, Option<Vec<u8>>)>>,
     /// Open files outlive the processes that had them open, as opening them costs more than all else.
     idle: Arc<Idle>,
 }
@@ -36,7 +39,7 @@ impl Files {
     /// In this folder, which is there and empty.
     #[must_use]
     pub fn new(folder: &Path, dice: Dice) -> Self {
-        Self { folder: folder.to_owned(), dice: Mutex::new(dice), idle: Arc::default() }
+        Self { folder: folder.to_owned(), dice: Mutex::new(dice), old: Mutex::default(), idle: Arc::default() }
     }
 
     fn path(&self, identity: u64, end: &str) -> PathBuf {
@@ -45,19 +48,24 @@ impl Files {
 
     /// What a crash leaves of a catalog, while nobody has it open; which of them, in a word.
     pub fn crash(&self, disk: &SimDisk, path: &Path) -> &'static str {
-        self.idle.close();
         let Some(identity) = disk.identity(path) else { return "none" };
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let [db, wal, shm] = ["db", "db-wal", "db-shm"].map(|end| self.path(identity, end));
         let how = dice.below(8);
+        if how >= 4 {
+            self.idle.close();
+        }
         match how {
             0..4 => {}
             4 | 5 => {
-                let [old, old_wal] = ["old", "old-wal"].map(|end| self.path(identity, end));
-                if fs::copy(old, db).is_ok() {
+                let old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((old, old_wal)) = old.get(&identity)
+                    && fs::write(db, old).is_ok()
+                {
                     drop(fs::remove_file(shm));
-                    if fs::copy(old_wal, &wal).is_err() {
-                        drop(fs::remove_file(wal));
+                    match old_wal {
+                        Some(old_wal) => drop(fs::write(&wal, old_wal)),
+                        None => drop(fs::remove_file(wal)),
                     }
                 }
             }
@@ -74,11 +82,11 @@ impl Files {
     /// Keeps a catalog as it is now, before a change, for a crash to come.
     fn keep(&self, identity: u64) {
         let one_in = |n| self.dice.lock().unwrap_or_else(PoisonError::into_inner).one_in(n);
-        if one_in(8) && fs::copy(self.path(identity, "db"), self.path(identity, "old")).is_ok() {
-            let old_wal = self.path(identity, "old-wal");
-            if fs::copy(self.path(identity, "db-wal"), &old_wal).is_err() {
-                drop(fs::remove_file(old_wal));
-            }
+        if one_in(8)
+            && let Ok(db) = fs::read(self.path(identity, "db"))
+        {
+            let both = (db, fs::read(self.path(identity, "db-wal")).ok());
+            self.old.lock().unwrap_or_else(PoisonError::into_inner).insert(identity, both);
         }
     }
 }

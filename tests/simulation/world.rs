@@ -1,6 +1,7 @@
 //! A machine with a vault, the processes on it, and what befalls them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -624,11 +625,10 @@ impl World {
     fn befalls(&self, asked: &Asked<'_>) -> Fate {
         {
             let mut story = self.story();
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(&story.trace.to_le_bytes()).update(&asked.process.to_le_bytes());
-            hasher.update(asked.what.as_bytes()).update(asked.path.as_os_str().as_encoded_bytes());
-            let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
-            story.trace = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+            let mut hasher = DefaultHasher::new();
+            (story.trace, asked.process, asked.what).hash(&mut hasher);
+            hasher.write(asked.path.as_os_str().as_encoded_bytes());
+            story.trace = hasher.finish();
         }
         self.tell(|| format!("process {}: {} {}", asked.process, asked.what, asked.path.display()));
         if self.count(asked.process) {

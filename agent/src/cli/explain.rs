@@ -207,7 +207,9 @@ pub const fn page(code: Code) -> Page {
         Code::DiskFailed => (
             "look at the kernel's log; then `tuckbox check --read-data`",
             "Reading, writing or flushing failed. After a failed flush nothing of that file is trusted, as it cannot \
-             be told what reached the disk; what was committed before is not touched.",
+             be told what reached the disk; what was committed before is not touched. What a failing disk does not give is \
+             not taken for lost: nobody is asked to send it again, as it may be readable tomorrow or by another machine. \
+             Bring the vault to a good disk, then check it there.",
         ),
         Code::QuotaHard => (
             "ask for more room, or forget versions",

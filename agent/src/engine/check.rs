@@ -117,6 +117,9 @@ fn on_server(
                         Code::DataDamaged => {
                             "tuckbox backup gives back what its sources still have; what they have no more stays lost"
                         }
+                        Code::DiskFailed => {
+                            "look at the disk of the vault (its kernel's log); bring the vault to a good one before it is too late"
+                        }
                         _ => "put the vault back from a copy, or ask its administrator",
                     };
                     tell(summary, row, code, &text, Some(hint.to_owned()), None)?;

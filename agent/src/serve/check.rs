@@ -101,5 +101,6 @@ fn code(about: About) -> Code {
         About::Data => Code::DataDamaged,
         About::Chain => Code::HistoryGap,
         About::Body => Code::HistoryLoss,
+        About::Disk => Code::DiskFailed,
     }
 }

@@ -93,7 +93,7 @@ impl Rows<'_> {
     /// How many chunks can be read.
     pub fn count_chunks(&self) -> Result<u64> {
         let sql = "SELECT count(DISTINCT chunk.id) FROM chunk JOIN place ON place.no = chunk.place WHERE state != 2";
-        super::unsigned(self.conn.query_row(sql, [], |row| row.get(0))?)
+        super::unsigned(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 
     /// Adds rows that are sorted by id.

@@ -127,7 +127,8 @@ impl Rows<'_> {
 
     /// How many rows there are of chunks and nodes.
     pub fn row_counts(&self) -> Result<RowCounts> {
-        let count = |sql: &str| -> Result<u64> { unsigned(self.conn.query_row(sql, [], |row| row.get(0))?) };
+        let count =
+            |sql: &str| -> Result<u64> { unsigned(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?) };
         Ok(RowCounts { chunks: count("SELECT count(*) FROM chunk")?, nodes: count("SELECT count(*) FROM node")? })
     }
 

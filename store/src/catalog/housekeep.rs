@@ -69,12 +69,12 @@ pub struct PackUse {
 impl Rows<'_> {
     /// The highest number of a place; 0 when there is none.
     pub fn newest_place(&self) -> Result<i64> {
-        Ok(self.conn.query_row("SELECT ifnull(max(no), 0) FROM place", [], |row| row.get(0))?)
+        Ok(self.conn.prepare_cached("SELECT ifnull(max(no), 0) FROM place")?.query_row([], |row| row.get(0))?)
     }
 
     /// Bytes of all records, of whatever state, whose packs are there.
     pub fn place_bytes(&self) -> Result<u64> {
-        unsigned(self.conn.query_row("SELECT ifnull(sum(length), 0) FROM place", [], |row| row.get(0))?)
+        unsigned(self.conn.prepare_cached("SELECT ifnull(sum(length), 0) FROM place")?.query_row([], |row| row.get(0))?)
     }
 
     /// The same of boxes and groups alone.
@@ -206,7 +206,7 @@ impl Rows<'_> {
                 }
             }
             None => {
-                self.conn.execute(&format!("DELETE FROM {table} WHERE place = ?1"), [place])?;
+                self.conn.prepare_cached(&format!("DELETE FROM {table} WHERE place = ?1"))?.execute([place])?;
             }
         }
         Ok(true)
@@ -295,8 +295,10 @@ impl Rows<'_> {
     pub fn drop_emptied(&self, pack: PackId) -> Result<()> {
         if self.is_emptied(pack)? {
             let pack = pack.bytes().as_slice();
-            self.conn.execute("DELETE FROM place WHERE pack = (SELECT no FROM pack WHERE id = ?1)", [pack])?;
-            self.conn.execute("DELETE FROM pack WHERE id = ?1", [pack])?;
+            self.conn
+                .prepare_cached("DELETE FROM place WHERE pack = (SELECT no FROM pack WHERE id = ?1)")?
+                .execute([pack])?;
+            self.conn.prepare_cached("DELETE FROM pack WHERE id = ?1")?.execute([pack])?;
             self.raise_generation()?;
         }
         Ok(())
@@ -304,7 +306,10 @@ impl Rows<'_> {
 
     /// When the longest condemned place was condemned; `None` when there is none.
     pub fn oldest_condemned(&self) -> Result<Option<i64>> {
-        Ok(self.conn.query_row("SELECT min(since) FROM place WHERE state != 0 AND state = 1", [], |row| row.get(0))?)
+        Ok(self
+            .conn
+            .prepare_cached("SELECT min(since) FROM place WHERE state != 0 AND state = 1")?
+            .query_row([], |row| row.get(0))?)
     }
 
     /// Whether packs wait to be unlinked.
@@ -326,7 +331,7 @@ impl Rows<'_> {
 
     /// Makes the list of an account's orphaned bodies this one.
     pub fn set_orphans(&self, account: u32, orphans: &[(BodyHash, i64)]) -> Result<()> {
-        self.conn.execute("DELETE FROM orphan WHERE account = ?1", [account])?;
+        self.conn.prepare_cached("DELETE FROM orphan WHERE account = ?1")?.execute([account])?;
         let mut put = self.conn.prepare_cached("INSERT INTO orphan(account, body, since) VALUES(?1, ?2, ?3)")?;
         for (body, since) in orphans {
             put.execute(params![account, body.bytes().as_slice(), since])?;
@@ -352,7 +357,7 @@ impl Rows<'_> {
 
     /// What changes with nearly everything that housekeeping looks at: newest place, packs, generation.
     pub fn shape(&self) -> Result<[i64; 3]> {
-        let packs = self.conn.query_row("SELECT count(*) FROM pack", [], |row| row.get(0))?;
+        let packs = self.conn.prepare_cached("SELECT count(*) FROM pack")?.query_row([], |row| row.get(0))?;
         Ok([self.newest_place()?, packs, self.number("generation")?])
     }
 }

@@ -89,7 +89,7 @@ impl Catalog {
     /// The catalog in this file, which must be there and may be empty. `Newer` when a newer program has made it;
     /// any other error means that it has to be made again. Changes nothing but an empty file.
     pub fn open(path: &Path, journal: Journal, domain: DomainId) -> Result<Self> {
-        Self::open_by(domain, &|_| Ok(hold(connect(path, journal, &|_| Ok(()))?)))
+        Self::open_by(domain, &|reads| Ok(hold(connect_to(path, journal, reads, &|_| Ok(()))?)))
     }
 
     /// The same; whether a connection is for reading only, `connect` is told.
@@ -97,7 +97,6 @@ impl Catalog {
         let writer = connect(false)?;
         schema::prepare(&writer, domain)?;
         let reader = connect(true)?;
-        reader.pragma_update(None, "query_only", true)?;
         Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(Some(reader)) })
     }
 
@@ -171,6 +170,20 @@ fn busy(e: rusqlite::Error) -> Error {
     }
 }
 
+/// A connection to a catalog; one that `reads` changes nothing.
+fn connect_to(
+    path: &Path,
+    journal: Journal,
+    reads: bool,
+    tune: &dyn Fn(&mut Connection) -> Result<()>,
+) -> Result<Connection> {
+    let conn = connect(path, journal, tune)?;
+    if reads {
+        conn.pragma_update(None, "query_only", true)?;
+    }
+    Ok(conn)
+}
+
 fn connect(path: &Path, journal: Journal, tune: &dyn Fn(&mut Connection) -> Result<()>) -> Result<Connection> {
     // Not SQLITE_OPEN_CREATE: the file is made by the disk door, so that it belongs to the owner of the vault.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -202,13 +215,16 @@ pub(crate) fn harden(conn: &Connection) -> Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+    // Otherwise it thinks a statement with a bound limit out again each time that it is asked.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     conn.pragma_update(None, "cell_size_check", true)?;
     // With a memory map, an error of the disk would end the program by a signal.
     conn.pragma_update(None, "mmap_size", 0)?;
     // 16 MiB of pages.
     conn.pragma_update(None, "cache_size", -16_384)?;
-    conn.set_prepared_statement_cache_capacity(64);
+    // More than there are, so that none is thought out twice.
+    conn.set_prepared_statement_cache_capacity(128);
     rusqlite::vtab::array::load_module(conn)?;
     Ok(())
 }

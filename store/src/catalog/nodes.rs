@@ -76,7 +76,7 @@ impl Rows<'_> {
     /// How many nodes can be read.
     pub fn count_nodes(&self) -> Result<u64> {
         let sql = "SELECT count(DISTINCT node.id) FROM node JOIN place ON place.no = node.place WHERE state != 2";
-        super::unsigned(self.conn.query_row(sql, [], |row| row.get(0))?)
+        super::unsigned(self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
     }
 
     /// Adds rows that are sorted by id. Completeness is said of the node, wherever it lies, so a new place takes it over.

@@ -64,7 +64,7 @@ mod watched {
 
     use rusqlite::Connection;
 
-    use crate::catalog::{Catalog, Journal, Ledger, connect};
+    use crate::catalog::{Catalog, Journal, Ledger, connect_to};
     use crate::error::Result;
     use crate::id::DomainId;
 
@@ -161,7 +161,7 @@ mod watched {
                         tune(&mut conn)?;
                         conn
                     }
-                    None => connect(path, journal, &tune)?,
+                    None => connect_to(path, journal, reads, &tune)?,
                 };
                 Ok(Held { conn: Some(conn), home: Some((Arc::clone(&watch.idle), key)) })
             })

@@ -222,7 +222,7 @@ impl Rows<'_> {
             "DELETE FROM place WHERE pack = ?1",
             "DELETE FROM pack WHERE no = ?1",
         ] {
-            self.conn.execute(sql, [no])?;
+            self.conn.prepare_cached(sql)?.execute([no])?;
         }
         self.raise_generation()?;
         Ok(true)
@@ -233,7 +233,7 @@ impl Rows<'_> {
     pub fn set_pack_damaged(&self, id: PackId) -> Result<()> {
         let sql = "UPDATE place SET state = 2, since = 0, pass = 0
                    WHERE pack = (SELECT no FROM pack WHERE id = ?1) AND state < 2";
-        if self.conn.execute(sql, [id.bytes().as_slice()])? > 0 {
+        if self.conn.prepare_cached(sql)?.execute([id.bytes().as_slice()])? > 0 {
             self.doubt_wanted()?;
             self.raise_generation()?;
         }

@@ -83,9 +83,7 @@ CREATE TABLE orphan(
 /// Makes the tables in an empty database; otherwise looks whether they are ours.
 pub(super) fn prepare(conn: &Connection, domain: DomainId) -> Result<()> {
     let there = |conn: &Connection| -> Result<bool> {
-        let count: i64 =
-            conn.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'", [], |row| row.get(0))?;
-        Ok(count > 0)
+        Ok(conn.prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = 'meta'")?.exists([])?)
     };
     if !there(conn)? {
         conn.execute_batch("BEGIN IMMEDIATE").map_err(busy)?;
@@ -104,7 +102,8 @@ pub(super) fn prepare(conn: &Connection, domain: DomainId) -> Result<()> {
         }
         _ => return Err(Error::damaged("catalog", "it has an old form")),
     }
-    let of: Vec<u8> = conn.query_row("SELECT value FROM meta WHERE key = 'domain'", [], |row| row.get(0))?;
+    let mut ask = conn.prepare_cached("SELECT value FROM meta WHERE key = 'domain'")?;
+    let of: Vec<u8> = ask.query_row([], |row| row.get(0))?;
     if of != domain.bytes() {
         return Err(Error::damaged("catalog", "it belongs to another domain"));
     }

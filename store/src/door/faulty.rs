@@ -21,6 +21,8 @@ pub(crate) struct Faulty<D> {
 struct State {
     calls: Vec<(&'static str, PathBuf)>,
     fail_at: Option<usize>,
+    /// Of files whose paths contain this nothing can be read.
+    unreadable: Option<String>,
 }
 
 impl State {
@@ -31,6 +33,15 @@ impl State {
         }
         Ok(())
     }
+
+    fn read(&self, path: &Path) -> Result<()> {
+        match &self.unreadable {
+            Some(part) if path.to_string_lossy().contains(part) => {
+                Err(Error::disk("read", path, rustix::io::Errno::IO))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<D: Disk> Faulty<D> {
@@ -38,6 +49,11 @@ impl<D: Disk> Faulty<D> {
     pub(crate) fn new(inner: D, at: Option<usize>) -> Self {
         let state = State { fail_at: at, ..State::default() };
         Self { inner, state: Arc::new(Mutex::new(state)), user: None, free: None, disks: Vec::new() }
+    }
+
+    /// From now on nothing can be read of files whose paths contain this, as on a disk that dies; `None`: it is well again.
+    pub(crate) fn set_unreadable(&self, part: Option<&str>) {
+        self.state.lock().unwrap().unreadable = part.map(str::to_owned);
     }
 
     /// The same disk, used by this user.
@@ -96,6 +112,7 @@ impl<D: Disk> Disk for Faulty<D> {
     }
 
     fn read(&self, path: &Path, most: usize) -> Result<Vec<u8>> {
+        self.state.lock().unwrap().read(path)?;
         self.inner.read(path, most)
     }
 
@@ -206,6 +223,7 @@ impl DiskFile for FaultyFile {
 
     fn read_at(&self, out: &mut [u8], offset: u64) -> Result<()> {
         self.usable("read")?;
+        self.state.lock().unwrap().read(&self.path)?;
         self.inner.read_at(out, offset)
     }
 

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use super::closure::{Walked, is_gone};
 use super::commit::row_of;
+use super::finding::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 use super::read::kind_text;
 use super::take_in::ReadPack;
 use super::{AccountInfo, Domain, account, layout};
 use crate::catalog::{NewPack, Place, RowCounts, State};
-use crate::chain::{self, ReceivedLink, Verifier};
+use crate::chain::{self, LinkKind, ReceivedLink, Verifier};
 use crate::error::{Error, Result};
 use crate::id::{BodyHash, NodeId, PackId};
 use crate::pack::Line;
@@ -21,95 +22,6 @@ use crate::record::RecordKind;
 const TRIES: usize = 5;
 /// Most numbers of missing links that one finding names: the name of a file can claim any.
 const MISSING_MAX: usize = 1_000;
-
-/// How closely to look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CheckWhat {
-    /// Read every stored byte and compare it with its hash. Otherwise only headers, footers, links and bodies are read.
-    pub read_data: bool,
-}
-
-/// How bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing; nothing is lost.
-    Note,
-    /// Something cannot be read. It may be sent again by a backup that still has it.
-    Damage,
-    /// A version cannot be read in full, or the chain of an account is not whole.
-    Loss,
-}
-
-/// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
-    /// Packs and what is in them.
-    Data,
-    /// A link is missing, or is not the one that it must be.
-    Chain,
-    /// A body is missing.
-    Body,
-}
-
-/// Something that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What, as a short sentence.
-    pub what: String,
-    /// Where, as in "pack 3f9c02ab at byte 8388608".
-    pub place: String,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is about.
-    pub about: About,
-    /// Versions that are known to need it: number of the account, number of the version. Empty when not known.
-    pub versions: Vec<(u32, u64)>,
-}
-
-/// How far a check has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Packs looked at.
-    pub packs_done: u64,
-    /// All packs.
-    pub packs: u64,
-    /// Stored bytes read and compared.
-    pub bytes_read: u64,
-}
-
-/// What a check tells while it runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckEvent {
-    /// Something was found.
-    Finding(Finding),
-    /// A pack is done.
-    Progress(Progress),
-}
-
-/// What a check looked at and found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Packs on disk.
-    pub packs: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Their stored bytes that were read and compared; 0 unless asked for.
-    pub bytes_read: u64,
-    /// Chunks that can be read.
-    pub chunks: u64,
-    /// Nodes that can be read.
-    pub nodes: u64,
-    /// Links of all accounts.
-    pub links: u64,
-    /// Bodies that are there.
-    pub bodies: u64,
-    /// Versions, partial ones included, whose closure was walked.
-    pub versions: u64,
-    /// Findings that are only worth knowing.
-    pub notes: u64,
-    /// Findings of damage and loss.
-    pub damages: u64,
-}
 
 impl Domain {
     /// Looks at every pack, link, body and version of this domain. An error means that the check itself could not go
@@ -134,8 +46,11 @@ impl Domain {
         }
         check.complete()?;
         check.notes()?;
-        // So that the next backup need not look for it.
-        self.wanted()?;
+        // So that the next backup need not look for it. That a disk fails was told.
+        match self.wanted() {
+            Ok(_) | Err(Error::Disk { .. }) => {}
+            Err(e) => return Err(e),
+        }
         let (chunks, nodes) = self.inner.catalog.read(|rows| Ok((rows.count_chunks()?, rows.count_nodes()?)))?;
         (check.summary.chunks, check.summary.nodes) = (chunks, nodes);
         Ok(check.summary)
@@ -339,6 +254,7 @@ impl Check<'_> {
             // Its disk is away, or has just gone.
             Err(e) => match (&e, self.domain.inner.shared.absent_volumes()?.first()) {
                 (Error::Absent { volume }, _) | (_, Some(volume)) => return self.unseen(*volume),
+                (Error::Disk { .. }, None) => return self.disk_fails(&e, format!("pack {id}"), Vec::new()),
                 _ => return self.pack_gone(id, &e.to_string()),
             },
         };
@@ -353,6 +269,17 @@ impl Check<'_> {
             self.record(&pack, place, *state, line)?;
         }
         Ok(())
+    }
+
+    /// The disk does not give what is there. It may tomorrow, or to another machine: nothing is noted as lost, and nobody is
+    /// asked to send it again.
+    fn disk_fails(&mut self, e: &Error, place: String, versions: Vec<(u32, u64)>) -> Result<()> {
+        let cause = match e {
+            Error::Disk { cause, .. } => cause.to_string(),
+            other => other.to_string(),
+        };
+        let what = format!("the disk does not give it ({cause}); nothing of it is taken for lost");
+        self.find_about(About::Disk, Severity::Damage, what, place, versions)
     }
 
     /// A pack is in a volume that is not there, for all that can be said.
@@ -401,6 +328,9 @@ impl Check<'_> {
                 if is_gone(&e) {
                     self.domain.note_damage(place)?;
                 }
+                if matches!(e, Error::Disk { .. }) {
+                    return self.disk_fails(&e, place.text(), Vec::new());
+                }
                 let what = format!("the {} cannot be read: {e}", kind_text(line.kind));
                 self.find(Severity::Damage, what, place.text(), Vec::new())
             }
@@ -439,18 +369,30 @@ impl Check<'_> {
                 Ok(link) => link,
                 Err(e) => {
                     broken = true;
+                    if matches!(e, Error::Disk { .. }) {
+                        self.disk_fails(&e, place, vec![(account.number, number)])?;
+                        continue;
+                    }
                     self.links_in_doubt()?;
                     self.find_in_chain(About::Chain, e.to_string(), place, (account.number, number))?;
                     continue;
                 }
             };
             let body = domain.body_record(account.number, link.link().body);
+            let mut unread = false;
             let body = match body {
                 Ok(Some(body)) => {
                     self.summary.bodies += 1;
                     Some(body)
                 }
                 Ok(None) => None,
+                Err(e @ Error::Disk { .. }) => {
+                    self.disk_fails(&e, format!("the body of {place}"), vec![(account.number, number)])?;
+                    unread = true;
+                    // Without it links of the device that it introduces cannot be judged.
+                    broken |= link.link().kind == LinkKind::Device;
+                    None
+                }
                 Err(e) => {
                     let version = (account.number, number);
                     self.domain.doubt_wanted()?;
@@ -470,6 +412,7 @@ impl Check<'_> {
                     self.version(account, number, roots)?;
                 }
                 (false, Some(_)) => {}
+                (_, None) if unread => {}
                 // Kinds of links that have none name none.
                 (false, None) if link.link().body == BodyHash::ZERO => {}
                 // It was allowed to go, or has just gone.
@@ -527,6 +470,10 @@ impl Check<'_> {
                 let what = format!("it cannot be looked at whole while volume {volume} is not there");
                 let place = format!("version {number} of account {}", account.name);
                 return self.find(Severity::Note, what, place, vec![(account.number, number)]);
+            }
+            Err(e @ Error::Disk { .. }) => {
+                let place = format!("version {number} of account {}", account.name);
+                return self.disk_fails(&e, place, vec![(account.number, number)]);
             }
             other => other?,
         };

@@ -14,7 +14,7 @@
 //! * `figures`, `usage`: what can be said of an account without a key; `remove`: the end of a deleted one
 //! * `account`, `accounts`, `group`, `terms`: who, and what was settled for them; `note`, `manifest`, `layout`: in which files
 //! * `dump`, `load`: an account as one portable file, and back; `held`: what a load that was cut short has already
-//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them; `wanted`: what is to be sent again;
+//! * `read`: records back out; `damaged`: those that cannot be; `check`: looking for them, `finding`: what it tells; `wanted`: what is to be sent again;
 //!   `mend`: links put back; `repair`: what is set right without a source
 //! * `housekeep`: what nothing kept needs goes
 //! * `activity`: what happened, for people; may be lost; `live`: how many share a rate now
@@ -30,6 +30,7 @@ mod damaged;
 mod domain;
 mod dump;
 mod figures;
+mod finding;
 mod group;
 mod held;
 mod housekeep;
@@ -62,11 +63,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use account::{AccountInfo, AccountSelector, AccountState, DELETED_FOR_MS, check_name};
-pub use check::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use commit::Outcome;
 pub use domain::Domain;
 pub use dump::Dumped;
 pub use figures::{Newest, Stored};
+pub use finding::{About, CheckEvent, CheckWhat, Finding, Progress, Severity, Summary};
 pub use group::GroupInfo;
 pub use housekeep::{Classes, Housekeep, HousekeepEvent, Housekept, LoggedPass, LoggedVersion, Split, SplitHistory};
 pub use live::{Common, Live};

@@ -11,12 +11,12 @@ use minicbor::Decoder;
 
 use super::note::{self, NoteKind};
 use super::staging::Staging;
-use super::{AccountInfo, Domain, layout};
-use crate::catalog::Write;
+use super::{AccountInfo, Domain, Place, layout};
+use crate::catalog::{State, Write};
 use crate::door::{Disk, Lock, PathKind, random};
 use crate::error::{Error, Result};
-use crate::id::{AccountId, SessionId, SourceId};
-use crate::record::Record;
+use crate::id::{AccountId, ChunkId, NodeId, SessionId, SourceId};
+use crate::record::{Record, RecordKind};
 
 /// Most sources of a session.
 const SOURCES_MAX: usize = 4_096;
@@ -242,6 +242,25 @@ impl Domain {
         Ok(false)
     }
 
+    /// Whether this very record, to the last byte, is in a good place.
+    fn has_record(&self, record: &Record) -> Result<bool> {
+        let hash = record.cipher_hash();
+        let is_good = |place: &Place, state: State| state == State::Good && place.hash == hash;
+        self.inner.catalog.read(|rows| match record.header.kind {
+            RecordKind::Box => {
+                let first: Vec<ChunkId> = record.chunk_ids()?.into_iter().take(1).collect();
+                let places = rows.all_places_of_chunks(&first)?;
+                Ok(places.iter().flatten().any(|(place, state)| is_good(place, *state)))
+            }
+            RecordKind::Group => {
+                let first: Vec<NodeId> = record.nodes()?.into_iter().take(1).map(|(id, _)| id).collect();
+                let places = rows.places_of_nodes(&first)?;
+                Ok(places.iter().flatten().any(|at| is_good(&at.place, at.state)))
+            }
+            _ => Ok(false),
+        })
+    }
+
     pub(super) fn account_now(&self, account: &AccountInfo) -> Result<AccountInfo> {
         super::account::load_now(&self.inner.shared, &self.inner.paths, account)
     }
@@ -266,9 +285,14 @@ impl Session {
         Token::check(&*self.domain.inner.shared.disk, &self.dir, self.generation)
     }
 
-    /// Stages a box or a group. The same again is harmless. Full packs are published at once.
+    /// Stages a box or a group. The same again is harmless. Full packs are published at once. In a session that was resumed
+    /// a record that is here already is not stored twice: a client sends again what was not acknowledged to it, and some of
+    /// that had come.
     pub fn put(&mut self, record: &Record) -> Result<()> {
         self.check_mine()?;
+        if self.generation > 1 && self.domain.has_record(record)? {
+            return Ok(());
+        }
         if let Some(full) = self.staging.put(record)? {
             self.domain.publish(&[full])?;
         }

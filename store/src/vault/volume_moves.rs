@@ -8,18 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::layout::{self, DomainPaths, PackFolder};
 use super::manifest::{self, Listed, Manifest, VOLUME_PATH_MAX, VOLUMES_MAX};
-use super::remove::remove_all;
 use super::volumes::{Goal, choose, list, packs_in};
 use super::{AccountInfo, Domain, Vault, account, note};
-use crate::door::{Lock, PathKind, check_owner};
+use crate::door::{Lock, Named, PathKind, check_owner};
 use crate::error::{Error, Result};
 use crate::id::PackId;
 use crate::pack::PackKind;
 
 /// Volumes whose shares of free space differ by less than this, in millionths, are even.
 const EVEN: u64 = 20_000;
-/// How deep folders of a volume are.
-const DEPTH_MAX: usize = 6;
 
 /// What was moved from volume to volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,7 +125,7 @@ impl Vault {
     /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
     /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
     /// `Busy` while others change volumes, keep house or load an archive, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
-    /// have no room. With [`Moved::stuck`] it stays on the list.
+    /// have no room. With [`Moved::stuck`] it stays on the list, and so it does, `Absent`, when its disk was away for a moment.
     pub fn remove_volume(&self, number: u32, lost: bool, tell: Tell<'_>) -> Result<Moved> {
         self.must_write()?;
         let _lock = self.volumes_lock()?;
@@ -157,11 +154,11 @@ impl Vault {
         if moved.stuck > 0 {
             return Ok(moved);
         }
+        self.clear(&volume)?;
         let manifest = Manifest::load(self.disk(), self.path())?;
         let rest = manifest.volumes.iter().filter(|other| other.number != number).cloned().collect();
         self.list_volumes(manifest, rest)?;
-        // It is nobody's now; what stays harms nobody.
-        remove_all(self.disk(), &layout::volume_packs(&volume.path), DEPTH_MAX).ok();
+        // It is nobody's now.
         self.disk().remove_file(&layout::volume_marker(&volume.path)).ok();
         self.disk().sync_dir(&volume.path).ok();
         Ok(moved)
@@ -253,6 +250,42 @@ impl Vault {
             self.empty_of(account, &folder, &mut moved, tell)?;
         }
         Ok(moved)
+    }
+
+    /// Proves that no pack is left in a volume, which looking does not: a disk that has gone looks empty, and may be back a
+    /// moment later. So its folders are removed; nobody can do that to one that is not there, or that has something in it.
+    /// What somebody was copying when the volume began to leave may stay: who copies it removes it.
+    fn clear(&self, volume: &Listed) -> Result<()> {
+        let top = layout::volume_packs(&volume.path);
+        let cleared = self.shared.is_there(volume) && self.remove_folders(&top).unwrap_or(false);
+        match (cleared, self.shared.is_there(volume)) {
+            (true, true) => Ok(()),
+            (_, false) => Err(Error::Absent { volume: volume.number }),
+            (false, true) => Err(Error::Refused { why: format!("something is left in {}", top.display()) }),
+        }
+    }
+
+    /// Whether the folders of packs of a volume are gone, but for those in which a copy is.
+    fn remove_folders(&self, top: &Path) -> Result<bool> {
+        let disk = self.disk();
+        // It is not there after an attempt that was cut short here, and is needed for the proof.
+        account::make_dir(disk, top)?;
+        let mut copies = false;
+        for domain in disk.list(top)? {
+            let folder = top.join(&domain.name);
+            let (kept, rest): (Vec<Named>, Vec<Named>) = disk
+                .list(&folder)?
+                .into_iter()
+                .partition(|named| named.kind == PathKind::File && layout::is_temporary(&named.name));
+            for named in rest {
+                disk.remove_dir(&folder.join(&named.name))?;
+            }
+            if kept.is_empty() {
+                disk.remove_dir(&folder)?;
+            }
+            copies |= !kept.is_empty();
+        }
+        Ok(copies || disk.remove_dir(top).is_ok())
     }
 
     fn empty_of(&self, account: &AccountInfo, folder: &PackFolder, moved: &mut Moved, tell: Tell<'_>) -> Result<()> {

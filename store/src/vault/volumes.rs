@@ -503,7 +503,7 @@ pub(super) fn pieces(
     len: u64,
     take: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut piece = vec![0; usize::try_from(len).unwrap_or(usize::MAX).min(PIECE_BYTES)];
     let mut offset = 0;
     while offset < len {
         let most = usize::try_from(len - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);

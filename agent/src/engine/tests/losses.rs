@@ -14,7 +14,7 @@ use crate::engine::backup::pass::Pace;
 use crate::fault::{Code, Exit};
 
 /// What the server takes before it acknowledges.
-const ACK_BYTES: u64 = 4 << 20;
+const ACK_BYTES: u64 = 1 << 20;
 
 /// What a clean first backup of the mixed tree sends and receives.
 fn clean() -> (u64, u64) {

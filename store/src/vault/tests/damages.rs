@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::chain::ReceivedLink;
-use crate::vault::{CheckEvent, CheckWhat, Finding, Severity, Summary};
+use crate::door::Faulty;
+use crate::error::Error;
+use crate::vault::{About, CheckEvent, CheckWhat, Finding, Severity, Summary, Wanted};
 
 fn check(domain: &Domain, read_data: bool) -> (Summary, Vec<Finding>) {
     let mut findings = Vec::new();
@@ -41,6 +43,43 @@ fn alter(world: &World, account: &AccountInfo, domain: &Domain, tree: &Tree) {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[usize::try_from(place.offset).unwrap() + 150] ^= 1;
     std::fs::write(path, bytes).unwrap();
+}
+
+/// A disk that dies is not a vault that lost something: the one is told, and nothing is noted, removed or asked for again,
+/// whichever sort of file it is. When it gives its bytes again, all is there.
+#[test]
+fn what_a_dying_disk_does_not_give_is_not_lost() {
+    let (world, account, _) = history();
+    let whole = check(&world.reopen().2, true);
+    assert_eq!((whole.1, whole.0.damages), (Vec::new(), 0));
+    let disk = Arc::new(Faulty::new(RealDisk, None));
+    let newest = named(&world.domain_folder(&account), ".link").pop().unwrap();
+    for part in [".pack", ".body", newest.file_name().unwrap().to_str().unwrap()] {
+        let vault = world.open_on(disk.clone(), Access::Write).unwrap();
+        let domain = vault.domain(&account).unwrap();
+        let before = domain.dump().unwrap();
+        disk.set_unreadable(Some(part));
+        for read_data in [false, true] {
+            let mut findings = Vec::new();
+            let done = domain.check(&CheckWhat { read_data }, &mut |event| {
+                if let CheckEvent::Finding(finding) = event {
+                    findings.push(finding);
+                }
+                Ok(())
+            });
+            // It may not even come so far.
+            assert!(matches!(done, Ok(_) | Err(Error::Disk { .. })), "{part}: {done:?}");
+            assert!(done.is_err() || !findings.is_empty(), "{part}");
+            let other = findings.iter().find(|found| found.about != About::Disk || found.severity != Severity::Damage);
+            assert_eq!(other, None, "{part}");
+            let path = findings.iter().find(|found| found.what.contains("vault/") || found.place.contains("vault/"));
+            assert_eq!(path, None, "a client learns no paths");
+        }
+        disk.set_unreadable(None);
+        assert_eq!(domain.dump().unwrap(), before, "{part}");
+        assert_eq!(domain.wanted().unwrap(), Wanted::default(), "{part}");
+        assert_eq!(check(&domain, true), (whole.0, Vec::new()), "{part}");
+    }
 }
 
 /// Nobody had noticed it: what is not harmed comes, and it is noted.

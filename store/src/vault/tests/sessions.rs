@@ -108,6 +108,36 @@ fn a_resumed_session_goes_on_where_it_died() {
     assert_eq!(staging(&world, &account), [""; 0]);
 }
 
+/// A client sends again what was not acknowledged to it, whether it had come or not.
+#[test]
+fn what_had_come_before_a_loss_is_not_stored_twice() {
+    let (world, _, account) = World::with_account();
+    let (_, _, domain) = world.reopen();
+    let tree = tree(&account, 1);
+    let stored = || {
+        let rows = domain.dump().unwrap();
+        rows.iter().filter(|row| row.starts_with("place ")).count()
+    };
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let id = session.id();
+    tree.records[1..].iter().for_each(|record| session.put(record).unwrap());
+    session.flush().unwrap();
+    drop(session);
+    let mut session = domain.begin(&account, &[SOURCE], Some(id)).unwrap();
+    assert_eq!(stored(), 3);
+    // The same chunks in another box are another record, and so is one that is damaged where it lies.
+    let other = record_of(account.domain, account.id, RecordKind::Box, 6, tree.records[1].clear.clone(), 99, 300);
+    session.put(&other).unwrap();
+    let place = domain.groups_for(&[tree.root]).unwrap()[0];
+    domain.note_damage(&place).unwrap();
+    assert_eq!(committed(&world.back_up(&mut session, &tree).unwrap()), 3);
+    session.end().unwrap();
+    // Of the tree's the first, which had not come, and the one that was damaged; and the other box.
+    assert_eq!(stored(), 3 + 1 + 1 + 1);
+    let summary = domain.check(&super::super::CheckWhat { read_data: true }, &mut |_| Ok(())).unwrap();
+    assert_eq!(summary.damages, 0);
+}
+
 #[test]
 fn a_session_is_taken_over_from_a_process_that_hangs() {
     let (world, _, account) = World::with_account();
