@@ -20,11 +20,14 @@ use store::{Error, Result};
 pub struct Files {
     folder: PathBuf,
     dice: Mutex<Dice>,
-    /// Of each catalog, as it was before some change: file and log.
-    old: Mutex<BTreeMap<u64, (Vec<u8>, Option<Vec<u8>>)>>,
+    /// Each catalog as it was before some change.
+    old: Mutex<BTreeMap<u64, Kept>>,
     /// Open files outlive the processes that had them open, as opening them costs more than all else.
     idle: Arc<Idle>,
 }
+
+/// A catalog's file, and its log.
+type Kept = (Vec<u8>, Option<Vec<u8>>);
 
 /// One process's way to them.
 pub struct SimCatalogs {
