@@ -32,7 +32,8 @@ pub struct Moved {
 /// What became of a pack that was to be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    Moved,
+    /// It is where it is to be, and still where it was.
+    Placed,
     /// Housekeeping has taken it away meanwhile.
     Gone,
     /// It cannot be read where it is, and stays there.
@@ -122,7 +123,8 @@ impl Vault {
         Ok(number)
     }
 
-    /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
+    /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. A disk that can
+    /// only be read keeps its files, which are nobody's then. With `lost`:
     /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
     /// `Busy` while others change volumes, keep house or load an archive, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
     /// have no room. With [`Moved::stuck`] it stays on the list, and so it does, `Absent`, when its disk was away for a moment.
@@ -208,7 +210,8 @@ impl Vault {
                 if reader.header().kind == PackKind::Nodes && from.number() == 0 {
                     continue;
                 }
-                if domain.move_pack(id, &path, to)? == Fate::Moved {
+                if domain.place_pack(id, &path, to)? == Fate::Placed {
+                    domain.take_away(&path)?;
                     moved.packs += 1;
                     moved.bytes = moved.bytes.saturating_add(bytes);
                     tell(*moved)?;
@@ -304,8 +307,10 @@ impl Vault {
                 let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
                 Error::disk("move packs within", self.path(), full)
             })?;
-            match domain.move_pack(id, &path, goal)? {
-                Fate::Moved => {
+            match domain.place_pack(id, &path, goal)? {
+                Fate::Placed => {
+                    // What stays is nobody's as soon as the volume is off the list.
+                    domain.take_away(&path).ok();
                     moved.packs += 1;
                     moved.bytes = moved.bytes.saturating_add(bytes);
                 }
@@ -353,8 +358,8 @@ impl Vault {
 }
 
 impl Domain {
-    /// Moves a pack that is at this path.
-    fn move_pack(&self, id: PackId, from: &Path, goal: &Goal) -> Result<Fate> {
+    /// Gives a pack that is at this path a second place.
+    fn place_pack(&self, id: PackId, from: &Path, goal: &Goal) -> Result<Fate> {
         let shared = &self.inner.shared;
         let folder = self.folder_in(goal);
         if shared.disk.exists(&folder.pack(id))?.is_none() {
@@ -381,11 +386,13 @@ impl Domain {
             }
         }
         shared.must_still_be_there(goal)?;
-        self.remove(from)?;
-        if let Some(under) = from.parent() {
-            shared.disk.sync_dir(under)?;
-        }
-        Ok(Fate::Moved)
+        Ok(Fate::Placed)
+    }
+
+    /// Takes the name of a pack away that has another one.
+    fn take_away(&self, pack: &Path) -> Result<()> {
+        self.remove(pack)?;
+        pack.parent().map_or(Ok(()), |under| self.inner.shared.disk.sync_dir(under))
     }
 
     /// Makes the name of a pack durable that somebody gave it, who may have ended before that.
