@@ -133,20 +133,17 @@ impl Domain {
     }
 
     fn adopt_left_once(&self, left: &Left) -> Result<()> {
-        let mut found = self.open_done(&left.done)?;
-        let mut copies = Vec::new();
         let mut named = false;
+        let mut found = Vec::new();
+        for done in &left.done {
+            if !self.has_name(done.0, &mut named)? {
+                found.extend(self.open_done(std::slice::from_ref(done))?);
+            }
+        }
+        let mut copies = Vec::new();
         for (id, part) in &left.parts {
-            let known = || self.inner.catalog.read(|rows| rows.has_pack(*id));
-            match self.find_pack(*id) {
-                Ok(None) => {}
-                Ok(Some(_)) => {
-                    named |= !known()?;
-                    continue;
-                }
-                // Published, and its volume is away.
-                Err(Error::Absent { .. }) if known()? => continue,
-                Err(e) => return Err(e),
+            if self.has_name(*id, &mut named)? {
+                continue;
             }
             let copy = self.adopt_part(*id, part)?;
             copies.extend(copy.iter().map(|copy| copy.path.clone()));
@@ -166,7 +163,26 @@ impl Domain {
             self.remove(part)?;
             self.remove(&side_path(part))?;
         }
+        for (_, done, _) in &left.done {
+            self.remove(done)?;
+        }
         Ok(())
+    }
+
+    /// Whether a pack has been published: by who ended, or failed, before its name in staging was removed. `unknown` becomes
+    /// true when it has no rows yet.
+    fn has_name(&self, id: PackId, unknown: &mut bool) -> Result<bool> {
+        let known = || self.inner.catalog.read(|rows| rows.has_pack(id));
+        match self.find_pack(id) {
+            Ok(None) => Ok(false),
+            Ok(Some(_)) => {
+                *unknown |= !known()?;
+                Ok(true)
+            }
+            // Published, and its volume is away.
+            Err(Error::Absent { .. }) if known()? => Ok(true),
+            Err(e) => Err(e),
+        }
     }
 
     fn adopt_part(&self, id: PackId, part: &Path) -> Result<Option<FinishedPack>> {
@@ -184,9 +200,18 @@ impl Domain {
         }
     }
 
-    /// The packs that stripes have finished.
+    /// The packs that stripes have finished and that are not published yet.
     pub(super) fn handed_over(&self, dir: &Path) -> Result<Vec<FinishedPack>> {
-        self.open_done(&self.left_in(dir)?.done)
+        let (mut out, mut unknown) = (Vec::new(), false);
+        for done in self.left_in(dir)?.done {
+            if !self.has_name(done.0, &mut unknown)? {
+                out.extend(self.open_done(&[done])?);
+            }
+        }
+        if unknown {
+            self.take_in()?;
+        }
+        Ok(out)
     }
 
     fn open_done(&self, done: &[(PackId, PathBuf, u64)]) -> Result<Vec<FinishedPack>> {
