@@ -133,25 +133,33 @@ impl Domain {
     }
 
     fn adopt_left_once(&self, left: &Left) -> Result<()> {
-        let mut found = self.open_done(&left.done)?;
-        let mut copies = Vec::new();
         let (mut named, mut absent) = (false, None);
-        let mut done = Vec::with_capacity(left.parts.len());
-        for (id, part) in &left.parts {
-            let known = self.inner.catalog.read(|rows| rows.has_pack(*id))?;
-            let published = match self.find_pack(*id) {
-                Ok(there) => there.is_some(),
-                // Its volume is away.
-                Err(Error::Absent { .. }) if known => true,
+        let mut found = Vec::new();
+        // What may go from staging in the end. What a volume that is away may have waits for it.
+        let (mut done, mut parts) = (Vec::new(), Vec::new());
+        for pack in &left.done {
+            match self.has_name(pack.0, &mut named) {
+                Ok(true) => {}
+                Ok(false) => found.extend(self.open_done(std::slice::from_ref(pack))?),
                 Err(e @ Error::Absent { .. }) => {
                     absent = Some(e);
                     continue;
                 }
                 Err(e) => return Err(e),
+            }
+            done.push(&pack.1);
+        }
+        let mut copies = Vec::new();
+        for (id, part) in &left.parts {
+            let published = match self.has_name(*id, &mut named) {
+                Err(e @ Error::Absent { .. }) => {
+                    absent = Some(e);
+                    continue;
+                }
+                other => other?,
             };
-            done.push(part);
+            parts.push(part);
             if published {
-                named |= !known;
                 continue;
             }
             let copy = self.adopt_part(*id, part)?;
@@ -168,11 +176,30 @@ impl Domain {
             // Somebody ended, or is, between a pack's name and its rows.
             self.take_in()?;
         }
-        for part in done {
+        for part in parts {
             self.remove(part)?;
             self.remove(&side_path(part))?;
         }
+        for pack in done {
+            self.remove(pack)?;
+        }
         absent.map_or(Ok(()), Err)
+    }
+
+    /// Whether a pack has been published: by who ended, or failed, before its name in staging was removed. `unknown` becomes
+    /// true when it has no rows yet.
+    fn has_name(&self, id: PackId, unknown: &mut bool) -> Result<bool> {
+        let known = || self.inner.catalog.read(|rows| rows.has_pack(id));
+        match self.find_pack(id) {
+            Ok(None) => Ok(false),
+            Ok(Some(_)) => {
+                *unknown |= !known()?;
+                Ok(true)
+            }
+            // Published, and its volume is away.
+            Err(Error::Absent { .. }) if known()? => Ok(true),
+            Err(e) => Err(e),
+        }
     }
 
     fn adopt_part(&self, id: PackId, part: &Path) -> Result<Option<FinishedPack>> {
@@ -190,9 +217,18 @@ impl Domain {
         }
     }
 
-    /// The packs that stripes have finished.
+    /// The packs that stripes have finished and that are not published yet.
     pub(super) fn handed_over(&self, dir: &Path) -> Result<Vec<FinishedPack>> {
-        self.open_done(&self.left_in(dir)?.done)
+        let (mut out, mut unknown) = (Vec::new(), false);
+        for done in self.left_in(dir)?.done {
+            if !self.has_name(done.0, &mut unknown)? {
+                out.extend(self.open_done(&[done])?);
+            }
+        }
+        if unknown {
+            self.take_in()?;
+        }
+        Ok(out)
     }
 
     fn open_done(&self, done: &[(PackId, PathBuf, u64)]) -> Result<Vec<FinishedPack>> {

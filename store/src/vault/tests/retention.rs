@@ -113,6 +113,24 @@ fn a_body_that_a_kept_version_shares_stays() {
     assert_readable(&domain, &shared);
 }
 
+/// Up to three tenths is not much, and what waits for a word about the policy keeps nothing else from going.
+#[test]
+fn what_waits_keeps_only_itself() {
+    let (world, account, domain, _) = daily(10);
+    act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 7, 0, 0, 0]));
+    let done = all(&domain, Housekeep::default()).0;
+    assert_eq!((done.expired, done.waiting), (3, 0));
+
+    let (world, account, domain, _) = daily(10);
+    act(&world, &domain, &account, LinkKind::Forget, naming(&[4], 0));
+    world.clock.advance(15 * DAY);
+    world.back_up_now(&tree(&account, 20));
+    act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 6, 0, 0, 0]));
+    let done = all(&domain, Housekeep::default()).0;
+    assert_eq!((done.forgotten, done.expired, done.waiting), (1, 0, 4));
+    assert_eq!([3, 4, 5].map(|version| is_there(&domain, &account, version)), [true, false, true]);
+}
+
 #[test]
 fn a_new_policy_that_takes_much_waits() {
     let (world, account, domain, trees) = daily(10);

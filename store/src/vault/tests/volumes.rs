@@ -189,6 +189,34 @@ fn a_disk_that_goes_while_it_is_emptied_does_not_pass_for_empty() {
     }
 }
 
+/// The pack of a stripe has its name, and the one in staging could not be removed: neither the session's next commit nor who
+/// adopts the session later stumbles over it. In simulated worlds (seed 70018) such sessions stayed for ever.
+#[test]
+fn what_a_stripe_handed_over_is_published_once() {
+    let (world, vault, account) = World::with_account();
+    vault.add_volume(&world.disk("second")).unwrap();
+    let (_, _, domain) = world.reopen();
+    let tree = tree(&account, 1);
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let mut stripe = domain.attach(&account, session.id()).unwrap();
+    tree.records.iter().for_each(|record| stripe.put(record).unwrap());
+    stripe.finish().unwrap();
+    drop(stripe);
+    let staging = world.domain_folder(&account).join("staging").join(session.id().hex());
+    let done = named(&staging, ".done").remove(0);
+    let bytes = std::fs::read(&done).unwrap();
+    session.publish().unwrap();
+    std::fs::write(&done, &bytes).unwrap();
+    let (link, body) = world.version(&session, tree.root);
+    assert_eq!(committed(&session.commit(&link, Some(&body)).unwrap()), 3);
+    assert!(done.exists());
+    drop(session);
+    let (_, _, domain) = world.reopen();
+    assert!(!staging.exists());
+    assert_readable(&domain, &tree);
+    assert_eq!(findings(&domain), []);
+}
+
 #[test]
 fn a_volume_does_not_go_from_under_a_load() {
     let (world, ..) = spread();
