@@ -21,7 +21,6 @@ impl Server {
                 .into());
         }
         let vault = self.vault(if matches!(ask, Ask::List) { Access::Read } else { Access::Write })?;
-        let empties = matches!(ask, Ask::Remove(_));
         let mut gone = false;
         let mut tell = |moved: Moved| {
             gone = gone || reply(call, VolumeTold::Moved(told(moved))).is_err();
@@ -42,7 +41,7 @@ impl Server {
         if gone {
             return Err(Refused::Gone);
         }
-        for message in done.map_err(|error| wrong(error, empties))?.into_iter() {
+        for message in done.map_err(wrong)?.into_iter() {
             reply(call, message)?;
         }
         reply(call, VolumeTold::Done)
@@ -79,9 +78,9 @@ pub(super) fn facts(volume: Volume) -> VolumeFacts {
     }
 }
 
-/// What was asked cannot be done, in words for who asked; whether a volume was to be emptied.
-fn wrong(error: store::Error, empties: bool) -> Refused {
-    let full = error.is_full() && empties;
+/// What was asked cannot be done, in words for who asked.
+fn wrong(error: store::Error) -> Refused {
+    let full = error.is_full();
     match error {
         store::Error::NotFound { what: "volume", name } => {
             Fault::new(Code::Usage, format!("there is no volume {name}")).hint("tuckbox volume list").into()

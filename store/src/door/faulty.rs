@@ -15,7 +15,6 @@ pub(crate) struct Faulty<D> {
     user: Option<u32>,
     free: Option<u64>,
     disks: Vec<(PathBuf, u64)>,
-    read_only: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -49,7 +48,7 @@ impl<D: Disk> Faulty<D> {
     /// A disk whose changing call number `at` (from 0) fails; without a number none does.
     pub(crate) fn new(inner: D, at: Option<usize>) -> Self {
         let state = State { fail_at: at, ..State::default() };
-        Self { inner, state: Arc::new(Mutex::new(state)), user: None, free: None, disks: Vec::new(), read_only: None }
+        Self { inner, state: Arc::new(Mutex::new(state)), user: None, free: None, disks: Vec::new() }
     }
 
     /// From now on nothing can be read of files whose paths contain this, as on a disk that dies; `None`: it is well again.
@@ -72,11 +71,6 @@ impl<D: Disk> Faulty<D> {
         Self { disks, ..self }
     }
 
-    /// The same disk, on which nothing below this folder can be changed.
-    pub(crate) fn read_only_below(self, dir: PathBuf) -> Self {
-        Self { read_only: Some(dir), ..self }
-    }
-
     /// Bytes of all files below a folder.
     fn below(&self, dir: &Path) -> u64 {
         let named = self.inner.list(dir).unwrap_or_default().into_iter();
@@ -95,9 +89,6 @@ impl<D: Disk> Faulty<D> {
     }
 
     fn call(&self, doing: &'static str, path: &Path) -> Result<()> {
-        if doing != "sync the folder" && self.read_only.as_ref().is_some_and(|dir| path.starts_with(dir)) {
-            return Err(Error::disk(doing, path, io::Error::from(io::ErrorKind::ReadOnlyFilesystem)));
-        }
         self.state.lock().unwrap().call(doing, path)
     }
 

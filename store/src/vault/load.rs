@@ -357,9 +357,9 @@ impl Loading<'_> {
         let goals = vault.shared.goals()?;
         let goal = choose(&goals, id, PackKind::Mixed, bytes.saturating_add(SPARE_BYTES)).map(|goal| goal.number());
         let at = listed.iter().position(|volume| Some(volume.number) == goal).map_or(0, |nth| nth + 1);
-        // A disk that does not take it keeps no archive from being loaded.
-        let folder = folders.get(at).filter(|folder| make_folder(disk, folder).is_ok());
-        Ok(folder.cloned().unwrap_or_else(|| self.paths.packs()))
+        let folder = folders.get(at).cloned().unwrap_or_else(|| self.paths.packs());
+        make_folder(disk, &folder)?;
+        Ok(folder)
     }
 
     /// Whether the part that is being read was held already.

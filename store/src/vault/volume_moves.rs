@@ -32,8 +32,7 @@ pub struct Moved {
 /// What became of a pack that was to be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is where it is to be, and still where it was.
-    Placed,
+    Moved,
     /// Housekeeping has taken it away meanwhile.
     Gone,
     /// It cannot be read where it is, and stays there.
@@ -123,8 +122,7 @@ impl Vault {
         Ok(number)
     }
 
-    /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. A disk that can
-    /// only be read keeps its files, which are nobody's then. With `lost`:
+    /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
     /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
     /// `Busy` while others change volumes, keep house or load an archive, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
     /// have no room. With [`Moved::stuck`] it stays on the list, and so it does, `Absent`, when its disk was away for a moment.
@@ -210,8 +208,7 @@ impl Vault {
                 if reader.header().kind == PackKind::Nodes && from.number() == 0 {
                     continue;
                 }
-                if domain.place_pack(id, &path, to)? == Fate::Placed {
-                    domain.take_away(&path)?;
+                if domain.move_pack(id, &path, to)? == Fate::Moved {
                     moved.packs += 1;
                     moved.bytes = moved.bytes.saturating_add(bytes);
                     tell(*moved)?;
@@ -307,10 +304,8 @@ impl Vault {
                 let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
                 Error::disk("move packs within", self.path(), full)
             })?;
-            match domain.place_pack(id, &path, goal)? {
-                Fate::Placed => {
-                    // What stays is nobody's as soon as the volume is off the list.
-                    domain.take_away(&path).ok();
+            match domain.move_pack(id, &path, goal)? {
+                Fate::Moved => {
                     moved.packs += 1;
                     moved.bytes = moved.bytes.saturating_add(bytes);
                 }
@@ -358,8 +353,8 @@ impl Vault {
 }
 
 impl Domain {
-    /// Gives a pack that is at this path a second place.
-    fn place_pack(&self, id: PackId, from: &Path, goal: &Goal) -> Result<Fate> {
+    /// Moves a pack that is at this path.
+    fn move_pack(&self, id: PackId, from: &Path, goal: &Goal) -> Result<Fate> {
         let shared = &self.inner.shared;
         let folder = self.folder_in(goal);
         if shared.disk.exists(&folder.pack(id))?.is_none() {
@@ -386,13 +381,11 @@ impl Domain {
             }
         }
         shared.must_still_be_there(goal)?;
-        Ok(Fate::Placed)
-    }
-
-    /// Takes the name of a pack away that has another one.
-    fn take_away(&self, pack: &Path) -> Result<()> {
-        self.remove(pack)?;
-        pack.parent().map_or(Ok(()), |under| self.inner.shared.disk.sync_dir(under))
+        self.remove(from)?;
+        if let Some(under) = from.parent() {
+            shared.disk.sync_dir(under)?;
+        }
+        Ok(Fate::Moved)
     }
 
     /// Makes the name of a pack durable that somebody gave it, who may have ended before that.

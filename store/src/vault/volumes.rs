@@ -350,14 +350,14 @@ impl Domain {
         shared.disk.sync_dir(folder.root())
     }
 
-    /// Removes what was being copied into volumes by who has ended meanwhile. What a disk does not let go harms nobody.
+    /// Removes what was being copied into volumes by who has ended meanwhile.
     pub(super) fn clear_copies(&self) -> Result<()> {
         let shared = &self.inner.shared;
         for folder in self.folders(&shared.volumes()).iter().skip(1) {
             for named in list(&*shared.disk, folder.root())?.iter().filter(|named| layout::is_temporary(&named.name)) {
                 let path = folder.root().join(&named.name);
-                if let Ok(Some(_lock)) = shared.disk.lock(&path) {
-                    self.remove(&path).ok();
+                if let Some(_lock) = shared.disk.lock(&path)? {
+                    self.remove(&path)?;
                 }
             }
         }

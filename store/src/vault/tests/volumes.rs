@@ -651,28 +651,3 @@ fn a_session_goes_on_while_a_disk_is_away() {
     assert_readable(&domain, &tree);
     assert_eq!(findings(&domain), []);
 }
-
-#[test]
-fn a_disk_that_can_only_be_read_is_used_no_more_and_can_be_emptied() {
-    let (world, account, trees) = spread();
-    let folder = world.disk("second").join("packs").join(account.domain.hex());
-    std::fs::write(folder.join(format!("{}.0011223344556677.new", PackId::new([3; 16]).hex())), "half").unwrap();
-    let there = packs_at(&world.disk("second")).len() as u64;
-    let disks = vec![(world.path(), 16 << 20), (world.disk("second"), 100 << 30)];
-    let disk = Faulty::new(RealDisk, None).with_disks(disks).read_only_below(world.disk("second"));
-    let vault = world.open_on(Arc::new(disk), Access::Write).unwrap();
-    let domain = vault.domain(&account).unwrap();
-    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
-    let more = tree(&account, 50);
-    committed(&world.back_up(&mut session, &more).unwrap());
-    session.end().unwrap();
-    let moved = vault.remove_volume(1, false, &mut |_| Ok(())).unwrap();
-    assert_eq!((moved.packs, moved.stuck), (there, 0));
-    assert_eq!(packs_at(&world.disk("second")).len() as u64, there, "they are nobody's");
-    std::fs::rename(world.disk("second"), world.disk("second.away")).unwrap();
-    let (vault, _, domain) = world.reopen();
-    trees.iter().chain([&more]).for_each(|tree| assert_readable(&domain, tree));
-    assert_eq!(findings(&domain), []);
-    let again = vault.add_volume(&world.disk("second.away"));
-    assert!(matches!(&again, Err(Error::Refused { why }) if why.contains("was removed")), "{again:?}");
-}
