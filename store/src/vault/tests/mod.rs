@@ -22,7 +22,7 @@ mod volumes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Access, AccountInfo, AccountSelector, Domain, Outcome, Session, Vault};
+use super::{Access, AccountInfo, AccountSelector, Domain, Head, Outcome, Session, Vault};
 use crate::chain::{Certificate, Link, LinkKind, SignedLink, body_hash};
 use crate::door::{Chance, Clock as _, ConstantChance, Disk, FixedClock, RealDisk};
 use crate::error::Result;
@@ -142,6 +142,17 @@ impl World {
     /// The next link after what the vault shows now.
     pub(super) fn link_after(&self, session: &Session, kind: LinkKind, body: BodyHash, step: u64) -> SignedLink {
         let head = session.domain.head(&session.account).unwrap();
+        self.link_behind(head, session, kind, body, step)
+    }
+
+    fn link_behind(
+        &self,
+        head: Option<Head>,
+        session: &Session,
+        kind: LinkKind,
+        body: BodyHash,
+        step: u64,
+    ) -> SignedLink {
         let link = Link {
             kind,
             account: session.account.id,
@@ -157,14 +168,19 @@ impl World {
 
     /// A version with this root, and its body.
     pub(super) fn version(&self, session: &Session, root: NodeId) -> (SignedLink, Record) {
-        let sequence = session.domain.head(&session.account).unwrap().map_or(0, |head| head.sequence) + 1;
+        self.try_version(session, root).unwrap()
+    }
+
+    fn try_version(&self, session: &Session, root: NodeId) -> Result<(SignedLink, Record)> {
+        let head = session.domain.head(&session.account)?;
+        let sequence = head.map_or(0, |head| head.sequence) + 1;
         let mut clear = 1u32.to_le_bytes().to_vec();
         clear.extend_from_slice(SOURCE.bytes());
         clear.extend_from_slice(root.bytes());
         clear.extend_from_slice(&sequence.to_le_bytes());
         clear.extend_from_slice(&0u32.to_le_bytes());
         let body = record(&session.account, RecordKind::VersionBody, 0, clear, sequence);
-        (self.link_after(session, LinkKind::Version, body_hash(&body), 1), body)
+        Ok((self.link_behind(head, session, LinkKind::Version, body_hash(&body), 1), body))
     }
 
     /// Puts a tree and commits it as a version.
@@ -172,7 +188,7 @@ impl World {
         for record in &tree.records {
             session.put(record)?;
         }
-        let (link, body) = self.version(session, tree.root);
+        let (link, body) = self.try_version(session, tree.root)?;
         session.commit(&link, Some(&body))
     }
 
