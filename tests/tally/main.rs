@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Neither side has anything more to say without an answer. A machine too busy for that makes the count too high and
 /// never too low.
-const QUIET: Duration = Duration::from_millis(80);
+const QUIET: Duration = Duration::from_millis(300);
 
 /// What one side said; nothing at its end.
 enum Said {
