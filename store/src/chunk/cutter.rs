@@ -5,6 +5,8 @@ use std::sync::Arc;
 use fastcdc::v2020::{Normalization, select_masks};
 use zeroize::Zeroize;
 
+use crate::tree::CutClass;
+
 /// Bytes of a lane. Several lanes are scanned side by side: a processor that waits for the last sum of one goes on with
 /// the others.
 const LANE_BYTES: usize = 1024;
@@ -12,8 +14,6 @@ const LANE_BYTES: usize = 1024;
 const BLOCK_BYTES: usize = 4 * LANE_BYTES;
 /// A sum is shifted by a bit for each byte: of bytes further back nothing is left in it.
 const SUM_BYTES: usize = 64;
-
-use crate::tree::CutClass;
 
 /// A domain's gear table: where content-defined cuts fall. As secret as the domain key it comes from, for the
 /// lengths of chunks would otherwise tell known files.

@@ -12,9 +12,6 @@ const LEVEL_AUTO: i32 = 3;
 /// stay in a core's own cache beside what is compressed (5 % less time).
 const AUTO_HASH_LOG: u32 = 16;
 const AUTO_CHAIN_LOG: u32 = 15;
-/// And blocks a little below the largest: those zstd looks through for better borders first, which costs a twentieth of
-/// the time and saves a thousandth of a source tree, a hundredth of programs.
-const AUTO_BLOCK_BYTES: u32 = (128 << 10) - 8;
 /// Levels outside are brought inside: lower ones do nothing more, higher ones need memory out of proportion.
 const LEVELS: std::ops::RangeInclusive<i32> = -7..=19;
 /// Fast, and still finds what order-0 entropy does not show.
@@ -154,7 +151,6 @@ fn compressor(level: i32) -> std::io::Result<Compressor<'static>> {
     if level == LEVEL_AUTO {
         compressor.set_parameter(CParameter::HashLog(AUTO_HASH_LOG))?;
         compressor.set_parameter(CParameter::ChainLog(AUTO_CHAIN_LOG))?;
-        compressor.set_parameter(CParameter::MaxBlockSize(AUTO_BLOCK_BYTES))?;
     }
     Ok(compressor)
 }
