@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use store::chain::{
-    Certificate, Head, Link, LinkKind, ReceivedLink, SignedLink, VersionBody, body_hash, seal_device_body,
-};
+use store::chain::{Certificate, Head, Link, LinkKind, ReceivedLink, SignedLink, body_hash, seal_device_body};
 use store::id::{AccountId, BodyHash, ChainHash, DomainId, VaultId};
 use store::record::Record;
 use store::seal::{AccountKeys, DeviceKey, Keyring, RootSecret, Sealer};
@@ -14,7 +12,7 @@ use transport::{Class, Client, Rates};
 use super::cache::{NodeCache, Wish, nodes_dir};
 use super::connect::{Connector, address};
 use super::history::{Cached, History, decode_links};
-use super::job::{At, Run, VersionRow};
+use super::job::Run;
 use super::keys::{Unlocked, key_checks, unlock};
 use super::opened::OpenedBodies;
 use super::patience::Again;
@@ -321,79 +319,6 @@ impl Account {
     /// The newest link.
     pub fn head(&self) -> Option<Head> {
         lock(&self.history).head()
-    }
-
-    // ---- versions -----------------------------------------------------------------------------------------------
-
-    /// Links of versions (and of partial ones), oldest first.
-    pub fn version_links(&self, partial: bool) -> Vec<ReceivedLink> {
-        let wanted = |link: &&ReceivedLink| match link.link().kind {
-            LinkKind::Version => true,
-            LinkKind::Partial => partial,
-            _ => false,
-        };
-        lock(&self.history).links().iter().filter(wanted).cloned().collect()
-    }
-
-    /// What a version names. `None` when its body is gone.
-    pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
-        let hash = link.link().body;
-        if let Some(body) = self.opened.get(&hash) {
-            return Ok(Some(VersionBody::clone(&body)));
-        }
-        let body = lock(&self.history).body(&self.remote, hash)?;
-        let sequence = link.link().sequence;
-        if body.is_none() && !self.fates()?.may_be_missing(sequence) {
-            let fault =
-                Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
-            self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
-        }
-        let body = body.map(|body| VersionBody::open(&self.sealer, &body)).transpose()?.map(Arc::new);
-        if let Some(body) = &body {
-            self.opened.put(hash, body);
-        }
-        Ok(body.map(Arc::unwrap_or_clone))
-    }
-
-    /// What the newest version names, for a version that is to follow it: all sources that the run is not about come
-    /// from there, so without it they would vanish. `None` when there is no version, or when a person has taken the
-    /// history as it is.
-    pub fn newest_version(&self) -> Result<Option<VersionBody>> {
-        let Some(link) = self.version_links(false).pop() else { return Ok(None) };
-        let body = lock(&self.history).body(&self.remote, link.link().body)?;
-        let (sequence, newest) = (link.link().sequence, lock(&self.history).sequence());
-        if body.is_none() && lock(&self.state).accepted < sequence {
-            return Err(Fault::new(
-                Code::HistoryLoss,
-                format!("the body of version {sequence}, the newest, is missing in the vault"),
-            )
-            .hint(format!(
-                "put the vault back from a copy, or ask its administrator; to go on without what only that version \
-                 names: tuckbox check --accept-history {newest}"
-            )));
-        }
-        body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
-    }
-
-    /// A row for people.
-    pub fn version_row(&self, link: &ReceivedLink) -> Result<VersionRow> {
-        Ok(super::versions::row(link, self.version_body(link)?.as_ref()))
-    }
-
-    /// The version that an expression means.
-    pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
-        // A checkpoint is never meant by a time; who names it, means it. So it is with what is in the trash. The
-        // newest is always there.
-        let by_name = at.is_name();
-        let mut links = self.version_links(by_name);
-        if *at != At::default() {
-            let fates = self.fates()?;
-            links.retain(|link| {
-                let sequence = link.link().sequence;
-                !fates.is_gone(sequence) && (by_name || fates.trashed(sequence).is_none())
-            });
-        }
-        super::versions::pick(&links, at)
     }
 
     // ---- nodes --------------------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ fn bodies(
         match body {
             Ok(Some(_)) => {}
             // An honest server has told what is not there.
-            Ok(None) if told => {}
+            Ok(None) if told || !account.is_lost(sequence)? => {}
             Ok(None) => {
                 let text = format!("the body of version {sequence} does not come");
                 tell(summary, row, Code::HistoryLoss, &text, None, None)?;

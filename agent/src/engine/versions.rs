@@ -1,13 +1,16 @@
 //! Versions of an account: listing them, and finding the one that is meant.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use store::chain::{LinkKind, ReceivedLink, VersionBody};
 
 use super::account::Account;
 use super::job::{At, Run, SourceRow, VersionMark, VersionRow, VersionsJob};
+use super::queue::lock;
 use super::retention::Fates;
 use super::wanted::Wanted;
+use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::units::counted;
 
@@ -37,6 +40,105 @@ pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
         }
     }
     Ok(rows)
+}
+
+impl Account {
+    /// Links of versions (and of partial ones), oldest first.
+    pub fn version_links(&self, partial: bool) -> Vec<ReceivedLink> {
+        let wanted = |link: &&ReceivedLink| match link.link().kind {
+            LinkKind::Version => true,
+            LinkKind::Partial => partial,
+            _ => false,
+        };
+        self.history().links().iter().filter(wanted).cloned().collect()
+    }
+
+    /// What a version names. `None` when its body is gone.
+    pub fn version_body(&self, link: &ReceivedLink) -> Result<Option<VersionBody>> {
+        let hash = link.link().body;
+        if let Some(body) = self.opened.get(&hash) {
+            return Ok(Some(VersionBody::clone(&body)));
+        }
+        let body = self.history().body(&self.remote, hash)?;
+        let sequence = link.link().sequence;
+        if body.is_none() && self.is_lost(sequence)? {
+            let fault =
+                Fault::new(Code::HistoryLoss, format!("the body of version {sequence} is missing in the vault"));
+            self.run.watcher.event(&Event::Warning(&fault.hint("tuckbox check")));
+        }
+        let body = body.map(|body| VersionBody::open(&self.sealer, &body)).transpose()?.map(Arc::new);
+        if let Some(body) = &body {
+            self.opened.put(hash, body);
+        }
+        Ok(body.map(Arc::unwrap_or_clone))
+    }
+
+    /// Whether the body of this version, which does not come, should. Versions that were committed since the account was
+    /// opened may have let it go.
+    pub fn is_lost(&self, sequence: u64) -> Result<bool> {
+        let must_be_there = || Ok::<_, Fault>(!self.fates()?.may_be_missing(sequence));
+        Ok(must_be_there()? && (!self.catch_up()? || must_be_there()?))
+    }
+
+    /// Takes what other clients have committed meanwhile. Whether there was anything.
+    fn catch_up(&self) -> Result<bool> {
+        let mut history = self.history();
+        let known = history.sequence();
+        history.catch_up(&self.remote)?;
+        let grew = history.sequence() > known;
+        drop(history);
+        if grew {
+            *lock(&self.fates) = None;
+        }
+        Ok(grew)
+    }
+
+    /// What the newest version names, for a version that is to follow it: all sources that the run is not about come
+    /// from there, so without it they would vanish. `None` when there is no version, or when a person has taken the
+    /// history as it is.
+    pub fn newest_version(&self) -> Result<Option<VersionBody>> {
+        let body_of = |link: &ReceivedLink| self.history().body(&self.remote, link.link().body);
+        let Some(mut link) = self.version_links(false).pop() else { return Ok(None) };
+        let mut body = body_of(&link)?;
+        // It may have gone because there is a newer one by now.
+        if body.is_none() && self.catch_up()? {
+            link = self.version_links(false).pop().unwrap_or(link);
+            body = body_of(&link)?;
+        }
+        let (sequence, newest) = (link.link().sequence, self.history().sequence());
+        if body.is_none() && lock(&self.state).accepted < sequence {
+            return Err(Fault::new(
+                Code::HistoryLoss,
+                format!("the body of version {sequence}, the newest, is missing in the vault"),
+            )
+            .hint(format!(
+                "put the vault back from a copy, or ask its administrator; to go on without what only that version \
+                 names: tuckbox check --accept-history {newest}"
+            )));
+        }
+        body.map(|body| VersionBody::open(&self.sealer, &body)).transpose().map_err(Fault::from)
+    }
+
+    /// A row for people.
+    pub fn version_row(&self, link: &ReceivedLink) -> Result<VersionRow> {
+        Ok(row(link, self.version_body(link)?.as_ref()))
+    }
+
+    /// The version that an expression means.
+    pub fn pick(&self, at: &At) -> Result<ReceivedLink> {
+        // A checkpoint is never meant by a time; who names it, means it. So it is with what is in the trash. The
+        // newest is always there.
+        let by_name = at.is_name();
+        let mut links = self.version_links(by_name);
+        if *at != At::default() {
+            let fates = self.fates()?;
+            links.retain(|link| {
+                let sequence = link.link().sequence;
+                !fates.is_gone(sequence) && (by_name || fates.trashed(sequence).is_none())
+            });
+        }
+        pick(&links, at)
+    }
 }
 
 /// A row of a version. Without its body, only what the link says.

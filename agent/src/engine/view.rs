@@ -58,7 +58,11 @@ impl Reading {
 
     /// The version that an expression means; the person hears which one it is.
     pub fn view(&self, at: &At) -> Result<View<'_>> {
-        let view = self.look(self.account.pick(at)?)?;
+        let view = match self.look_if_kept(self.account.pick(at)?)? {
+            Some(view) => view,
+            // What was the newest has gone since: a newer one is known by now.
+            None => self.look(self.account.pick(at)?)?,
+        };
         self.account.run.person.picked(&self.account.version_row(&view.link)?);
         Ok(view)
     }

@@ -4,6 +4,7 @@
 //! anywhere, and the same command goes on. That a volume is leaving is said in the vault's own file first; from then on
 //! nothing new comes into it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::layout::{self, DomainPaths, PackFolder};
@@ -257,16 +258,23 @@ impl Vault {
     /// What somebody was copying when the volume began to leave may stay: who copies it removes it.
     fn clear(&self, volume: &Listed) -> Result<()> {
         let top = layout::volume_packs(&volume.path);
-        let cleared = self.shared.is_there(volume) && self.remove_folders(&top).unwrap_or(false);
-        match (cleared, self.shared.is_there(volume)) {
-            (true, true) => Ok(()),
-            (_, false) => Err(Error::Absent { volume: volume.number }),
-            (false, true) => Err(Error::Refused { why: format!("something is left in {}", top.display()) }),
+        let is_there =
+            || if self.shared.is_there(volume) { Ok(()) } else { Err(Error::Absent { volume: volume.number }) };
+        is_there()?;
+        let removed = self.remove_folders(&top);
+        is_there()?;
+        match removed {
+            Err(Error::Disk { cause, .. })
+                if matches!(cause.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory) =>
+            {
+                Err(Error::Refused { why: format!("something is left in {}", top.display()) })
+            }
+            other => other,
         }
     }
 
-    /// Whether the folders of packs of a volume are gone, but for those in which a copy is.
-    fn remove_folders(&self, top: &Path) -> Result<bool> {
+    /// Removes the folders of packs of a volume, but for those in which a copy is.
+    fn remove_folders(&self, top: &Path) -> Result<()> {
         let disk = self.disk();
         // It is not there after an attempt that was cut short here, and is needed for the proof.
         account::make_dir(disk, top)?;
@@ -285,7 +293,7 @@ impl Vault {
             }
             copies |= !kept.is_empty();
         }
-        Ok(copies || disk.remove_dir(top).is_ok())
+        if copies { Ok(()) } else { disk.remove_dir(top) }
     }
 
     fn empty_of(&self, account: &AccountInfo, folder: &PackFolder, moved: &mut Moved, tell: Tell<'_>) -> Result<()> {

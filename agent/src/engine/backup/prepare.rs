@@ -28,10 +28,10 @@ impl Base {
     /// From the newest version and the partials after it.
     pub fn of(account: &Account) -> Result<Self> {
         let mut newest = HashMap::new();
+        // Without it nothing may follow. Asked for first, as newer links may come with it.
+        let mut body = account.newest_version()?;
         let links = account.version_links(true);
         let from = links.iter().rposition(|link| link.link().kind == LinkKind::Version).unwrap_or(0);
-        // The first of them is the newest version: without it nothing may follow.
-        let mut body = account.newest_version()?;
         for link in links.get(from..).unwrap_or_default() {
             if link.link().kind != LinkKind::Version {
                 body = account.version_body(link)?;

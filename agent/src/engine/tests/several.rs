@@ -1,16 +1,19 @@
 //! Several clients of one account, and several sources.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex};
 
 use store::chain::LinkKind;
+use store::door::{Clock, FixedClock, SystemClock};
 
 use super::place::{Ears, Nobody, Place, RESTLESS, job, mixed, noise, over, within};
 use crate::engine::account::Account;
 use crate::engine::backup::pass::Pace;
-use crate::engine::job::{BackupJob, Run, StdinJob};
+use crate::engine::job::{BackupJob, CheckJob, HousekeepJob, PolicyJob, PolicyRow, Run, StdinJob, VersionsJob};
 use crate::engine::keys::{recover, words};
-use crate::event::{Event, Phase};
+use crate::engine::{check, housekeep, retention, versions};
+use crate::event::{Event, Phase, Watcher};
 use crate::fault::{Code, Exit};
 
 /// Another machine of the same account.
@@ -165,4 +168,64 @@ fn standard_input_is_a_source() {
         assert!(restored.values().next().unwrap().bytes == bytes);
     }
     place.check(&run);
+}
+
+#[test]
+fn what_was_the_newest_may_go_while_somebody_looks() {
+    let clock = Arc::new(FixedClock::at(SystemClock::new().now_ms() + 3_600_000));
+    let (place, ana) = Place::at(Arc::clone(&clock) as Arc<dyn Clock>);
+    let source = place.path("src");
+    mixed(&source);
+    let mut reader = joins(&place, &ana, "bob");
+    // Its lines do not grow old while days go by.
+    reader.clock = Arc::new(FixedClock::at(clock.now_ms()));
+    place.backup(&ana, job([&source])).unwrap();
+    let counts = [Some(2), Some(0), Some(0), Some(0), Some(0), Some(0)];
+    let set = Some(PolicyRow { keep: counts, ..PolicyRow::default() });
+    retention::policy(&ana, &PolicyJob { set }).unwrap();
+    let follows = {
+        let (place, ana, source) = (Arc::new(place), ana.clone(), source.clone());
+        move |seed| {
+            // Nothing younger than a day goes.
+            clock.advance(2 * 86_400_000);
+            fs::write(source.join("new"), noise(seed, 10_000)).unwrap();
+            place.backup(&ana, job([&source])).unwrap();
+            // The backup's own server may have done it.
+            let job = HousekeepJob { confirmed: true, ..HousekeepJob::default() };
+            housekeep::housekeep(&ana, &job, &mut |_| Ok(())).unwrap();
+            assert_eq!(versions::versions(&ana, &VersionsJob::default()).unwrap().len(), 2);
+        }
+    };
+
+    // Whoever knows a version that was let go since learns it.
+    let ears = Arc::new(Ears::default());
+    reader.watcher = Arc::clone(&ears) as Arc<dyn Watcher>;
+    follows(0);
+    let account = Account::open(&reader).unwrap();
+    let older = account.version_links(false).remove(0);
+    follows(1);
+    assert_eq!(account.version_body(&older).unwrap(), None);
+    assert_eq!(ears.codes(), []);
+    // And whoever builds on it builds on what followed.
+    follows(2);
+    follows(3);
+    let body = account.newest_version().unwrap().unwrap();
+    let newest = account.version_links(false).pop().unwrap();
+    assert_eq!(Some(body), account.version_body(&newest).unwrap());
+    assert_eq!(ears.codes(), []);
+
+    // A check, too, in the middle of which it happens.
+    let once = AtomicU64::new(4);
+    reader.watcher = Ears::with(move |event| {
+        if matches!(event, Event::Phase(Phase::Verify)) {
+            follows(once.fetch_add(1, Ordering::Relaxed));
+        }
+    });
+    let mut found = Vec::new();
+    check::check(&reader, &CheckJob::default(), &mut |row| {
+        found.push(row);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, []);
 }
