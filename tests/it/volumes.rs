@@ -117,6 +117,8 @@ fn volumes_go_with_a_word_and_only_near_the_vault() {
     serve("admin").tuckbox(["volume", "add", &world.arg("third")]).run().fails("policy.role", 12);
     serve("backup").tuckbox(["volume", "list"]).run().fails("policy.role", 12);
     assert!(!world.path("third").exists());
+    let home = world.tuckbox(["volume", "remove", "0"]).run().fails("usage", 2);
+    assert!(home.error().contains("the vault's own directory"), "{home}");
 
     world.tuckbox(["volume", "remove", "7"]).run().fails("usage", 2);
     world.tuckbox(["volume", "remove", "1", "--lost"]).run().fails("policy.confirm", 12);

@@ -47,7 +47,11 @@ fn name() -> Arg {
 }
 
 fn reason() -> Arg {
-    Arg::new("reason").long("reason").value_name("TEXT").help("Why, for those who are refused")
+    Arg::new("reason")
+        .long("reason")
+        .value_name("TEXT")
+        .allow_hyphen_values(true)
+        .help("Why, for those who are refused")
 }
 
 fn build(command: Command) -> Command {

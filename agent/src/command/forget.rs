@@ -39,7 +39,7 @@ pub(super) fn versions(help: &'static str) -> Arg {
 
 /// Why.
 pub(super) fn reason() -> Arg {
-    Arg::new("reason").long("reason").value_name("TEXT").help("Why, for people; sealed")
+    Arg::new("reason").long("reason").value_name("TEXT").allow_hyphen_values(true).help("Why, for people; sealed")
 }
 
 /// The versions that the arguments name.

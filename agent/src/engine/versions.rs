@@ -39,6 +39,7 @@ pub fn versions(run: &Run, job: &VersionsJob) -> Result<Vec<VersionRow>> {
             rows.push(row);
         }
     }
+    account.remote.close()?;
     Ok(rows)
 }
 

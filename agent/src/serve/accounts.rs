@@ -79,9 +79,6 @@ impl Server {
 
     fn create_account(&self, create: &CreateAccount) -> Result<AccountFacts, Refused> {
         self.must_see_all()?;
-        if is_number(&create.name) {
-            return Err(usage(format!("\"{}\" would be taken for an account's number", create.name)));
-        }
         let vault = self.vault(Access::Write)?;
         let account = vault.create_account_numbered(&create.name, create.number).map_err(wrong)?;
         facts(&vault, &account, false, false)
@@ -96,9 +93,6 @@ impl Server {
     }
 
     fn rename_account(&self, rename: &Rename) -> Result<AccountFacts, Refused> {
-        if is_number(&rename.name) {
-            return Err(usage(format!("\"{}\" would be taken for an account's number", rename.name)));
-        }
         let vault = self.vault(Access::Write)?;
         let account = self.meant(&vault, &rename.which)?;
         let account = vault.rename_account(&account, &rename.name).map_err(wrong)?;
@@ -252,11 +246,6 @@ fn state_of(state: State) -> AccountState {
         State::Frozen => AccountState::Frozen,
         State::Disabled => AccountState::Disabled,
     }
-}
-
-/// Whether a name looks like a number, as it stands in `authorized_keys`.
-pub(super) fn is_number(name: &str) -> bool {
-    name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok())
 }
 
 fn usage(text: String) -> Refused {

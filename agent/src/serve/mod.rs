@@ -196,8 +196,9 @@ impl Server {
     fn explained(&self, refused: Refused) -> Refused {
         match refused {
             Refused::Told(fault) if fault.code == Code::DiskFailed => match self.probe() {
+                // Without the vault's directory, which could not be made, nothing can be tried in it.
+                Ok(()) | Err(store::Error::NotFound { .. }) => Refused::Told(fault),
                 Err(error) => error.into(),
-                Ok(()) => Refused::Told(fault),
             },
             other => other,
         }

@@ -7,7 +7,7 @@ use store::id::BodyHash;
 use store::vault::{Access, AccountInfo, AccountState, Domain, Vault};
 use transport::message::{AccountRow, Bind, Head, Init, Made, Open, Opened, SetSlots};
 
-use super::accounts::{is_number, state_told};
+use super::accounts::state_told;
 use super::refuse::Refused;
 use super::{Server, lock};
 use crate::fault::{Code, Fault};
@@ -100,12 +100,13 @@ impl Server {
         let (account, made_account) = match self.find(&vault, &init.name) {
             Ok(account) => (account, false),
             Err(Refused::Told(fault)) if fault.code == Code::AccountNone && self.only.is_none() => {
-                // Lines of `authorized_keys` name accounts by number: nobody may pass for one that is still to come.
-                if is_number(&init.name) {
-                    let why = format!("\"{}\" would be taken for an account's number", init.name);
-                    return Err(Fault::new(Code::Usage, why).hint("choose another name: --account NAME").into());
-                }
-                (vault.create_account(&init.name)?, true)
+                let made = vault.create_account(&init.name).map_err(|error| match error {
+                    store::Error::Refused { why } => {
+                        Fault::new(Code::Usage, why).hint("choose another name: --account NAME").into()
+                    }
+                    other => Refused::from(other),
+                });
+                (made?, true)
             }
             Err(other) => return Err(other),
         };

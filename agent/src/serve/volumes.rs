@@ -35,6 +35,9 @@ impl Server {
                 Ok(None)
             }
             Ask::Add(add) => vault.add_volume(Path::new(&add.path)).and_then(|number| one(&vault, number)),
+            Ask::Remove(remove) if remove.number == 0 => {
+                Err(store::Error::Refused { why: "volume 0 is the vault's own directory, which stays".to_owned() })
+            }
             Ask::Remove(remove) => vault.remove_volume(remove.number, remove.lost, &mut tell).map(Some).map(moved),
             Ask::Balance => vault.balance_volumes(&mut tell).map(Some).map(moved),
         };

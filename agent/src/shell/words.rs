@@ -109,7 +109,7 @@ impl<'l> Lexer<'l> {
             let begins = self.word.is_none();
             match c {
                 ' ' | '\t' | '\n' | '\r' => self.end(at),
-                '#' if begins => self.comment(),
+                '#' if begins && !self.names_a_version(at) => self.comment(),
                 '!' if begins && self.part().words.is_empty() => {
                     let rest = self.line.get(at + 1..).unwrap_or_default();
                     self.part().outside = Some(rest.trim().to_owned());
@@ -166,6 +166,13 @@ impl<'l> Lexer<'l> {
             word.end = at;
             self.part().words.push(word);
         }
+    }
+
+    /// `#6` behind a verb is a number of a version; every other `#` in front of a word begins a comment.
+    fn names_a_version(&mut self, at: usize) -> bool {
+        let rest = self.line.get(at + 1..).unwrap_or_default();
+        let word = rest.split([' ', '\t', '\n', '\r', ';', '&']).next().unwrap_or_default();
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) && !self.part().words.is_empty()
     }
 
     fn comment(&mut self) {
@@ -320,6 +327,8 @@ mod tests {
             ("ls 'my docs' \"a \\\"b\\\" $c\" d\\ e", &["ls", "my docs", "a \"b\" $c", "d e"]),
             ("ls a'b'\"c\"$'\\x64\\n'", &["ls", "abcd\n"]),
             ("ls '' # nothing", &["ls", ""]),
+            ("at #6; ls #6th", &["at", "#6", "ls"]),
+            ("#6", &[]),
             ("ls a#b", &["ls", "a#b"]),
             ("ls *.txt db/[ab]?", &["ls", "*.txt", "db/[ab]?"]),
             ("cd a; ls", &["cd", "a", "ls"]),

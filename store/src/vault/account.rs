@@ -216,10 +216,20 @@ pub fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same for a name that is given now. It is none that would be taken for a number, as accounts stand in lines of
+/// The same for a name that is given now, to an account or a group. It is none that a command line would take for an
+/// option.
+pub(super) fn check_given_name(name: &str) -> Result<()> {
+    check_name(name)?;
+    if name.starts_with('-') {
+        return Err(Error::Refused { why: format!("\"{name}\" would be taken for an option") });
+    }
+    Ok(())
+}
+
+/// The same for an account. It is none that would be taken for a number, as accounts stand in lines of
 /// `authorized_keys`: nobody may pass for an account of that number.
 pub(super) fn check_new_name(name: &str) -> Result<()> {
-    check_name(name)?;
+    check_given_name(name)?;
     if name.strip_prefix("0x").is_some_and(|digits| u32::from_str_radix(digits, 16).is_ok()) {
         return Err(Error::Refused { why: format!("\"{name}\" would be taken for an account's number") });
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use minicbor::{Decode, Encode};
 
-use super::account::{check_name, make_dir};
+use super::account::{check_given_name, check_name, make_dir};
 use super::layout;
 use super::note::{self, NoteKind};
 use super::terms::Terms;
@@ -130,7 +130,7 @@ impl Vault {
     /// Makes a group without members. `Taken` when the name is in use.
     pub fn create_group(&self, name: &str) -> Result<GroupInfo> {
         self.must_write()?;
-        check_name(name)?;
+        check_given_name(name)?;
         let _lock = self.lock_groups()?;
         self.must_be_free(name, None)?;
         let last = numbers(self.disk(), self.path())?.into_iter().max().unwrap_or(0);
@@ -150,7 +150,7 @@ impl Vault {
 
     /// Gives a group another name. `Taken` when it is in use.
     pub fn rename_group(&self, group: &GroupInfo, name: &str) -> Result<GroupInfo> {
-        check_name(name)?;
+        check_given_name(name)?;
         let _lock = self.lock_groups()?;
         self.must_be_free(name, Some(group.number))?;
         self.change_group(group, |group| {

@@ -37,8 +37,8 @@ pub struct App {
     back: Vec<ScreenId>,
     overlays: Vec<Overlay>,
     begun: Option<Chord>,
-    /// The step of a plan that runs, by the number of its job, and those that follow when it ends well.
-    applying: Option<(u64, VecDeque<Step>)>,
+    /// The step of a plan that runs, with the number of its job, and those that follow when it ends well.
+    applying: Option<(u64, Step, VecDeque<Step>)>,
     out: Effects,
     changed: bool,
 }
@@ -334,7 +334,7 @@ impl App {
     fn apply(&mut self, mut steps: VecDeque<Step>, outside: &mut Vec<Effect>) {
         let Some(step) = steps.pop_front() else { return };
         match self.start(step.applied(), outside) {
-            Some(number) => self.applying = Some((number, steps)),
+            Some(number) => self.applying = Some((number, step, steps)),
             None => {
                 steps.push_front(step);
                 self.shared.plan.extend(steps);
@@ -344,9 +344,16 @@ impl App {
 
     /// The next step follows; after one that failed the others wait in the plan again.
     fn step_ended(&mut self, number: u64, status: u8) {
-        let Some((_, steps)) = self.applying.take_if(|(running, _)| *running == number) else { return };
+        let Some((_, step, steps)) = self.applying.take_if(|(running, ..)| *running == number) else { return };
         match status {
-            0 | 3 => self.out.push(Effect::ApplyNext(steps)),
+            0 | 3 => {
+                // The account that is open stays open under its new name.
+                if let Some(name) = self.shared.account.as_deref().and_then(|account| step.renames(account)) {
+                    self.shared.account = Some(name);
+                    self.turn();
+                }
+                self.out.push(Effect::ApplyNext(steps));
+            }
             _ if steps.is_empty() => {}
             _ => {
                 self.shared.plan.extend(steps);

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::keys::{HINTS, Hint};
+use super::keys::{HINTS, Hint, of_hint};
 use super::overlay::Overlay;
 use super::shared::Shared;
 use super::theme::Health;
@@ -84,7 +84,7 @@ fn footer(buf: &mut Buffer, area: Rect, shared: &Shared, screen: ScreenId) {
         spans.push(Span::styled(*on, shared.theme.key()));
         spans.push(Span::raw(format!(" {word}  ")));
     };
-    let ours = |(on, _): &&Hint| on.split('/').all(|on| shared.keymap.leaves(screen, on));
+    let ours = |(on, _): &&Hint| of_hint(on).iter().all(|on| shared.keymap.leaves(screen, on));
     for hint in screens::hints(screen).iter().filter(ours) {
         let Some(left) = room.checked_sub(columns(hint)) else { break };
         room = left;

@@ -129,6 +129,12 @@ pub const fn key(on: &'static str, action: Action, about: &'static str) -> Bindi
 /// A key and a word for it, in the footer.
 pub type Hint = (&'static str, &'static str);
 
+/// The keys of a hint, which stand apart by `/`.
+#[must_use]
+pub fn of_hint(on: &str) -> Vec<&str> {
+    if on == "/" { vec![on] } else { on.split('/').collect() }
+}
+
 /// Hints that every screen has.
 pub const HINTS: &[Hint] = &[(":", "command"), ("?", "help"), ("q", "back")];
 
@@ -311,7 +317,7 @@ mod tests {
     fn every_hint_means_a_key() {
         for screen in ScreenId::ALL {
             for (on, _) in crate::screens::hints(screen).iter().chain(HINTS) {
-                for on in on.split('/').filter(|on| !on.is_empty()).chain((*on == "/").then_some("/")) {
+                for on in of_hint(on) {
                     let keys = chords(on).unwrap();
                     let found = find(crate::screens::keys(screen), None, keys[0]);
                     assert_ne!(found, Found::Nothing, "{screen:?}: {on}");

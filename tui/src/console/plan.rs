@@ -58,6 +58,16 @@ impl Step {
         }
     }
 
+    /// The new name of an account, when this gives it one.
+    #[must_use]
+    pub fn renames(&self, account: &str) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().filter_map(|word| word.to_str()).collect();
+        match words[..] {
+            ["account", "rename", old, new] if old == account => Some(new.to_owned()),
+            _ => None,
+        }
+    }
+
     /// What does it: the review was the question.
     #[must_use]
     pub fn applied(&self) -> Vec<OsString> {

@@ -207,6 +207,41 @@ fn an_account_is_changed_by_a_plan_that_runs_step_by_step() {
 }
 
 #[test]
+fn what_a_key_of_ones_own_took_is_shown_no_more() {
+    let mut stage = Stage::new((120, 40), MONO);
+    let text = "[[global]]\non = \"C-f\"\nrun = \"find\"\n[[global]]\non = \"/\"\nrun = \"details\"\n";
+    assert!(stage.text().contains("/ filter"), "{}", stage.text());
+    stage.app.shared().keymap = super::keymap::Keymap::parse(text).unwrap();
+    assert!(!stage.text().contains("/ filter"), "{}", stage.text());
+    stage.press("? \"page down\"");
+    assert!(stage.text().contains("PgDn ") && !stage.text().contains("C-f"), "{}", stage.text());
+}
+
+#[test]
+fn an_account_that_is_open_stays_open_under_a_new_name() {
+    let mut stage = looking_after(crate::screens::dashboard::tests::accounts());
+    let old = stage.app.shared().account.clone().unwrap();
+    let step = super::plan::Step::beside_now("", &["account", "rename", &old, "attic"], &["account", "list"]);
+    stage.app.shared().plan.push(step);
+    stage.press("x c p Enter Tab Enter");
+    let (number, words) = started(&mut stage).unwrap();
+    assert_eq!(words[1], "rename");
+    stage.effects.clear();
+    end(&mut stage, number, 0);
+    assert_eq!(stage.app.shared().account.as_deref(), Some("attic"));
+    let turned = |effect: &Effect| matches!(effect, Effect::Turn { account: Some(name), .. } if name == "attic");
+    assert!(stage.effects.iter().any(turned), "{:?}", stage.effects);
+}
+
+#[test]
+fn a_question_has_its_line_however_small_the_terminal_is() {
+    let mut stage = looking_after(crate::screens::dashboard::tests::accounts());
+    stage.give(Msg::Resize(40, 10));
+    stage.press("x c r C-u \"300k\"");
+    assert!(stage.text().contains("> 300k") && stage.text().contains("300 KiB/s"), "{}", stage.text());
+}
+
+#[test]
 fn ten_thousand_accounts_are_moved_through_and_sifted() {
     let one = crate::screens::dashboard::tests::accounts().remove(0);
     let accounts = (0..10_000)

@@ -205,7 +205,7 @@ fn menu(state: &State, shared: &Shared, out: &mut Effects) {
     let show = |words: &[&str]| vec![Effect::Show(words.iter().map(std::ffi::OsString::from).collect())];
     let items = vec![
         Item::new('b', "back up now", vec![Effect::start(["backup"])]),
-        Item::new('c', "check that everything is there", vec![Effect::start(["check"])]),
+        Item::new('a', "check that everything is there", vec![Effect::start(["check"])]),
         Item::new('d', "look at everything that a backup depends on", show(&["doctor"])),
         Item::new('k', "the key and the ways to open it", show(&["key", "list"])),
         Item::new('p', "what is kept", show(&["housekeep", "policy"])),
@@ -215,7 +215,7 @@ fn menu(state: &State, shared: &Shared, out: &mut Effects) {
     let change = match state.status() {
         Some(account) => {
             let menu = Overlay::Menu(super::changes::account_menu(&account.facts, shared));
-            Item::new('x', "change it: rate, limits, name, freeze, delete...", vec![Effect::Open(Box::new(menu))])
+            Item::new('c', "change it: rate, limits, name, freeze, delete...", vec![Effect::Open(Box::new(menu))])
         }
         None => Item::not_now("change it", "nothing is known of it yet"),
     };

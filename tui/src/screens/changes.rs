@@ -13,6 +13,7 @@ use crate::console::shared::Shared;
 use crate::widgets::dialog::Confirm;
 use crate::widgets::menu::{Item, Menu};
 use crate::widgets::prompt::{Meaning, Prompt};
+use crate::widgets::text::capital;
 
 /// A timetable as it is written, and what it comes to now when it is more than a rate. The vault goes by its own clock.
 #[must_use]
@@ -139,17 +140,23 @@ impl<'n> Which<'n> {
     }
 }
 
+/// Units of sizes, the largest first, as they are typed.
+const SIZES: [(u64, &str); 4] = [(1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k")];
+/// Units of times, in seconds.
+const TIMES: [(u64, &str); 2] = [(3_600, "h"), (60, "min")];
+
+/// A number as one would type it, in the largest unit in which it is whole: Enter alone must change nothing.
+fn exactly(number: u64, units: &[(u64, &str)], one: &str) -> String {
+    let unit = units.iter().find(|(unit, _)| number > 0 && number.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{number}{one}"), |(unit, name)| format!("{}{name}", number / unit))
+}
+
 fn limit(bytes: Option<u64>) -> String {
-    bytes.map(|bytes| bytes.to_string()).unwrap_or_default()
+    bytes.map(|bytes| exactly(bytes, &SIZES, "")).unwrap_or_default()
 }
 
 fn bytes(typed: &str) -> Result<String, String> {
     parse_size(typed).map(size)
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn prompt(title: String, text: &str, begun: &str, means: impl Fn(&str) -> Meaning + 'static) -> Vec<Effect> {
@@ -183,7 +190,7 @@ pub fn account_menu(facts: &HealthFacts, shared: &Shared) -> Menu {
     let mut items = which.limits((*soft_bytes, *hard_bytes, rate.as_deref()), shared);
     items.push({
         let text = "It is late when its newest version is older. As in 26h; `none` takes it away.";
-        let begun = late_after_ms.map(|ms| format!("{}h", ms / 3_600_000)).unwrap_or_default();
+        let begun = late_after_ms.map(|ms| exactly(ms.div_ceil(1_000), &TIMES, "s")).unwrap_or_default();
         let read = |typed: &str| parse_duration(typed).map(duration);
         let now = late_after_ms.map_or_else(|| "none".to_owned(), duration);
         let asks = which.asks(("time until it is late", "--late-after", text), &begun, read);
@@ -318,4 +325,21 @@ pub fn standing_rates() -> Item {
     let text = "A rate or a timetable for all runs of this machine, as in\n200k; limit mon-fri 08:00-18:00 = 50k\n`none` takes it away. It is written to the configuration.";
     let effects = prompt("Limit of this machine".to_owned(), text, "", means);
     Item::new('m', "the limit of this machine, for all runs...", effects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_settled_is_offered_as_it_is() {
+        for (bytes, text) in [(150 << 30, "150G"), (1_536 << 20, "1536M"), (1 << 40, "1T"), (1_001, "1001"), (0, "0")] {
+            assert_eq!(limit(Some(bytes)), text);
+            assert_eq!(parse_size(text), Ok(bytes));
+        }
+        for (ms, text) in [(26 * 3_600_000, "26h"), (90 * 60_000, "90min"), (45_000, "45s"), (30 * 60_000, "30min")] {
+            assert_eq!(exactly(ms / 1_000, &TIMES, "s"), text);
+            assert_eq!(parse_duration(text), Ok(ms));
+        }
+    }
 }

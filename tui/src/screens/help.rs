@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::ScreenId;
-use crate::console::keys::{Action, Binding, GLOBAL};
+use crate::console::keys::{Action, GLOBAL};
 use crate::console::overlay::Held;
 use crate::console::shared::Shared;
 use crate::widgets::dialog::window;
@@ -30,16 +30,16 @@ impl State {
         Self { screen, field: Field::default(), list: List::default() }
     }
 
-    /// One's own first; of ours those whose keys mean something else now are left out.
-    fn rows(&self, shared: &Shared) -> Vec<Binding> {
+    /// Keys and what they do: one's own first, and of ours those that still mean what they mean without them.
+    fn rows(&self, shared: &Shared) -> Vec<(String, &'static str)> {
         let wanted = self.field.text().to_lowercase();
-        let own = shared.keymap.own(self.screen);
-        let ours = super::keys(self.screen).iter().chain(GLOBAL).copied();
-        let ours = ours.filter(|binding| binding.on.split(' ').any(|on| shared.keymap.leaves(self.screen, on)));
-        let own = own.iter().copied();
-        own.chain(ours)
-            .filter(|binding| format!("{} {}", binding.on, binding.about).to_lowercase().contains(&wanted))
-            .collect()
+        let own = shared.keymap.own(self.screen).into_iter().map(|binding| (binding.on.to_owned(), binding.about));
+        let ours = super::keys(self.screen).iter().chain(GLOBAL).map(|binding| {
+            let left = binding.on.split(' ').filter(|on| shared.keymap.leaves(self.screen, on));
+            (left.collect::<Vec<_>>().join("  "), binding.about)
+        });
+        let rows = own.chain(ours.filter(|(on, _)| !on.is_empty()));
+        rows.filter(|(on, about)| format!("{on} {about}").to_lowercase().contains(&wanted)).collect()
     }
 
     /// A key.
@@ -82,13 +82,13 @@ impl State {
         self.field.draw(buf, field, shared.theme, false);
         let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(2), ..inner };
         self.list.draw(buf, below, shared.theme, rows.len(), true, |row| {
-            let Some(binding) = rows.get(row) else { return (Line::raw(""), false) };
+            let Some((on, about)) = rows.get(row) else { return (Line::raw(""), false) };
             let here = row < shared.keymap.keys(self.screen).len() && self.field.text().is_empty();
-            let keys = fit(&binding.on.replace(' ', "  "), 16, Align::Left);
+            let keys = fit(on, 16, Align::Left);
             let sign = if here { shared.theme.mark() } else { shared.theme.key() };
-            (Line::from(vec![Span::styled(keys, sign), Span::raw(binding.about)]), false)
+            (Line::from(vec![Span::styled(keys, sign), Span::raw(*about)]), false)
         });
-        let last = " More: tuckbox man tui. Esc closes.";
+        let last = " More: tuckbox help tui. Esc closes.";
         let last =
             Line::styled(fit(last, usize::from(inner.width).min(width(last) + 1), Align::Left), shared.theme.dim());
         put(buf, inner, usize::from(inner.height.saturating_sub(1)), last);

@@ -278,8 +278,11 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     let above = Rect { height: area.height - below, ..area };
     let right = format!("{level} {}", state.sheet.list.place(all));
     let inner = panel(buf, above, shared, &state.sheet.title("What happened"), &right, true);
-    let known = all > 0 || state.passes.value().is_some();
-    if !known && stand_in(buf, inner, shared, &state.passes, true, "Nothing happened yet.") {
+    let empty = match state.least {
+        Health::Good | Health::Busy => "Nothing happened yet.",
+        Health::Warn | Health::Bad => "Nothing of this kind happened; L shows all.",
+    };
+    if all == 0 && stand_in(buf, inner, shared, &state.passes, true, empty) {
         return;
     }
     let inner = state.sheet.draw_filter(buf, inner, shared);
@@ -335,6 +338,15 @@ mod tests {
             .answer(|ask| matches!(ask, Ask::Passes), Ok(Answer::Passes(Arc::new(vec![pass(3, 0), pass(1, 2)]))))
             .answer(|ask| matches!(ask, Ask::Versions), Ok(Answer::Versions(Arc::new(rows))));
         stage
+    }
+
+    #[test]
+    fn where_nothing_happened_that_is_said() {
+        let mut stage = Stage::new((80, 24), MONO);
+        stage.press("9").answer(|ask| matches!(ask, Ask::Passes), Ok(Answer::Passes(Arc::default())));
+        assert!(stage.text().contains("Nothing happened yet."), "{}", stage.text());
+        stage.press("L");
+        assert!(stage.text().contains("L shows all"), "{}", stage.text());
     }
 
     #[test]

@@ -35,10 +35,16 @@ pub struct State {
     failed: Option<u8>,
     /// The job that made the key; what it said may hold the recovery words.
     made: Option<u64>,
+    /// Lines of what was said that are above the window: all of it must be readable, however small that is.
+    scrolled: usize,
 }
 
 /// Which command makes the key.
 const INIT: usize = 2;
+/// Columns of the window.
+const COLUMNS: usize = 76;
+/// What the last step says.
+const WORK: &str = "Write the recovery words down: with them and the vault everything can be restored on any machine (`:key words` shows them again). Enter goes on to the first backup as it runs.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -77,7 +83,10 @@ impl Schedule {
                 "tuckbox config systemd timer > ~/.config/systemd/user/tuckbox.timer",
                 "systemctl --user enable --now tuckbox.timer",
             ],
-            Self::Cron => &["(crontab -l; echo '17 * * * *  tuckbox backup --quiet --no-input') | crontab -"],
+            // Cron looks into few directories.
+            Self::Cron => &[
+                "(crontab -l; echo '17 * * * *  PATH=$HOME/.cargo/bin:$HOME/.local/bin:/usr/local/bin:$PATH tuckbox backup --quiet --no-input') | crontab -",
+            ],
             Self::Later => &[],
         }
     }
@@ -100,6 +109,7 @@ impl State {
             running: None,
             failed: None,
             made: None,
+            scrolled: 0,
         }
     }
 
@@ -171,11 +181,26 @@ impl State {
                     return Held::Closes;
                 }
                 (KeyCode::Char('y'), _) => self.copy(out),
+                (KeyCode::Down | KeyCode::Char('j'), _) => self.scrolled = (self.scrolled + 1).min(self.below(shared)),
+                (KeyCode::Up | KeyCode::Char('k'), _) => self.scrolled = self.scrolled.saturating_sub(1),
+                (KeyCode::PageDown | KeyCode::Char(' '), _) => {
+                    self.scrolled = (self.scrolled + shared.page() / 2).min(self.below(shared));
+                }
+                (KeyCode::PageUp, _) => self.scrolled = self.scrolled.saturating_sub(shared.page() / 2),
                 (KeyCode::Esc, _) => return Held::Closes,
                 _ => {}
             },
         }
         Held::Stays
+    }
+
+    /// How far it can be scrolled on this terminal.
+    fn below(&self, shared: &Shared) -> usize {
+        let all = usize::from(shared.size.0);
+        let columns = if all < COLUMNS + 8 { all.saturating_sub(4) } else { COLUMNS - 2 };
+        // Around it: title, status and keys, two borders, the step with its text and a blank, the line of keys.
+        let taken = 5 + 1 + wrap(WORK, columns).len() + 1 + 1;
+        self.work(shared, columns).len().saturating_sub(usize::from(shared.size.1).saturating_sub(taken))
     }
 
     fn turn(&mut self, by: isize) {
@@ -212,7 +237,8 @@ impl State {
             return;
         }
         self.running = None;
-        if status != 0 {
+        // A backup that left something out is a version all the same.
+        if !matches!(status, 0 | 3) {
             self.failed = Some(status);
             return;
         }
@@ -231,7 +257,7 @@ impl State {
 
     /// Draws it.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared) {
-        let inner = window(buf, area, shared, "First run", 76, usize::from(area.height));
+        let inner = window(buf, area, shared, "First run", COLUMNS, usize::from(area.height));
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
         let columns = usize::from(inner.width);
         let (number, text) = match self.step {
@@ -250,10 +276,7 @@ impl State {
                 4,
                 "This will be done. Nothing has been changed so far. You will be asked for a passphrase for the key; empty means none. Enter goes on, Esc goes back.",
             ),
-            Step::Work => (
-                5,
-                "Write the recovery words down: with them and the vault everything can be restored on any machine (`:key words` shows them again). Enter goes on to the first backup as it runs.",
-            ),
+            Step::Work => (5, WORK),
         };
         put(buf, inner, 0, Line::styled(format!("Step {number} of 5"), shared.theme.strong()));
         let lines = wrap(text, columns);
@@ -299,53 +322,84 @@ impl State {
                 let keys = "Enter goes on, Up and Down choose, y copies, Esc goes back";
                 put(buf, inner, last, Line::styled(keys, shared.theme.dim()));
             }
-            Step::Review | Step::Work => {
-                for (number, words) in self.commands().iter().enumerate() {
-                    let shown: Vec<String> = words.iter().map(|word| quoted(word.as_encoded_bytes())).collect();
-                    let (sign, health) = match (number.cmp(&self.done), self.failed) {
-                        (std::cmp::Ordering::Less, _) => ("+", Health::Good),
-                        (std::cmp::Ordering::Equal, Some(_)) => ("X", Health::Bad),
-                        (std::cmp::Ordering::Equal, None) if self.running.is_some() => ("~", Health::Busy),
-                        _ => (" ", Health::Good),
-                    };
-                    let text = harmless_line(&format!("{sign} tuckbox {}", shown.join(" ")));
-                    put(
-                        buf,
-                        inner,
-                        at + number,
-                        Line::styled(agent::name::cut_end(&text, columns), shared.theme.health(health)),
-                    );
+            Step::Review => {
+                for (row, line) in self.command_lines(0, shared, columns).into_iter().enumerate() {
+                    put(buf, inner, at + row, line);
                 }
-                let said = self.made.and_then(|number| shared.jobs.get(number));
-                let said = said.map(|job| job.lines.iter().cloned().collect::<Vec<_>>().join("\n")).unwrap_or_default();
-                let said = wrap(&said, columns);
-                let below = at + 6 + said.len() + usize::from(!said.is_empty());
-                for (row, line) in said.into_iter().enumerate() {
-                    put(buf, inner, at + 6 + row, line);
-                }
-                if self.failed.is_none() {
-                    self.draw_schedule(buf, inner, below, shared);
-                }
-                if let Some(status) = self.failed {
-                    let text =
-                        format!("It ended with exit {status}; ! and w say why. Enter tries it again, Esc leaves.");
-                    put(buf, inner, at + 5, Line::styled(text, shared.theme.health(Health::Bad)));
-                }
+                self.draw_schedule(buf, inner, at + 6, shared);
             }
+            Step::Work => self.draw_work(buf, inner, at, shared),
         }
+    }
+
+    /// The command lines from one on, and how far they are.
+    fn command_lines(&self, from: usize, shared: &Shared, columns: usize) -> Vec<Line<'static>> {
+        let line = |(number, words): (usize, Vec<OsString>)| {
+            let shown: Vec<String> = words.iter().map(|word| quoted(word.as_encoded_bytes())).collect();
+            let (sign, health) = match (number.cmp(&self.done), self.failed) {
+                (std::cmp::Ordering::Less, _) => ("+", Health::Good),
+                (std::cmp::Ordering::Equal, Some(_)) => ("X", Health::Bad),
+                (std::cmp::Ordering::Equal, None) if self.running.is_some() => ("~", Health::Busy),
+                _ => (" ", Health::Good),
+            };
+            let text = harmless_line(&format!("{sign} tuckbox {}", shown.join(" ")));
+            Line::styled(agent::name::cut_end(&text, columns), shared.theme.health(health))
+        };
+        self.commands().into_iter().enumerate().skip(from).map(line).collect()
+    }
+
+    /// What is done, what was said of it, and what is to be done then.
+    fn work(&self, shared: &Shared, columns: usize) -> Vec<Line<'static>> {
+        // When there is a key its words count more than what is behind.
+        let from = if self.done > INIT { self.done.min(self.commands().len() - 1) } else { 0 };
+        let mut lines = self.command_lines(from, shared, columns);
+        if let Some(status) = self.failed {
+            let text = format!("It ended with exit {status}; ! and w say why. Enter tries it again, Esc leaves.");
+            let style = shared.theme.health(Health::Bad);
+            lines.extend(wrap(&text, columns).into_iter().map(|line| Line::styled(line, style)));
+        }
+        if let Some(job) = self.made.and_then(|number| shared.jobs.get(number)).filter(|job| !job.lines.is_empty()) {
+            lines.push(Line::raw(""));
+            lines.extend(job.lines.iter().flat_map(|line| wrap(line, columns)).map(Line::raw));
+        }
+        if self.failed.is_none() {
+            lines.push(Line::raw(""));
+            lines.extend(self.schedule_lines(shared, columns));
+        }
+        lines
+    }
+
+    fn draw_work(&self, buf: &mut Buffer, inner: Rect, at: usize, shared: &Shared) {
+        let lines = self.work(shared, usize::from(inner.width));
+        let last = usize::from(inner.height.saturating_sub(1));
+        let room = last.saturating_sub(at);
+        let below = lines.len().saturating_sub(room);
+        let top = self.scrolled.min(below);
+        for (row, line) in lines.into_iter().skip(top).take(room).enumerate() {
+            put(buf, inner, at + row, line);
+        }
+        let keys = match (top < below, top > 0) {
+            (true, _) => "Down: there is more below. Enter goes on, y copies, Esc leaves",
+            (false, true) => "Up: there is more above. Enter goes on, y copies, Esc leaves",
+            (false, false) => "Enter goes on, y copies, Esc leaves",
+        };
+        put(buf, inner, last, Line::styled(keys, shared.theme.dim()));
     }
 
     /// The lines of the schedule, from a row on.
     fn draw_schedule(&self, buf: &mut Buffer, area: Rect, at: usize, shared: &Shared) {
-        let lines = self.schedule.lines();
-        let mut row = at;
+        for (row, line) in self.schedule_lines(shared, usize::from(area.width)).into_iter().enumerate() {
+            put(buf, area, at + row, line);
+        }
+    }
+
+    fn schedule_lines(&self, shared: &Shared, columns: usize) -> Vec<Line<'static>> {
+        let lines = self.schedule.lines().iter().flat_map(|line| wrap(line, columns.saturating_sub(2)));
+        let mut lines: Vec<Line<'static>> = lines.map(|line| Line::raw(format!("  {line}"))).collect();
         if !lines.is_empty() {
-            put(buf, area, row, Line::styled("Then, in another terminal (y copies):", shared.theme.dim()));
+            lines.insert(0, Line::styled("Then, in another terminal (y copies):", shared.theme.dim()));
         }
-        for line in lines.iter().flat_map(|line| wrap(line, usize::from(area.width.saturating_sub(2)))) {
-            row += 1;
-            put(buf, area, row, format!("  {line}"));
-        }
+        lines
     }
 }
 
@@ -369,6 +423,22 @@ mod tests {
         }
     }
 
+    /// What `init` says.
+    fn made() -> Vec<String> {
+        let mut lines = vec![
+            "Made vault /mnt/disk/vault (encrypted).".to_owned(),
+            "Made account laptop-ana.".to_owned(),
+            "Made key /home/ana/.config/tuckbox/keys/laptop-ana-ce492cb1.key, without a passphrase. Without it nothing can be restored.".to_owned(),
+            "Write these 24 words down, in this order, and keep them apart from this machine. They are the key.".to_owned(),
+        ];
+        lines.extend(
+            (0..24)
+                .step_by(6)
+                .map(|from| (from + 1..=from + 6).map(|number| format!("{number:>2} zoo     ")).collect()),
+        );
+        lines
+    }
+
     #[test]
     fn it_writes_settings_makes_what_is_missing_and_backs_up() {
         let mut stage = Stage::new((80, 24), MONO);
@@ -388,6 +458,11 @@ mod tests {
         for verb in ["config", "config", "init", "backup"] {
             let (number, words) = started(&mut stage).unwrap();
             assert_eq!(words[0], verb);
+            if verb == "init" {
+                for line in made() {
+                    stage.give(Msg::Job(News { number, what: What::Line(line) }));
+                }
+            }
             let status = u8::from(verb == "init");
             stage.give(Msg::Job(News { number, what: What::Ended(status) }));
             if status != 0 {
@@ -399,6 +474,13 @@ mod tests {
             }
         }
         assert!(started(&mut stage).is_none());
+        // The words are all to be read, and what is to be done then.
+        stage.pinned("wizard-words");
+        assert!(stage.text().contains("24 zoo") || stage.text().contains("Down: there is more"), "{}", stage.text());
+        stage.press("PgDn*9");
+        assert!(stage.text().contains("24 zoo") && stage.text().contains("enable --now"), "{}", stage.text());
+        stage.press("Up*3");
+        assert!(stage.text().contains("more below"), "{}", stage.text());
         stage.press("Enter");
         assert_eq!(stage.app.screen(), ScreenId::Jobs);
         assert_eq!(stage.app.shared().vault, "/mnt/disk/vault");

@@ -76,13 +76,14 @@ impl Prompt {
     /// Something was pasted.
     pub fn paste(&mut self, text: &str) {
         self.field.insert(text);
+        self.refused = false;
     }
 
     /// Draws it in the middle of an area.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, shared: &Shared) {
         let columns = usize::from(area.width.saturating_sub(4)).min(72);
         let room = columns.saturating_sub(2);
-        let lines = wrap(&self.text, room);
+        let mut lines = wrap(&self.text, room);
         let meaning = self.meaning();
         let (style, said) = match &meaning {
             Ok((said, _)) => (shared.theme.dim(), said.clone()),
@@ -92,6 +93,8 @@ impl Prompt {
         let below = wrap(&said, room);
         let inner = window(buf, area, shared, &self.title, columns, lines.len() + below.len() + 4);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        // Where there is little room the line that is typed and what it means count more than what was asked.
+        lines.truncate(usize::from(inner.height).saturating_sub(below.len() + 2));
         let at = lines.len();
         for (row, line) in lines.into_iter().enumerate() {
             put(buf, inner, row, line);

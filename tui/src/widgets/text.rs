@@ -133,6 +133,13 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     out
 }
 
+/// A text with its first letter a capital.
+#[must_use]
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A line of spans from parts.
 #[must_use]
 pub fn spans<const N: usize>(parts: [(String, Style); N]) -> Line<'static> {

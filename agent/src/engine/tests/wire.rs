@@ -44,6 +44,28 @@ impl Cut {
     }
 }
 
+/// Bytes that a slow connection takes at a time …
+const SLOW_BYTES: usize = 4096;
+/// … and times that whoever sends is sent away before.
+const SLOW_TURNS: u32 = 64;
+
+type Lines = Arc<Mutex<Vec<Arc<Line>>>>;
+
+/// So many connections each carry so many bytes to the server, whatever the machine does: the first one is slow, and each
+/// other one that has carried them waits for the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Even {
+    pub(super) lines: usize,
+    pub(super) bytes: u64,
+}
+
+impl Even {
+    fn holds(self, lines: &Lines) -> bool {
+        let lines = lock(lines);
+        lines.len() >= self.lines && lines.iter().all(|line| line.up.load(Ordering::SeqCst) >= self.bytes)
+    }
+}
+
 /// See the module. Connections are cut as they were ordered, one order each; then they hold, or are all cut alike.
 pub(super) struct Wire {
     vault: PathBuf,
@@ -56,7 +78,8 @@ pub(super) struct Wire {
     /// Nothing answers any more after so many connections.
     pub(super) gone_after: AtomicUsize,
     pub(super) opened: AtomicUsize,
-    lines: Mutex<Vec<Arc<Line>>>,
+    pub(super) even: Mutex<Option<Even>>,
+    lines: Lines,
     servers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -77,7 +100,8 @@ impl Wire {
             always: Mutex::default(),
             gone_after: AtomicUsize::new(usize::MAX),
             opened: AtomicUsize::new(0),
-            lines: Mutex::default(),
+            even: Mutex::default(),
+            lines: Lines::default(),
             servers: Mutex::default(),
         })
     }
@@ -136,8 +160,9 @@ impl Carrier for Wire {
         let line = Arc::new(Line { cut, ..Line::default() });
         lock(&self.lines).push(Arc::clone(&line));
         let (reader, writer, _) = ours.split().map_err(|cause| Error::from_pipe("opening", &cause))?;
-        let reader = Near { half: Some(reader), line: Arc::clone(&line) };
-        Ok(Pipe::new(Box::new(reader), Box::new(Near { half: Some(writer), line })))
+        let even = (*lock(&self.even)).map(|even| (even, Arc::clone(&self.lines)));
+        let reader = Near { half: Some(reader), line: Arc::clone(&line), even: None, turns: 0 };
+        Ok(Pipe::new(Box::new(reader), Box::new(Near { half: Some(writer), line, even, turns: 0 })))
     }
 
     fn describe(&self) -> String {
@@ -163,6 +188,10 @@ struct Line {
 impl Line {
     fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
         for waker in lock(&self.wakers).drain(..) {
             waker.wake();
         }
@@ -182,9 +211,36 @@ impl Line {
 struct Near<T: Send + 'static> {
     half: Option<T>,
     line: Arc<Line>,
+    even: Option<(Even, Lines)>,
+    /// Times that the writer of a slow line was sent away.
+    turns: u32,
 }
 
 impl<T: Send + 'static> Near<T> {
+    /// How many bytes may pass now; when none may, whoever sends is called again.
+    fn share(&mut self, waker: &Waker) -> usize {
+        let Some((even, lines)) = &self.even else { return usize::MAX };
+        if !Arc::ptr_eq(&lock(lines)[0], &self.line) {
+            let left = even.bytes.saturating_sub(self.line.up.load(Ordering::SeqCst));
+            return if even.holds(lines) { usize::MAX } else { usize::try_from(left).unwrap() };
+        }
+        self.turns = (self.turns + 1) % SLOW_TURNS;
+        if self.turns == 0 {
+            return SLOW_BYTES;
+        }
+        waker.wake_by_ref();
+        0
+    }
+
+    /// Those that wait for this one need not any more.
+    fn wake_others(&self) {
+        if let Some((even, lines)) = &self.even
+            && even.holds(lines)
+        {
+            lock(lines).iter().for_each(|line| line.wake());
+        }
+    }
+
     fn bury(&mut self) {
         if let (Some(half), true) = (self.half.take(), self.line.cut.unnoticed) {
             lock(&self.line.grave).push(Box::new(half));
@@ -226,10 +282,15 @@ impl AsyncWrite for Near<Writer> {
             self.bury();
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
+        let share = self.share(cx.waker());
+        if share == 0 {
+            return Poll::Pending;
+        }
         let Some(half) = &mut self.half else { return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())) };
-        let polled = Pin::new(half).poll_write(cx, &bytes[..left]);
+        let polled = Pin::new(half).poll_write(cx, &bytes[..left.min(share)]);
         if let Poll::Ready(Ok(len)) = polled {
             self.line.up.fetch_add(len as u64, Ordering::SeqCst);
+            self.wake_others();
         }
         polled
     }

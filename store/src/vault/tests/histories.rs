@@ -95,7 +95,7 @@ impl Model {
                 session.put(record)?;
             }
         }
-        let (link, body) = self.world.version(&session, tree.root);
+        let (link, body) = self.world.try_version(&session, tree.root)?;
         if let Outcome::Lacking { .. } = session.commit(&link, Some(&body))? {
             panic!("something lacks that was asked about just now");
         }

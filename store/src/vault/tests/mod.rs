@@ -171,7 +171,8 @@ impl World {
         self.try_version(session, root).unwrap()
     }
 
-    fn try_version(&self, session: &Session, root: NodeId) -> Result<(SignedLink, Record)> {
+    /// The same on a disk that may fail.
+    pub(super) fn try_version(&self, session: &Session, root: NodeId) -> Result<(SignedLink, Record)> {
         let head = session.domain.head(&session.account)?;
         let sequence = head.map_or(0, |head| head.sequence) + 1;
         let mut clear = 1u32.to_le_bytes().to_vec();

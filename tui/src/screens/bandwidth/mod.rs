@@ -75,6 +75,21 @@ impl Bucket {
         }
     }
 
+    /// The beginning of one. Days and months are those of universal time, as in the records, and are called so.
+    fn moment(self, start: i64, format: &str, shared: &Shared) -> String {
+        match self {
+            Self::Hour => shared.moment(start, format),
+            Self::Day | Self::Month => jiff::Timestamp::from_millisecond(start)
+                .map_or_else(|_| "?".to_owned(), |start| start.strftime(format).to_string()),
+        }
+    }
+
+    /// In the title.
+    fn words(self, shared: &Shared) -> String {
+        let here = self == Self::Hour || shared.zone == jiff::tz::TimeZone::UTC;
+        format!("by {}{}", self.word(), if here { "" } else { " of UTC" })
+    }
+
     /// How the beginning of one is shown, and every how many.
     fn axis(self) -> (&'static str, usize) {
         match self {
@@ -452,7 +467,7 @@ pub fn draw(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
         (None, Scope::Own) => shared.account_shown(),
         (None, Scope::All | Scope::Groups) => "all accounts".to_owned(),
     };
-    let title = format!("{whose}, by {}", state.bucket.word());
+    let title = format!("{whose}, {}", state.bucket.words(shared));
     let inner = panel(buf, above, shared, &title, "", true);
     let periods = only.map_or_else(|| all_periods(state), |row| row.periods.clone());
     let none = state.pane.value().is_some() && periods.is_empty();
@@ -533,7 +548,7 @@ fn draw_chart(periods: &Periods, bucket: Bucket, shared: &Shared, area: Rect, bu
         let Ok(column) = u16::try_from(place) else { continue };
         if usize::from(column) + 6 <= room {
             let at = Rect { x: axis.x + column, width: axis.width - column, ..axis };
-            put(buf, at, half * 2, Line::styled(shared.moment(*start, format), shared.theme.dim()));
+            put(buf, at, half * 2, Line::styled(bucket.moment(*start, format, shared), shared.theme.dim()));
         }
     }
 }

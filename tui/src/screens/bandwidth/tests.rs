@@ -54,6 +54,15 @@ fn settled(size: (u16, u16), theme: crate::console::theme::Theme) -> Stage {
 }
 
 #[test]
+fn a_day_of_universal_time_is_called_so_everywhere() {
+    let mut stage = Stage::new((80, 24), MONO);
+    stage.app.shared().zone = jiff::tz::TimeZone::posix("EST5").unwrap();
+    let day = json!({"type": "traffic", "in_bytes": 5, "out_bytes": 7, "from_at": "2026-11-20T00:00:00.000Z"});
+    stage.press("6 b").answer(is_traffic, Ok(Answer::Records(Arc::new(vec![day]))));
+    assert!(stage.text().contains("by day of UTC") && stage.text().contains("Nov 20"), "{}", stage.text());
+}
+
+#[test]
 fn rates_and_groups_stand_beside_the_numbers() {
     settled((120, 40), MONO).pinned("bandwidth-rates-120x40");
     settled((80, 24), MONO).press("a").pinned("bandwidth-groups-80x24");

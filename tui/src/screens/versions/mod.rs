@@ -30,7 +30,7 @@ use crate::widgets::list::List;
 use crate::widgets::menu::{Item, Menu};
 use crate::widgets::panel::{panel, stand_in};
 use crate::widgets::prompt::{Meaning, Prompt};
-use crate::widgets::text::{Align, Column, column, heading, put, row, wrap};
+use crate::widgets::text::{Align, Column, capital, column, heading, put, row, wrap};
 use days::Days;
 
 /// What this screen adds to the keys.
@@ -390,11 +390,6 @@ fn menu(state: &State, out: &mut Effects) {
     });
     items.push(Item::new('w', "the plan: review what was gathered", vec![Effect::Review]));
     out.open(Overlay::Menu(Menu::new(capital(&said), items)));
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn copy(state: &State, out: &mut Effects) {
