@@ -8,14 +8,14 @@ use store::tree::{Entry, What};
 use super::dir::TargetDir;
 use crate::source::Stat;
 
-/// For `if-changed`: the same kind, size and modification time; of a device its numbers; of pipes, sockets and directories
-/// the kind is enough. A link's target is compared by length here and by bytes with [`is_link_to`].
+/// For `if-changed`: of files and links the same kind, size and modification time, which is set last, so that what a restore
+/// left half made is made again; of a device its numbers; of pipes, sockets and directories the kind is enough. A link's target is compared by length here and by bytes with [`is_link_to`].
 #[must_use]
 pub fn same(existing: &Stat, entry: &Entry) -> bool {
     existing.kind == entry.what.kind()
         && match &entry.what {
             What::File { size, .. } => existing.size == *size && existing.mtime == entry.mtime,
-            What::Symlink(target) => existing.size == target.len() as u64,
+            What::Symlink(target) => existing.size == target.len() as u64 && existing.mtime == entry.mtime,
             What::Char(major, minor) | What::Block(major, minor) => existing.rdev == (*major, *minor),
             What::Dir(_) | What::Fifo | What::Socket => true,
         }

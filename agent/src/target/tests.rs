@@ -139,6 +139,7 @@ fn everything_comes_back() {
     let (link, _) = capture(&seen, b"link", &stat, &Owners::new()).unwrap();
     assert_eq!(link.what, What::Symlink((*b"/no/where\xff").into()));
     assert!(same(&stat, &link) && is_link_to(&dir, b"link", b"/no/where\xff") && !is_link_to(&dir, b"link", b"x"));
+    assert!(!same(&stat, &Entry { mtime: Time { nanos: 0, ..MTIME }, ..link }), "its times are set last");
     world.target.sync().unwrap();
     world.is_untouched();
 }
