@@ -112,6 +112,17 @@ pub struct PackRow {
 }
 
 impl Rows<'_> {
+    /// [Adds](Self::insert_packs) packs that sessions bring, which use up with them what they reserved: whoever adds a pack, be it
+    /// before its own session does, for otherwise its bytes would count twice.
+    pub fn bring_packs(&self, packs: &[NewPack<'_>]) -> Result<()> {
+        for pack in packs {
+            if !self.has_pack(pack.header.pack)? {
+                self.brought(pack.header.session, pack.bytes)?;
+            }
+        }
+        self.insert_packs(packs)
+    }
+
     /// Adds packs with all that is in them; those that are there already are passed over. Rows of ids go in sorted,
     /// which is many times faster than as they come.
     pub fn insert_packs(&self, packs: &[NewPack<'_>]) -> Result<()> {

@@ -29,7 +29,7 @@ impl Rows<'_> {
     }
 
     /// A session has published so much of what it was allowed to bring.
-    pub fn brought(&self, session: SessionId, bytes: u64) -> Result<()> {
+    pub(super) fn brought(&self, session: SessionId, bytes: u64) -> Result<()> {
         let mut put = self.conn.prepare_cached("UPDATE reserve SET bytes = max(0, bytes - ?2) WHERE session = ?1")?;
         put.execute(params![session.bytes().as_slice(), signed(bytes)?])?;
         Ok(())

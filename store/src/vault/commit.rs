@@ -100,10 +100,7 @@ impl Domain {
     fn published(&self, write: Write<'_>, finished: &[FinishedPack]) -> Result<()> {
         let rows: Vec<NewPack<'_>> =
             finished.iter().map(|p| NewPack { header: &p.header, bytes: p.bytes, lines: &p.lines }).collect();
-        write.rows().insert_packs(&rows)?;
-        for pack in finished {
-            write.rows().brought(pack.header.session, pack.bytes)?;
-        }
+        write.rows().bring_packs(&rows)?;
         write.commit()?;
         for pack in finished {
             // A name that stays is found by adoption and removed then.

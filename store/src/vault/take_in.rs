@@ -43,7 +43,7 @@ impl Domain {
         // Another process may have done it while this one waited.
         let lost = self.lost_packs(rows, &packs)?;
         if rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty() {
-            self.take_in_all(rows, &accounts, &packs.packs, &KeptLinks::new())?;
+            self.take_in_all(rows, &accounts, &packs.packs, None)?;
         } else {
             self.make_anew(rows, &accounts)?;
         }
@@ -72,7 +72,7 @@ impl Domain {
         packs.must_be_all()?;
         let kept = self.links_to_keep(rows, accounts)?;
         rows.clear()?;
-        self.take_in_all(rows, accounts, &packs.packs, &kept)?;
+        self.take_in_all(rows, accounts, &packs.packs, Some(&kept))?;
         self.inner.shared.must_have_all_volumes()
     }
 
@@ -90,17 +90,19 @@ impl Domain {
         Ok(kept)
     }
 
+    /// Adds what is on disk and has no rows. `anew`: to an empty catalog, beside the links that were kept of the one before.
     fn take_in_all(
         &self,
         rows: Rows<'_>,
         accounts: &[AccountInfo],
         packs: &[(PackId, u64)],
-        kept: &KeptLinks,
+        anew: Option<&KeptLinks>,
     ) -> Result<()> {
-        self.take_in_packs(rows, packs)?;
+        self.take_in_packs(rows, packs, anew.is_some())?;
         self.take_in_damaged(rows)?;
+        let none = KeptLinks::new();
         for account in accounts {
-            self.take_in_links_or(rows, account, kept)?;
+            self.take_in_links_or(rows, account, anew.unwrap_or(&none))?;
         }
         rows.set_built()
     }
@@ -192,7 +194,7 @@ impl Domain {
 
     /// Gives the catalog the packs that it lacks. One that cannot be read is passed over: everything that only it
     /// holds is then lacking, and `check` tells of it.
-    fn take_in_packs(&self, rows: Rows<'_>, packs: &[(PackId, u64)]) -> Result<()> {
+    fn take_in_packs(&self, rows: Rows<'_>, packs: &[(PackId, u64)], anew: bool) -> Result<()> {
         let mut read: Vec<ReadPack> = Vec::new();
         let mut ids = 0;
         let mut synced = HashSet::new();
@@ -211,12 +213,12 @@ impl Domain {
             ids += reader.lines().iter().map(|line| 1 + line.ids.len()).sum::<usize>();
             read.push((reader, bytes));
             if ids >= IDS_AT_ONCE {
-                insert(rows, &read)?;
+                insert(rows, &read, anew)?;
                 read.clear();
                 ids = 0;
             }
         }
-        insert(rows, &read)
+        insert(rows, &read, anew)
     }
 
     /// Takes in the links of an account that follow the newest in the catalog, as long as they obey the rules. Nodes
@@ -308,10 +310,12 @@ impl Domain {
     }
 }
 
-fn insert(rows: Rows<'_>, read: &[ReadPack]) -> Result<()> {
+/// A pack that has its name and lacks its rows is one that a session is about to publish, or died when it was; in a catalog
+/// that is made anew all packs lack them, and what sessions have left to bring is what it was.
+fn insert(rows: Rows<'_>, read: &[ReadPack], anew: bool) -> Result<()> {
     let new: Vec<NewPack<'_>> = read
         .iter()
         .map(|(reader, bytes)| NewPack { header: reader.header(), bytes: *bytes, lines: reader.lines() })
         .collect();
-    rows.insert_packs(&new)
+    if anew { rows.insert_packs(&new) } else { rows.bring_packs(&new) }
 }

@@ -1,5 +1,6 @@
 //! Making and opening vaults and accounts.
 
+use super::faults::{How, TroubledDisk};
 use super::*;
 use crate::error::Error;
 use crate::id::KeyCheck;
@@ -241,6 +242,33 @@ fn a_hard_limit_is_never_passed_by_all_sessions_together() {
     assert_eq!(domain.room(&account).unwrap(), Some(40_000 - stored));
     let account = vault.settle(&account, |terms| terms.hard_bytes = Some(1)).unwrap();
     assert_eq!(domain.room(&account).unwrap(), Some(0));
+}
+
+#[test]
+fn what_is_published_and_was_reserved_counts_once() {
+    for at in 0.. {
+        let (world, vault, account) = World::with_account();
+        vault.settle(&account, |terms| terms.hard_bytes = Some(1 << 30)).unwrap();
+        let disk = TroubledDisk::new(u64::MAX, How::FromThenOn);
+        let room = || {
+            let vault = world.open(Access::Write).unwrap();
+            vault.domain(&account).unwrap().room(&account).unwrap().unwrap()
+        };
+        let failing = world.open_on(Arc::new(disk.clone()), Access::Write).unwrap();
+        let mut session = failing.domain(&account).unwrap().begin(&account, &[SOURCE], None).unwrap();
+        let tree = tree(&account, 1);
+        tree.records.iter().for_each(|record| session.put(record).unwrap());
+        let (link, body) = world.version(&session, tree.root);
+        let before = room();
+        disk.stop_at(disk.calls() + at);
+        let done = session.commit(&link, Some(&body));
+        // Whoever opens sees packs that have their names and perhaps no rows; the session lives on.
+        assert_eq!(room(), before, "after call {at}");
+        if done.is_ok() {
+            assert!(at > 5, "publishing takes more calls than {at}");
+            return;
+        }
+    }
 }
 
 /// A client can make the bodies of its versions as large as it likes, and sign as many versions as it likes.

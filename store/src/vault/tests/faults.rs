@@ -22,7 +22,7 @@ pub(super) enum How {
 
 struct Trouble {
     calls: AtomicU64,
-    at: u64,
+    at: AtomicU64,
     how: How,
     /// What was asked that matters for what survives a power cut.
     asked: Mutex<Vec<(&'static str, PathBuf)>>,
@@ -34,7 +34,8 @@ impl Trouble {
         if matches!(what, "sync" | "sync_dir" | "link_new") {
             self.asked.lock().unwrap().push((what, path.to_owned()));
         }
-        let fails = call == self.at || (self.how == How::FromThenOn && call > self.at);
+        let at = self.at.load(Ordering::SeqCst);
+        let fails = call == at || (self.how == How::FromThenOn && call > at);
         if !fails {
             return doing();
         }
@@ -51,7 +52,12 @@ pub(super) struct TroubledDisk(Arc<Trouble>);
 
 impl TroubledDisk {
     pub(super) fn new(at: u64, how: How) -> Self {
-        Self(Arc::new(Trouble { calls: AtomicU64::new(0), at, how, asked: Mutex::default() }))
+        Self(Arc::new(Trouble { calls: AtomicU64::new(0), at: at.into(), how, asked: Mutex::default() }))
+    }
+
+    /// From now on it fails at this call, and at no other.
+    pub(super) fn stop_at(&self, at: u64) {
+        self.0.at.store(at, Ordering::SeqCst);
     }
 
     /// How often it was asked.
