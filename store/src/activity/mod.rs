@@ -33,7 +33,7 @@ pub use samples::Sample;
 pub use sessions::{Outcome, Run, SessionKey, SessionRow};
 pub use traffic::{Added, Grain, Period};
 
-use crate::catalog::{Journal, harden};
+use crate::catalog::{Journal, harden, set_journal};
 use crate::error::{Error, Result};
 use crate::id::VaultId;
 
@@ -111,7 +111,7 @@ fn connect(path: &Path, journal: Journal) -> Result<Connection> {
         Journal::Ahead => "wal",
         Journal::Rollback => "delete",
     };
-    let got: String = conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))?;
+    let got = set_journal(&conn, wanted)?;
     if !got.eq_ignore_ascii_case(wanted) {
         return Err(Error::Refused { why: format!("activity.db cannot use the journal mode {wanted}, only {got}") });
     }

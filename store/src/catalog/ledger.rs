@@ -177,6 +177,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn several_may_open_a_new_one_at_once() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("ledger.db");
+            std::fs::write(&path, "").unwrap();
+            let together = std::sync::Barrier::new(4);
+            let open = || {
+                together.wait();
+                drop(Ledger::open(&path, Journal::Ahead).unwrap());
+            };
+            std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(open))));
+        }
+    }
+
+    #[test]
     fn what_is_noted_is_there_and_what_is_dropped_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.db");

@@ -52,6 +52,8 @@ pub use wanted::Wanted;
 const SQLITE_LEAST: i32 = 3_051_003;
 /// How long one writer waits for another before it says busy.
 const BUSY_WAIT: Duration = Duration::from_secs(60);
+/// How often the journal mode is tried again when others set it at the same time.
+const MODE_TRIES: u32 = 100;
 /// Most ids in one question to SQLite.
 const BATCH: usize = 1_000;
 
@@ -164,10 +166,11 @@ fn lock<T>(conn: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn busy(e: rusqlite::Error) -> Error {
-    match e.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy { what: "the catalog".to_owned() },
-        _ => e.into(),
-    }
+    if is_busy(&e) { Error::Busy { what: "the catalog".to_owned() } } else { e.into() }
+}
+
+fn is_busy(e: &rusqlite::Error) -> bool {
+    matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// A connection to a catalog; one that `reads` changes nothing.
@@ -196,12 +199,27 @@ fn connect(path: &Path, journal: Journal, tune: &dyn Fn(&mut Connection) -> Resu
         Journal::Ahead => "wal",
         Journal::Rollback => "delete",
     };
-    let got: String = conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0)).map_err(busy)?;
+    let got = set_journal(&conn, wanted).map_err(busy)?;
     if !got.eq_ignore_ascii_case(wanted) {
         return Err(Error::Refused { why: format!("the catalog cannot use the journal mode {wanted}, only {got}") });
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
     Ok(conn)
+}
+
+/// Sets the journal mode; what it is then. Of several who do that to a new file at once SQLite lets none wait: so whoever is
+/// refused waits for its turn to write, and tries again.
+pub(crate) fn set_journal(conn: &Connection, wanted: &str) -> rusqlite::Result<String> {
+    let set = || conn.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0));
+    let mut got = set();
+    for _ in 0..MODE_TRIES {
+        if !got.as_ref().is_err_and(is_busy) {
+            break;
+        }
+        conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+        got = set();
+    }
+    got
 }
 
 /// What every connection has, so that a hostile or damaged file can do as little as possible.
