@@ -188,7 +188,10 @@ fn a_client_that_gives_up_wakes_everybody_and_ends_the_server() {
     let (server, _) = start(theirs);
     let client = connect(ours);
     let waits = client.call(Class::Interactive, b"wait".to_vec()).unwrap();
-    client.peer().unwrap();
+    // The server has heard of it when it answers.
+    let echo = client.call(Class::Interactive, b"echo".to_vec()).unwrap();
+    echo.send_message(vec![1]).unwrap();
+    assert_eq!(echo.recv(), Ok(Some(Part::Message(vec![1]))));
     thread::scope(|scope| {
         let waiting = scope.spawn(|| waits.recv().map(drop));
         client.give_up();
@@ -198,8 +201,9 @@ fn a_client_that_gives_up_wakes_everybody_and_ends_the_server() {
     assert!(client.call(Class::Bulk, vec![]).is_err());
     assert!(client.close().is_err());
     // Though a handle of a call is still there.
-    assert!(matches!(server.join().unwrap(), Err(Error::Lost { .. })));
-    drop(waits);
+    let ended = server.join().unwrap();
+    assert!(matches!(ended, Err(Error::Lost { .. })), "{ended:?}");
+    drop((waits, echo));
 }
 
 #[test]
