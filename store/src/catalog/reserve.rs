@@ -35,6 +35,18 @@ impl Rows<'_> {
         Ok(())
     }
 
+    /// The sessions that have been allowed to bring something.
+    pub fn reserving(&self) -> Result<Vec<SessionId>> {
+        let mut ask = self.conn.prepare_cached("SELECT session FROM reserve")?;
+        let mut found = ask.query([])?;
+        let mut out = Vec::new();
+        while let Some(row) = found.next()? {
+            // Of what is no session nobody asks.
+            out.extend(SessionId::from_slice(row.get_ref(0)?.as_blob().unwrap_or_default()));
+        }
+        Ok(out)
+    }
+
     /// A session is over.
     pub fn unreserve(&self, session: SessionId) -> Result<()> {
         let mut put = self.conn.prepare_cached("DELETE FROM reserve WHERE session = ?1")?;

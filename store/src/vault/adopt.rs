@@ -33,7 +33,26 @@ impl Domain {
                 self.adopt_one(&staging.join(&named.name)).ok();
             }
         }
+        // What cannot be freed now is room for data, and is tried again.
+        self.free_reserved().ok();
         Ok(())
+    }
+
+    /// Frees what sessions reserved whose folders are gone: who removed one may have ended before that was noted.
+    fn free_reserved(&self) -> Result<()> {
+        let gone = |session: &SessionId| {
+            let folder = self.inner.paths.session(*session);
+            self.inner.shared.disk.exists(&folder).is_ok_and(|found| found.is_none())
+        };
+        if !self.inner.catalog.read(|rows| rows.reserving())?.iter().any(gone) {
+            return Ok(());
+        }
+        // Sessions make their folders under the write lock, and reserve after that.
+        let write = self.inner.catalog.write()?;
+        for session in write.rows().reserving()?.into_iter().filter(gone) {
+            write.rows().unreserve(session)?;
+        }
+        write.commit()
     }
 
     /// Adopts what is in this session's folder and removes it. Returns whether the session was dead.

@@ -271,6 +271,24 @@ fn what_is_published_and_was_reserved_counts_once() {
     }
 }
 
+#[test]
+fn what_a_session_without_a_folder_reserved_is_free_again() {
+    let (world, vault, account) = World::with_account();
+    let account = vault.settle(&account, |terms| terms.hard_bytes = Some(1 << 30)).unwrap();
+    let domain = vault.domain(&account).unwrap();
+    let mut session = domain.begin(&account, &[SOURCE], None).unwrap();
+    let room = domain.room(&account).unwrap();
+    session.put(&tree(&account, 1).records[0]).unwrap();
+    assert!(domain.room(&account).unwrap() < room);
+    drop(session);
+    // Who adopted it ended when its folder was gone, and before that was noted.
+    let staging = world.domain_folder(&account).join("staging");
+    std::fs::remove_dir_all(&staging).unwrap();
+    std::fs::create_dir(&staging).unwrap();
+    let (_, account, domain) = world.reopen();
+    assert_eq!(domain.room(&account).unwrap(), room);
+}
+
 /// A client can make the bodies of its versions as large as it likes, and sign as many versions as it likes.
 #[test]
 fn many_large_bodies_are_counted() {
