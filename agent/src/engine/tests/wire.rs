@@ -51,8 +51,8 @@ const SLOW_TURNS: u32 = 64;
 
 type Lines = Arc<Mutex<Vec<Arc<Line>>>>;
 
-/// So many connections each carry so many bytes to the server, whatever the machine does: the first one is slow, and each
-/// other one that has carried them waits for the rest.
+/// So many connections each carry so many bytes to the server, whatever the machine does: the first one is slow, and carries
+/// less until all are open; each other one that has carried them waits for the rest, as long as the first is there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Even {
     pub(super) lines: usize,
@@ -62,7 +62,8 @@ pub(super) struct Even {
 impl Even {
     fn holds(self, lines: &Lines) -> bool {
         let lines = lock(lines);
-        lines.len() >= self.lines && lines.iter().all(|line| line.up.load(Ordering::SeqCst) >= self.bytes)
+        let carried = |line: &Arc<Line>| line.up.load(Ordering::SeqCst) >= self.bytes;
+        lines[0].is_cut.load(Ordering::SeqCst) || (lines.len() >= self.lines && lines.iter().all(carried))
     }
 }
 
@@ -225,7 +226,8 @@ impl<T: Send + 'static> Near<T> {
             return if even.holds(lines) { usize::MAX } else { usize::try_from(left).unwrap() };
         }
         self.turns = (self.turns + 1) % SLOW_TURNS;
-        if self.turns == 0 {
+        let ahead = self.line.up.load(Ordering::SeqCst) + SLOW_BYTES as u64 >= even.bytes;
+        if self.turns == 0 && !(ahead && lock(lines).len() < even.lines) {
             return SLOW_BYTES;
         }
         waker.wake_by_ref();
