@@ -286,7 +286,7 @@ def options(words):
     add("--out", metavar="FILE", help="JSON lines; without it a new file in DIR/results")
     add("--tuckbox", default=os.environ.get("TUCKBOX", f"{target}/release/tuckbox"), help="the program")
     add("--gauges", default=f"{target}/release", help="where gauge and walk are")
-    add("--touch-mib", type=int, default=1024, help="memory touched before a first backup and a restore")
+    add("--touch-mib", type=int, default=3072, help="memory touched before a first backup and a restore")
     add("--timeout", type=float, default=3600, help="seconds for one command")
     add("--keep", action="store_true", help="leave the passing things")
     add("--report", nargs="+", metavar="FILE", help="print the table of results that are there; measure nothing")

@@ -193,7 +193,9 @@ impl Client {
         job.session = Some(way.session.id());
         if world.is_calm() && !job.acknowledged.is_empty() {
             let chunks: Vec<ChunkId> = job.acknowledged.iter().copied().collect();
-            if domain.lacking_chunks(&chunks)?.contains(&true) && !running.disk.is_dead() && !world.is_rotten() {
+            // What is in a volume that is away lacks until it is back.
+            let excused = running.disk.is_dead() || world.is_rotten() || world.story().disk_away;
+            if domain.lacking_chunks(&chunks)?.contains(&true) && !excused {
                 world.violated("what was acknowledged in a session lacks after its server has ended");
             }
         }

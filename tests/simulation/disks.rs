@@ -9,7 +9,7 @@ use store::error::Error;
 use store::vault::Access;
 
 use crate::client::judge_error;
-use crate::world::{DISKS, World};
+use crate::world::{DISKS, Running, World};
 
 /// What befalls the disks of an epoch. Each is back at its end: see [`all_back`].
 pub fn act(world: &Arc<World>, mut dice: Dice) {
@@ -64,6 +64,14 @@ fn change(world: &Arc<World>, dice: &mut Dice) {
 
 fn changed(world: &Arc<World>, dice: &mut Dice) -> Result<()> {
     let Some(running) = world.serve(Access::Write, false)? else { return Ok(()) };
+    match changed_by(&running, world, dice) {
+        // To a process that was struck down nothing is there any more.
+        Err(Error::Absent { .. }) if running.disk.is_dead() => Ok(()),
+        done => done,
+    }
+}
+
+fn changed_by(running: &Running, world: &World, dice: &mut Dice) -> Result<()> {
     let vault = &running.vault;
     match dice.below(3) {
         0 => {

@@ -21,6 +21,7 @@ pub mod house;
 pub mod judge;
 pub mod mutant;
 pub mod rot;
+pub mod tally;
 pub mod tree;
 pub mod wire;
 pub mod world;
@@ -34,7 +35,8 @@ use store::vault::Access;
 
 use client::Client;
 use mutant::Mutant;
-use world::{Blow, Tally, Weather, World};
+use tally::Tally;
+use world::{Blow, Weather, World};
 
 /// What became of a world.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use simulation::mutant::{Mutant, PLAIN, RARE};
-use simulation::world::Tally;
+use simulation::tally::Tally;
 use simulation::{folder, run};
 
 fn main() -> ExitCode {

@@ -12,7 +12,7 @@ use store::id::{NodeId, PackId, SessionId};
 use store::pack::{PackHeader, PackKind, PackReader, PackWriter};
 use store::record::{Record, RecordKind, Refs};
 use store::seal::{Scratch, Sealer};
-use store::tree::{Node, NodeSource};
+use store::tree::{Looks, Node, NodeSource};
 
 use super::queue::lock;
 use super::trouble::protocol;
@@ -59,6 +59,8 @@ pub struct NodeCache {
     fetch: Box<Fetch<'static>>,
     known: RwLock<Known>,
     opened: Mutex<Opened>,
+    /// One for each who opens groups at a time. Locked while a group is, never the other way round.
+    scratches: Mutex<Vec<Scratch>>,
     fresh: Mutex<Fresh>,
 }
 
@@ -73,11 +75,14 @@ struct Known {
     from: u32,
 }
 
-/// Groups that are open, the latest used last.
+/// A group that is open.
+type Group = Arc<Vec<RawNode>>;
+
+/// Groups that are open or being opened, the latest used last. Each has a lock of its own, so that who opens one keeps only
+/// those waiting who want the same.
 #[derive(Default)]
 struct Opened {
-    groups: Vec<(Spot, Arc<Vec<RawNode>>)>,
-    scratch: Scratch,
+    groups: Vec<(Spot, Arc<Mutex<Option<Group>>>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,6 +122,7 @@ impl NodeCache {
             fetch,
             known: RwLock::new(known),
             opened: Mutex::default(),
+            scratches: Mutex::default(),
             fresh: Mutex::default(),
         }
     }
@@ -141,7 +147,7 @@ impl NodeCache {
         let mut spoiled = 0;
         (self.fetch)(&Wish::Under(root, &here), &mut |record| {
             // Only what opens is kept: the vault cannot fill this disk with what it makes up.
-            let opened = self.sealer.open_group(&mut lock(&self.opened).scratch, &record);
+            let opened = self.open_record(&record);
             if opened.is_ok() {
                 return self.add(&record);
             }
@@ -266,7 +272,7 @@ impl NodeCache {
                 {
                     writer.append(&record)?;
                 }
-                let group = self.group(&known, Spot::Kept(spot.0, spot.1))?;
+                let group = self.group(&known, spot.0, spot.1)?;
                 if let Some((_, refs, _)) = group.iter().find(|(node, ..)| *node == id) {
                     waiting.extend(refs.nodes.iter().rev());
                 }
@@ -300,7 +306,7 @@ impl NodeCache {
         let group = match spot {
             Some((pack, line, _)) => {
                 let known = self.known();
-                self.group(&known, Spot::Kept(pack, line)).or_else(|_| self.fetched(id))?
+                self.group(&known, pack, line).or_else(|_| self.fetched(id))?
             }
             None => self.fetched(id)?,
         };
@@ -312,31 +318,34 @@ impl NodeCache {
     }
 
     /// A group that is here, opened.
-    fn group(&self, known: &Known, spot: Spot) -> Result<Arc<Vec<RawNode>>> {
-        let mut opened = lock(&self.opened);
-        if let Some(group) = opened.find(spot) {
-            return Ok(group);
+    fn group(&self, known: &Known, pack: u32, line: u32) -> Result<Group> {
+        let place = lock(&self.opened).place(Spot::Kept(pack, line));
+        let mut held = lock(&place);
+        if let Some(group) = &*held {
+            return Ok(Arc::clone(group));
         }
-        let Spot::Kept(pack, line) = spot else { return Err(gone()) };
-        let record = known.record((pack, line)).ok_or_else(gone)?;
-        opened.open(&self.sealer, spot, &record)
+        let group = self.open_record(&known.record((pack, line)).ok_or_else(gone)?)?;
+        *held = Some(Arc::clone(&group));
+        Ok(group)
+    }
+
+    fn open_record(&self, record: &Record) -> Result<Group> {
+        let mut scratch = lock(&self.scratches).pop().unwrap_or_default();
+        let opened = self.sealer.open_group(&mut scratch, record);
+        lock(&self.scratches).push(scratch);
+        Ok(Arc::new(opened?))
     }
 
     /// The group of a node that is not here.
-    fn fetched(&self, id: &NodeId) -> Result<Arc<Vec<RawNode>>> {
-        {
-            let mut opened = lock(&self.opened);
-            let held = opened.groups.iter().rposition(|(_, group)| group.iter().any(|(node, ..)| node == id));
-            if let Some(at) = held {
-                let pair = opened.groups.remove(at);
-                let group = Arc::clone(&pair.1);
-                opened.groups.push(pair);
-                return Ok(group);
-            }
+    fn fetched(&self, id: &NodeId) -> Result<Group> {
+        if let Some(group) = lock(&self.opened).with(id) {
+            return Ok(group);
         }
         let mut found = None;
         (self.fetch)(&Wish::One(*id), &mut |record| {
-            let group = lock(&self.opened).open(&self.sealer, Spot::Fetched(*id), &record)?;
+            let group = self.open_record(&record)?;
+            let place = lock(&self.opened).place(Spot::Fetched(*id));
+            *lock(&place) = Some(Arc::clone(&group));
             found = Some(group);
             self.add(&record)
         })?;
@@ -391,29 +400,44 @@ impl Known {
 }
 
 impl Opened {
-    fn find(&mut self, spot: Spot) -> Option<Arc<Vec<RawNode>>> {
-        let at = self.groups.iter().rposition(|(held, _)| *held == spot)?;
-        let pair = self.groups.remove(at);
-        let group = Arc::clone(&pair.1);
-        self.groups.push(pair);
-        Some(group)
+    /// Where a group is, or will be when it is open.
+    fn place(&mut self, spot: Spot) -> Arc<Mutex<Option<Group>>> {
+        let place = match self.groups.iter().rposition(|(held, _)| *held == spot) {
+            Some(at) => self.groups.remove(at).1,
+            None if self.groups.len() >= OPENED_MAX => {
+                self.groups.remove(0);
+                Arc::default()
+            }
+            None => Arc::default(),
+        };
+        self.groups.push((spot, Arc::clone(&place)));
+        place
     }
 
-    fn open(&mut self, sealer: &Sealer, spot: Spot, record: &Record) -> Result<Arc<Vec<RawNode>>> {
-        let group = Arc::new(sealer.open_group(&mut self.scratch, record)?);
-        if self.groups.len() >= OPENED_MAX {
-            self.groups.remove(0);
-        }
-        self.groups.push((spot, Arc::clone(&group)));
-        Ok(group)
+    /// An open group that holds this node.
+    fn with(&mut self, id: &NodeId) -> Option<Group> {
+        let holds = |place: &Mutex<Option<Group>>| {
+            lock(place).as_ref().is_some_and(|group| group.iter().any(|(node, ..)| node == id))
+        };
+        let spot = self.groups.iter().rfind(|(_, place)| holds(place))?.0;
+        let place = self.place(spot);
+        lock(&place).clone()
     }
 }
 
 impl NodeSource for NodeCache {
     fn node(&self, id: &NodeId) -> store::Result<Node> {
-        self.with(id, |(_, refs, plain)| store::tree::decode(refs, plain))
-            .map_err(|fault| store::Error::NotFound { what: "node", name: format!("{} ({fault})", id.hex()) })?
+        self.with(id, |(_, refs, plain)| store::tree::decode(refs, plain)).map_err(|fault| not_read(id, &fault))?
     }
+
+    fn look(&self, id: &NodeId, looks: &mut Looks) -> store::Result<Option<Node>> {
+        self.with(id, |(_, refs, plain)| store::tree::decode_looks(refs, plain, looks))
+            .map_err(|fault| not_read(id, &fault))?
+    }
+}
+
+fn not_read(id: &NodeId, fault: &Fault) -> store::Error {
+    store::Error::NotFound { what: "node", name: format!("{} ({fault})", id.hex()) }
 }
 
 /// Where an account's nodes are cached.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bytes::Bytes;
 use minicbor::Decode;
 use store::id::BodyHash;
 use store::record::{HEADER_BYTES, Header, Record};
@@ -256,12 +257,15 @@ pub fn take_reply<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T> {
     }
 }
 
-/// Records and messages that come mixed on one call.
+/// Records and messages that come mixed on one call. Bytes of a record go where they stay, as they come.
 pub struct Incoming<'c> {
     call: &'c Call,
-    bytes: Vec<u8>,
-    /// Bytes at the front that were given out.
-    taken: usize,
+    /// Came and not yet taken.
+    rest: Bytes,
+    /// The beginning of a header.
+    head: Vec<u8>,
+    /// A record of which not all is here.
+    begun: Option<Box<Record>>,
 }
 
 /// What comes next.
@@ -277,7 +281,7 @@ pub enum Next {
 impl<'c> Incoming<'c> {
     /// What comes on this call.
     pub fn new(call: &'c Call) -> Self {
-        Self { call, bytes: Vec::new(), taken: 0 }
+        Self { call, rest: Bytes::new(), head: Vec::new(), begun: None }
     }
 
     /// The next record or message, checked as far as that goes without a key.
@@ -292,33 +296,49 @@ impl<'c> Incoming<'c> {
                 return Err(IncomingError::GivenUp);
             }
             if let Some(record) = self.whole()? {
-                return Ok(Next::Record(Box::new(record)));
+                return Ok(Next::Record(record));
             }
+            let between = self.head.is_empty() && self.begun.is_none();
             match waiting(Wait::Input, || self.call.recv()).map_err(IncomingError::Transport)? {
-                Some(Part::Data(data)) => self.bytes.extend_from_slice(&data),
-                Some(Part::Message(message)) if self.taken == self.bytes.len() => return Ok(Next::Message(message)),
-                None if self.taken == self.bytes.len() => return Ok(Next::End),
+                Some(Part::Data(data)) => self.rest = data,
+                Some(Part::Message(message)) if between => return Ok(Next::Message(message)),
+                None if between => return Ok(Next::End),
                 Some(Part::Message(_)) | None => return Err(IncomingError::Torn),
             }
         }
     }
 
-    /// The record at the front, when all of it is here.
-    fn whole(&mut self) -> Result<Option<Record>, IncomingError> {
-        let rest = self.bytes.get(self.taken..).unwrap_or_default();
-        let Some(header) = rest.get(..HEADER_BYTES) else { return Ok(None) };
-        let header = Header::decode(header).map_err(IncomingError::Record)?;
-        let len = HEADER_BYTES + header.clear_len as usize + header.sealed_len as usize;
-        let Some(bytes) = rest.get(..len) else {
-            self.bytes.drain(..self.taken);
-            self.taken = 0;
-            self.bytes.reserve(len.saturating_sub(self.bytes.len()));
-            return Ok(None);
+    /// The next record, when all of it is here. Otherwise everything that came has been taken.
+    fn whole(&mut self) -> Result<Option<Box<Record>>, IncomingError> {
+        let mut record = match self.begun.take() {
+            Some(begun) => begun,
+            None => {
+                move_to(&mut self.head, HEADER_BYTES, &mut self.rest);
+                if self.head.len() < HEADER_BYTES {
+                    return Ok(None);
+                }
+                let header = Header::decode(&self.head).map_err(IncomingError::Record)?;
+                self.head.clear();
+                let room = |len: u32| Vec::with_capacity(len as usize);
+                Box::new(Record { header, clear: room(header.clear_len), sealed: room(header.sealed_len) })
+            }
         };
-        let record = Record::decode(bytes).map_err(IncomingError::Record)?;
-        self.taken += len;
+        let Header { clear_len, sealed_len, .. } = record.header;
+        move_to(&mut record.clear, clear_len as usize, &mut self.rest);
+        move_to(&mut record.sealed, sealed_len as usize, &mut self.rest);
+        if record.sealed.len() < sealed_len as usize || record.clear.len() < clear_len as usize {
+            self.begun = Some(record);
+            return Ok(None);
+        }
+        record.check().map_err(IncomingError::Record)?;
         Ok(Some(record))
     }
+}
+
+/// Moves bytes until `to` has so many.
+fn move_to(to: &mut Vec<u8>, len: usize, from: &mut Bytes) {
+    let some = len.saturating_sub(to.len()).min(from.len());
+    to.extend_from_slice(&from.split_to(some));
 }
 
 /// What can be wrong with what comes.

@@ -221,7 +221,7 @@ impl<'a> Rewrite<'a> {
                 let record = self.account.sealer.seal_group(&mut scratch, &group, true)?;
                 // As after every sealing that is not done in bulk: what does not open is never sent.
                 self.account.sealer.open_group(&mut scratch, &record)?;
-                link.put(&record)?;
+                link.put(record.clone())?;
                 self.nodes.add(&record)?;
                 group.clear();
                 bytes = 0;

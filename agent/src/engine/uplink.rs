@@ -9,13 +9,13 @@
 //!
 //! Records may also go over connections beside this one: `stripes`.
 
+mod outgoing;
 mod share;
 mod stripes;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use bytes::Bytes;
 use store::id::{SessionId, SourceId};
 use store::record::Record;
 use transport::message::{self, Ack, Answered, AskBatch, Begin, Commit, Outcome, Reply, Request, Up, UpReply};
@@ -27,12 +27,15 @@ use super::trouble::{from_refusal, protocol};
 use crate::fault::{Code, Fault, Result};
 use crate::profile::{Wait, waiting};
 
+use outgoing::Outgoing;
 pub use share::Channels;
 pub use stripes::Plan;
 use stripes::Stripes;
 
-/// Bytes sent and not yet acknowledged: two seconds of a fast line, and what is held in memory for a loss.
+/// Bytes sent and not yet acknowledged, which are held in memory for a loss: two seconds of a fast line …
 const UNACKED_MAX: usize = 32 << 20;
+/// … and to a server that is not far: what a fast one takes until its next acknowledgement.
+const UNACKED_NEAR_MAX: usize = 8 << 20;
 
 /// See the module.
 pub struct Uplink {
@@ -62,7 +65,7 @@ struct Inner {
     /// The server has said that it stands, on the call of now.
     stands: bool,
     /// Records that were sent and not acknowledged, oldest first.
-    unacked: VecDeque<Bytes>,
+    unacked: VecDeque<Outgoing>,
     unacked_bytes: usize,
     /// Records acknowledged on this call.
     acked_here: u64,
@@ -194,23 +197,21 @@ impl Uplink {
     }
 
     /// Sends one record; waits while too much is unacknowledged.
-    pub fn put(&self, record: &Record) -> Result<()> {
-        let mut bytes = Vec::with_capacity(record.wire_len());
-        record.encode(&mut bytes);
+    pub fn put(&self, record: Record) -> Result<()> {
         let begun = self.stopwatch();
         self.rescue()?;
-        self.put_bytes(&Bytes::from(bytes))?;
+        self.put_outgoing(&Outgoing::new(record))?;
         self.consider(begun);
         Ok(())
     }
 
-    fn put_bytes(&self, bytes: &Bytes) -> Result<()> {
-        if self.find_lane(bytes)? {
+    fn put_outgoing(&self, record: &Outgoing) -> Result<()> {
+        if self.find_lane(record)? {
             return Ok(());
         }
         let mut kept = false;
         loop {
-            let sent = self.put_once(bytes, &mut kept);
+            let sent = self.put_once(record, &mut kept);
             // Once it is kept it goes out with the new connection.
             if self.mend(sent)?.is_some() || kept {
                 return Ok(());
@@ -218,16 +219,16 @@ impl Uplink {
         }
     }
 
-    fn put_once(&self, bytes: &Bytes, kept: &mut bool) -> Result<(), Broken> {
+    fn put_once(&self, record: &Outgoing, kept: &mut bool) -> Result<(), Broken> {
         let order = lock(&self.sending);
         let on = self.upload(&order)?;
         {
             let mut inner = lock(&self.inner);
-            inner.unacked_bytes += bytes.len();
-            inner.unacked.push_back(bytes.clone());
+            inner.unacked_bytes += record.len();
+            inner.unacked.push_back(record.clone());
             *kept = true;
         }
-        waiting(Wait::Room, || on.call.send_data(bytes.clone())).map_err(on.broken())
+        record.send(&on.call).map_err(on.broken())
     }
 
     /// Commits a link; everything that was put before is part of it.
@@ -342,6 +343,11 @@ impl Uplink {
         inner.stored_before + inner.stored_here + inner.stripes.stored_bytes()
     }
 
+    /// Whether the far side is known to be far: with more under way, more of it goes in a round trip.
+    pub fn is_far(&self) -> bool {
+        share::is_far(self.remote.client().1.round_trip_ms())
+    }
+
     /// The connection.
     pub fn remote(&self) -> &Remote {
         &self.remote
@@ -411,7 +417,7 @@ impl Uplink {
         client.ping();
         let call = client.call(Class::Bulk, message::encode(&Request::Upload(begin))).map_err(broken)?;
         let on = On { generation, call: Arc::new(call) };
-        let again: Vec<Bytes> = {
+        let again: Vec<Outgoing> = {
             let mut inner = lock(&self.inner);
             if inner.generation != generation || inner.closing {
                 return Err(broken(transport::Error::lost("the connection was given up")));
@@ -422,7 +428,7 @@ impl Uplink {
         };
         self.changed.notify_all();
         for record in again {
-            waiting(Wait::Room, || on.call.send_data(record)).map_err(broken)?;
+            record.send(&on.call).map_err(broken)?;
         }
         self.send_commit(&on)?;
         Ok(on)

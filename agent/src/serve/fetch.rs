@@ -28,7 +28,7 @@ impl Server {
         if under.depth == Some(0) {
             for place in domain.groups_for(&roots)? {
                 if let Ok(record) = domain.read(&place) {
-                    send(call, &record)?;
+                    send(call, record)?;
                 }
             }
             return Ok(());
@@ -36,7 +36,7 @@ impl Server {
         let mut lost = false;
         for root in roots {
             domain.groups_under(root, &|id| known.contains(id), &mut |record| {
-                lost = lost || send(call, &record).is_err();
+                lost = lost || send(call, record).is_err();
                 if lost { Err(store::Error::Busy { what: "the pipe".into() }) } else { Ok(()) }
             })?;
         }
@@ -97,9 +97,10 @@ fn send_boxes(
             match domain.read(place) {
                 Ok(record) => {
                     sent.extend(record.chunk_ids()?);
-                    send(call, &record)?;
+                    let bytes = record.stored_len() as u64;
+                    send(call, record)?;
                     read.boxes += 1;
-                    read.bytes += record.stored_len() as u64;
+                    read.bytes += bytes;
                 }
                 // Neither lost nor damaged: somebody has to bring a disk back.
                 Err(error @ store::Error::Absent { .. }) => return Err(error.into()),
@@ -116,9 +117,10 @@ fn send_boxes(
     Ok(missing)
 }
 
-fn send(call: &Call, record: &Record) -> Result<(), Refused> {
-    let mut bytes = Vec::with_capacity(record.wire_len());
-    record.encode(&mut bytes);
-    did(1, bytes.len() as u64);
-    Ok(waiting(Wait::Room, || call.send_data(Bytes::from(bytes)))?)
+fn send(call: &Call, record: Record) -> Result<(), Refused> {
+    did(1, record.wire_len() as u64);
+    for piece in record.into_pieces() {
+        waiting(Wait::Room, || call.send_data(Bytes::from(piece)))?;
+    }
+    Ok(())
 }

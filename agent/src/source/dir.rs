@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek};
 use store::tree::check_name;
 
 use super::file::{OpenError, open_quietly};
+use super::names::Names;
 use super::stat::Stat;
 
 /// How much of a directory is asked for at once.
@@ -69,8 +70,8 @@ impl Dir {
 
     /// All names in it but `.` and `..`, sorted by their bytes. Names longer than 255 bytes, which some file systems have,
     /// are among them; [`check_name`] tells. Not for two threads at once on the same `Dir`.
-    pub fn list(&self) -> io::Result<Vec<Box<[u8]>>> {
-        let mut names: Vec<Box<[u8]>> = Vec::new();
+    pub fn list(&self) -> io::Result<Names> {
+        let mut names = Names::default();
         if self.listed.swap(true, Ordering::Relaxed) {
             seek(&self.fd, SeekFrom::Start(0))?;
         }
@@ -80,12 +81,12 @@ impl Dir {
                 let entry = entry?;
                 let name = entry.file_name().to_bytes();
                 if name != b"." && name != b".." {
-                    names.push(name.into());
+                    names.push(name);
                 }
             }
             Ok(())
         })?;
-        names.sort_unstable();
+        names.sort();
         Ok(names)
     }
 

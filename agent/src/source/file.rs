@@ -164,11 +164,11 @@ impl SourceFile {
     }
 
     /// Appends up to `most` bytes from `offset` on; fewer only at the end of the file. Like [`SourceFile::read_at`], but
-    /// for a file that ends there the room need not be filled first: the end is the bound, and what is not read is not
-    /// touched. After an error some bytes may have been appended.
+    /// where the file ends before, or the capacity does, the room need not be filled first: that end is the bound, and what
+    /// is not read is not touched. After an error some bytes may have been appended.
     pub fn read_onto(&self, out: &mut Vec<u8>, most: usize, offset: u64) -> io::Result<usize> {
         let old = out.len();
-        if offset.saturating_add(most as u64) < self.stat.size {
+        if offset.saturating_add(most as u64) < self.stat.size && out.capacity() - old != most {
             out.resize(old + most, 0);
             let got = self.read_at(out.get_mut(old..).unwrap_or_default(), offset)?;
             out.truncate(old + got);

@@ -11,6 +11,7 @@ use super::age::AgeRule;
 use super::dir::Dir;
 use super::file::SourceFile;
 use super::list_file::read_limited;
+use super::names::Names;
 use super::rule::{Given, Rule};
 use super::stat::Stat;
 use crate::fault::{Code, Fault, Result};
@@ -174,9 +175,8 @@ impl Selection {
     /// Why everything in a directory (whose sorted names these are) is left out, but for names that [`Selection::is_tag`]
     /// knows: those stay, so that the directory says the same after a restore.
     #[must_use]
-    pub fn leaves_dir_content(&self, dir: &Dir, names: &[Box<[u8]>]) -> Option<String> {
-        let there = |name: &[u8]| names.binary_search_by(|probe| probe[..].cmp(name)).is_ok();
-        let tag = self.tags.iter().find(|tag| there(&tag.name) && tag.fits(dir))?;
+    pub fn leaves_dir_content(&self, dir: &Dir, names: &Names) -> Option<String> {
+        let tag = self.tags.iter().find(|tag| names.contains(&tag.name) && tag.fits(dir))?;
         Some(format!("its directory has a {} ({})", String::from_utf8_lossy(&tag.name), tag.from))
     }
 

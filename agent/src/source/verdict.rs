@@ -1,10 +1,10 @@
-//! Whether a file must be read again .
+//! Whether a file must be read again.
 //!
 //! The entry of the version before says what the system said then: size, times, inode, permissions and owner all count.
 //! A change time cannot be set by a program, so what looks the same is the same, but for files that were written to at
 //! about the moment they were read: those are [`racy`] and read once more.
 
-use store::tree::{Entry, Kind, Time, What};
+use store::tree::{Kind, Look, Time};
 
 use super::stat::Stat;
 
@@ -49,37 +49,31 @@ pub enum Verdict {
 
 /// Compares an entry of the version before with what the system says now. No call is made.
 #[must_use]
-pub fn verdict(previous: &Entry, stat: &Stat) -> Verdict {
+pub fn verdict(previous: &Look, stat: &Stat) -> Verdict {
     verdict_on(previous, stat, true)
 }
 
 /// The same on a file system that may have no stable inode numbers
 /// ([`MountFacts::inodes_stable`](super::MountFacts::inodes_stable)): then they are not compared.
 #[must_use]
-pub fn verdict_on(previous: &Entry, stat: &Stat, inodes_stable: bool) -> Verdict {
-    let facts = &previous.facts;
+pub fn verdict_on(previous: &Look, stat: &Stat, inodes_stable: bool) -> Verdict {
+    let is_device = matches!(stat.kind, Kind::Char | Kind::Block);
+    let same_kind = previous.kind == stat.kind && (!is_device || previous.device == stat.rdev);
+    let both_files = (previous.kind, stat.kind) == (Kind::File, Kind::File);
     let changes = Changes {
-        kind: !same_kind(&previous.what, stat),
-        size: matches!(previous.what, What::File { size, .. } if stat.kind == Kind::File && size != stat.size),
+        kind: !same_kind,
+        size: both_files && previous.size != stat.size,
         mtime: previous.mtime != stat.mtime,
-        ctime: facts.ctime != stat.ctime,
-        inode: inodes_stable && facts.inode != stat.inode,
+        ctime: previous.ctime != stat.ctime,
+        inode: inodes_stable && previous.inode != stat.inode,
         mode: previous.mode != stat.mode,
-        owner: (previous.owner.uid, previous.owner.gid) != (stat.uid, stat.gid),
+        owner: previous.owner != (stat.uid, stat.gid),
     };
-    match (changes.any(), facts.racy) {
+    match (changes.any(), previous.racy) {
         (true, _) => Verdict::Changed(changes),
         (false, true) => Verdict::Racy,
         (false, false) => Verdict::Same,
     }
-}
-
-fn same_kind(what: &What, stat: &Stat) -> bool {
-    what.kind() == stat.kind
-        && match what {
-            What::Char(major, minor) | What::Block(major, minor) => (*major, *minor) == stat.rdev,
-            _ => true,
-        }
 }
 
 /// A file changed more recently than this before it was read may change again and keep its times: stores through a memory
@@ -105,10 +99,6 @@ fn nanoseconds(time: Time) -> i128 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use store::tree::{Content, CutClass, Facts, Owner};
-
     use super::*;
 
     fn stat() -> Stat {
@@ -131,23 +121,24 @@ mod tests {
         }
     }
 
-    fn entry(stat: &Stat) -> Entry {
-        Entry {
-            name: (*b"f").into(),
-            what: What::File { size: stat.size, content: Content::Empty, cut: CutClass::Whole },
+    fn look(stat: &Stat) -> Look {
+        Look {
+            kind: stat.kind,
             mode: stat.mode,
-            owner: Arc::new(Owner { uid: stat.uid, gid: stat.gid, ..Owner::default() }),
+            owner: (stat.uid, stat.gid),
+            size: stat.size,
+            device: stat.rdev,
             mtime: stat.mtime,
-            xattrs: Vec::new(),
-            flags: 0,
-            mark: None,
-            facts: Facts { ctime: stat.ctime, inode: stat.inode, ..Facts::default() },
+            ctime: stat.ctime,
+            inode: stat.inode,
+            racy: false,
+            marked: false,
         }
     }
 
     #[test]
     fn each_difference_is_named() {
-        let before = entry(&stat());
+        let before = look(&stat());
         assert_eq!(verdict(&before, &stat()), Verdict::Same);
         let none = Changes::default();
         let t = |secs| Time { secs, nanos: 5 };
@@ -169,15 +160,14 @@ mod tests {
     #[test]
     fn inodes_count_only_where_they_are_stable() {
         let now = Stat { inode: 99, ..stat() };
-        assert_eq!(verdict_on(&entry(&stat()), &now, false), Verdict::Same);
+        assert_eq!(verdict_on(&look(&stat()), &now, false), Verdict::Same);
         // Another device number, as after a reboot, is no change.
-        assert_eq!(verdict(&entry(&stat()), &Stat { device: 99, ..stat() }), Verdict::Same);
+        assert_eq!(verdict(&look(&stat()), &Stat { device: 99, ..stat() }), Verdict::Same);
     }
 
     #[test]
     fn a_racy_entry_is_read_again_only_when_nothing_else_changed() {
-        let mut before = entry(&stat());
-        before.facts.racy = true;
+        let before = Look { racy: true, ..look(&stat()) };
         assert_eq!(verdict(&before, &stat()), Verdict::Racy);
         assert!(matches!(verdict(&before, &Stat { size: 1, ..stat() }), Verdict::Changed(_)));
     }

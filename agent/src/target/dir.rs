@@ -97,7 +97,7 @@ impl TargetDir {
 
     /// All names in it, sorted by their bytes.
     pub fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
-        self.0.dir.list()
+        Ok(self.0.dir.list()?.iter().map(Box::from).collect())
     }
 
     /// What the system says of the directory itself.

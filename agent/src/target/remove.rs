@@ -33,7 +33,7 @@ impl Level {
             return Err(Errno::XDEV.into());
         }
         let dir = open_dir(parent, name)?;
-        let left = dir.list()?;
+        let left = dir.list()?.iter().map(Box::from).collect();
         Ok(Self { name: name.into(), dir, left })
     }
 }

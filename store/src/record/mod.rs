@@ -73,6 +73,15 @@ impl Record {
         out.extend_from_slice(&self.sealed);
     }
 
+    /// Travelling form in two pieces, the sealed part as it is.
+    #[must_use]
+    pub fn into_pieces(self) -> [Vec<u8>; 2] {
+        let mut head = Vec::with_capacity(HEADER_BYTES + self.clear.len());
+        head.extend_from_slice(&self.header.encode());
+        head.extend_from_slice(&self.clear);
+        [head, self.sealed]
+    }
+
     /// Bytes of the travelling form.
     #[must_use]
     pub fn wire_len(&self) -> usize {

@@ -96,6 +96,7 @@ proptest! {
         let record = seal_box(&sealer, &chunks, level, padded);
         let mut wire = Vec::new();
         record.encode(&mut wire);
+        prop_assert_eq!(record.clone().into_pieces().concat(), &wire[..]);
         let open = open_box(&sealer, &Record::decode(&wire).unwrap()).unwrap();
         prop_assert!(open.chunks().map(|(id, c)| (id, c.to_vec())).eq(
             chunks.iter().map(|c| (sealer.chunk_id(c), c.clone()))));

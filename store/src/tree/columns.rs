@@ -436,6 +436,14 @@ impl Names<'_> {
         Ok(self.name.as_slice().into())
     }
 
+    /// The same, appended to what is there.
+    pub(super) fn next_onto(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        self.step()?;
+        check_name(&self.name)?;
+        out.extend_from_slice(&self.name);
+        Ok(())
+    }
+
     /// The name of a source root: as others, or empty.
     pub(super) fn root(&mut self) -> Result<Box<[u8]>> {
         self.step()?;

@@ -1,7 +1,7 @@
 //! File trees as plain records: entries, nodes, pages (FORMAT.md, chapter 5).
 //!
 //! Entries become nodes through [`DirBuilder`], [`ListBuilder`] and [`build_root`], and nodes become entries again
-//! through [`decode`], [`DirReader`], [`find`] and [`PieceReader`]. What does not happen here: nothing is sealed,
+//! through [`decode`], [`DirReader`], [`find`] and [`PieceReader`]; [`LookReader`] gives what a scan compares of them. What does not happen here: nothing is sealed,
 //! grouped, stored or fetched, and no file is read.
 
 mod build;
@@ -13,6 +13,7 @@ mod content;
 mod entry;
 mod index;
 mod list;
+mod look;
 mod node;
 mod page;
 mod read;
@@ -29,5 +30,6 @@ pub use entry::{
 };
 pub use index::IndexChild;
 pub use list::ListChild;
+pub use look::{Look, LookReader, Looks, decode_looks};
 pub use node::{Node, decode, encode};
 pub use read::{DirReader, NodeSource, Pages, PieceReader, find};

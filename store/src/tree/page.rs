@@ -26,10 +26,11 @@ const CHANGED: u8 = 1;
 const UNREADABLE: u8 = 2;
 const MISSING: u8 = 3;
 
-const MTIME: [u8; 2] = [tag::MTIME_SECS, tag::MTIME_NANOS];
-const CTIME: [u8; 2] = [tag::CTIME_SECS, tag::CTIME_NANOS];
+pub(super) const MTIME: [u8; 2] = [tag::MTIME_SECS, tag::MTIME_NANOS];
+pub(super) const CTIME: [u8; 2] = [tag::CTIME_SECS, tag::CTIME_NANOS];
 
-const KNOWN: [u8; 25] = [
+/// The columns of a page.
+pub(super) const KNOWN: [u8; 25] = [
     tag::NAME,
     tag::KIND,
     tag::MODE,
@@ -451,11 +452,11 @@ impl<'a> Owners<'a> {
 }
 
 /// A number in a smaller type.
-fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T> {
+pub(super) fn narrow<T: TryFrom<u64>>(value: u64) -> Result<T> {
     T::try_from(value).map_err(|_| Error::damaged("node", "a number is too large"))
 }
 
-fn kind(number: u8) -> Result<Kind> {
+pub(super) fn kind(number: u8) -> Result<Kind> {
     use Kind::{Block, Char, Dir, Fifo, File, Socket, Symlink};
     [File, Dir, Symlink, Fifo, Socket, Char, Block]
         .get(usize::from(number))
@@ -490,7 +491,7 @@ fn read_flags(r: &mut Reader<'_>) -> Result<u32> {
     }
 }
 
-fn read_mark(r: &mut Reader<'_>) -> Result<Mark> {
+pub(super) fn read_mark(r: &mut Reader<'_>) -> Result<Mark> {
     let (state, since) = (r.u8()?, r.varint()?);
     match (state, since) {
         (CHANGED, 0) => Ok(Mark::Changed),

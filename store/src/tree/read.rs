@@ -9,6 +9,7 @@ use super::content::check_content;
 use super::entry::{Content, Entry, Piece};
 use super::index::IndexChild;
 use super::list::ListChild;
+use super::look::Looks;
 use super::node::Node;
 
 /// Most indexes above a page. Each has 64 children or more but for the last of a level, so 11 hold 2^64 entries.
@@ -21,16 +22,24 @@ pub trait NodeSource: Sync {
     /// # Errors
     /// *Not found* when it is not there, and whatever else keeps it from being read.
     fn node(&self, id: &NodeId) -> Result<Node>;
+
+    /// What a scan compares of the page of this id, put into `looks` in place of what is there; any other node as it is.
+    ///
+    /// # Errors
+    /// As [`node`](Self::node).
+    fn look(&self, id: &NodeId, looks: &mut Looks) -> Result<Option<Node>> {
+        Ok(looks.take_in(self.node(id)?))
+    }
 }
 
-fn damaged<T>(why: &'static str) -> Result<T> {
+pub(super) fn damaged<T>(why: &'static str) -> Result<T> {
     Err(Error::damaged("directory", why))
 }
 
 /// A node to be opened, and the names that it may hold: from `first`, which it has, up to `end`, which it has not.
 #[derive(Debug)]
-struct Span {
-    node: NodeId,
+pub(super) struct Span {
+    pub(super) node: NodeId,
     first: Option<Box<[u8]>>,
     end: Option<Box<[u8]>>,
 }
@@ -48,6 +57,21 @@ impl Span {
         match (&self.end, last) {
             (Some(end), Some(last)) if last >= &**end => damaged("a page has names of the next"),
             _ => Ok(()),
+        }
+    }
+
+    /// Looks at the page; gives the children of an index.
+    pub(super) fn look(&self, source: &dyn NodeSource, looks: &mut Looks) -> Result<Option<Vec<IndexChild>>> {
+        match source.look(&self.node, looks)? {
+            None => {
+                self.check(looks.name(0), looks.len().checked_sub(1).and_then(|last| looks.name(last)))?;
+                Ok(None)
+            }
+            Some(Node::Index(children)) => {
+                self.check(children.first().map(|c| &*c.first), children.last().map(|c| &*c.first))?;
+                Ok(Some(children))
+            }
+            Some(_) => damaged("a node of another kind stands where a page must be"),
         }
     }
 
@@ -78,15 +102,14 @@ pub trait Pages: Sync {
     fn is_known(&self, dir: u64, page: &ContentId) -> bool;
 }
 
-/// The entries of a directory, in order. Ends after the first error.
-pub struct DirReader<'s> {
-    source: &'s dyn NodeSource,
-    top: NodeId,
+/// The pages of a directory, in order.
+pub(super) struct Spans<'s> {
+    pub(super) source: &'s dyn NodeSource,
+    /// Where it begins, until it has begun.
+    top: Option<NodeId>,
     known: Option<(&'s dyn Pages, u64)>,
     /// The open indexes, outermost first.
     indexes: Vec<OpenIndex>,
-    page: vec::IntoIter<Entry>,
-    state: State,
 }
 
 /// What is left of an index, and where its names end.
@@ -95,83 +118,15 @@ struct OpenIndex {
     end: Option<Box<[u8]>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Fresh,
-    Open,
-    Ended,
-}
-
-impl<'s> DirReader<'s> {
-    /// A reader of the directory whose top node is `top`. Reads nothing yet.
-    #[must_use]
-    pub fn new(source: &'s dyn NodeSource, top: NodeId) -> Self {
-        Self { source, top, known: None, indexes: Vec::new(), page: Vec::new().into_iter(), state: State::Fresh }
-    }
-
-    /// The same without what is known of the directory of this number: it is not opened, and its entries do not come.
-    #[must_use]
-    pub fn without(source: &'s dyn NodeSource, top: NodeId, known: &'s dyn Pages, dir: u64) -> Self {
-        Self { known: Some((known, dir)), ..Self::new(source, top) }
-    }
-
-    /// The entry of this name, wherever the reader stands. See [`find`].
-    ///
-    /// # Errors
-    /// As [`find`].
-    pub fn find(&self, name: &[u8]) -> Result<Option<Entry>> {
-        find(self.source, self.top, name)
-    }
-
-    /// The entry that comes next, where it lies. After an error, which comes once, there is none.
-    ///
-    /// # Errors
-    /// As those that [`next`](Iterator::next) gives.
-    pub fn peek(&mut self) -> Result<Option<&Entry>> {
-        if self.state == State::Ended {
-            return Ok(None);
-        }
-        match self.fill() {
-            Ok(true) => Ok(self.seen()),
-            ended => {
-                self.state = State::Ended;
-                ended.map(|_| None)
-            }
-        }
-    }
-
-    /// The entry that [`peek`](Self::peek) saw last, until it is taken.
-    #[must_use]
-    pub fn seen(&self) -> Option<&Entry> {
-        self.page.as_slice().first()
-    }
-
-    fn step(&mut self) -> Result<Option<Entry>> {
-        Ok(if self.fill()? { self.page.next() } else { None })
-    }
-
-    /// Opens what comes next, until there is an entry; false at the end.
-    fn fill(&mut self) -> Result<bool> {
-        loop {
-            if !self.page.as_slice().is_empty() {
-                return Ok(true);
-            }
-            let Some(span) = self.next_span() else { return Ok(false) };
-            match span.open(self.source)? {
-                Opened::Page(entries) => self.page = entries.into_iter(),
-                Opened::Index(_) if self.indexes.len() == DEPTH_MAX => return damaged("its indexes are too deep"),
-                Opened::Index(children) => {
-                    self.indexes.push(OpenIndex { children: children.into_iter(), end: span.end });
-                }
-            }
-        }
+impl<'s> Spans<'s> {
+    pub(super) fn new(source: &'s dyn NodeSource, top: NodeId) -> Self {
+        Self { source, top: Some(top), known: None, indexes: Vec::new() }
     }
 
     /// The next node to open. Forgets indexes that are at their end.
-    fn next_span(&mut self) -> Option<Span> {
-        if self.state == State::Fresh {
-            self.state = State::Open;
-            return Some(Span::whole(self.top));
+    pub(super) fn next(&mut self) -> Option<Span> {
+        if let Some(top) = self.top.take() {
+            return Some(Span::whole(top));
         }
         while let Some(open) = self.indexes.last_mut() {
             if let Some(child) = open.children.next() {
@@ -186,19 +141,71 @@ impl<'s> DirReader<'s> {
         }
         None
     }
+
+    /// What was opened is an index: its children come next.
+    pub(super) fn descend(&mut self, span: Span, children: Vec<IndexChild>) -> Result<()> {
+        if self.indexes.len() == DEPTH_MAX {
+            return damaged("its indexes are too deep");
+        }
+        self.indexes.push(OpenIndex { children: children.into_iter(), end: span.end });
+        Ok(())
+    }
+}
+
+/// The entries of a directory, in order. Ends after the first error.
+pub struct DirReader<'s> {
+    top: NodeId,
+    spans: Spans<'s>,
+    page: vec::IntoIter<Entry>,
+    ended: bool,
+}
+
+impl<'s> DirReader<'s> {
+    /// A reader of the directory whose top node is `top`. Reads nothing yet.
+    #[must_use]
+    pub fn new(source: &'s dyn NodeSource, top: NodeId) -> Self {
+        Self { top, spans: Spans::new(source, top), page: Vec::new().into_iter(), ended: false }
+    }
+
+    /// The same without what is known of the directory of this number: it is not opened, and its entries do not come.
+    #[must_use]
+    pub fn without(source: &'s dyn NodeSource, top: NodeId, known: &'s dyn Pages, dir: u64) -> Self {
+        let mut reader = Self::new(source, top);
+        reader.spans.known = Some((known, dir));
+        reader
+    }
+
+    /// The entry of this name, wherever the reader stands. See [`find`].
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn find(&self, name: &[u8]) -> Result<Option<Entry>> {
+        find(self.spans.source, self.top, name)
+    }
+
+    fn step(&mut self) -> Result<Option<Entry>> {
+        loop {
+            if let Some(entry) = self.page.next() {
+                return Ok(Some(entry));
+            }
+            let Some(span) = self.spans.next() else { return Ok(None) };
+            match span.open(self.spans.source)? {
+                Opened::Page(entries) => self.page = entries.into_iter(),
+                Opened::Index(children) => self.spans.descend(span, children)?,
+            }
+        }
+    }
 }
 
 impl Iterator for DirReader<'_> {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Ended {
+        if self.ended {
             return None;
         }
         let item = self.step().transpose();
-        if !matches!(item, Some(Ok(_))) {
-            self.state = State::Ended;
-        }
+        self.ended = !matches!(item, Some(Ok(_)));
         item
     }
 }

@@ -153,8 +153,10 @@ impl Vault {
         for folder in &folders {
             make_dir(self.disk(), folder)?;
         }
-        // Every name durable before the note that makes them count.
-        for folder in [&account, &paths.accounts(), paths.root(), &layout::domains(self.path())] as [&Path; 4] {
+        // Every name durable before the note that makes them count, up to that of the vault's own file: who made it may
+        // have ended before that.
+        let domains = layout::domains(self.path());
+        for folder in [&account, &paths.accounts(), paths.root(), &domains, self.path()] as [&Path; 5] {
             self.disk().sync_dir(folder)?;
         }
         note::add(self.disk(), chance, &account, 1, NoteKind::Account, &info.encode())?;
@@ -248,7 +250,8 @@ impl Vault {
             let mut info = before.clone();
             decide(&mut info)?;
             if info == before {
-                return Ok(info);
+                // Who wrote the note may have ended before it was durable.
+                return self.disk().sync_dir(&dir).map(|()| info);
             }
             match note::add(self.disk(), self.chance(), &dir, number + 1, NoteKind::Account, &info.encode()) {
                 Err(Error::Taken { .. }) => {}

@@ -230,7 +230,8 @@ impl Vault {
             let before = now.encode();
             let content = content(&mut now)?;
             if content == before {
-                return Ok(());
+                // Who wrote the note may have ended before it was durable.
+                return self.disk().sync_dir(&dir);
             }
             match note::add(self.disk(), self.chance(), &dir, number + 1, NoteKind::Group, &content) {
                 Err(Error::Taken { .. }) => {}

@@ -163,8 +163,14 @@ impl Shared {
     }
 
     /// The volumes that may take packs, home first, with what each has free. Folders of one file system have the same.
+    ///
+    /// The list is durable when this returns: who made it may have ended before that, and what goes into a volume that is
+    /// on no list after a loss of power would be lost. (In a simulated world, seed 119228, it was.)
     pub(super) fn goals(&self) -> Result<Vec<Goal>> {
         let listed = self.volumes_now()?;
+        if !listed.is_empty() {
+            self.disk.sync_dir(&self.path)?;
+        }
         let mut seen: BTreeMap<u64, Room> = BTreeMap::new();
         let mut goals = Vec::new();
         let home = (0, &self.path);

@@ -182,8 +182,10 @@ impl OpenBox {
                     self.held.tickets.push(flow.epochs.ticket_like(&batch.ticket));
                     self.close(flow);
                 }
-                if self.plain.is_empty() {
+                if self.ids.is_empty() {
                     self.plain = flow.buffers.take(0);
+                    // What the box holds is in the budget, as what the batch holds is; there are two open boxes at most.
+                    self.held.permits.extend(batch.permit.take());
                 }
                 self.plain.extend_from_slice(chunk);
                 self.ids.push(*id);

@@ -47,7 +47,8 @@ impl Taken {
             return None;
         }
         let found = if last { taken.remove(&path()) } else { taken.get(&path()).cloned() }?;
-        (verdict_on(&found.0, stat, inodes_stable) == Verdict::Same && found.0.mark.is_none()).then_some(found)
+        (verdict_on(&(&*found.0).into(), stat, inodes_stable) == Verdict::Same && found.0.mark.is_none())
+            .then_some(found)
     }
 }
 

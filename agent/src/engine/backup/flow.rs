@@ -24,8 +24,14 @@ use crate::fault::{Code, Fault, Result};
 use crate::profile::{Profile, Stage};
 use crate::source::Owners;
 
-/// Plain bytes in flight: what keeps every stage busy, and the memory of a run.
-pub const BUDGET_BYTES: usize = 40 << 20;
+/// Plain bytes in flight on so many cores: what keeps every stage busy, and the memory of a run. A core has a box that it
+/// seals, one that waits, and what is read and asked about meanwhile.
+pub fn budget_bytes(cores: usize) -> usize {
+    (cores.saturating_mul(8 << 20)).saturating_add(4 << 20).clamp(20 << 20, 64 << 20)
+}
+
+/// So many more where the server is far: what is read while a question is on its way.
+pub const BUDGET_FAR_BYTES: usize = 20 << 20;
 /// Parcels that wait to be read.
 pub const PARCELS_MAX: usize = 64;
 /// Batches that wait to be asked about; their bytes are in the budget.
@@ -36,7 +42,7 @@ pub const SEALS_MAX: usize = 4;
 /// is ever moved; what is not written to takes no memory.
 const BUFFER_BYTES: usize = BOX_BYTES_TARGET + CutClass::Cdc.max_bytes();
 /// Sealed records that wait to be sent.
-pub const SHIP_MAX: usize = 8;
+pub const SHIP_MAX: usize = 4;
 
 /// A run of chunks that were read and hashed, in scan order.
 pub struct Batch {
@@ -207,13 +213,15 @@ pub struct FlowParts<'a> {
     pub profile: &'a Profile,
     /// See [`Flow`].
     pub list_items: bool,
+    /// Cores that there are.
+    pub cores: usize,
 }
 
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: FlowParts<'a>) -> Self {
         let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, wanted, owners, .. } = parts;
-        let FlowParts { clock, watcher, stop, profile, list_items, .. } = parts;
+        let FlowParts { clock, watcher, stop, profile, list_items, cores, .. } = parts;
         Self {
             gear: keyring.gear(),
             keyring,
@@ -230,7 +238,7 @@ impl<'a> Flow<'a> {
             list_items,
             counts: Counts::default(),
             epochs: Arc::default(),
-            budget: Budget::new(BUDGET_BYTES),
+            budget: Budget::new(budget_bytes(cores)),
             buffers: Buffers::default(),
             parcels: Queue::new(PARCELS_MAX),
             hashed: Queue::new(HASHED_MAX),

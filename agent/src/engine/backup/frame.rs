@@ -7,6 +7,7 @@
 //!
 //! While nothing differs from the version before, a frame is *clean*: it only counts its entries, builds nothing, and
 //! at the end takes over the old node; when something differs after all, the entries so far are read there once more.
+//! Runs of unchanged names behind a pending slot are counted as well.
 //! When the vault has lost nodes, none is clean: all are made again.
 
 use std::collections::VecDeque;
@@ -67,12 +68,52 @@ enum Slot {
         entry: Box<Entry>,
         same: bool,
     },
+    /// Entries of the version before, unchanged: only in a frame that is clean.
+    Counted(Run),
+    /// The same in one that became dirty since.
+    Read(Vec<Entry>),
     Pending {
         previous: Option<Box<Entry>>,
         below: Option<Below>,
     },
     /// The name vanished: nothing will come.
     LeftOut,
+}
+
+/// Entries of a directory of the version before, one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// The place of the first.
+    pub from: usize,
+    /// How many.
+    pub count: usize,
+}
+
+/// A directory of the version before, read once from front to back.
+pub struct Old<'n> {
+    reader: DirReader<'n>,
+    at: usize,
+}
+
+impl<'n> Old<'n> {
+    /// The directory whose top node is this one.
+    pub fn new(flow: &Flow<'n>, previous: &Child) -> Self {
+        Self { reader: DirReader::new(flow.nodes, previous.node), at: 0 }
+    }
+
+    /// Gives each entry of a run, which must not begin before where the one before ended. Fails when one is not there: none
+    /// that was seen may be lost.
+    pub fn each(&mut self, run: Run, mut give: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+        while self.at < run.from.saturating_add(run.count) {
+            let lost = || Err(store::Error::damaged("directory", "it has fewer names than were seen"));
+            let entry = self.reader.next().unwrap_or_else(lost)?;
+            if self.at >= run.from {
+                give(entry)?;
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
 }
 
 /// A directory below that is in progress, for checkpoints.
@@ -127,22 +168,18 @@ impl Frame {
         inner.drain(flow)
     }
 
-    /// The next name, whose entry is that of the version before, unchanged: counts it where that is enough, else says
-    /// that the entry itself is needed.
-    pub fn count_same(&self, name: &[u8]) -> bool {
-        let mut inner = lock(&self.inner);
-        if let (true, Build::Clean(_, count)) = (inner.slots.is_empty(), &mut inner.build) {
-            *count += 1;
-            inner.base += 1;
-            inner.note_last(name);
-            return true;
+    /// The next names, up to `last`, whose entries are those of the version before, unchanged: counts them where that is
+    /// enough, else says that the entries themselves are needed, now and from now on.
+    pub fn count_same(&self, run: Run, last: &[u8]) -> bool {
+        let inner = &mut *lock(&self.inner);
+        let Build::Clean(_, count) = &mut inner.build else { return false };
+        if inner.slots.is_empty() {
+            *count += run.count;
+        } else {
+            inner.slots.push_back(Slot::Counted(run));
         }
-        false
-    }
-
-    /// The next name, which is the entry of the version before, unchanged.
-    pub fn push_same(&self, flow: &Flow<'_>, entry: Entry) -> Result<()> {
-        if self.count_same(&entry.name) { Ok(()) } else { self.push_ready(flow, Box::new(entry), true) }
+        inner.note_last(last);
+        true
     }
 
     /// The next name, to be completed later; gives the number of its slot. `previous` is its entry in the version before.
@@ -224,13 +261,26 @@ impl Frame {
         }
         let mut builder = match &inner.build {
             Build::Clean(..) if inner.slots.is_empty() => return Ok(self.previous),
-            Build::Clean(previous, count) => rebuild(flow, previous, *count)?,
+            Build::Clean(previous, count) => rebuild(flow, &mut Old::new(flow, previous), *count)?,
             Build::Dirty(builder) => builder.clone(),
             Build::Done => return Ok(self.previous),
         };
+        let mut old = self.previous.map(|previous| Old::new(flow, &previous));
         for slot in &inner.slots {
             let entry = match slot {
                 Slot::Ready { entry, .. } => Some((**entry).clone()),
+                Slot::Counted(run) => {
+                    if let Some(old) = &mut old {
+                        old.each(*run, |entry| Ok(builder.push(entry, &mut flow.sink())?))?;
+                    }
+                    None
+                }
+                Slot::Read(entries) => {
+                    for entry in entries {
+                        builder.push(entry.clone(), &mut flow.sink())?;
+                    }
+                    None
+                }
                 Slot::LeftOut => None,
                 Slot::Pending { previous, below } => {
                     Self::snapshot_below(flow, below.as_ref(), depth)?.or_else(|| previous.as_deref().cloned())
@@ -298,8 +348,20 @@ impl Inner {
     /// Lets ready slots leave at the front.
     fn drain(&mut self, flow: &Flow<'_>) -> Result<()> {
         while !matches!(self.slots.front(), None | Some(Slot::Pending { .. })) {
-            if let Some(Slot::Ready { entry, same }) = self.slots.pop_front() {
-                self.take(flow, *entry, same)?;
+            match self.slots.pop_front() {
+                Some(Slot::Ready { entry, same }) => self.take(flow, *entry, same)?,
+                Some(Slot::Counted(run)) => {
+                    // A frame that becomes dirty reads all of them.
+                    if let Build::Clean(_, count) = &mut self.build {
+                        *count += run.count;
+                    }
+                }
+                Some(Slot::Read(entries)) => {
+                    for entry in entries {
+                        self.take(flow, entry, true)?;
+                    }
+                }
+                Some(Slot::Pending { .. } | Slot::LeftOut) | None => {}
             }
             self.base += 1;
         }
@@ -318,7 +380,19 @@ impl Inner {
     /// The builder, with everything in it that was only counted.
     fn dirty(&mut self, flow: &Flow<'_>) -> Result<&mut DirBuilder> {
         if let Build::Clean(previous, count) = &self.build {
-            self.build = Build::Dirty(rebuild(flow, previous, *count)?);
+            let mut old = Old::new(flow, previous);
+            let builder = rebuild(flow, &mut old, *count)?;
+            for slot in &mut self.slots {
+                if let Slot::Counted(run) = slot {
+                    let mut entries = Vec::with_capacity(run.count);
+                    old.each(*run, |entry| {
+                        entries.push(entry);
+                        Ok(())
+                    })?;
+                    *slot = Slot::Read(entries);
+                }
+            }
+            self.build = Build::Dirty(builder);
         }
         match &mut self.build {
             Build::Dirty(builder) => Ok(builder),
@@ -345,10 +419,8 @@ impl Inner {
 }
 
 /// A builder that holds the first so many entries of a directory of the version before. They were read a moment ago.
-fn rebuild(flow: &Flow<'_>, previous: &Child, count: usize) -> Result<DirBuilder> {
+fn rebuild(flow: &Flow<'_>, old: &mut Old<'_>, count: usize) -> Result<DirBuilder> {
     let mut builder = DirBuilder::new(flow.tree_keys());
-    for entry in DirReader::new(flow.nodes, previous.node).take(count) {
-        builder.push(entry?, &mut flow.sink())?;
-    }
+    old.each(Run { from: 0, count }, |entry| Ok(builder.push(entry, &mut flow.sink())?))?;
     Ok(builder)
 }

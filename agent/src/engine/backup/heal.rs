@@ -56,7 +56,7 @@ impl Heal {
             if raw.is_empty() {
                 continue;
             }
-            link.put(&account.sealer.seal_group(&mut scratch, &raw, true)?)?;
+            link.put(account.sealer.seal_group(&mut scratch, &raw, true)?)?;
             let mut chunks: Vec<ChunkId> = Vec::new();
             let mut below: Vec<NodeId> = Vec::new();
             for (id, refs, _) in &raw {

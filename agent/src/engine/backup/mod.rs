@@ -10,7 +10,7 @@
 //!   └── nodes from the leaves up ─────────────────────────────── groups ──┘
 //! ```
 //!
-//! Every queue is bounded, and the plain bytes in flight have a budget ([`flow::BUDGET_BYTES`]). No stage calls
+//! Every queue is bounded, and the plain bytes in flight have a budget ([`flow::budget_bytes`]). No stage calls
 //! another. [`pass`] wires one pass; [`publish`] makes links of its roots; this file decides how many passes there are.
 
 pub mod ask;
@@ -382,7 +382,7 @@ impl<'a> Backup<'a> {
         };
         let mut scratch = store::seal::Scratch::new();
         for some in raw.chunks(64) {
-            link.put(&self.account.sealer.seal_group(&mut scratch, some, true)?)?;
+            link.put(self.account.sealer.seal_group(&mut scratch, some, true)?)?;
         }
         Ok(!raw.is_empty())
     }

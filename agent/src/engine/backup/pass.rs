@@ -12,7 +12,7 @@ use store::tree::{CutClass, Entry, Facts, What, build_root};
 use super::ask::{self, QUESTIONS_MAX};
 use super::counts::Counts;
 use super::early::Hushed;
-use super::flow::{Flow, FlowParts, Hashed};
+use super::flow::{BUDGET_FAR_BYTES, Flow, FlowParts, Hashed};
 use super::prepare::{Base, Start};
 use super::publish::{self, Published};
 use super::read::Reader;
@@ -112,6 +112,7 @@ impl<'a> Pass<'a> {
         watcher: &dyn Watcher,
     ) -> Result<PassEnd> {
         let run = &self.account.run;
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         run.profile.phase(Phase::Send);
         if self.device.is_some() {
             self.link.begin()?;
@@ -129,6 +130,7 @@ impl<'a> Pass<'a> {
             stop: &run.stop,
             profile: &run.profile,
             list_items: self.list_items,
+            cores,
         });
         let ended = Ended::default();
         let stack = Stack::default();
@@ -148,7 +150,7 @@ impl<'a> Pass<'a> {
             flow.guarded(|| {
                 start(scope, move || {
                     let _ended = at_end;
-                    flow.guarded(|| this.stages(flow, stack, sources, starts));
+                    flow.guarded(|| this.stages(flow, stack, sources, starts, cores));
                 })
                 .map(drop)
             });
@@ -169,8 +171,8 @@ impl<'a> Pass<'a> {
         stack: &'f Stack<'f>,
         sources: &[Arc<SourceRun>],
         starts: Vec<Start>,
+        cores: usize,
     ) -> Result<()> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let waiting = Queue::new(QUESTIONS_MAX);
         let style = Style { level: Level::Auto, padded: true };
         let link = self.device.map(|_| self.link);
@@ -224,8 +226,13 @@ impl<'a> Pass<'a> {
         let clock = flow.clock;
         let (mut last_ms, mut last_bytes) = (clock.monotonic_ms(), 0);
         let mut begun: Option<Checkpoint> = None;
+        let mut far = false;
         while !ended.wait(self.pace.tell_ms) {
             self.tell(flow, totals);
+            if !far && self.link.is_far() {
+                far = true;
+                flow.budget.add(BUDGET_FAR_BYTES);
+            }
             if flow.ending() {
                 // Scanners that wait for room, or for a directory, end now; what was read is still stored.
                 flow.parcels.abandon();

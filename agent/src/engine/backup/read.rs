@@ -26,7 +26,7 @@ use crate::name::for_terminal;
 use crate::profile::did;
 use crate::source::{Dir, Extent, OpenError, SourceFile, Stat, capture_file, racy};
 
-/// Bytes asked of the system at least for large files, when a batch is nearly full.
+/// Bytes asked of the system at least for large files, when a batch is nearly full, and at most of a pipe.
 const READ_BYTES_LEAST: usize = 128 << 10;
 /// A batch is handed on when it holds this much: one box, a little below a power of two so that its padding stays fine.
 pub const BATCH_BYTES: usize = BOX_BYTES_TARGET - (16 << 10) - (64 << 10);
@@ -70,6 +70,8 @@ pub struct Parcel {
 pub struct Reader<'f, 'a> {
     flow: &'f Flow<'a>,
     batch: Option<Batch>,
+    /// The beginning of the next batch: what was read behind the one before and is not cut yet.
+    begun: Option<Vec<u8>>,
     scratch: Scratch,
     /// Whether the file that is being read looks encrypted, once its first bytes are there.
     encrypted: Option<bool>,
@@ -111,7 +113,7 @@ struct Taken {
 impl<'f, 'a> Reader<'f, 'a> {
     /// A reader of this run.
     pub fn new(flow: &'f Flow<'a>) -> Self {
-        Self { flow, batch: None, scratch: Scratch::new(), encrypted: None }
+        Self { flow, batch: None, begun: None, scratch: Scratch::new(), encrypted: None }
     }
 
     /// Reads until no parcel is left.
@@ -269,7 +271,7 @@ impl<'f, 'a> Reader<'f, 'a> {
         }
         if self.batch.is_none() {
             let permit = self.flow.budget.take(BOX_BYTES_TARGET + cut.max_bytes()).ok_or(Trouble::Stop)?;
-            let plain = self.flow.buffers.take(cut.max_bytes());
+            let plain = self.begun.take().unwrap_or_else(|| self.flow.buffers.take(cut.max_bytes()));
             let ticket = self.flow.epochs.ticket();
             self.batch =
                 Some(Batch { plain, chunks: Vec::new(), known: Vec::new(), pages, permit: Some(permit), ticket });
@@ -372,7 +374,8 @@ struct StreamBytes<'r>(&'r mut dyn Read);
 impl Bytes for StreamBytes<'_> {
     fn some(&mut self, onto: &mut Vec<u8>, most: usize) -> std::io::Result<usize> {
         let old = onto.len();
-        onto.resize(old + most, 0);
+        // A pipe gives little at a time, and what is not filled was cleared in vain.
+        onto.resize(old + most.min(READ_BYTES_LEAST), 0);
         let got = loop {
             match self.0.read(onto.get_mut(old..).unwrap_or_default()) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -428,10 +431,13 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     fn data(&mut self, bytes: &mut dyn Bytes, most: u64) -> Result<u64, Reading> {
         let mut done = 0;
         while done < most {
+            let pages = self.cut.fixed_bytes().is_some();
             let batch = self.reader.batch(self.cut).map_err(Reading::Run)?;
             let old = batch.plain.len();
-            // Up to the end of a box: what is read beyond it has to be copied into the next one.
-            let room = BOX_BYTES_TARGET.saturating_sub(old).max(READ_BYTES_LEAST);
+            // Pages: up to the end of a box, as what is read beyond it has to be copied into the next one. Elsewhere a cut
+            // is only found with the longest chunk in sight, so all of the buffer is filled, which need not be cleared.
+            let end = if pages { BOX_BYTES_TARGET } else { batch.plain.capacity() };
+            let room = end.checked_sub(old).filter(|room| *room > 0).unwrap_or(READ_BYTES_LEAST);
             let want = usize::try_from(most - done).unwrap_or(usize::MAX).min(room);
             let got = bytes.some(&mut batch.plain, want).map_err(Reading::Failed);
             batch.plain.truncate(old + *got.as_ref().unwrap_or(&0));
@@ -529,13 +535,14 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
         if cut < BATCH_BYTES {
             return Ok(());
         }
-        let rest = batch.plain.split_off(cut);
-        self.reader.hand_on();
-        if !rest.is_empty() {
-            let next = self.reader.batch(self.cut)?;
-            next.plain.extend_from_slice(&rest);
+        if self.uncut > 0 {
+            let mut begun = self.reader.flow.buffers.take(self.cut.max_bytes());
+            begun.extend_from_slice(batch.plain.get(cut..).unwrap_or_default());
+            self.reader.begun = Some(begun);
         }
-        Ok(())
+        self.reader.hand_on();
+        // Whoever goes on finds the uncut bytes in a batch.
+        if self.uncut > 0 { self.reader.batch(self.cut).map(drop) } else { Ok(()) }
     }
 }
 

@@ -11,13 +11,15 @@
 //! go of what is done. Nothing is opened for content here, and an unchanged file costs one `statx`.
 
 mod choose;
+mod old;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use store::tree::{Child, DirReader, Entry, Kind, Mark, What};
+use store::tree::{Child, Entry, Kind, LookReader, Mark, What};
 
 use self::choose::Chosen;
+use self::old::{Before, Unchanged};
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
 use super::path_node::PathNode;
@@ -27,7 +29,7 @@ use crate::event::{Action, Event};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
-use crate::source::{Age, Dir, Stat, Verdict, capture, capture_dir, verdict_on};
+use crate::source::{Age, Dir, Names, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 const SLICE: usize = 4_096;
@@ -71,10 +73,11 @@ pub struct Listing<'a> {
     dir: Arc<Dir>,
     path: Arc<PathNode>,
     frame: Arc<Frame>,
-    names: Vec<Box<[u8]>>,
+    names: Names,
     at: usize,
     /// The entries of the version before that were not met yet.
-    old: Option<DirReader<'a>>,
+    old: Option<LookReader<'a>>,
+    unchanged: Unchanged<'a>,
     /// Names of files that went, and that came.
     turnover: (u64, u64),
 }
@@ -134,7 +137,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let before = source.before.as_ref().map(|before| &before.entry);
         if stat.kind == Kind::File && stat.size > 0 {
             let trusted = source.before.as_ref().filter(|before| before.trusted);
-            if let Some(Verdict::Same) = trusted.map(|b| verdict_on(&b.entry, stat, source.mount.inodes_stable))
+            if let Some(Verdict::Same) =
+                trusted.map(|b| verdict_on(&(&b.entry).into(), stat, source.mount.inodes_stable))
                 && let Some(before) = before.filter(|before| before.mark.is_none() && !self.flow.wanted.is_in(before))
             {
                 self.flow.counts.file(Some(before), before);
@@ -185,8 +189,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
             names.retain(|name| source.selection.is_tag(name));
         }
-        let old = previous.map(|previous| DirReader::new(self.flow.nodes, previous.node));
-        let listing = Listing { source, dir, path, frame, names, at: 0, old, turnover: (0, 0) };
+        let old = previous.map(|previous| LookReader::new(self.flow.nodes, previous.node));
+        let unchanged = Unchanged::new(previous);
+        let listing = Listing { source, dir, path, frame, names, at: 0, old, unchanged, turnover: (0, 0) };
         self.go_on(Box::new(listing))
     }
 
@@ -224,35 +229,28 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let mut below = Vec::new();
         let mut chosen = self.choose(&listing, end);
         let mut old = listing.old.take();
-        while let Some(name) = listing.names.get_mut(listing.at).filter(|_| listing.at < end) {
-            let name = std::mem::take(name);
+        let names = std::mem::take(&mut listing.names);
+        while let Some(name) = names.get(listing.at).filter(|_| listing.at < end) {
             listing.at += 1;
-            self.pass_over(&mut listing, &mut old, &name)?;
-            let before = Before::of(old.as_mut(), &name);
+            self.pass_over(&mut listing, &mut old, name)?;
+            let before = Before::of(old.as_mut(), name);
             self.name(&mut listing, name, before, chosen.pop_front(), &mut below)?;
             if self.flow.has_failed() {
                 return Ok(());
             }
         }
+        listing.unchanged.hand_on(self.flow, &listing.frame)?;
         let (files, bytes) = std::mem::take(&mut self.unchanged);
         self.flow.counts.unchanged(files, bytes);
         let mut tasks: Vec<Task> = below.into_iter().map(Task::Enter).collect();
-        if end == listing.names.len() {
-            for entry in old.into_iter().flatten() {
-                match entry {
-                    Ok(entry) => self.gone(&mut listing, entry)?,
-                    Err(error) => {
-                        self.lost_before(&listing, &error)?;
-                        break;
-                    }
-                }
-            }
+        if end == names.len() {
+            self.pass_all(&mut listing, old)?;
             listing.source.tally.directory(listing.turnover.0, listing.turnover.1);
             listing.frame.listed(self.flow)?;
         } else {
             // What is unchanged behind a file that waits to be read is held until then.
             self.hand_on()?;
-            listing.old = old;
+            (listing.old, listing.names) = (old, names);
             tasks.push(Task::Go(listing));
         }
         self.stack.push(tasks.into_iter());
@@ -260,23 +258,32 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// Goes on in the version before up to a name: what is before it is gone.
-    fn pass_over(&mut self, listing: &mut Listing<'a>, old: &mut Option<DirReader<'a>>, name: &[u8]) -> Result<()> {
-        while let Some(reader) = old {
-            match reader.peek() {
-                Ok(Some(entry)) if *entry.name < *name => {}
-                Ok(_) => break,
-                Err(error) => {
-                    self.lost_before(listing, &error)?;
-                    *old = None;
-                    break;
-                }
-            }
-            // It was seen a moment ago, so it comes.
-            if let Some(Ok(entry)) = reader.next() {
-                self.gone(listing, entry)?;
+    fn pass_over(&mut self, listing: &mut Listing<'a>, old: &mut Option<LookReader<'a>>, name: &[u8]) -> Result<()> {
+        let Some(reader) = old else { return Ok(()) };
+        loop {
+            let gone = match reader.peek() {
+                Ok(Some(before)) if before < name => reader.take(),
+                Ok(_) => return Ok(()),
+                Err(error) => Err(error),
+            };
+            match gone {
+                Ok(entry) => entry.map_or(Ok(()), |entry| self.gone(listing, entry))?,
+                // The reader is at its end now.
+                Err(error) => self.lost_before(listing, &error)?,
             }
         }
-        Ok(())
+    }
+
+    /// What is left of the version before is gone.
+    fn pass_all(&mut self, listing: &mut Listing<'a>, old: Option<LookReader<'a>>) -> Result<()> {
+        let Some(mut reader) = old else { return Ok(()) };
+        loop {
+            match reader.peek().map(|name| name.is_some()).and_then(|_| reader.take()) {
+                Ok(Some(entry)) => self.gone(listing, entry)?,
+                Ok(None) => return Ok(()),
+                Err(error) => self.lost_before(listing, &error)?,
+            }
+        }
     }
 
     /// What the version before says of the rest of a directory is lost: the rest counts as new.
@@ -294,10 +301,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// A name of the version before that is not there any more.
-    fn gone(&mut self, listing: &mut Listing<'_>, mut entry: Entry) -> Result<()> {
+    fn gone(&mut self, listing: &mut Listing<'a>, mut entry: Entry) -> Result<()> {
+        listing.unchanged.hand_on(self.flow, &listing.frame)?;
         if listing.source.early_step.is_some() {
             // The last pass decides.
-            return listing.frame.push_same(self.flow, entry);
+            return listing.frame.push_ready(self.flow, Box::new(entry), true);
         }
         let totals = entry.totals();
         if let Some(Mark::Missing(since)) = entry.mark {
@@ -328,7 +336,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// What is left out by its age. What is too young stays as the version before has it; what became too old goes, which
     /// is no loss that the guard asks about.
-    fn aged(&mut self, listing: &Listing<'_>, old: Option<Entry>, age: Age) -> Result<()> {
+    fn aged(&mut self, listing: &mut Listing<'a>, old: Option<Entry>, age: Age) -> Result<()> {
+        listing.unchanged.hand_on(self.flow, &listing.frame)?;
         match old {
             None => Ok(()),
             Some(mut old) if age == Age::Min => {
@@ -343,80 +352,92 @@ impl<'f, 'a> Scanner<'f, 'a> {
         }
     }
 
+    /// The entry of the version before of a name; when it cannot be read, the name counts as new.
+    fn entry_before(&self, listing: &Listing<'_>, before: Before<'_, '_>) -> Result<Option<Entry>> {
+        before.take().or_else(|error| self.lost_before(listing, &error).map(|()| None))
+    }
+
     /// One name: left out, taken over, to be read, or a directory to be scanned.
     fn name(
         &mut self,
-        listing: &mut Listing<'_>,
-        name: Box<[u8]>,
-        before: Before<'_, '_>,
+        listing: &mut Listing<'a>,
+        name: &[u8],
+        before: Before<'_, 'a>,
         chosen: Option<Chosen>,
         below: &mut Vec<Enter>,
     ) -> Result<()> {
-        let (stat, filtered) = chosen.unwrap_or_else(|| (listing.dir.stat(&name), false));
+        let (stat, filtered) = chosen.unwrap_or_else(|| (listing.dir.stat(name), false));
         let stat = match stat {
             Ok(stat) => stat,
-            Err(error) => return self.unreadable_name(listing, &name, before.take(), &error),
+            Err(error) => {
+                let old = self.entry_before(listing, before)?;
+                return self.unreadable_name(listing, name, old, &error);
+            }
         };
         let filter = listing.source.filter.as_ref().filter(|_| filtered).map(|filter| filter.told());
-        if let Some(rule) = filter.or_else(|| self.left_out(listing, &name, &stat)) {
+        if let Some(rule) = filter.or_else(|| self.left_out(listing, name, &stat)) {
             self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
-            self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule));
-            return match before.take() {
+            self.flow.item(Action::Excluded, || listing.path.join(name), stat.size, Some(&rule));
+            return match self.entry_before(listing, before)? {
                 Some(old) => self.gone(listing, old),
                 None => Ok(()),
             };
         }
         if let Some(rule) = listing.source.selection.left_out_by_age(&stat) {
             self.flow.counts.files_excluded.add(1);
-            self.flow.item(Action::Excluded, || listing.path.join(&name), stat.size, Some(&rule.told()));
-            return self.aged(listing, before.take(), rule.age);
+            self.flow.item(Action::Excluded, || listing.path.join(name), stat.size, Some(&rule.told()));
+            let (old, age) = (self.entry_before(listing, before)?, rule.age);
+            return self.aged(listing, old, age);
         }
-        if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(&name)) {
-            return before.take().map_or(Ok(()), |old| listing.frame.push_same(self.flow, old));
+        if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(name)) {
+            return before.count(self.flow, listing, name);
         }
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
-        let old = before.get().filter(|_| trusted);
+        let old = before.look().filter(|_| trusted);
         let same = old.is_some_and(|old| verdict_on(old, &stat, stable) == Verdict::Same);
+        let takes_over = same && stat.kind != Kind::Dir && old.is_some_and(|old| !old.marked);
+        let bytes = stat.size * u64::from(stat.kind == Kind::File);
+        if takes_over && self.flow.wanted.is_empty() {
+            self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
+            return before.count(self.flow, listing, name);
+        }
+        let old = self.entry_before(listing, before)?;
+        listing.unchanged.hand_on(self.flow, &listing.frame)?;
         if stat.kind == Kind::Dir {
-            return self.directory(listing, name, &stat, before.take(), same, below);
+            return self.directory(listing, name, &stat, old, same, below);
         }
-        if let Some(old) = old.filter(|old| same && old.mark.is_none() && !self.flow.wanted.is_in(old)) {
-            self.unchanged.0 += 1;
-            self.unchanged.1 += stat.size * u64::from(stat.kind == Kind::File);
-            if listing.frame.count_same(&old.name) {
-                return Ok(());
-            }
-            return before.take().map_or(Ok(()), |old| listing.frame.push_ready(self.flow, Box::new(old), true));
+        if let Some(old) = old.as_ref().filter(|old| takes_over && !self.flow.wanted.is_in(old)) {
+            self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
+            return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
         }
-        let old = before.take();
         if stat.kind != Kind::File || stat.size == 0 {
-            let (entry, troubles) = match capture(&listing.dir, &name, &stat, self.flow.owners) {
+            let (entry, troubles) = match capture(&listing.dir, name, &stat, self.flow.owners) {
                 Ok(captured) => captured,
-                Err(fault) => return self.skip(listing, &name, old, fault),
+                Err(fault) => return self.skip(listing, name, old, fault),
             };
-            self.tell(troubles, || listing.path.join(&name));
+            self.tell(troubles, || listing.path.join(name));
             let action = self.flow.counts.file(old.as_ref(), &entry);
             listing.source.tally.file(action, None);
-            self.flow.item(action, || listing.path.join(&name), 0, None);
+            self.flow.item(action, || listing.path.join(name), 0, None);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
         listing.turnover.1 += u64::from(old.is_none());
         let source = &listing.source;
-        let taken = source.taken.get(|| listing.path.join(&name), &stat, stable, source.early_step.is_none());
+        let taken = source.taken.get(|| listing.path.join(name), &stat, stable, source.early_step.is_none());
         if let Some((entry, encrypted)) = taken {
             let action = self.flow.counts.file(old.as_ref(), &entry);
             source.tally.file(action, encrypted);
-            self.flow.item(action, || listing.path.join(&name), stat.size, None);
+            self.flow.item(action, || listing.path.join(name), stat.size, None);
             let same = old.is_some_and(|old| old == *entry);
             return listing.frame.push_ready(self.flow, entry, same);
         }
         let previous = old.map(Box::new);
-        let slot = listing.frame.push_pending(&name, previous.clone());
+        let slot = listing.frame.push_pending(name, previous.clone());
         let task = FileTask {
             dir: Arc::clone(&listing.dir),
-            path: listing.path.join(&name),
-            name,
+            path: listing.path.join(name),
+            name: name.into(),
             stat,
             previous,
             parent: Parent::Frame(Arc::clone(&listing.frame), slot),
@@ -437,8 +458,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// A directory below: it gets a slot, and is scanned after this slice.
     fn directory(
         &mut self,
-        listing: &mut Listing<'_>,
-        name: Box<[u8]>,
+        listing: &mut Listing<'a>,
+        name: &[u8],
         stat: &Stat,
         old: Option<Entry>,
         same: bool,
@@ -446,13 +467,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
     ) -> Result<()> {
         let (draft, same) = match &old {
             Some(old) if same && old.mark.is_none() => (old.clone(), true),
-            _ => match capture(&listing.dir, &name, stat, self.flow.owners) {
+            _ => match capture(&listing.dir, name, stat, self.flow.owners) {
                 Ok((entry, troubles)) => {
-                    self.tell(troubles, || listing.path.join(&name));
+                    self.tell(troubles, || listing.path.join(name));
                     let same = old.as_ref().is_some_and(|old| same_metadata(old, &entry));
                     (entry, same)
                 }
-                Err(fault) => return self.skip(listing, &name, old, fault),
+                Err(fault) => return self.skip(listing, name, old, fault),
             },
         };
         let previous = old.as_ref().and_then(child_of);
@@ -462,11 +483,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
             entry.what = What::Dir(empty_dir(self.flow)?);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
-        let slot = listing.frame.push_pending(&name, old.map(Box::new));
+        let slot = listing.frame.push_pending(name, old.map(Box::new));
         below.push(Enter {
             source: Arc::clone(&listing.source),
-            path: listing.path.below(&name),
-            place: Place::Below(Arc::clone(&listing.dir), name, Box::new(*stat)),
+            path: listing.path.below(name),
+            place: Place::Below(Arc::clone(&listing.dir), name.into(), Box::new(*stat)),
             draft: Box::new(draft),
             same,
             previous,
@@ -479,7 +500,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     /// A name that cannot be looked at.
     fn unreadable_name(
         &mut self,
-        listing: &mut Listing<'_>,
+        listing: &mut Listing<'a>,
         name: &[u8],
         old: Option<Entry>,
         error: &std::io::Error,
@@ -491,8 +512,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
     }
 
     /// A name that is left out for now: never recorded as deleted, unless it is really gone.
-    fn skip(&mut self, listing: &mut Listing<'_>, name: &[u8], old: Option<Entry>, fault: Fault) -> Result<()> {
+    fn skip(&mut self, listing: &mut Listing<'a>, name: &[u8], old: Option<Entry>, fault: Fault) -> Result<()> {
         let gone = fault.code == Code::SourceVanished;
+        listing.unchanged.hand_on(self.flow, &listing.frame)?;
         self.flow.warn(&fault.path(listing.path.join(name)));
         match old {
             Some(old) if gone => self.gone(listing, old),
@@ -534,34 +556,6 @@ impl<'f, 'a> Scanner<'f, 'a> {
         // A closed queue means that the run is ending; its reason is kept elsewhere.
         drop(self.flow.parcels.push(parcel));
         Ok(())
-    }
-}
-
-/// The entry of the version before of a name, left where it lies as long as a look is enough: it is not small, and of most
-/// nothing else is wanted. When this is dropped, the reader has passed it.
-struct Before<'r, 's>(Option<&'r mut DirReader<'s>>);
-
-impl<'r, 's> Before<'r, 's> {
-    /// What this reader saw last, when it is of this name.
-    fn of(reader: Option<&'r mut DirReader<'s>>, name: &[u8]) -> Self {
-        Self(reader.filter(|reader| reader.seen().is_some_and(|entry| *entry.name == *name)))
-    }
-
-    fn get(&self) -> Option<&Entry> {
-        self.0.as_ref().and_then(|reader| reader.seen())
-    }
-
-    fn take(mut self) -> Option<Entry> {
-        // It was seen, so it is no error.
-        self.0.take().and_then(|reader| reader.next()?.ok())
-    }
-}
-
-impl Drop for Before<'_, '_> {
-    fn drop(&mut self) {
-        if let Some(reader) = self.0.take() {
-            reader.next();
-        }
     }
 }
 

@@ -23,9 +23,10 @@ pub fn ship(flow: &Flow<'_>, link: Option<&Uplink>) -> Result<()> {
         count += 1;
         did(1, parting.record.stored_len() as u64);
         if let Some(link) = link {
-            link.put(&parting.record)?;
-            if parting.record.header.kind == RecordKind::Group {
-                flow.nodes.add(&parting.record)?;
+            let group = (parting.record.header.kind == RecordKind::Group).then(|| parting.record.clone());
+            link.put(parting.record)?;
+            if let Some(group) = group {
+                flow.nodes.add(&group)?;
             }
         }
         drop(parting.tickets);

@@ -15,11 +15,13 @@ pub struct Stack<T> {
 struct Waiting<T> {
     tasks: Vec<T>,
     busy: usize,
+    /// Threads that wait for a task: who wakes nobody needs no call.
+    idle: usize,
 }
 
 impl<T> Default for Stack<T> {
     fn default() -> Self {
-        Self { inner: Mutex::new(Waiting { tasks: Vec::new(), busy: 0 }), changed: Condvar::new() }
+        Self { inner: Mutex::new(Waiting { tasks: Vec::new(), busy: 0, idle: 0 }), changed: Condvar::new() }
     }
 }
 
@@ -40,19 +42,21 @@ impl<T> Stack<T> {
                 self.changed.notify_all();
                 return None;
             }
+            waiting.idle += 1;
             waiting = wait(&self.changed, waiting, Wait::Input);
+            waiting.idle -= 1;
         }
     }
 
     /// What a task brought: the first of `tasks` is done next, and by who pushed it. Only a second one is worth waking
     /// another for.
     pub fn push(&self, tasks: impl DoubleEndedIterator<Item = T>) {
-        let several = {
+        let wanted = {
             let mut waiting = lock(&self.inner);
             waiting.tasks.extend(tasks.rev());
-            waiting.tasks.len() > 1
+            waiting.tasks.len() > 1 && waiting.idle > 0
         };
-        if several {
+        if wanted {
             self.changed.notify_all();
         }
     }
@@ -62,7 +66,7 @@ impl<T> Stack<T> {
         let over = {
             let mut waiting = lock(&self.inner);
             waiting.busy -= 1;
-            waiting.busy == 0 && waiting.tasks.is_empty()
+            waiting.busy == 0 && waiting.tasks.is_empty() && waiting.idle > 0
         };
         if over {
             self.changed.notify_all();

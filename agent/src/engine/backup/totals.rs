@@ -75,16 +75,16 @@ fn below(flow: &Flow<'_>, source: &SourceRun, top: Dir) -> (u64, u64) {
         if source.selection.leaves_dir_content(&dir, &names).is_some() {
             names.retain(|name| source.selection.is_tag(name));
         }
-        for name in names {
-            let Ok(stat) = dir.stat(&name) else { continue };
+        for name in names.iter() {
+            let Ok(stat) = dir.stat(name) else { continue };
             let is_dir = stat.kind == Kind::Dir;
             let left_out = source.selection.left_out_by_age(&stat).is_some()
                 || !source.selection.is_empty()
-                    && source.selection.decide_here(&path.join(&name), is_dir, stat.size).is_some();
+                    && source.selection.decide_here(&path.join(name), is_dir, stat.size).is_some();
             match (left_out, is_dir) {
                 (true, _) => {}
                 (false, true) if source.leaves_other_file_system(&stat) => {}
-                (false, true) => waiting.push((Arc::clone(&dir), Some(name.clone()), path.below(&name))),
+                (false, true) => waiting.push((Arc::clone(&dir), Some(name.into()), path.below(name))),
                 (false, false) => {
                     files += 1;
                     bytes += if stat.kind == Kind::File { stat.size } else { 0 };

@@ -27,7 +27,7 @@ use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::Phase;
-use crate::source::{Dir, Owners, Selection, Stat, capture, capture_dir};
+use crate::source::{Dir, Names, Owners, Selection, Stat, capture, capture_dir};
 use content::Batch;
 
 /// Hands each difference to `row`.
@@ -236,9 +236,9 @@ impl<'o> Comparer<'_, 'o> {
             Some(Ok(names)) => names,
             Some(Err(error)) => {
                 self.trouble(unreadable(&found.entry.name, &error));
-                Vec::new()
+                Names::default()
             }
-            None => Vec::new(),
+            None => Names::default(),
         };
         let left_out = dir
             .as_ref()
@@ -247,7 +247,7 @@ impl<'o> Comparer<'_, 'o> {
             children: self.overlay.children(found),
             ahead: None,
             dir,
-            names: names.into_iter().peekable(),
+            names: names.iter().map(Box::from).collect::<Vec<Box<[u8]>>>().into_iter().peekable(),
             path,
             made_up: found.made_up,
             left_out,

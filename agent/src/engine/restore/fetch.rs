@@ -151,7 +151,8 @@ fn receive(flow: &Flow<'_>, fetching: &dyn Fetching, asked: &Queue<Arc<Window>>)
                 Arrival::Box(record) => {
                     window.box_came();
                     did(1, record.stored_len() as u64);
-                    if flow.work.push(Work::Box(record, Arc::clone(&window))).is_err() {
+                    let Some(permit) = flow.boxes.take(record.stored_len()) else { return Ok(()) };
+                    if flow.work.push(Work::Box(record, Arc::clone(&window), permit)).is_err() {
                         return Ok(());
                     }
                 }

@@ -15,20 +15,22 @@ use super::item::{First, Item};
 use super::place::{Finish, Place, Places};
 use super::window::{IN_FLIGHT_MAX, Wants, Window};
 use crate::engine::job::{Overwrite, RestoreSummary, Stop};
-use crate::engine::queue::{Queue, lock, wait};
+use crate::engine::queue::{Budget, Permit, Queue, lock, wait};
 use crate::event::{Action, Event, Progress, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::{Profile, Stage, Wait};
 use crate::target::{Rights, finish_dir, finish_flags};
 
-/// Boxes and bundles of items that wait to be written. Boxes are at most 20 MiB and mostly below 1.
+/// Boxes and bundles of items that wait to be written …
 const WORK_MAX: usize = 16;
+/// … and bytes of such boxes, for each writer: what does not shrink is a little more than that, and one waits besides.
+const BOX_BYTES_EACH: usize = 2 << 20;
 
 /// What the writing stage does.
 pub enum Work {
     /// Open a box, write its chunks.
-    Box(Box<Record>, Arc<Window>),
+    Box(Box<Record>, Arc<Window>, Permit),
     /// Write what needs no chunks.
     Items(Vec<Arc<Item>>),
     /// Give these items the file of another name.
@@ -130,6 +132,8 @@ pub struct Flow<'a> {
     pub windows: Queue<Arc<Window>>,
     /// plan, fetch → write
     pub work: Queue<Work>,
+    /// Bytes of boxes in it, and of those that are being opened.
+    pub boxes: Arc<Budget>,
     /// Names that could not be linked: the planner writes them by themselves.
     pub late: Mutex<Vec<Arc<Item>>>,
     /// Paths that were not restored, not to be told once more by the verification.
@@ -147,8 +151,8 @@ pub struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
-    /// A flow with empty queues.
-    pub fn new(parts: &Parts<'a>, options: Options) -> Self {
+    /// A flow with empty queues, for so many writers.
+    pub fn new(parts: &Parts<'a>, options: Options, writers: usize) -> Self {
         let Parts { sealer, nodes, fetcher, watcher, stop, profile, moment } = *parts;
         Self {
             sealer,
@@ -165,6 +169,7 @@ impl<'a> Flow<'a> {
             wants: Wants::default(),
             windows: Queue::new(IN_FLIGHT_MAX),
             work: Queue::new(WORK_MAX),
+            boxes: Budget::new(writers.saturating_add(2).saturating_mul(BOX_BYTES_EACH)),
             late: Mutex::default(),
             failed_paths: Mutex::default(),
             flagged: Mutex::default(),
@@ -395,6 +400,7 @@ impl<'a> Flow<'a> {
         self.failed.store(true, Ordering::SeqCst);
         self.windows.abandon();
         self.work.abandon();
+        self.boxes.abandon();
         drop(lock(&self.windows_under_way));
         self.less.notify_all();
     }

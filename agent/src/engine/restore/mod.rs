@@ -179,8 +179,8 @@ fn execute<'a>(
     verify: bool,
 ) -> Result<Flow<'a>> {
     let fetcher = parts.fetcher;
-    let flow = Flow::new(parts, options);
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, WRITERS_MAX);
+    let flow = Flow::new(parts, options, threads);
     flow.progress();
     std::thread::scope(|scope| {
         if !options.dry_run {

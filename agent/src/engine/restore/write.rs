@@ -20,7 +20,7 @@ pub fn run(flow: &Flow<'_>) -> Result<()> {
     let mut scratch = Scratch::new();
     while let Some(work) = flow.work.pop() {
         match work {
-            Work::Box(record, window) => {
+            Work::Box(record, window, _permit) => {
                 did(1, record.stored_len() as u64);
                 write_box(flow, &mut scratch, &record, &window);
                 flow.window_ended(&window);

@@ -13,4 +13,5 @@ mod several;
 mod stripes;
 mod time_travel;
 mod trick_disk;
+mod unchanged;
 mod wire;

@@ -52,7 +52,8 @@ const SLOW_TURNS: u32 = 64;
 type Lines = Arc<Mutex<Vec<Arc<Line>>>>;
 
 /// So many connections each carry so many bytes to the server, whatever the machine does: the first one is slow, and carries
-/// less until all are open; each other one that has carried them waits for the rest, as long as the first is there.
+/// less until all are open; each other one that has carried them waits for the rest of those that are there, as long as the
+/// first is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Even {
     pub(super) lines: usize,
@@ -62,8 +63,9 @@ pub(super) struct Even {
 impl Even {
     fn holds(self, lines: &Lines) -> bool {
         let lines = lock(lines);
-        let carried = |line: &Arc<Line>| line.up.load(Ordering::SeqCst) >= self.bytes;
-        lines[0].is_cut.load(Ordering::SeqCst) || (lines.len() >= self.lines && lines.iter().all(carried))
+        let is_cut = |line: &Arc<Line>| line.is_cut.load(Ordering::SeqCst);
+        let carried = |line: &Arc<Line>| line.up.load(Ordering::SeqCst) >= self.bytes || is_cut(line);
+        is_cut(&lines[0]) || (lines.len() >= self.lines && lines.iter().all(carried))
     }
 }
 

@@ -6,11 +6,18 @@
 use store::door::Millis;
 
 /// Sending is looked at so often.
-pub(super) const WINDOW_MS: Millis = 500;
+pub(super) const WINDOW_MS: Millis = 250;
 /// From this share of the time on, in percent, in which sending was held up, there is too little room on the line …
 const HELD_UP_PERCENT: Millis = 30;
 /// … if its round trip is at least so long, in milliseconds. Below, 2 MiB a round trip are 200 MB/s.
 const FAR_MS: Millis = 10;
+/// So many times as many channels at a time at most: each is a process at the far side.
+const TIMES_MAX: usize = 4;
+
+/// Whether a round trip, when it was measured, is a long one.
+pub(super) fn is_far(round_trip_ms: Option<Millis>) -> bool {
+    round_trip_ms.is_some_and(|ms| ms >= FAR_MS)
+}
 
 /// How many channels of a connection may carry bulk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +49,14 @@ pub(super) struct Seen {
 }
 
 impl Channels {
-    /// How many there should be now. Twice as many at a time: each costs a few round trips to open.
+    /// How many there should be now: as many as would carry what came, had nothing held it up. At once, for each costs a
+    /// few round trips to open.
     pub(super) fn wanted(self, seen: &Seen) -> usize {
         let held_up = seen.held_up_ms.saturating_mul(100) > seen.window_ms.saturating_mul(HELD_UP_PERCENT);
-        let far = seen.round_trip_ms.is_some_and(|ms| ms >= FAR_MS);
-        let wanted = if held_up && far { seen.open.saturating_mul(2) } else { seen.open };
+        let free_ms = seen.window_ms.saturating_sub(seen.held_up_ms).max(1);
+        let times = usize::try_from(seen.window_ms / free_ms + 1).unwrap_or(TIMES_MAX).min(TIMES_MAX);
+        let far = is_far(seen.round_trip_ms);
+        let wanted = if held_up && far { seen.open.saturating_mul(times) } else { seen.open };
         wanted.max(self.first).min(self.most)
     }
 }
@@ -65,9 +75,11 @@ mod tests {
         // Bounds, channels open, round trip, held up of 1,000 ms: channels wanted.
         let table = [
             // Held up by a line with a long way.
-            (auto, 1, ms(100), 900, 2),
+            (auto, 1, ms(100), 900, 4),
+            (auto, 1, ms(100), 600, 3),
             (auto, 1, ms(10), 301, 2),
-            (auto, 2, ms(100), 900, 4),
+            (auto, 2, ms(100), 900, 8),
+            (auto, 3, ms(100), 400, 6),
             (auto, 4, ms(20), 1_000, 8),
             (auto, 5, ms(20), 1_000, 8),
             (auto, 8, ms(100), 1_000, 8),

@@ -13,11 +13,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use store::door::{Clock, Millis};
 use transport::message::{self, Ack, Begin, Request, Up, UpReply};
 use transport::{Call, Class, Client, Part, Traffic};
 
+use super::outgoing::Outgoing;
 use super::share::{Channels, Seen, WINDOW_MS};
 use super::{Inner, Uplink, begun};
 use crate::engine::crew::start;
@@ -30,6 +30,8 @@ use crate::profile::{Profile, Stage, Wait, did, waiting};
 /// Records on a lane, once there are several: a channel's window, what the server acknowledges at once, and a record
 /// or two ahead.
 const LANE_BYTES_MAX: usize = 5 << 20;
+/// The same on the main call: half of a channel's window. Questions go over that channel, and would wait for it.
+const MAIN_BYTES_MAX: usize = 1 << 20;
 /// With fewer bytes under way no stripe is opened: small changes go over one channel.
 const FIRST_BYTES: usize = 1 << 20;
 /// How long stripes may take to end, in milliseconds, once nothing of them is needed any more.
@@ -56,7 +58,7 @@ pub(super) struct Stripes {
     /// Connections whose lane has ended, until their last byte is counted.
     leaving: Vec<(u64, Client)>,
     /// Records that went down with their stripe.
-    orphans: VecDeque<Bytes>,
+    orphans: VecDeque<Outgoing>,
     /// Channels that there should be, the main one included; none is wanted before there is something to send.
     wanted: usize,
     /// Channels that there may be at most.
@@ -97,7 +99,7 @@ struct Lane {
     /// To be sent.
     queue: VecDeque<Item>,
     /// Sent and not acknowledged, oldest first.
-    unacked: VecDeque<Bytes>,
+    unacked: VecDeque<Outgoing>,
     /// Of both.
     bytes: usize,
     /// Records that were put since it was last asked to hand over.
@@ -112,12 +114,12 @@ struct Lane {
 
 /// What a lane sends.
 enum Item {
-    Record(Bytes),
+    Record(Outgoing),
     HandOver,
 }
 
 impl Lane {
-    fn take(&mut self, record: &Bytes) {
+    fn take(&mut self, record: &Outgoing) {
         self.bytes += record.len();
         self.unasked = true;
         self.queue.push_back(Item::Record(record.clone()));
@@ -215,8 +217,9 @@ impl Uplink {
     // ---- records --------------------------------------------------------------------------------------------------
 
     /// Waits until there is room for a record. True when a stripe has taken it, false when it is for the main call.
-    pub(super) fn find_lane(&self, record: &Bytes) -> Result<bool> {
+    pub(super) fn find_lane(&self, record: &Outgoing) -> Result<bool> {
         let first = self.plan.as_ref().map_or(1, |plan| plan.channels.first);
+        let alone_max = if self.is_far() { super::UNACKED_MAX } else { super::UNACKED_NEAR_MAX };
         let mut inner = lock(&self.inner);
         loop {
             if let Some(trouble) = &inner.trouble {
@@ -228,9 +231,9 @@ impl Uplink {
                 self.changed.notify_all();
             }
             let least = inner.stripes.lanes.iter_mut().min_by_key(|lane| lane.bytes);
-            let main_max = if least.is_some() { LANE_BYTES_MAX } else { super::UNACKED_MAX };
+            let main_max = if least.is_some() { MAIN_BYTES_MAX } else { alone_max };
             match least {
-                Some(lane) if lane.bytes < LANE_BYTES_MAX && lane.bytes < on_main => {
+                Some(lane) if lane.bytes < LANE_BYTES_MAX && (lane.bytes < on_main || on_main > main_max) => {
                     lane.take(record);
                     drop(inner);
                     self.changed.notify_all();
@@ -247,7 +250,7 @@ impl Uplink {
         let _one_at_a_time = lock(&self.rescuing);
         loop {
             let Some(orphan) = lock(&self.inner).stripes.orphans.pop_front() else { return Ok(()) };
-            self.put_bytes(&orphan)?;
+            self.put_outgoing(&orphan)?;
         }
     }
 
@@ -415,7 +418,7 @@ impl Uplink {
             let sent = match self.next_item(number) {
                 Some(Some(Item::Record(record))) => {
                     did(1, record.len() as u64);
-                    waiting(Wait::Room, || call.send_data(record))
+                    record.send(call)
                 }
                 Some(Some(Item::HandOver)) => call.send_message(message::encode(&Up::HandOver)),
                 Some(None) => {

@@ -2,6 +2,7 @@
 
 mod golden;
 mod hostile;
+mod look;
 mod pages;
 mod round_trip;
 
@@ -83,5 +84,10 @@ impl NodeSource for Store {
         let (refs, plain) = self.nodes.get(id).ok_or_else(|| Error::NotFound { what: "node", name: id.to_string() })?;
         assert_eq!(keys().node_id(refs, plain), *id);
         decode(refs, plain)
+    }
+
+    fn look(&self, id: &NodeId, looks: &mut Looks) -> Result<Option<Node>> {
+        let (refs, plain) = self.nodes.get(id).ok_or_else(|| Error::NotFound { what: "node", name: id.to_string() })?;
+        decode_looks(refs, plain, looks)
     }
 }

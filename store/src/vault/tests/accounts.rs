@@ -2,6 +2,7 @@
 
 use super::faults::{How, TroubledDisk};
 use super::*;
+use crate::door::Faulty;
 use crate::error::Error;
 use crate::id::KeyCheck;
 use crate::vault::AccountState;
@@ -28,6 +29,21 @@ fn a_folder_of_somebody_else_does_not_become_a_vault() {
     let made = Vault::create(Arc::new(RealDisk), world.clock.clone(), world.chance.clone(), &world.path());
     assert!(matches!(made, Err(Error::Taken { .. })));
     assert_eq!(files(&world.path()).len(), 1);
+}
+
+/// Who made a vault, or bound a key, ended before that was durable: whoever goes on makes it so.
+#[test]
+fn what_somebody_wrote_and_did_not_sync_is_synced() {
+    let (world, _, account) = World::with_account();
+    let disk = Arc::new(Faulty::new(RealDisk, None));
+    let vault = world.open_on(disk.clone(), Access::Write).unwrap();
+    let synced = |folder: &Path| disk.calls().iter().any(|(doing, at)| *doing == "sync the folder" && at == folder);
+    vault.bind(&account, world.keys.identity_public(), world.keys.key_check()).unwrap();
+    let own = world.domain_folder(&account).join(format!("accounts/{:08x}", account.number));
+    assert!(synced(&own), "{:?}", disk.calls());
+    assert!(!synced(&world.path()));
+    vault.create_account("bob").unwrap();
+    assert!(synced(&world.path()));
 }
 
 #[test]
@@ -155,7 +171,6 @@ fn a_deleted_account_can_be_taken_back_for_two_weeks_and_then_goes() {
 
 #[test]
 fn removing_can_be_cut_short_anywhere() {
-    use crate::door::Faulty;
     for call in 0.. {
         let (world, vault, account) = World::with_account();
         vault.delete_account(&account).unwrap();
@@ -440,7 +455,7 @@ fn some_of_the_disk_stays_free_for_what_gives_space_back() {
     let (world, vault, account) = World::with_account();
     drop(vault);
     let on = |free: u64| {
-        let disk = crate::door::Faulty::new(RealDisk, None).with_free(free);
+        let disk = Faulty::new(RealDisk, None).with_free(free);
         world.open_on(Arc::new(disk), Access::Write).unwrap().domain(&account).unwrap()
     };
     let put = |free: u64| {

@@ -18,6 +18,7 @@ mod retention;
 mod sessions;
 mod usage;
 mod volumes;
+mod volumes_go;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

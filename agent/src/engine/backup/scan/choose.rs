@@ -14,10 +14,10 @@ impl Scanner<'_, '_> {
     /// What the filter of a source says of the names up to `end`, with what was seen of each; empty where there is none.
     pub(super) fn choose(&self, listing: &Listing<'_>, end: usize) -> VecDeque<Chosen> {
         let Some(filter) = &listing.source.filter else { return VecDeque::new() };
-        let names = listing.names.get(listing.at..end).unwrap_or_default();
-        let mut chosen = VecDeque::with_capacity(names.len());
+        let names = || (listing.at..end).filter_map(|at| listing.names.get(at));
+        let mut chosen = VecDeque::with_capacity(end.saturating_sub(listing.at));
         let (mut asked, mut paths) = (Vec::new(), Vec::new());
-        for (at, name) in names.iter().enumerate() {
+        for (at, name) in names().enumerate() {
             let stat = listing.dir.stat(name);
             // It is asked about what the rules take.
             if let Ok(stat) = stat.as_ref().map_err(|_| ())
