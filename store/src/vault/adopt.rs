@@ -269,7 +269,7 @@ impl Domain {
     }
 
     /// Removes a folder of staging in which nothing is left to be kept.
-    fn remove_folder(&self, dir: &Path) -> Result<()> {
+    pub(super) fn remove_folder(&self, dir: &Path) -> Result<()> {
         let disk = &*self.inner.shared.disk;
         for stripe in self.stripes_in(dir)? {
             self.remove_folder(&stripe)?;

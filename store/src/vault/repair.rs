@@ -139,9 +139,10 @@ impl Domain {
         let to = pack::part_path(&dir, pack);
         let finished = pack::copy_records(&*shared.disk, &self.pack_path(bad)?, to, header, &found.lines)?;
         self.publish(&[finished])?;
-        self.remove(&dir.join("lock"))?;
+        // With what publishing could not remove.
+        self.remove_folder(&dir)?;
         drop(lock);
-        shared.disk.remove_dir(&dir)
+        Ok(())
     }
 }
 

@@ -466,3 +466,26 @@ fn missing_links_are_named() {
         |n: u64| findings.iter().any(|f| f.severity == Severity::Loss && f.versions.contains(&(account.number, n)));
     assert!(of(2) && of(3), "{findings:#?}");
 }
+
+/// A repair of a pack that has lost its index, with a changing call that fails. Nothing comes of one that is not there.
+fn repair_failing_at(at: usize) -> Option<Result<u64>> {
+    let (world, account, _) = history();
+    let pack = named(&world.domain_folder(&account), ".pack").remove(0);
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let trailer = bytes.len() - 10;
+    bytes[trailer] ^= 1;
+    std::fs::write(pack, bytes).unwrap();
+    let disk = Arc::new(Faulty::new(RealDisk, Some(at)));
+    let vault = world.open_on(disk.clone(), Access::Write);
+    let done = vault.and_then(|vault| vault.domain(&account)?.repair(true, &mut |_| Ok(())));
+    disk.has_failed().then_some(done)
+}
+
+#[test]
+fn a_repair_that_fails_names_what_failed_and_not_what_followed_from_it() {
+    let outcomes: Vec<_> = (0..1_000).map_while(repair_failing_at).collect();
+    assert!(outcomes.iter().any(Result::is_ok) && outcomes.iter().any(Result::is_err));
+    for (at, outcome) in outcomes.iter().enumerate() {
+        assert!(outcome.as_ref().err().is_none_or(Error::is_full), "at {at}: {outcome:?}");
+    }
+}
