@@ -32,10 +32,9 @@ pub use share::Channels;
 pub use stripes::Plan;
 use stripes::Stripes;
 
-/// Bytes sent and not yet acknowledged, which are held in memory for a loss: two seconds of a fast line …
-const UNACKED_MAX: usize = 32 << 20;
-/// … and to a server that is not far: what a fast one takes until its next acknowledgement.
-const UNACKED_NEAR_MAX: usize = 8 << 20;
+/// Bytes sent and not yet acknowledged, which are held in memory for a loss: what a fast server takes until its next
+/// acknowledgement. A far one takes less in a round trip, on one channel.
+const UNACKED_MAX: usize = 8 << 20;
 
 /// See the module.
 pub struct Uplink {

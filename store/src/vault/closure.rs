@@ -156,7 +156,7 @@ impl Missing {
 impl Walk<'_> {
     /// Goes through a batch of nodes; what they refer to goes onto the stack.
     fn step(&mut self, batch: &[NodeId], stack: &mut Vec<NodeId>) -> Result<()> {
-        let mut chunks = BTreeSet::new();
+        let mut chunks = Vec::new();
         let mut read = Vec::new();
         let mut stops = Vec::new();
         let mut unread = Vec::new();
@@ -177,7 +177,7 @@ impl Walk<'_> {
                 self.found.condemned.push(at.place.no);
             }
             self.found.nodes.push(*id);
-            chunks.extend(refs.chunks.iter().copied());
+            chunks.extend_from_slice(&refs.chunks);
             // The last goes first, so that the walk follows the order in which nodes were written.
             stack.extend(refs.nodes.iter().copied());
             if self.trail.is_some() {
@@ -185,7 +185,10 @@ impl Walk<'_> {
             }
         }
         self.lacks_nodes(&unread)?;
-        let missing = self.look_for(&chunks.into_iter().collect::<Vec<_>>())?;
+        // In their order, in which the catalog has them.
+        chunks.sort_unstable();
+        chunks.dedup();
+        let missing = self.look_for(&chunks)?;
         let Some(trail) = &mut self.trail else { return Ok(()) };
         for (id, refs) in &read {
             trail.read(*id, refs, &missing);

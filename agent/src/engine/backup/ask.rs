@@ -13,6 +13,7 @@ use store::id::ChunkId;
 use store::limits::{BOX_BYTES_MAX, BOX_BYTES_TARGET, ITEMS_MAX};
 use transport::message::{AskBatch, from_bits, join_ids};
 
+use super::ahead::Ahead;
 use super::flow::{Batch, Flow, Hashed, Held, SealJob};
 use crate::engine::queue::Queue;
 use crate::engine::uplink::Uplink;
@@ -117,6 +118,7 @@ struct OpenBox {
 pub fn fill_boxes(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> Result<()> {
     let mut open = OpenBox::default();
     let mut pages = OpenBox::default();
+    let mut ahead = Ahead::default();
     while let Some(next) = waiting.pop() {
         match next {
             Waiting::Flush => {
@@ -124,7 +126,8 @@ pub fn fill_boxes(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> R
                 pages.close(flow);
             }
             Waiting::Question { batches, asked } => {
-                let lacking = answers(link, asked.len())?;
+                let bytes = batches.iter().map(|batch| batch.plain.len()).sum();
+                let lacking = ahead.lacking((asked.len(), bytes), link.is_far(), |ids| answers(link, ids))?;
                 let mut wanted: Vec<Vec<usize>> = batches.iter().map(|_| Vec::new()).collect();
                 for ((batch, position), lacking) in asked.into_iter().zip(lacking) {
                     if let (true, Some(wanted)) = (lacking, wanted.get_mut(batch)) {
@@ -145,7 +148,7 @@ pub fn fill_boxes(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> R
     }
     open.close(flow);
     pages.close(flow);
-    Ok(())
+    ahead.end(|ids| answers(link, ids))
 }
 
 /// The answers to one question, which may have gone out in several messages.

@@ -30,8 +30,6 @@ pub fn budget_bytes(cores: usize) -> usize {
     (cores.saturating_mul(8 << 20)).saturating_add(4 << 20).clamp(20 << 20, 64 << 20)
 }
 
-/// So many more where the server is far: what is read while a question is on its way.
-pub const BUDGET_FAR_BYTES: usize = 20 << 20;
 /// Parcels that wait to be read.
 pub const PARCELS_MAX: usize = 64;
 /// Batches that wait to be asked about; their bytes are in the budget.

@@ -13,6 +13,7 @@
 //! Every queue is bounded, and the plain bytes in flight have a budget ([`flow::budget_bytes`]). No stage calls
 //! another. [`pass`] wires one pass; [`publish`] makes links of its roots; this file decides how many passes there are.
 
+mod ahead;
 pub mod ask;
 pub mod counts;
 pub mod early;

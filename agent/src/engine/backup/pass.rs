@@ -12,7 +12,7 @@ use store::tree::{CutClass, Entry, Facts, What, build_root};
 use super::ask::{self, QUESTIONS_MAX};
 use super::counts::Counts;
 use super::early::Hushed;
-use super::flow::{BUDGET_FAR_BYTES, Flow, FlowParts, Hashed};
+use super::flow::{Flow, FlowParts, Hashed};
 use super::prepare::{Base, Start};
 use super::publish::{self, Published};
 use super::read::Reader;
@@ -226,13 +226,8 @@ impl<'a> Pass<'a> {
         let clock = flow.clock;
         let (mut last_ms, mut last_bytes) = (clock.monotonic_ms(), 0);
         let mut begun: Option<Checkpoint> = None;
-        let mut far = false;
         while !ended.wait(self.pace.tell_ms) {
             self.tell(flow, totals);
-            if !far && self.link.is_far() {
-                far = true;
-                flow.budget.add(BUDGET_FAR_BYTES);
-            }
             if flow.ending() {
                 // Scanners that wait for room, or for a directory, end now; what was read is still stored.
                 flow.parcels.abandon();

@@ -11,6 +11,9 @@ pub(super) const WINDOW_MS: Millis = 250;
 const HELD_UP_PERCENT: Millis = 30;
 /// … if its round trip is at least so long, in milliseconds. Below, 2 MiB a round trip are 200 MB/s.
 const FAR_MS: Millis = 10;
+/// So many at once, where the way is long and there is anything to send: a run has ended, or is half through, before it
+/// was seen that one is too few.
+const FIRST_FAR: usize = 4;
 /// So many times as many channels at a time at most: each is a process at the far side.
 const TIMES_MAX: usize = 4;
 
@@ -49,6 +52,11 @@ pub(super) struct Seen {
 }
 
 impl Channels {
+    /// How many there should be as soon as records pile up.
+    pub(super) fn at_first(self, is_far: bool) -> usize {
+        if is_far { self.first.max(FIRST_FAR).min(self.most) } else { self.first }
+    }
+
     /// How many there should be now: as many as would carry what came, had nothing held it up. At once, for each costs a
     /// few round trips to open.
     pub(super) fn wanted(self, seen: &Seen) -> usize {
@@ -64,6 +72,13 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_far_server_gets_several_at_once() {
+        let [auto, system, fixed] = [(1, 8), (1, 2), (6, 6)].map(|(first, most)| Channels { first, most });
+        let at_first = |channels: Channels| (channels.at_first(false), channels.at_first(true));
+        assert_eq!([auto, system, fixed, Channels::default()].map(at_first), [(1, 4), (1, 2), (6, 6), (1, 1)]);
+    }
 
     #[test]
     fn channels_are_added_where_they_help() {

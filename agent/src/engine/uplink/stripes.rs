@@ -28,8 +28,8 @@ use crate::fault::Result;
 use crate::profile::{Profile, Stage, Wait, did, waiting};
 
 /// Records on a lane, once there are several: a channel's window, what the server acknowledges at once, and a record
-/// or two ahead.
-const LANE_BYTES_MAX: usize = 5 << 20;
+/// ahead.
+const LANE_BYTES_MAX: usize = 3 << 20;
 /// The same on the main call: half of a channel's window. Questions go over that channel, and would wait for it.
 const MAIN_BYTES_MAX: usize = 1 << 20;
 /// With fewer bytes under way no stripe is opened: small changes go over one channel.
@@ -218,8 +218,7 @@ impl Uplink {
 
     /// Waits until there is room for a record. True when a stripe has taken it, false when it is for the main call.
     pub(super) fn find_lane(&self, record: &Outgoing) -> Result<bool> {
-        let first = self.plan.as_ref().map_or(1, |plan| plan.channels.first);
-        let alone_max = if self.is_far() { super::UNACKED_MAX } else { super::UNACKED_NEAR_MAX };
+        let first = self.plan.as_ref().map_or(1, |plan| plan.channels.at_first(self.is_far()));
         let mut inner = lock(&self.inner);
         loop {
             if let Some(trouble) = &inner.trouble {
@@ -231,7 +230,7 @@ impl Uplink {
                 self.changed.notify_all();
             }
             let least = inner.stripes.lanes.iter_mut().min_by_key(|lane| lane.bytes);
-            let main_max = if least.is_some() { MAIN_BYTES_MAX } else { alone_max };
+            let main_max = if least.is_some() { MAIN_BYTES_MAX } else { super::UNACKED_MAX };
             match least {
                 Some(lane) if lane.bytes < LANE_BYTES_MAX && (lane.bytes < on_main || on_main > main_max) => {
                     lane.take(record);
