@@ -66,6 +66,25 @@ fn a_server_that_allows_one_session_gets_everything_over_that() {
     assert_eq!(back_up(&far, "embedded", "8"), 1);
 }
 
+/// After much that the vault lacked nobody waits for its answers any more; what it has after all does no harm then.
+#[test]
+fn what_a_far_server_has_after_all_may_come_twice() {
+    let Some(far) = far(None, 20, &[]) else { return };
+    let (world, source) = (&far.world, far.world.path("noise"));
+    noise(&source.join("b-old"), 3, 12);
+    world.tuckbox(["backup"]).and([&source]).ok();
+    noise(&source.join("a-new"), 4, 48);
+    // Copies under other names: nothing but their content tells that they are there.
+    std::fs::rename(source.join("b-old"), source.join("c-moved")).unwrap();
+    let new_mib = world.tuckbox(["backup", "--json"]).and([&source]).ok().count("new_bytes") >> 20;
+    assert!((48..=60).contains(&new_mib), "{new_mib}");
+    world.tuckbox(["check", "--full"]).ok();
+    world.restore_all("back");
+    look::at(&source).same_as(&look::at(&world.path("back").join(source.strip_prefix("/").unwrap())));
+    let again = world.tuckbox(["backup", "--json"]).and([&source]).ok();
+    assert_eq!(again.count("new_bytes"), 0, "{again}");
+}
+
 /// What a long way costs, as a table, when it is asked for: `TUCKBOX_PROGRAM` names a program built for release;
 /// `TUCKBOX_MIB` how much is sent.
 #[test]

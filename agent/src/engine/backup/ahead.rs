@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn many_small_questions_and_one_of_many_bytes_are_bounded_too() {
-        let (mut ahead, mut server) = (Ahead { lacked: PROOF_BYTES, ..Ahead::default() }, Server { known: |_| false, read: 0 });
+        let (mut ahead, mut server) =
+            (Ahead { lacked: PROOF_BYTES, ..Ahead::default() }, Server { known: |_| false, read: 0 });
         for asked in 1..100_usize {
             ahead.lacking((1, 1), true, |ids| server.answer(ids)).unwrap();
             assert_eq!(server.read, asked.saturating_sub(QUESTIONS_MAX));
