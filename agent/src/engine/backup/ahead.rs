@@ -14,7 +14,7 @@ use crate::fault::Result;
 const PROOF_BYTES: usize = 32 << 20;
 /// Bytes of batches that went on without their answers: what is read at full speed in a round trip of 100 ms.
 const BYTES_MAX: usize = 64 << 20;
-/// Questions without an answer; each is kept for a lost connection.
+/// Questions without an answer; they are kept for a lost connection, in 6 MiB at most.
 const QUESTIONS_MAX: usize = 96;
 
 /// A question whose batches went on.

@@ -34,6 +34,8 @@ const LANE_BYTES_MAX: usize = 3 << 20;
 const MAIN_BYTES_MAX: usize = 1 << 20;
 /// With fewer bytes under way no stripe is opened: small changes go over one channel.
 const FIRST_BYTES: usize = 1 << 20;
+/// With so many to a far server several are opened at once: one channel takes them in the time in which others begin.
+const FAR_BYTES: usize = 4 << 20;
 /// How long stripes may take to end, in milliseconds, once nothing of them is needed any more.
 const PARTING_MS: u64 = 5_000;
 /// Stripes that may be lost before no more are opened.
@@ -155,6 +157,15 @@ impl Stripes {
         1 + self.lanes.len() + self.opening
     }
 
+    /// Records pile up: so many channels are wanted, unless it was tried and came to nothing. True when that is news.
+    fn want(&mut self, channels: usize) -> bool {
+        let more = channels > self.wanted && (self.wanted == 0 || self.losses == 0);
+        if more {
+            self.wanted = channels;
+        }
+        more
+    }
+
     /// Bytes stored by stripes.
     pub(super) fn stored_bytes(&self) -> u64 {
         self.stored_bytes + self.lanes.iter().map(|lane| lane.stored_bytes).sum::<u64>()
@@ -218,15 +229,15 @@ impl Uplink {
 
     /// Waits until there is room for a record. True when a stripe has taken it, false when it is for the main call.
     pub(super) fn find_lane(&self, record: &Outgoing) -> Result<bool> {
-        let first = self.plan.as_ref().map_or(1, |plan| plan.channels.at_first(self.is_far()));
+        let channels = self.plan.as_ref().map(|plan| plan.channels).unwrap_or_default();
+        let far = self.is_far();
         let mut inner = lock(&self.inner);
         loop {
             if let Some(trouble) = &inner.trouble {
                 return Err(trouble.clone());
             }
             let on_main = inner.unacked_bytes;
-            if on_main >= FIRST_BYTES && inner.stripes.wanted == 0 {
-                inner.stripes.wanted = first;
+            if on_main >= FIRST_BYTES && inner.stripes.want(channels.at_first(far && on_main >= FAR_BYTES)) {
                 self.changed.notify_all();
             }
             let least = inner.stripes.lanes.iter_mut().min_by_key(|lane| lane.bytes);
