@@ -80,7 +80,7 @@ fn what_a_far_server_has_after_all_may_come_twice() {
     assert!((48..=60).contains(&new_mib), "{new_mib}");
     world.tuckbox(["check", "--full"]).ok();
     world.restore_all("back");
-    look::at(&source).same_as(&look::at(&world.path("back").join(source.strip_prefix("/").unwrap())));
+    look::at(&source).same_as(&look::at(world.path("back").join(source.strip_prefix("/").unwrap())));
     let again = world.tuckbox(["backup", "--json"]).and([&source]).ok();
     assert_eq!(again.count("new_bytes"), 0, "{again}");
 }
