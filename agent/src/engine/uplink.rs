@@ -342,7 +342,7 @@ impl Uplink {
         inner.stored_before + inner.stored_here + inner.stripes.stored_bytes()
     }
 
-    /// Whether the far side is known to be far: with more under way, more of it goes in a round trip.
+    /// Whether the far side is known to be far: whoever waits for each of its answers is slow.
     pub fn is_far(&self) -> bool {
         share::is_far(self.remote.client().1.round_trip_ms())
     }
