@@ -64,6 +64,7 @@ pub fn clean(world: &World) {
 /// When one does not.
 pub fn counted(world: &World) {
     let copy = world.path("recount");
+    world.quiet();
     remove(&copy);
     truth(&world.vault(), &copy);
     // The next opener counts anew.
@@ -117,7 +118,7 @@ pub fn remove(path: &Path) {
     }
 }
 
-/// Copies a vault without its databases. A server that is just ending may still remove files of its own.
+/// Copies a vault without its databases. Where others work in it, files may go meanwhile.
 fn truth(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();

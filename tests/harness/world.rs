@@ -3,14 +3,17 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::need;
 use crate::sshd::Client;
 use crate::subject::Call;
+use crate::wait::until;
 
 /// One machine.
 #[derive(Clone, Debug)]
@@ -109,6 +112,22 @@ impl World {
     #[must_use]
     pub fn vault(&self) -> PathBuf {
         self.path("vault")
+    }
+
+    /// Waits until nothing of this disk runs any more: a server may outlive its client by the moment in which it puts its
+    /// last files in order.
+    ///
+    /// # Panics
+    /// When something runs for another minute.
+    pub fn quiet(&self) {
+        let disk = self.disk.path().as_os_str().as_bytes();
+        let names_it = |process: fs::DirEntry| {
+            // One that has just ended has no command line any more.
+            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            line.windows(disk.len()).any(|part| part == disk)
+        };
+        let nobody = || !fs::read_dir("/proc").into_iter().flatten().flatten().any(names_it);
+        until(Duration::from_secs(60), "the end of all that runs on this disk", nobody);
     }
 
     /// The 24 recovery words of this machine's key.

@@ -78,6 +78,7 @@ impl Stage {
         change(&world);
         let after = look::at(world.path("docs"));
         (recipe.prepare)(&world);
+        world.quiet();
         let disk = world.path(".");
         fs::create_dir(world.path("saved")).unwrap();
         for entry in fs::read_dir(disk).unwrap().flatten() {
@@ -90,6 +91,7 @@ impl Stage {
 
     /// Back to the beginning.
     pub(crate) fn reset(&self) {
+        self.world.quiet();
         for entry in fs::read_dir(self.world.path(".")).unwrap().flatten() {
             if !["bin", "saved"].iter().any(|name| entry.file_name() == *name) {
                 oath::remove(&entry.path());
