@@ -38,15 +38,18 @@ use crate::source::Owners;
 pub struct Pace {
     /// A checkpoint is made after so long …
     pub checkpoint_ms: Millis,
-    /// … or so many bytes read.
+    /// … or so many bytes read …
     pub checkpoint_bytes: u64,
+    /// … or so many files, as it is their number that a commit's time and memory grow with: while one is made, the others
+    /// are read on, and the last has little left to do.
+    pub checkpoint_files: u64,
     /// Progress is told so often, in milliseconds, and the end that was asked for is seen so soon.
     pub tell_ms: u64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { checkpoint_ms: 60_000, checkpoint_bytes: 1 << 30, tell_ms: 200 }
+        Self { checkpoint_ms: 60_000, checkpoint_bytes: 1 << 30, checkpoint_files: 100_000, tell_ms: 200 }
     }
 }
 
@@ -224,7 +227,7 @@ impl<'a> Pass<'a> {
         sources: &[Arc<SourceRun>],
     ) {
         let clock = flow.clock;
-        let (mut last_ms, mut last_bytes) = (clock.monotonic_ms(), 0);
+        let (mut last_ms, mut last_bytes, mut last_files) = (clock.monotonic_ms(), 0, 0);
         let mut begun: Option<Checkpoint> = None;
         while !ended.wait(self.pace.tell_ms) {
             self.tell(flow, totals);
@@ -241,12 +244,13 @@ impl<'a> Pass<'a> {
                 });
                 continue;
             }
-            let read = flow.counts.read_bytes.get();
+            let (read, files) = (flow.counts.read_bytes.get(), flow.counts.files_opened.get());
             let pace = &self.pace;
-            let due =
-                clock.monotonic_ms() - last_ms >= pace.checkpoint_ms || read - last_bytes >= pace.checkpoint_bytes;
+            let due = clock.monotonic_ms() - last_ms >= pace.checkpoint_ms
+                || read - last_bytes >= pace.checkpoint_bytes
+                || files - last_files >= pace.checkpoint_files;
             if due && self.device.is_some() && read > last_bytes {
-                (last_ms, last_bytes) = (clock.monotonic_ms(), read);
+                (last_ms, last_bytes, last_files) = (clock.monotonic_ms(), read, files);
                 flow.guarded(|| {
                     begun = self.checkpoint(flow, sources)?;
                     Ok(())

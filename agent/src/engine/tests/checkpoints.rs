@@ -80,14 +80,26 @@ fn goes_on(place: &Place, run: &crate::engine::job::Run, first: &Arc<Wire>, at_l
     assert_eq!((summary.read_bytes, summary.files_unchanged), (0, FILES));
 }
 
+/// After every few files, however small they are.
+const COUNTING: Pace = Pace { checkpoint_bytes: u64::MAX, checkpoint_files: 3, ..RESTLESS };
+
 #[test]
 fn a_run_that_was_asked_to_end_goes_on_next_time() {
+    asked_to_end(RESTLESS);
+}
+
+#[test]
+fn so_many_files_are_a_checkpoint_too() {
+    asked_to_end(COUNTING);
+}
+
+fn asked_to_end(pace: Pace) {
     let (place, mut run) = Place::new();
     many(&place.path("src"));
     let stop = run.stop.clone();
     run.watcher = after_checkpoint(10, move || stop.ask(2));
     let wire = place.wire([]);
-    let fault = over(&run, &wire, told(job([place.path("src")])), RESTLESS).unwrap_err();
+    let fault = over(&run, &wire, told(job([place.path("src")])), pace).unwrap_err();
     assert_eq!(fault.code, Code::Interrupted, "{fault}");
     assert!(fault.hint.unwrap().contains("what was done is kept"));
     wire.settle();

@@ -33,7 +33,8 @@ pub(super) const PATIENT: Patience =
     Patience { most_ms: i64::MAX, attempts: 6, first_pause_ms: 0, longest_pause_ms: 0 };
 
 /// As often as can be.
-pub(super) const RESTLESS: Pace = Pace { checkpoint_ms: i64::MAX, checkpoint_bytes: 1, tell_ms: 1 };
+pub(super) const RESTLESS: Pace =
+    Pace { checkpoint_ms: i64::MAX, checkpoint_bytes: 1, checkpoint_files: u64::MAX, tell_ms: 1 };
 
 /// See the module.
 pub(super) struct Place {
