@@ -49,7 +49,7 @@ fn ids(versions: &Outcome) -> Vec<String> {
 
 /// A machine with a version of day 1 that has 8 MiB more than that of day 2.
 fn two_versions() -> (World, String, String) {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     tree::small(world.path("docs"));
     fs::write(world.path("docs/film"), noise(1, 8 << 20)).unwrap();
     let first = back_up(&world, 1);
@@ -108,7 +108,7 @@ fn assert_came_back(world: &World, before: u64) {
 
 #[test]
 fn a_policy_is_carried_out_and_a_hard_one_waits() {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     tree::small(world.path("docs"));
     for day in 1..=12 {
         fs::write(world.path("docs/letter.txt"), day.to_string()).unwrap();
@@ -203,7 +203,7 @@ fn who_may_only_append_says_nothing_about_what_is_kept() {
 
 #[test]
 fn when_space_is_short_the_oldest_versions_go_and_every_machine_knows_why() {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     tree::small(world.path("docs"));
     let versions = |by: &World| ids(&on(by, 12, ["versions", "--json"]).ok());
     for day in 1..=12 {

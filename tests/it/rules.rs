@@ -41,7 +41,7 @@ fn sources(world: &World) -> Vec<String> {
 
 /// A machine whose `docs` has been emptied since the version of 1 December but for what is new.
 fn emptied() -> World {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     let docs = Tree::at(world.path("docs"));
     docs.file("a", tree::Seeded::new(7).bytes(300_000)).dir("sub").file("b", "b");
     drop(docs.age());
@@ -151,7 +151,7 @@ fn the_only_source_may_go_too() {
 
 #[test]
 fn a_source_that_is_removed_from_the_configuration_stays_a_while() {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     ["docs", "code", "hand"].iter().for_each(|name| drop(tree::small(world.path(name))));
     let both = format!("{}{}", source(&world, "docs", ""), source(&world, "code", ""));
     configure(&world, &both);
@@ -179,7 +179,7 @@ fn a_source_that_is_removed_from_the_configuration_stays_a_while() {
 
 #[test]
 fn a_source_that_is_removed_from_the_configuration_may_stay_for_ever() {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     ["docs", "code"].iter().for_each(|name| drop(tree::small(world.path(name))));
     let top = "delete_redundant_after = 0\n";
     configure(&world, &format!("{top}{}{}", source(&world, "docs", ""), source(&world, "code", "")));

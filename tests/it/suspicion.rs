@@ -45,7 +45,7 @@ fn photo(n: u64) -> Vec<u8> {
 
 /// A machine with one version of letters and photos.
 fn letters_and_photos() -> World {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     let docs = Tree::at(world.path("docs"));
     let (letters, photos) = (docs.dir("letters"), docs.dir("photos"));
     for n in 0..EACH {
@@ -172,7 +172,7 @@ fn what_people_do_is_no_event() {
 
 #[test]
 fn where_all_is_encrypted_by_right_more_of_it_is_no_event() {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     let docs = Tree::at(world.path("docs"));
     for n in 0..200 {
         docs.file(format!("{n:03}"), Seeded::new(n).bytes(2_000));

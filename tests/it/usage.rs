@@ -140,7 +140,7 @@ fn on(world: &World, day: u32, words: &[&str]) -> Outcome {
 
 #[test]
 fn an_administrator_sees_who_takes_what_and_how_it_grows() {
-    let world = world().ready();
+    let world = world().ready_since("2026-12-01T00:00:00Z");
     let docs = world.dir("docs");
     for day in 1..=12 {
         let noise: Vec<u8> =

@@ -36,10 +36,13 @@ pub const CREDIT_STEP_BYTES: u64 = 128 << 10;
 pub const SMALLEST_GRANT_BYTES: u64 = 32 << 10;
 /// Most credit that a stream may hold.
 pub const CREDIT_BYTES_MAX: u64 = 1 << 30;
-/// What a client's bulk streams may be given together beyond their start: a long, fat line downwards.
-pub const CLIENT_POOL_BYTES: u64 = 32 << 20;
-/// The same for a server: four times what OpenSSH lets through in one round trip.
-pub const SERVER_POOL_BYTES: u64 = 8 << 20;
+/// What bulk streams may be given together beyond their start: four times what OpenSSH lets through in one round trip. A
+/// receiver that is slower than its line keeps all of it.
+pub const POOL_BYTES: u64 = 8 << 20;
+/// The same of a client whose server is far: a long, fat line downwards.
+pub const FAR_POOL_BYTES: u64 = 32 << 20;
+/// A round trip of so many milliseconds is a long one. Below, the 2 MiB of OpenSSH's channel are 200 MB/s.
+pub const FAR_MS: Millis = 10;
 /// A stream that has this much waiting to be sent takes no more.
 pub const SEND_QUEUE_BYTES: usize = 512 << 10;
 /// While bulk waits, urgent streams may send this much before one bulk frame is sent.
@@ -69,6 +72,6 @@ pub const LAST_WORDS_MS: Millis = 5_000;
 // A peer that has read everything always holds credit for the largest message.
 const _: () = assert!(STREAM_START_BYTES - CREDIT_STEP_BYTES >= MESSAGE_BYTES_MAX as u64 + FRAME_COST);
 const _: () = assert!(STREAM_START_BYTES - STREAM_START_BYTES / 8 >= MESSAGE_BYTES_MAX as u64 + FRAME_COST);
-const _: () = assert!(STREAM_START_BYTES + CLIENT_POOL_BYTES <= CREDIT_BYTES_MAX);
+const _: () = assert!(STREAM_START_BYTES + FAR_POOL_BYTES <= CREDIT_BYTES_MAX);
 const _: () = assert!(SILENCE_MS > 3 * PING_MS && CALL_SILENCE_MS > 3 * WORKING_MS);
 const _: () = assert!(HELLO_BYTES_MAX < MESSAGE_BYTES_MAX && DATA_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -28,7 +28,7 @@ use store::door::Millis;
 
 use crate::error::{Code, Error, Result};
 use crate::frame::{Assembler, Header, Kind};
-use crate::limits::{CALL_SILENCE_MS, CLIENT_POOL_BYTES, FIRST_BYTE_MS, MESSAGE_BYTES_MAX, SERVER_POOL_BYTES};
+use crate::limits::{CALL_SILENCE_MS, FAR_MS, FAR_POOL_BYTES, FIRST_BYTE_MS, MESSAGE_BYTES_MAX, POOL_BYTES};
 use crate::magic::{CLIENT_MAGIC, SERVER_MAGIC, Scanner};
 pub use hello::{Agreed, Hello, Purpose};
 use receive::write_goaway;
@@ -114,21 +114,23 @@ pub struct Config {
     pub hello: Hello,
     /// How long to wait for the first byte, milliseconds.
     pub first_byte_ms: Millis,
-    /// What bulk streams may be given together beyond their start.
+    /// What bulk streams may be given together beyond their start …
     pub pool_bytes: u64,
+    /// … and when the far side is known to be far.
+    pub far_pool_bytes: u64,
 }
 
 impl Config {
     /// A client's usual one.
     #[must_use]
     pub fn client(hello: Hello) -> Self {
-        Self { hello, first_byte_ms: FIRST_BYTE_MS, pool_bytes: CLIENT_POOL_BYTES }
+        Self { hello, first_byte_ms: FIRST_BYTE_MS, pool_bytes: POOL_BYTES, far_pool_bytes: FAR_POOL_BYTES }
     }
 
     /// A server's usual one.
     #[must_use]
     pub fn server(hello: Hello) -> Self {
-        Self { pool_bytes: SERVER_POOL_BYTES, ..Self::client(hello) }
+        Self { far_pool_bytes: POOL_BYTES, ..Self::client(hello) }
     }
 }
 
@@ -149,6 +151,7 @@ pub struct Session {
     /// The one whose request shares the flight of the greeting.
     first_stream: Option<u32>,
     pool_bytes: u64,
+    far_pool_bytes: u64,
     up: Bucket,
     down: Bucket,
     turns: Turns,
@@ -196,6 +199,7 @@ impl Session {
             last_ids: LastIds::default(),
             first_stream: None,
             pool_bytes: config.pool_bytes,
+            far_pool_bytes: config.far_pool_bytes,
             up: Bucket::new(),
             down: Bucket::new(),
             turns: Turns::default(),
@@ -293,6 +297,8 @@ impl Session {
         let none_left = Error::Limit { what: "requests of a connection", found: 1 << 30, most: (1 << 30) - 1 };
         let id = self.last_ids.next(class).ok_or(none_left)?;
         self.first_stream.get_or_insert(id);
+        // Before bulk is on its way, which would delay the answer: how much may be, depends on the distance.
+        self.ping_due |= class == Class::Bulk && self.round_trip.is_none();
         let mut stream = Stream::new(class, now);
         stream.opening = true;
         // An empty queue takes anything.
@@ -494,7 +500,12 @@ impl Session {
     /// The bound of that: a start for each stream, and the pool.
     #[cfg(test)]
     pub(crate) fn outstanding_most(&self) -> u64 {
-        self.streams.len() as u64 * crate::limits::STREAM_START_BYTES + self.pool_bytes
+        self.streams.len() as u64 * crate::limits::STREAM_START_BYTES + self.far_pool_bytes
+    }
+
+    /// What bulk streams may have together beyond their start.
+    fn pool(&self) -> u64 {
+        if self.round_trip.is_some_and(|ms| ms >= FAR_MS) { self.far_pool_bytes } else { self.pool_bytes }
     }
 
     fn check_alive(&self) -> Result<()> {

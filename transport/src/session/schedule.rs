@@ -78,7 +78,7 @@ impl Session {
 
     /// Gives back what was read, as far as pool and throttle allow.
     fn give_credit(&mut self) {
-        let is_client = self.is_client;
+        let (is_client, pool) = (self.is_client, self.pool());
         let mut pooled: u64 = self.streams.values().map(|stream| stream.window.pooled()).sum();
         let [urgent, bulk] = [Class::Interactive, Class::Bulk].map(|class| self.window_size(class));
         for stream in self.streams.values_mut().filter(|s| !s.is_over(is_client) && !s.in_ended) {
@@ -86,7 +86,7 @@ impl Session {
             let (size, throttled) = if stream.class == Class::Bulk { bulk } else { urgent };
             let lacking = window.lacking(size, throttled);
             // Its start belongs to the stream; what is beyond comes from the pool.
-            let room = STREAM_START_BYTES.saturating_sub(window.outstanding()) + self.pool_bytes.saturating_sub(pooled);
+            let room = STREAM_START_BYTES.saturating_sub(window.outstanding()) + pool.saturating_sub(pooled);
             let grant = lacking.min(room).min(if throttled { self.down.left() } else { u64::MAX });
             // What a person gets is charged when it comes, and stays away while too much of it is owed.
             let owed = stream.class == Class::Interactive && !self.down.bears(URGENT_DEBT_BYTES);
@@ -111,7 +111,7 @@ impl Session {
             Class::Bulk => {
                 let is_bulk = |s: &&Stream| s.class == Class::Bulk && !s.is_over(self.is_client);
                 let count = self.streams.values().filter(is_bulk).count() as u64;
-                (STREAM_START_BYTES + self.pool_bytes / count.max(1), false)
+                (STREAM_START_BYTES + self.pool() / count.max(1), false)
             }
         }
     }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::{FAR_POOL_BYTES, POOL_BYTES};
 
 fn any_part() -> impl Strategy<Value = Part> {
     prop_oneof![
@@ -150,7 +151,7 @@ fn who_never_reads_holds_up_nobody_else() {
     let deaf = world.call(deaf);
     let done = world.run_until(20_000, |w| w.asker.calls.values().all(|call| call.outcome.is_some()));
     assert!(!done);
-    assert!(world.client.outstanding() <= (32 << 20) + STREAM_START_BYTES);
+    assert!(world.client.outstanding() <= POOL_BYTES + STREAM_START_BYTES);
     for class in [Class::Interactive, Class::Bulk] {
         let other = world.call(ask(class, Verb::Give, 5 << 20));
         world.run_until(100_000, |w| w.asker.calls[&other].outcome.is_some());
@@ -165,11 +166,25 @@ fn who_never_reads_holds_up_nobody_else() {
 
 #[test]
 fn the_pool_is_one_for_all() {
+    the_pool_is(World::new(), POOL_BYTES);
+}
+
+#[test]
+fn a_far_server_is_given_more() {
     let mut world = World::new();
+    (world.up.delay, world.down.delay) = (4, 5);
+    the_pool_is(world, POOL_BYTES);
+    let mut world = World::new();
+    (world.up.delay, world.down.delay) = (5, 5);
+    the_pool_is(world, FAR_POOL_BYTES);
+}
+
+fn the_pool_is(mut world: World, pool: u64) {
     for count in 1..6 {
         world.call(Ask { reads: false, ..ask(Class::Bulk, Verb::Give, 100 << 20) });
-        world.run_until(world.now + 100, |_| false);
-        assert!(world.client.outstanding() >= (32 << 20) + count);
+        world.run_until(world.now + 1_000, |_| false);
+        assert!(world.client.outstanding() >= pool + count);
+        assert!(world.client.outstanding() <= pool + count * STREAM_START_BYTES);
     }
     // Who comes late has its start, and gets its part when the others have read.
     let late = world.call(ask(Class::Bulk, Verb::Give, 5 << 20));

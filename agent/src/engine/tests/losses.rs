@@ -97,7 +97,7 @@ fn what_was_acknowledged_is_not_sent_again() {
         wire.settle();
         assert_eq!(wire.opened.load(Ordering::SeqCst), 2);
         // What was on its way and not yet looked at by the server, and what it had not told yet.
-        let most = total + transport::limits::SERVER_POOL_BYTES + ACK_BYTES + (4 << 20);
+        let most = total + transport::limits::POOL_BYTES + ACK_BYTES + (4 << 20);
         assert!(wire.traffic().0 <= most, "{} of {most}", wire.traffic().0);
         // What the line had not taken yet counts as sent, too.
         assert!(summary.sent_bytes.abs_diff(wire.traffic().0) <= 256 << 10);

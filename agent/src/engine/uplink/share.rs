@@ -4,13 +4,13 @@
 //! worth it when the far side is far and sending waits for it; a server that is near and slow would only be slowed.
 
 use store::door::Millis;
+use transport::limits::FAR_MS;
 
 /// Sending is looked at so often.
 pub(super) const WINDOW_MS: Millis = 250;
-/// From this share of the time on, in percent, in which sending was held up, there is too little room on the line …
+/// From this share of the time on, in percent, in which sending was held up, there is too little room on the line, if
+/// the far side is far.
 const HELD_UP_PERCENT: Millis = 30;
-/// … if its round trip is at least so long, in milliseconds. Below, 2 MiB a round trip are 200 MB/s.
-const FAR_MS: Millis = 10;
 /// So many at once, where the way is long and there is anything to send: a run has ended, or is half through, before it
 /// was seen that one is too few.
 const FIRST_FAR: usize = 4;
