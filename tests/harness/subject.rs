@@ -434,7 +434,7 @@ fn replace_runs(text: &str, fits: impl Fn(char) -> bool, length_min: usize, by: 
     while !rest.is_empty() {
         let word = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let (word, after) = rest.split_at(word);
-        let alone = word.len() >= length_min && word.chars().all(&fits) && word.contains(|c: char| c.is_ascii_digit());
+        let alone = word.len() >= length_min && word.chars().all(&fits);
         out.push_str(if alone { by } else { word });
         let next = after.chars().next().map_or(0, char::len_utf8);
         out.push_str(&after[..next]);

@@ -50,7 +50,7 @@ fn back_up_and_restore_by_every_way() {
         fs::remove_dir_all(world.path("out")).unwrap();
         words(&["check", "--read-data"]).ok();
     }
-    let gone = within(Duration::from_secs(10), || serving(&world).is_empty());
+    let gone = within(Duration::from_secs(60), || serving(&world).is_empty());
     assert!(gone, "still running on the server: {:?}", serving(&world));
 }
 

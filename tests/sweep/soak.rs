@@ -53,6 +53,8 @@ impl Fate {
             (Self::Killed | Self::Cut, 8) => true,
             (Self::Disk(Errno::NOSPC), 9) => says("disk.full"),
             (Self::Disk(_), 1) => says("disk.failed") || says("the vault's catalog"),
+            // The server of a client that was killed, or whose line was cut, has not ended yet.
+            (_, 6) => says("source.busy"),
             _ => false,
         }
     }

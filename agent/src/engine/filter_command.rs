@@ -78,6 +78,8 @@ struct Running {
     answers: Receiver<Answer>,
     /// The last line that it wrote to its standard error.
     complaint: std::sync::Arc<Mutex<Vec<u8>>>,
+    /// Hears that there will be no other; nothing is ever sent.
+    complained: Receiver<()>,
 }
 
 impl FilterCommand {
@@ -149,7 +151,8 @@ impl FilterCommand {
         let (answer, answers) = sync_channel(ANSWERS_MAX);
         let complaint = std::sync::Arc::new(Mutex::new(Vec::new()));
         let heard = std::sync::Arc::clone(&complaint);
-        let running = Running { child, questions: Some(ask), answers, complaint };
+        let (all_heard, complained) = sync_channel::<()>(1);
+        let running = Running { child, questions: Some(ask), answers, complaint, complained };
         let (Some(mut input), Some(output), Some(errors)) = (input, output, errors) else {
             return Err("it has no pipes".to_owned());
         };
@@ -170,6 +173,7 @@ impl FilterCommand {
                 }
                 true
             });
+            drop(all_heard);
         });
         writes.and(reads).and(listens).map_err(cannot)?;
         Ok(running)
@@ -220,7 +224,10 @@ impl Running {
         }
     }
 
+    /// Why, and what it has said of that itself.
     fn last_words(&self, why: &str) -> String {
+        // Its output has ended; its complaint may still be on its way.
+        drop(self.complained.recv_timeout(Duration::from_millis(END_MS)));
         let said = lock(&self.complaint).clone();
         if said.is_empty() { why.to_owned() } else { format!("{why}, and said: {}", String::from_utf8_lossy(&said)) }
     }
@@ -278,6 +285,13 @@ mod tests {
             assert!(fault.causes[0].contains(why), "{command}: {fault}");
             assert_eq!(ask(&filter, &["/src/a", "/src/b"]).unwrap(), [false, false]);
         }
+    }
+
+    #[test]
+    fn a_complaint_that_comes_after_the_last_answer_is_told() {
+        let late = "sh -c 'exec >&-; n=0; while [ $n -lt 30000 ]; do n=$((n + 1)); done; echo I am tired >&2'";
+        let fault = ask(&filter(late), &["/src/a"]).unwrap_err();
+        assert!(fault.causes[0].ends_with(", and said: I am tired"), "{fault}");
     }
 
     #[test]
