@@ -26,7 +26,7 @@ use crate::event::{Event, Watcher};
 use crate::fault::{Code, Fault, Result};
 
 /// Nothing here takes longer; what does, hangs.
-const HANGS: Duration = Duration::from_secs(120);
+const HANGS: Duration = Duration::from_secs(600);
 
 /// No real time, and no end.
 pub(super) const PATIENT: Patience =
