@@ -227,7 +227,7 @@ impl Running {
     /// Why, and what it has said of that itself.
     fn last_words(&self, why: &str) -> String {
         // Its output has ended; its complaint may still be on its way.
-        drop(self.complained.recv_timeout(Duration::from_millis(END_MS)));
+        self.complained.recv_timeout(Duration::from_millis(END_MS)).unwrap_or_default();
         let said = lock(&self.complaint).clone();
         if said.is_empty() { why.to_owned() } else { format!("{why}, and said: {}", String::from_utf8_lossy(&said)) }
     }
