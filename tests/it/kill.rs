@@ -59,14 +59,12 @@ fn the_client_ten_times_at_random_moments() {
     world.tuckbox(["backup", &world.arg("another")]).ok();
     let there = stored(&world);
     let last = whole(&world);
-    // The last of the ten may have come to its end before it was killed.
-    let versions = world.tuckbox(["versions", "--json"]).ok().records("version").len();
-    assert!((2..=3).contains(&versions), "{versions} versions\n{last}");
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 2, "{last}");
     let sent = last.count("sent_bytes");
     let allowed = first.count("sent_bytes").saturating_sub(there * 9 / 10) + (4 << 20);
     assert!(sent <= allowed, "{sent} sent although {there} were there; {allowed} allowed\n{last}");
     let bytes = stored(&world);
-    assert!(bytes <= clean_bytes + clean_bytes / 8 + (2 << 20), "{bytes} stored, clean {clean_bytes}");
+    assert!(bytes <= clean_bytes + clean_bytes / 10 + (1 << 20), "{bytes} stored, clean {clean_bytes}");
 }
 
 #[test]

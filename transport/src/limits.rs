@@ -42,7 +42,7 @@ pub const POOL_BYTES: u64 = 8 << 20;
 /// The same of a client whose server is far: a long, fat line downwards.
 pub const FAR_POOL_BYTES: u64 = 32 << 20;
 /// A round trip of so many milliseconds is a long one. Below, the 2 MiB of OpenSSH's channel are 200 MB/s.
-pub const FAR_MS: Millis = 10;
+const FAR_MS: Millis = 10;
 /// A stream that has this much waiting to be sent takes no more.
 pub const SEND_QUEUE_BYTES: usize = 512 << 10;
 /// While bulk waits, urgent streams may send this much before one bulk frame is sent.
@@ -75,3 +75,9 @@ const _: () = assert!(STREAM_START_BYTES - STREAM_START_BYTES / 8 >= MESSAGE_BYT
 const _: () = assert!(STREAM_START_BYTES + FAR_POOL_BYTES <= CREDIT_BYTES_MAX);
 const _: () = assert!(SILENCE_MS > 3 * PING_MS && CALL_SILENCE_MS > 3 * WORKING_MS);
 const _: () = assert!(HELLO_BYTES_MAX < MESSAGE_BYTES_MAX && DATA_BYTES_MAX < MESSAGE_BYTES_MAX);
+
+/// Whether a round trip, when it was measured, is a long one.
+#[must_use]
+pub fn is_far(round_trip_ms: Option<Millis>) -> bool {
+    round_trip_ms.is_some_and(|ms| ms >= FAR_MS)
+}

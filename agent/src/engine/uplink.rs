@@ -344,7 +344,7 @@ impl Uplink {
 
     /// Whether the far side is known to be far: whoever waits for each of its answers is slow.
     pub fn is_far(&self) -> bool {
-        share::is_far(self.remote.client().1.round_trip_ms())
+        transport::limits::is_far(self.remote.client().1.round_trip_ms())
     }
 
     /// The connection.

@@ -28,7 +28,7 @@ use store::door::Millis;
 
 use crate::error::{Code, Error, Result};
 use crate::frame::{Assembler, Header, Kind};
-use crate::limits::{CALL_SILENCE_MS, FAR_MS, FAR_POOL_BYTES, FIRST_BYTE_MS, MESSAGE_BYTES_MAX, POOL_BYTES};
+use crate::limits::{CALL_SILENCE_MS, FAR_POOL_BYTES, FIRST_BYTE_MS, MESSAGE_BYTES_MAX, POOL_BYTES, is_far};
 use crate::magic::{CLIENT_MAGIC, SERVER_MAGIC, Scanner};
 pub use hello::{Agreed, Hello, Purpose};
 use receive::write_goaway;
@@ -505,7 +505,7 @@ impl Session {
 
     /// What bulk streams may have together beyond their start.
     fn pool(&self) -> u64 {
-        if self.round_trip.is_some_and(|ms| ms >= FAR_MS) { self.far_pool_bytes } else { self.pool_bytes }
+        if is_far(self.round_trip) { self.far_pool_bytes } else { self.pool_bytes }
     }
 
     fn check_alive(&self) -> Result<()> {

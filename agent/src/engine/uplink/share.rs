@@ -4,7 +4,7 @@
 //! worth it when the far side is far and sending waits for it; a server that is near and slow would only be slowed.
 
 use store::door::Millis;
-use transport::limits::FAR_MS;
+use transport::limits::is_far;
 
 /// Sending is looked at so often.
 pub(super) const WINDOW_MS: Millis = 250;
@@ -16,11 +16,6 @@ const HELD_UP_PERCENT: Millis = 30;
 const FIRST_FAR: usize = 4;
 /// So many times as many channels at a time at most: each is a process at the far side.
 const TIMES_MAX: usize = 4;
-
-/// Whether a round trip, when it was measured, is a long one.
-pub(super) fn is_far(round_trip_ms: Option<Millis>) -> bool {
-    round_trip_ms.is_some_and(|ms| ms >= FAR_MS)
-}
 
 /// How many channels of a connection may carry bulk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
