@@ -80,7 +80,7 @@ fn what_was_staged_is_kept() {
     std::fs::rename(world.path("empty"), world.vault()).unwrap();
     std::fs::remove_dir_all(world.home().join(".local/state/tuckbox/accounts")).unwrap();
 
-    let first = run(words(all / 2, Action::Signal(Signal::TERM))).exits(143);
+    let first = run(words(all / 3, Action::Signal(Signal::TERM))).exits(143);
     assert!(first.text().contains("\"code\":\"interrupted\""), "{first}");
     let second = world.tuckbox(["backup", &world.arg("docs"), "--json"]).ok();
     let (sent, full) = (second.count("sent_bytes"), whole.count("sent_bytes"));
