@@ -10,7 +10,9 @@ use crate::sshd::Client;
 use russh::{
     Channel, ChannelId, MethodKind, MethodSet,
     keys::{PrivateKey, load_secret_key},
-    server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Response, Session, run_stream},
+    server::{
+        Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey, run_stream,
+    },
 };
 use store::door::{ConstantChance, FixedClock};
 use tokio::{io::AsyncReadExt, net::TcpListener};
@@ -27,12 +29,18 @@ enum Wants {
     Password,
     Answers,
     Both,
+    /// Any key.
+    Key,
 }
 
 struct Server {
     wants: Wants,
     passed: bool,
+    asked: Asked,
 }
+
+/// What a client asked for, in order.
+type Asked = Arc<Mutex<Vec<&'static str>>>;
 
 impl Server {
     fn method(&self) -> MethodKind {
@@ -41,6 +49,7 @@ impl Server {
             Wants::Answers => MethodKind::KeyboardInteractive,
             Wants::Both if self.passed => MethodKind::KeyboardInteractive,
             Wants::Both => MethodKind::Password,
+            Wants::Key => MethodKind::PublicKey,
         }
     }
 
@@ -53,7 +62,17 @@ impl Handler for Server {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _: &str) -> Result<Auth, russh::Error> {
+        self.asked.lock().unwrap().push("nothing");
         Ok(self.no(false))
+    }
+
+    async fn auth_publickey_offered(&mut self, _: &str, _: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+        self.asked.lock().unwrap().push("key");
+        Ok(if matches!(self.wants, Wants::Key) { Auth::Accept } else { self.no(false) })
+    }
+
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        Ok(if matches!(self.wants, Wants::Key) { Auth::Accept } else { self.no(false) })
     }
 
     async fn authentication_banner(&mut self) -> Result<Option<String>, russh::Error> {
@@ -61,6 +80,7 @@ impl Handler for Server {
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
+        self.asked.lock().unwrap().push("password");
         let good = user == "joe" && password == "secret" && self.method() == MethodKind::Password;
         Ok(match (good, self.wants) {
             (true, Wants::Both) => {
@@ -108,11 +128,12 @@ impl Handler for Server {
 }
 
 /// Serves on a thread of its own until the test ends; its port.
-fn serve(client: &Client, wants: Wants) -> u16 {
+fn serve(client: &Client, wants: Wants, asked: Asked) -> u16 {
     let key: PrivateKey = load_secret_key(client.key("ed25519", ""), None).unwrap();
+    let methods = [MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive];
     let config = Arc::new(Config {
         keys: vec![key],
-        methods: MethodSet::from(&[MethodKind::Password, MethodKind::KeyboardInteractive][..]),
+        methods: MethodSet::from(&methods[..]),
         auth_rejection_time: std::time::Duration::ZERO,
         ..Config::default()
     });
@@ -124,7 +145,8 @@ fn serve(client: &Client, wants: Wants) -> u16 {
             tell.send(listener.local_addr().unwrap().port()).unwrap();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (config, server) = (config.clone(), Server { wants, passed: false });
+                let (config, asked) = (config.clone(), asked.clone());
+                let server = Server { wants, passed: false, asked };
                 tokio::spawn(async move {
                     if let Ok(session) = run_stream(config, stream, server).await {
                         session.await.ok();
@@ -178,9 +200,20 @@ impl Prompt for Person {
 
 fn login(wants: Wants, prompt: Arc<dyn Prompt>) -> Result<String, Error> {
     let client = Client::new();
-    let port = serve(&client, wants);
+    login_by(&client, "", wants, prompt, Asked::default())
+}
+
+/// With more lines of configuration.
+fn login_by(
+    client: &Client,
+    lines: &str,
+    wants: Wants,
+    prompt: Arc<dyn Prompt>,
+    asked: Asked,
+) -> Result<String, Error> {
+    let port = serve(client, wants, asked);
     client.config(&format!(
-        "Host nas\n HostName 127.0.0.1\n Port {port}\n User joe\n StrictHostKeyChecking accept-new\n"
+        "Host nas\n HostName 127.0.0.1\n Port {port}\n User joe\n StrictHostKeyChecking accept-new\n{lines}"
     ));
     let around = Surroundings { home: client.home().to_owned(), ssh: Some(client.ssh()), ..Surroundings::default() };
     let world = World { prompt, clock: Arc::new(FixedClock::at(0)), chance: Arc::new(ConstantChance::new(1)) };
@@ -232,4 +265,24 @@ fn nobody_there() {
         let refused = login(wants, Arc::new(NoInput)).unwrap_err();
         assert!(matches!(&refused, Error::Auth { why, .. } if why.contains("nobody is there")), "{refused}");
     }
+}
+
+#[test]
+fn a_key_is_shown_before_anything_is_asked() {
+    let by = |wants: Wants, prompt: Arc<dyn Prompt>| {
+        let client = Client::new();
+        let key = client.key("ecdsa", "");
+        let asked = Asked::default();
+        let told = login_by(&client, &format!(" IdentityFile {}\n", key.display()), wants, prompt, asked.clone());
+        let asked = asked.lock().unwrap().clone();
+        (told, asked)
+    };
+    let (told, asked) = by(Wants::Key, Arc::new(NoInput));
+    assert_eq!((told.unwrap(), asked), ("in".to_owned(), vec!["key"]));
+    // Of no use there, and not shown again.
+    let (told, asked) = by(Wants::Password, Person::who_knows("secret"));
+    assert_eq!((told.unwrap(), asked), ("in".to_owned(), vec!["key", "nothing", "password"]));
+    let (told, asked) = by(Wants::Password, Arc::new(NoInput));
+    assert!(matches!(told.unwrap_err(), Error::Auth { why, .. } if why.ends_with("the server takes password")));
+    assert_eq!(asked, ["key", "nothing"]);
 }

@@ -93,6 +93,9 @@ fn commit(
     (tags, counts): (&[String], [u64; 6]),
     holes: bool,
 ) -> Result<Published> {
+    if kind == LinkKind::Version {
+        link.expect_nothing();
+    }
     // Made again for every attempt: another client's version may have come first, with other sources.
     let make = || -> Result<Made> {
         let before = account.newest_version()?.unwrap_or_default();

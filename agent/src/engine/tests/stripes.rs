@@ -8,6 +8,7 @@ use store::door::{Chance, ConstantChance};
 use transport::{Carrier, Error, Pipe};
 
 use super::place::{PATIENT, Place, within};
+use super::trick_disk::TrickDisk;
 use super::wire::{Cut, Even, Wire};
 use crate::engine::backup::backup_over;
 use crate::engine::backup::pass::Pace;
@@ -75,9 +76,21 @@ impl<F: Fn() -> bool> Read for Noise<F> {
 /// A backup over `channels` connections of which `allowed` are taken and some are cut; it goes on until `enough` is true
 /// of the bytes that went over each of them. Whatever happens, it ends well: everything is in the vault, and whole.
 fn back_up(channels: usize, allowed: usize, cuts: &[Cut], enough: fn(&[u64]) -> bool) -> (Arc<Wire>, BackupSummary) {
-    let (place, mut run) = Place::new();
-    run.place.stripes = Some(channels);
+    let (place, run) = Place::new();
     let wire = place.wire(cuts.iter().copied());
+    let summary = back_up_over((&place, run), &wire, (channels, allowed), cuts, enough);
+    (wire, summary)
+}
+
+/// The same on this wire.
+fn back_up_over(
+    (place, mut run): (&Place, Run),
+    wire: &Arc<Wire>,
+    (channels, allowed): (usize, usize),
+    cuts: &[Cut],
+    enough: fn(&[u64]) -> bool,
+) -> BackupSummary {
+    run.place.stripes = Some(channels);
     // A main connection that is to be lost is lost with all stripes on it, and of two stripes the one that is not lost is
     // of use.
     let even = match cuts {
@@ -86,7 +99,7 @@ fn back_up(channels: usize, allowed: usize, cuts: &[Cut], enough: fn(&[u64]) -> 
         [main, ..] => main.up,
     };
     *lock(&wire.even) = even.map(|bytes| Even { lines: channels.min(allowed), bytes });
-    let seen = Arc::clone(&wire);
+    let seen = Arc::clone(wire);
     let hasher = Arc::new(std::sync::Mutex::new(blake3::Hasher::new()));
     let noise = Noise {
         chance: ConstantChance::new(5),
@@ -96,7 +109,7 @@ fn back_up(channels: usize, allowed: usize, cuts: &[Cut], enough: fn(&[u64]) -> 
     };
     let stdin = StdinJob { path: b"/noise".to_vec(), host: "ana".into(), reader: Box::new(noise) };
     let job = BackupJob { stdin: Some(stdin), guard_share_permille: 500, guard_min: 100, ..BackupJob::default() };
-    let carrier = Arc::new(Several { wire: Arc::clone(&wire), allowed });
+    let carrier = Arc::new(Several { wire: Arc::clone(wire), allowed });
     let again = run.clone();
     let done: Result<BackupSummary> = within(move || {
         let mut connector = Connector::over(&again, carrier);
@@ -119,7 +132,7 @@ fn back_up(channels: usize, allowed: usize, cuts: &[Cut], enough: fn(&[u64]) -> 
     let whole = dump(&run, &DumpJob { at: At::default(), path: b"/noise".to_vec() }, &mut out).unwrap();
     assert_eq!(out.finalize(), hasher.lock().unwrap().finalize());
     assert_eq!(whole.written_bytes, summary.read_bytes);
-    (wire, summary)
+    summary
 }
 
 #[test]
@@ -129,6 +142,21 @@ fn records_go_over_all_stripes_and_one_commit_holds_them() {
     // Every byte on every connection counts.
     assert_eq!((summary.sent_bytes, summary.received_bytes), wire.traffic());
     assert!(summary.stored_bytes >= 4 * SOME_BYTES, "{summary:?}");
+}
+
+/// Their goodbyes cost no time of their own: until all stripes have ended, nothing is committed here.
+#[test]
+fn stripes_end_while_the_version_is_committed() {
+    let (mut place, run) = Place::new();
+    let trick = Arc::new(TrickDisk::default());
+    place.disk = Arc::clone(&trick) as _;
+    let wire = place.wire([]);
+    let seen = Arc::downgrade(&wire);
+    let alone = move || seen.upgrade().is_none_or(|wire| wire.serving() <= 1);
+    assert!(trick.may_commit.set(Box::new(alone)).is_ok());
+    back_up_over((&place, run), &wire, (4, usize::MAX), &[], |up| {
+        up.len() == 4 && up.iter().all(|bytes| *bytes >= SOME_BYTES)
+    });
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! A disk that is full from some call on.
+//! A disk that is full from some call on, or does not commit before something has happened.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use store::door::{Disk, DiskFile, Found, Lock, Named, RealDisk};
@@ -13,6 +14,8 @@ use store::{Error, Result};
 pub(super) struct TrickDisk {
     /// Calls that may still succeed, and one; 0 = all.
     left: Arc<AtomicUsize>,
+    /// A link gets its name when this is true.
+    pub(super) may_commit: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl TrickDisk {
@@ -68,6 +71,10 @@ impl Disk for TrickDisk {
     }
 
     fn link_new(&self, from: &Path, to: &Path) -> Result<()> {
+        let is_link = to.extension().is_some_and(|extension| extension == "link");
+        while is_link && self.may_commit.get().is_some_and(|may| !may()) {
+            std::thread::yield_now();
+        }
         RealDisk.link_new(from, to)
     }
 

@@ -121,6 +121,11 @@ impl Wire {
         lock(&self.lines).iter().map(|line| line.up.load(Ordering::SeqCst)).collect()
     }
 
+    /// Servers that have not ended.
+    pub(super) fn serving(&self) -> usize {
+        lock(&self.servers).iter().filter(|server| !server.is_finished()).count()
+    }
+
     /// Cuts what is connected now.
     pub(super) fn cut_now(&self) {
         for line in &*lock(&self.lines) {

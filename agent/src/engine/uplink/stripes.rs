@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A record goes to the lane that has the least to do. Before a commit goes out on the main call, every stripe hands
-//! over what it has got; the session finds that in its folder. No stripe is ever needed: when one is lost, or refused,
+//! over what it has got; the session finds that in its folder. Before the last one they then end. No stripe is ever needed: when one is lost, or refused,
 //! what it had not acknowledged goes through the others, and what it had is adopted by the session.
 
 use std::collections::VecDeque;
@@ -72,6 +72,8 @@ pub(super) struct Stripes {
     /// Numbers given out.
     numbers: u64,
     losses: usize,
+    /// What is committed next is all that there is to send.
+    last: bool,
     /// Of lanes that have ended.
     stored_bytes: u64,
     /// Of connections that have ended.
@@ -109,6 +111,8 @@ struct Lane {
     /// Times that it was asked to hand over, and that it did.
     asked: u64,
     handed_over: u64,
+    /// It gets nothing more, and ends.
+    parting: bool,
     /// What the server counted.
     acked: u64,
     stored_bytes: u64,
@@ -201,6 +205,14 @@ impl Stripes {
         self.most = self.planned;
     }
 
+    /// Everything was handed over and nothing more comes: the lanes end while that is committed.
+    fn part(&mut self) {
+        if std::mem::take(&mut self.last) {
+            self.lanes.iter_mut().for_each(|lane| lane.parting = true);
+            self.wanted = 0;
+        }
+    }
+
     /// All lanes end at once.
     pub(super) fn end_all(&mut self) {
         while let Some(number) = self.lanes.first().map(|lane| lane.number) {
@@ -227,11 +239,17 @@ impl Uplink {
 
     // ---- records --------------------------------------------------------------------------------------------------
 
+    /// What is committed next is the last of this run, unless a record follows after all: stripes end beside it.
+    pub fn expect_nothing(&self) {
+        lock(&self.inner).stripes.last = true;
+    }
+
     /// Waits until there is room for a record. True when a stripe has taken it, false when it is for the main call.
     pub(super) fn find_lane(&self, record: &Outgoing) -> Result<bool> {
         let channels = self.plan.as_ref().map(|plan| plan.channels).unwrap_or_default();
         let far = self.is_far();
         let mut inner = lock(&self.inner);
+        inner.stripes.last = false;
         loop {
             if let Some(trouble) = &inner.trouble {
                 return Err(trouble.clone());
@@ -240,7 +258,8 @@ impl Uplink {
             if on_main >= FIRST_BYTES && inner.stripes.want(channels.at_first(far && on_main >= FAR_BYTES)) {
                 self.changed.notify_all();
             }
-            let least = inner.stripes.lanes.iter_mut().min_by_key(|lane| lane.bytes);
+            let lanes = inner.stripes.lanes.iter_mut().filter(|lane| !lane.parting);
+            let least = lanes.min_by_key(|lane| lane.bytes);
             let main_max = if least.is_some() { MAIN_BYTES_MAX } else { super::UNACKED_MAX };
             match least {
                 Some(lane) if lane.bytes < LANE_BYTES_MAX && (lane.bytes < on_main || on_main > main_max) => {
@@ -290,6 +309,9 @@ impl Uplink {
             }
             // What a lost one had goes through others, which then have to hand over too.
             if asked.iter().all(|(number, _)| inner.stripes.lane(*number).is_some()) {
+                inner.stripes.part();
+                drop(inner);
+                self.changed.notify_all();
                 return Ok(());
             }
         }
@@ -400,6 +422,7 @@ impl Uplink {
                     unasked: false,
                     asked: 0,
                     handed_over: 0,
+                    parting: false,
                     acked: 0,
                     stored_bytes: 0,
                 });
@@ -452,7 +475,7 @@ impl Uplink {
             let lane = inner.stripes.lane(number)?;
             match lane.next() {
                 Some(item) => return Some(Some(item)),
-                None if closing => return Some(None),
+                None if closing || lane.parting => return Some(None),
                 None => inner = wait(&self.changed, inner, Wait::Input),
             }
         }
@@ -463,7 +486,7 @@ impl Uplink {
         loop {
             let heard = match waiting(Wait::Input, || call.recv()) {
                 Ok(Some(Part::Message(bytes))) => take_reply(&bytes),
-                Ok(None) if lock(&self.inner).closing => break,
+                Ok(None) if self.may_end(number) => break,
                 _ => return self.lose_stripe(number),
             };
             let mut inner = lock(&self.inner);
@@ -485,6 +508,11 @@ impl Uplink {
         }
         lock(&self.inner).stripes.end(number);
         self.changed.notify_all();
+    }
+
+    fn may_end(&self, number: u64) -> bool {
+        let mut inner = lock(&self.inner);
+        inner.closing || inner.stripes.lane(number).is_some_and(|lane| lane.parting)
     }
 
     fn lose_stripe(&self, number: u64) {

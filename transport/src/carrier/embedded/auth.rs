@@ -25,20 +25,10 @@ const FACTORS_MAX: usize = 5;
 /// What came of one method.
 enum Outcome {
     In,
-    /// The server took it and wants another method, one of these.
-    More(MethodSet),
-    /// Not taken; these may still do.
+    /// The server took it and wants another method.
+    More,
+    /// Not taken.
     No,
-}
-
-impl From<AuthResult> for Outcome {
-    fn from(result: AuthResult) -> Self {
-        match result {
-            AuthResult::Success => Self::In,
-            AuthResult::Failure { remaining_methods, partial_success: true } => Self::More(remaining_methods),
-            AuthResult::Failure { .. } => Self::No,
-        }
-    }
 }
 
 struct Login<'a> {
@@ -47,33 +37,74 @@ struct Login<'a> {
     asker: &'a Asker,
     /// For the message when nothing helps.
     tried: Vec<String>,
+    /// What the server said last that it would take.
+    takes: MethodSet,
+    /// All keys were shown, and none was taken.
+    keys_failed: bool,
 }
 
-/// Logs in.
+/// Logs in. Keys are shown at once, where nobody has to be asked for that: a server that wants something else says so in
+/// its answer, and to ask it before would cost a round trip.
 ///
 /// # Errors
 /// [`Error::Auth`] with all that was tried.
 pub(super) async fn log_in(handle: &mut Handle<Door>, host: &Host, asker: &Asker) -> Result<()> {
-    let first = handle.authenticate_none(host.user.clone()).await;
-    let mut login = Login { handle, host, asker, tried: Vec::new() };
-    let mut allowed = match first {
-        Ok(AuthResult::Success) => return Ok(()),
-        Ok(AuthResult::Failure { remaining_methods, .. }) => remaining_methods,
-        Err(e) => return Err(login.lost(&e)),
-    };
+    let takes = MethodSet::empty();
+    let mut login = Login { handle, host, asker, tried: Vec::new(), takes, keys_failed: false };
+    let mut outcome = login.begin().await?;
     for _ in 0..FACTORS_MAX {
-        match login.try_all(&allowed).await? {
+        match outcome {
             Outcome::In => return Ok(()),
-            Outcome::More(next) => allowed = next,
+            Outcome::More => outcome = login.try_all().await?,
             Outcome::No => break,
         }
     }
-    Err(login.refused(&allowed))
+    if matches!(outcome, Outcome::In) { Ok(()) } else { Err(login.refused()) }
 }
 
 impl Login<'_> {
+    /// The keys, and when they do not help, the question what would.
+    async fn begin(&mut self) -> Result<Outcome> {
+        if self.host.may_use((&MethodKind::PublicKey).into()) {
+            let outcome = self.with_keys(false).await?;
+            if !matches!(outcome, Outcome::No) || self.handle.is_closed() {
+                return Ok(outcome);
+            }
+        }
+        let result = self.handle.authenticate_none(self.host.user.clone()).await;
+        match self.heard(result)? {
+            // Nobody is let in for nothing; but now it is known what does help.
+            Outcome::No => Ok(Outcome::More),
+            other => Ok(other),
+        }
+    }
+
+    /// What came of a request.
+    fn heard(&mut self, result: std::result::Result<AuthResult, russh::Error>) -> Result<Outcome> {
+        match result.map_err(|e| self.lost(&e))? {
+            AuthResult::Success => Ok(Outcome::In),
+            AuthResult::Failure { remaining_methods, partial_success } => {
+                Ok(self.refusal(remaining_methods, partial_success))
+            }
+        }
+    }
+
+    /// The server has not let us in, or not yet.
+    fn refusal(&mut self, takes: MethodSet, partial_success: bool) -> Outcome {
+        // None are named when the connection has ended with this.
+        if !takes.is_empty() {
+            self.takes = takes;
+        }
+        if !partial_success {
+            return Outcome::No;
+        }
+        self.keys_failed = false;
+        Outcome::More
+    }
+
     /// Each method that the server and the configuration allow, until one gets us further.
-    async fn try_all(&mut self, allowed: &MethodSet) -> Result<Outcome> {
+    async fn try_all(&mut self) -> Result<Outcome> {
+        let allowed = self.takes.clone();
         let methods = [MethodKind::PublicKey, MethodKind::KeyboardInteractive, MethodKind::Password];
         for method in methods {
             let name: &str = (&method).into();
@@ -81,7 +112,8 @@ impl Login<'_> {
                 continue;
             }
             let outcome = match method {
-                MethodKind::PublicKey => self.with_keys().await?,
+                MethodKind::PublicKey if self.keys_failed => continue,
+                MethodKind::PublicKey => self.with_keys(true).await?,
                 _ if !self.asker.may_ask() => {
                     self.tried.push(format!("no {name}, as nobody is there to ask"));
                     continue;
@@ -108,8 +140,8 @@ impl Login<'_> {
         Error::Unreachable { host, why: format!("it ended the connection at login: {}", e.to_string()) }
     }
 
-    fn refused(&self, allowed: &MethodSet) -> Error {
-        let takes: Vec<&str> = allowed.iter().map(Into::into).collect();
+    fn refused(&self) -> Error {
+        let takes: Vec<&str> = self.takes.iter().map(Into::into).collect();
         let tried = if self.tried.is_empty() { "nothing".to_owned() } else { self.tried.join(", ") };
         let why = format!("tried {tried}; the server takes {}", takes.join(", "));
         Error::Auth { who: self.who(), why }
@@ -121,7 +153,7 @@ impl Login<'_> {
             let Some(password) = self.asker.ask(move |prompt| prompt.password(&what)).await.flatten() else { break };
             self.tried.push("a password".to_owned());
             let result = self.handle.authenticate_password(self.host.user.clone(), password.to_string()).await;
-            match result.map(Outcome::from).map_err(|e| self.lost(&e))? {
+            match self.heard(result)? {
                 Outcome::No if !self.handle.is_closed() => {}
                 other => return Ok(other),
             }
@@ -148,10 +180,9 @@ impl Login<'_> {
         for _ in 0..ROUNDS_MAX {
             let (instructions, prompts) = match reply.map_err(|e| self.lost(&e))? {
                 Answered::Success => return Ok(Some(Outcome::In)),
-                Answered::Failure { remaining_methods, partial_success: true } => {
-                    return Ok(Some(Outcome::More(remaining_methods)));
+                Answered::Failure { remaining_methods, partial_success } => {
+                    return Ok(Some(self.refusal(remaining_methods, partial_success)));
                 }
-                Answered::Failure { .. } => return Ok(Some(Outcome::No)),
                 Answered::InfoRequest { instructions, prompts, .. } => (instructions, prompts),
             };
             if !instructions.trim().is_empty() {
@@ -171,8 +202,10 @@ impl Login<'_> {
         Ok(None)
     }
 
-    async fn with_keys(&mut self) -> Result<Outcome> {
-        let (mut files, certificates) = self.key_files().await;
+    /// All keys, one after the other. A key that shows its public half only to who knows its passphrase keeps them all
+    /// for later, unless `may_unlock`.
+    async fn with_keys(&mut self, may_unlock: bool) -> Result<Outcome> {
+        let Some((mut files, certificates)) = self.key_files(may_unlock).await else { return Ok(Outcome::No) };
         let mut agent = match &self.host.agent {
             None => None,
             Some(socket) => match Agent::ask(socket, self.handle.agent_session_binding()).await {
@@ -194,21 +227,26 @@ impl Login<'_> {
                 Shown::Certificate(c) => self.handle.authenticate_certificate_with(user, *c, hash, &mut hand).await,
             };
             match result {
-                Ok(result) => match Outcome::from(result) {
-                    Outcome::No if self.handle.is_closed() => return Ok(Outcome::No),
-                    Outcome::No => {}
-                    other => return Ok(other),
-                },
+                Ok(AuthResult::Success) => return Ok(Outcome::In),
+                Ok(AuthResult::Failure { remaining_methods, partial_success }) => {
+                    let of_use = remaining_methods.contains(&MethodKind::PublicKey) && !self.handle.is_closed();
+                    match self.refusal(remaining_methods, partial_success) {
+                        Outcome::No if of_use => {}
+                        Outcome::No => break,
+                        other => return Ok(other),
+                    }
+                }
                 // This key does not sign; another may.
                 Err(CannotSign::Because(why)) => self.tried.push(why),
                 Err(CannotSign::Gone) => return Err(self.lost(&"the connection is gone")),
             }
         }
+        self.keys_failed = true;
         Ok(Outcome::No)
     }
 
-    /// The key files that are there, in order, and all certificates.
-    async fn key_files(&mut self) -> (Vec<KeyFile>, Vec<Certificate>) {
+    /// The key files that are there, in order, and all certificates. `None` when somebody would have to be asked first.
+    async fn key_files(&mut self, may_unlock: bool) -> Option<(Vec<KeyFile>, Vec<Certificate>)> {
         let (paths, named) = (self.host.identity_files.clone(), self.host.certificate_files.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let certificates = keys::certificates(&named, &paths);
@@ -216,6 +254,9 @@ impl Login<'_> {
             (files, certificates)
         });
         let (read, certificates) = reading.await.unwrap_or_default();
+        if !may_unlock && read.iter().any(|(file, _)| matches!(file, Err(Unusable::Locked(_)))) {
+            return None;
+        }
         let mut files: Vec<KeyFile> = Vec::new();
         for (file, path) in read {
             let file = match file {
@@ -231,7 +272,7 @@ impl Login<'_> {
                 }
             }
         }
-        (files, certificates)
+        Some((files, certificates))
     }
 
     /// The hash with which a key of this type signs for this server. `None`: not at all.
