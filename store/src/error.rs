@@ -138,6 +138,12 @@ impl Error {
             || matches!(self, Self::Catalog(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
     }
 
+    /// The file system takes no changes: it is mounted for reading only, as many are after an error of their disk.
+    #[must_use]
+    pub fn takes_no_changes(&self) -> bool {
+        matches!(self, Self::Disk { cause, .. } if cause.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    }
+
     /// SQLite could not open or make one of its files, and does not tell why: no space, no permission, too many open.
     #[must_use]
     pub fn is_unopened(&self) -> bool {

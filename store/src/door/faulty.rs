@@ -23,11 +23,17 @@ struct State {
     fail_at: Option<usize>,
     /// Of files whose paths contain this nothing can be read.
     unreadable: Option<String>,
+    /// Nothing below can be changed.
+    read_only: Option<PathBuf>,
 }
 
 impl State {
     fn call(&mut self, doing: &'static str, path: &Path) -> Result<()> {
         self.calls.push((doing, path.to_owned()));
+        // A sync has nothing to do there.
+        if self.read_only.as_ref().is_some_and(|top| path.starts_with(top)) && !doing.starts_with("sync") {
+            return Err(Error::disk(doing, path, rustix::io::Errno::ROFS));
+        }
         if self.fail_at == Some(self.calls.len() - 1) {
             return Err(Error::disk(doing, path, io::Error::from(io::ErrorKind::StorageFull)));
         }
@@ -54,6 +60,12 @@ impl<D: Disk> Faulty<D> {
     /// From now on nothing can be read of files whose paths contain this, as on a disk that dies; `None`: it is well again.
     pub(crate) fn set_unreadable(&self, part: Option<&str>) {
         self.state.lock().unwrap().unreadable = part.map(str::to_owned);
+    }
+
+    /// The same disk, on which nothing below this folder can be changed.
+    pub(crate) fn with_read_only(self, top: &Path) -> Self {
+        self.state.lock().unwrap().read_only = Some(top.to_owned());
+        self
     }
 
     /// The same disk, used by this user.

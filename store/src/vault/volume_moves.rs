@@ -126,7 +126,7 @@ impl Vault {
     /// Moves all packs of a volume to the others and takes it off the list; cut short, the same call goes on. With `lost`:
     /// takes one off that is not there and will not come back; what it held is then lost, and `check` tells of it.
     /// `Busy` while others change volumes, keep house or load an archive, `NotFound` when there is none of this number, `Absent` when it is not there, a full [`Error::Disk`] when the others
-    /// have no room. With [`Moved::stuck`] it stays on the list, and so it does, `Absent`, when its disk was away for a moment.
+    /// have no room. On a disk that takes no changes the packs stay, too. With [`Moved::stuck`] it stays on the list, and so it does, `Absent`, when its disk was away for a moment.
     pub fn remove_volume(&self, number: u32, lost: bool, tell: Tell<'_>) -> Result<Moved> {
         self.must_write()?;
         let _lock = self.volumes_lock()?;
@@ -264,6 +264,7 @@ impl Vault {
         let removed = self.remove_folders(&top);
         is_there()?;
         match removed {
+            Err(e) if e.takes_no_changes() => self.must_be_elsewhere(volume).and_then(|()| is_there()),
             Err(Error::Disk { cause, .. })
                 if matches!(cause.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory) =>
             {
@@ -271,6 +272,20 @@ impl Vault {
             }
             other => other,
         }
+    }
+
+    /// From a disk that takes no changes, as a dying one, nothing can be removed: every pack that it has must be in another
+    /// place, too. What it holds stays on it, and is nobody's.
+    fn must_be_elsewhere(&self, volume: &Listed) -> Result<()> {
+        for account in self.accounts()? {
+            let domain = self.domain(&account)?;
+            for (id, _) in packs_in(self.disk(), &layout::volume_domain(&volume.path, account.domain))? {
+                if domain.pack_paths(id)?.iter().all(|path| path.starts_with(&volume.path)) {
+                    return Err(Error::Refused { why: format!("pack {id} is only in {}", volume.path.display()) });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes the folders of packs of a volume, but for those in which a copy is.
@@ -389,7 +404,11 @@ impl Domain {
             }
         }
         shared.must_still_be_there(goal)?;
-        self.remove(from)?;
+        match self.remove(from) {
+            // The copy is what counts from now on; see `Vault::clear`.
+            Err(e) if e.takes_no_changes() => return Ok(Fate::Moved),
+            removed => removed?,
+        }
         if let Some(under) = from.parent() {
             shared.disk.sync_dir(under)?;
         }

@@ -356,14 +356,16 @@ impl Domain {
         shared.disk.sync_dir(folder.root())
     }
 
-    /// Removes what was being copied into volumes by who has ended meanwhile.
+    /// Removes what was being copied into volumes by who has ended meanwhile, where the disk takes changes.
     pub(super) fn clear_copies(&self) -> Result<()> {
         let shared = &self.inner.shared;
         for folder in self.folders(&shared.volumes()).iter().skip(1) {
             for named in list(&*shared.disk, folder.root())?.iter().filter(|named| layout::is_temporary(&named.name)) {
                 let path = folder.root().join(&named.name);
-                if let Some(_lock) = shared.disk.lock(&path)? {
-                    self.remove(&path)?;
+                match shared.disk.lock(&path) {
+                    Ok(Some(_lock)) => self.remove(&path)?,
+                    Err(e) if !e.takes_no_changes() => return Err(e),
+                    _ => {}
                 }
             }
         }

@@ -55,6 +55,50 @@ fn a_disk_that_goes_while_it_is_emptied_does_not_pass_for_empty() {
     }
 }
 
+/// As many a disk is after an error: what is on it can be read, and nothing can be removed.
+#[test]
+fn a_disk_that_takes_no_changes_is_left_and_what_was_in_it_stays() {
+    let (world, _, trees) = spread();
+    let second = world.disk("second");
+    let there = files(&second);
+    let packs = packs_at(&second);
+    // What somebody was copying into it when it failed.
+    let copy = packs[0].ancestors().nth(2).unwrap().join("0.new");
+    std::fs::write(&copy, "half").unwrap();
+    let disk = Arc::new(Faulty::new(RealDisk, None).with_read_only(&second));
+    let vault = world.open_on(disk.clone(), Access::Write).unwrap();
+    let moved = vault.remove_volume(1, false, &mut |_| Ok(())).unwrap();
+    assert_eq!((moved.packs, moved.stuck), (packs.len() as u64, 0));
+    assert!(disk.calls().iter().any(|(doing, path)| *doing == "remove" && path.starts_with(&second)), "it was tried");
+    std::fs::remove_file(&copy).unwrap();
+    assert_eq!(files(&second), there);
+    // Nobody misses it, and nobody takes it for a new one.
+    std::fs::rename(&second, world.disk("gone")).unwrap();
+    let (vault, _, domain) = world.reopen();
+    trees.iter().for_each(|tree| assert_readable(&domain, tree));
+    assert_eq!(findings(&domain), []);
+    let again = vault.add_volume(&world.disk("gone"));
+    assert!(matches!(&again, Err(Error::Refused { why }) if why.contains("was volume 1")), "{again:?}");
+}
+
+#[test]
+fn a_disk_that_takes_no_changes_is_not_left_with_the_only_copy() {
+    let (world, ..) = spread();
+    let second = world.disk("second");
+    let disk = Arc::new(Faulty::new(RealDisk, None).with_read_only(&second));
+    let vault = world.open_on(disk, Access::Write).unwrap();
+    let pack = packs_at(&second).remove(0);
+    let name = pack.file_name().unwrap().to_str().unwrap();
+    let late = pack.with_file_name(format!("{}{:030x}.pack", &name[..2], 7));
+    let removed = vault.remove_volume(1, false, &mut |_| {
+        // Nobody was to put one there any more.
+        std::fs::copy(&pack, &late).unwrap();
+        Ok(())
+    });
+    assert!(matches!(&removed, Err(Error::Refused { why }) if why.contains("is only in")), "{removed:?}");
+    assert_eq!(vault.volumes().unwrap().len(), 2);
+}
+
 #[test]
 fn a_volume_does_not_go_from_under_a_load() {
     let (world, ..) = spread();
