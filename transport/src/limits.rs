@@ -39,8 +39,11 @@ pub const CREDIT_BYTES_MAX: u64 = 1 << 30;
 /// What bulk streams may be given together beyond their start: four times what OpenSSH lets through in one round trip. A
 /// receiver that is slower than its line keeps all of it.
 pub const POOL_BYTES: u64 = 8 << 20;
-/// The same of a client whose server is far: a long, fat line downwards.
+/// The same of a client whose server is very far: a long, fat line downwards.
 pub const FAR_POOL_BYTES: u64 = 32 << 20;
+/// A round trip of so many milliseconds needs it. Below, 8 MiB are 200 MB/s; and no machine is so busy that a server beside
+/// its client seems as far.
+const FAR_POOL_MS: Millis = 40;
 /// A round trip of so many milliseconds is a long one. Below, the 2 MiB of OpenSSH's channel are 200 MB/s.
 const FAR_MS: Millis = 10;
 /// A stream that has this much waiting to be sent takes no more.
@@ -75,6 +78,12 @@ const _: () = assert!(STREAM_START_BYTES - STREAM_START_BYTES / 8 >= MESSAGE_BYT
 const _: () = assert!(STREAM_START_BYTES + FAR_POOL_BYTES <= CREDIT_BYTES_MAX);
 const _: () = assert!(SILENCE_MS > 3 * PING_MS && CALL_SILENCE_MS > 3 * WORKING_MS);
 const _: () = assert!(HELLO_BYTES_MAX < MESSAGE_BYTES_MAX && DATA_BYTES_MAX < MESSAGE_BYTES_MAX);
+
+/// Whether the pool of a client is the larger one, with this round trip, when it was measured.
+#[must_use]
+pub fn needs_far_pool(round_trip_ms: Option<Millis>) -> bool {
+    round_trip_ms.is_some_and(|ms| ms >= FAR_POOL_MS)
+}
 
 /// Whether a round trip, when it was measured, is a long one.
 #[must_use]

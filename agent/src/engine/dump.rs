@@ -11,11 +11,12 @@ use store::seal::{Scratch, Sealer};
 use store::tree::{Content, Entry, Kind, NodeSource, Piece, PieceReader, What};
 
 use super::job::{DumpJob, DumpSummary, Run, Stop};
-use super::overlay::{Found, Overlay, Step, Walk};
+use super::overlay::{Found, Overlay};
 use super::pax;
 use super::restore::{Arrival, Fetcher, Fetching};
 use super::trouble::protocol;
 use super::view::Reading;
+use super::walk::{Step, Walk};
 use crate::event::{Deaf, Event, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;

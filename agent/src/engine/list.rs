@@ -4,8 +4,9 @@ use store::tree::What;
 
 use super::glob::expand;
 use super::job::{EntryRow, ListJob, ListSummary, Run};
-use super::overlay::{Found, Overlay, Step, Walk};
+use super::overlay::{Found, Overlay};
 use super::view::{Reading, View};
+use super::walk::{Step, Walk};
 use crate::fault::Result;
 
 /// Hands each name that the job asks for to `row`, in the order of the tree. What a pattern finds is shown itself, what a

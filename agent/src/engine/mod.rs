@@ -7,7 +7,7 @@
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
 //! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it; [`errand`]: of other runs
-//! * [`view`], [`overlay`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
+//! * [`view`], [`overlay`], [`walk`], [`glob`]: a version, open: all of its sources as one tree, and paths in it
 //! * [`restore`], [`dump`], [`list`], [`diff`]: from a version to files, streams and rows
 //! * [`look`]: directories, their past and files, for who looks around
 //! * [`admin`]: accounts and groups, [`volumes`]: disks, which needs no key; [`traffic`]: bytes on the wire, likewise; [`status`]: how accounts
@@ -76,6 +76,7 @@ pub mod usage;
 pub mod versions;
 pub mod view;
 pub mod volumes;
+pub mod walk;
 pub mod wanted;
 pub mod which;
 pub mod why;

@@ -2,8 +2,8 @@
 //! account has several hosts.
 //!
 //! What leads to a source and is not itself in the version is *made up*: a directory without metadata. Where a source lies
-//! inside of another one, it hides what the outer one has at its path: it has its own rules. Walks keep one page of one
-//! directory a level in memory and a path of any length; nothing recurses.
+//! inside of another one, it hides what the outer one has at its path: it has its own rules. A [`walk`](super::walk) goes
+//! through it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
@@ -274,64 +274,6 @@ impl<'o> Children<'o> {
     }
 }
 
-/// A walk through the overlay, depth first and in order of names.
-pub struct Walk<'o> {
-    overlay: &'o Overlay<'o>,
-    levels: Vec<(Children<'o>, usize)>,
-    path: Vec<u8>,
-}
-
-/// What a walk meets.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are names, and none is kept")]
-pub enum Step<'o> {
-    /// A name; [`Walk::enter`] goes into it.
-    Name(Found<'o>),
-    /// The innermost directory is at its end, and left.
-    Leave,
-}
-
-impl<'o> Walk<'o> {
-    /// A walk of what is in `top`, which stands at `path`.
-    pub fn new(overlay: &'o Overlay<'o>, path: &[u8], top: &Found<'o>) -> Self {
-        let path = if path == b"/" { Vec::new() } else { path.to_vec() };
-        let len = path.len();
-        Self { overlay, levels: vec![(overlay.children(top), len)], path }
-    }
-
-    /// The path of the name that was met last, or of the directory that was left.
-    pub fn path(&self) -> &[u8] {
-        if self.path.is_empty() { b"/" } else { &self.path }
-    }
-
-    /// Directories that the walk is in.
-    pub fn depth(&self) -> usize {
-        self.levels.len()
-    }
-
-    /// What comes next; `None` at the end, after the last `Leave`. After an error the directory is at its end.
-    #[expect(clippy::should_implement_trait, reason = "as for children")]
-    pub fn next(&mut self) -> Result<Option<Step<'o>>> {
-        let Some((children, len)) = self.levels.last_mut() else { return Ok(None) };
-        self.path.truncate(*len);
-        match children.next()? {
-            Some(found) => {
-                self.path.push(b'/');
-                self.path.extend_from_slice(&found.entry.name);
-                Ok(Some(Step::Name(found)))
-            }
-            None => {
-                self.levels.pop();
-                Ok(Some(Step::Leave))
-            }
-        }
-    }
-
-    /// Goes into the directory that was met last.
-    pub fn enter(&mut self, found: &Found<'o>) {
-        self.levels.push((self.overlay.children(found), self.path.len()));
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::{BTreeMap, HashMap};
@@ -343,6 +285,7 @@ pub(crate) mod tests {
     use store::tree::{Built, Content, CutClass, DirBuilder, build_root, decode};
 
     use super::*;
+    use crate::engine::walk::{Walk, tests::paths_of};
 
     /// Nodes in memory, which counts how often they are read.
     #[derive(Default)]
@@ -507,40 +450,7 @@ pub(crate) mod tests {
 
     fn paths(overlay: &Overlay<'_>) -> Vec<String> {
         let top = overlay.top().unwrap();
-        let mut walk = Walk::new(overlay, b"/", &top);
-        let mut paths = Vec::new();
-        while let Some(step) = walk.next().unwrap() {
-            if let Step::Name(found) = step {
-                paths.push(String::from_utf8(walk.path().to_vec()).unwrap());
-                if found.is_dir() {
-                    walk.enter(&found);
-                }
-            }
-        }
-        paths
-    }
-
-    #[test]
-    fn a_walk_is_in_order() {
-        let forest = Forest::sample();
-        assert_eq!(
-            paths(&forest.overlay()),
-            [
-                "/home",
-                "/home/ana",
-                "/home/ana/docs",
-                "/home/ana/docs/letter",
-                "/home/ana/docs/tax",
-                "/home/ana/docs/tax/2019",
-                "/home/ana/note",
-                "/home/ana/pics",
-                "/home/ana/pics/a.jpg",
-                "/home/ana/pics/b.jpg",
-                "/srv",
-                "/srv/www",
-                "/srv/www/index",
-            ]
-        );
+        paths_of(Walk::new(overlay, b"/", &top))
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::errand::{Came, Errand};
 use super::job::{
     AppendSummary, At, BackRow, Change, Overwrite, RestoreJob, RestorePlan, RestoreSummary, Run, UndeleteJob,
 };
-use super::overlay::{Overlay, Step, Walk, components, not_there};
+use super::overlay::{Overlay, components, not_there};
 use super::past::never;
 use super::restore::restore_view;
 use super::rewrite::Rewrite;
@@ -20,6 +20,7 @@ use super::trail;
 use super::undo::{Own, append, close, newest, source_path};
 use super::versions::mark;
 use super::view::{Reading, View, concerns};
+use super::walk::{Step, Walk};
 use super::why::holds;
 use crate::event::Event;
 use crate::fault::{Code, Fault, Result};

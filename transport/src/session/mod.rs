@@ -28,7 +28,7 @@ use store::door::Millis;
 
 use crate::error::{Code, Error, Result};
 use crate::frame::{Assembler, Header, Kind};
-use crate::limits::{CALL_SILENCE_MS, FAR_POOL_BYTES, FIRST_BYTE_MS, MESSAGE_BYTES_MAX, POOL_BYTES, is_far};
+use crate::limits::{CALL_SILENCE_MS, FAR_POOL_BYTES, FIRST_BYTE_MS, MESSAGE_BYTES_MAX, POOL_BYTES, needs_far_pool};
 use crate::magic::{CLIENT_MAGIC, SERVER_MAGIC, Scanner};
 pub use hello::{Agreed, Hello, Purpose};
 use receive::write_goaway;
@@ -116,7 +116,7 @@ pub struct Config {
     pub first_byte_ms: Millis,
     /// What bulk streams may be given together beyond their start …
     pub pool_bytes: u64,
-    /// … and when the far side is known to be far.
+    /// … and when the far side is known to be very far.
     pub far_pool_bytes: u64,
 }
 
@@ -505,7 +505,7 @@ impl Session {
 
     /// What bulk streams may have together beyond their start.
     fn pool(&self) -> u64 {
-        if is_far(self.round_trip) { self.far_pool_bytes } else { self.pool_bytes }
+        if needs_far_pool(self.round_trip) { self.far_pool_bytes } else { self.pool_bytes }
     }
 
     fn check_alive(&self) -> Result<()> {

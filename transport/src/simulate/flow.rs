@@ -172,10 +172,10 @@ fn the_pool_is_one_for_all() {
 #[test]
 fn a_far_server_is_given_more() {
     let mut world = World::new();
-    (world.up.delay, world.down.delay) = (4, 5);
+    (world.up.delay, world.down.delay) = (20, 19);
     the_pool_is(world, POOL_BYTES);
     let mut world = World::new();
-    (world.up.delay, world.down.delay) = (5, 5);
+    (world.up.delay, world.down.delay) = (20, 20);
     the_pool_is(world, FAR_POOL_BYTES);
 }
 

@@ -32,7 +32,7 @@ use crate::profile::did;
 use crate::source::{Age, Dir, Names, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
-const SLICE: usize = 4_096;
+pub const SLICE: usize = 4_096;
 /// A parcel is handed on at this size: its files make one box, which then needs no copy …
 const PARCEL_BYTES_MOST: u64 = BATCH_BYTES as u64;
 /// … or at this number of files, so that tiny files spread over all readers.

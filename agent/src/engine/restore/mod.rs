@@ -49,8 +49,9 @@ use roots::Root;
 
 use super::errand::{Came, Errand};
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
-use super::overlay::{Overlay, Step, Walk, host_name};
+use super::overlay::{Overlay, host_name};
 use super::view::{Reading, View};
+use super::walk::{Step, Walk};
 use crate::engine::crew::start;
 use crate::event::{Deaf, Event, Phase, Watcher};
 use crate::fault::{Code, Fault, Result};

@@ -1,6 +1,6 @@
 //! First stage: walks the version, makes directories, decides about each name, and says which chunks are needed.
 //!
-//! Runs on one thread, in the order of the tree, so that windows follow the order in which boxes were made.
+//! Runs on one thread, in the order of a scan, so that windows follow the order in which boxes were made.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,8 +16,9 @@ use super::roots::{Root, above};
 use super::standing::Verdict;
 use super::window::{Draft, Use};
 use crate::engine::job::Overwrite;
-use crate::engine::overlay::{Found, Overlay, Step, Walk};
+use crate::engine::overlay::{Found, Overlay};
 use crate::engine::queue::lock;
+use crate::engine::walk::{Step, Walk};
 use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
@@ -39,7 +40,7 @@ struct Level {
     place: Made,
     /// Names that stand there; `None`: nothing does.
     existing: Option<Vec<Box<[u8]>>>,
-    /// Names that the version has, in order; kept for `--delete`.
+    /// Names that the version has; kept for `--delete`.
     names: Vec<Box<[u8]>>,
     /// Some names of the version cannot be known.
     incomplete: bool,
@@ -146,7 +147,7 @@ impl<'f, 'a> Planner<'f, 'a> {
     }
 
     fn walk<'o>(&mut self, overlay: &'o Overlay<'o>, root: &Root<'o>) -> Result<()> {
-        let mut walk = Walk::new(overlay, &root.path, &root.found);
+        let mut walk = Walk::as_scanned(overlay, &root.path, &root.found);
         loop {
             if self.flow.stop.asked() {
                 return Err(interrupted());
@@ -210,9 +211,10 @@ impl<'f, 'a> Planner<'f, 'a> {
 
     /// The directory is at its end.
     fn leave(&mut self, path: &[u8]) {
-        let Some(level) = self.levels.pop() else { return };
+        let Some(mut level) = self.levels.pop() else { return };
         let Made::Yes(place) = level.place else { return };
         if self.flow.options.delete && level.inside && !level.made_up && !level.incomplete {
+            level.names.sort_unstable();
             self.delete(&place, path, level.existing.as_deref().unwrap_or_default(), &level.names);
         }
         if place.let_go() {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::glob::expand;
 use crate::engine::job::RestoreJob;
-use crate::engine::overlay::{Found, Overlay, Step, Walk, components};
+use crate::engine::overlay::{Found, Overlay, components};
+use crate::engine::walk::{Step, Walk};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 

@@ -89,6 +89,16 @@ fn everything_is_written_and_a_second_run_finds_it_there() {
     assert_eq!(world.asked(), 0);
 }
 
+/// In the order of a backup: what lies in one box is asked for together.
+#[test]
+fn a_directorys_files_are_asked_for_before_what_is_below_it() {
+    let in_order = ["a", "z", "m/b", "m/y", "m/c/x"];
+    let world = World::new(|vault| in_order.map(|path| (path.to_owned(), vault.whole(path.as_bytes()))).to_vec());
+    world.run(&world.job()).unwrap();
+    let asked = world.vault.asked.lock().unwrap().clone();
+    assert_eq!(asked, in_order.map(|path| world.vault.sealer.chunk_id(path.as_bytes())));
+}
+
 #[test]
 fn what_is_half_done_is_done_again() {
     let world = World::new(sample);

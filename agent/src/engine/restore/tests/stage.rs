@@ -27,7 +27,7 @@ pub(crate) struct Vault {
     known: HashSet<ChunkId>,
     pending: Vec<(ChunkId, Vec<u8>)>,
     pub(super) missing: HashSet<ChunkId>,
-    asked: Mutex<Vec<ChunkId>>,
+    pub(super) asked: Mutex<Vec<ChunkId>>,
 }
 
 impl Vault {
