@@ -223,9 +223,13 @@ impl Remote {
     pub fn explain(&self, error: &transport::Error) -> Fault {
         let error = self.line.carrier.explain(error.clone());
         let fault = from_transport(&error);
+        // A far side that answers has not ended, and is not waited for.
+        if !error.is_worth_retrying() || matches!(error, transport::Error::Peer { .. }) {
+            return fault;
+        }
         match self.line.carrier.end_report() {
             // A loss has it in its own sentence.
-            Some(said) if error.is_worth_retrying() && !error.to_string().contains(&said) => fault.because(said),
+            Some(said) if !error.to_string().contains(&said) => fault.because(said),
             _ => fault,
         }
     }

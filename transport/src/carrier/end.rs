@@ -19,8 +19,9 @@ const TAIL_CHARS_MAX: usize = 8 << 10;
 const FORWARDED_BYTES_MAX: usize = 1 << 20;
 /// A longer line is cut.
 const LINE_BYTES_MAX: usize = 4 << 10;
-/// How long a report waits for the status of a process whose pipe has ended.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a report waits for the status of a process whose pipe has ended: more than a round trip by satellite, and
+/// than a busy server takes for it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +206,7 @@ impl Ends {
     /// `host` is named in the message.
     #[must_use]
     pub fn explain(&self, error: Error, host: &str) -> Error {
-        if !matches!(error, Error::Lost { .. } | Error::NoMagic { .. } | Error::Timeout { .. } | Error::Protocol(_)) {
+        if !may_be_of_an_end(&error) {
             return error;
         }
         let Some(end) = self.worst() else { return error };
@@ -234,6 +235,11 @@ impl Ends {
             _ => error,
         }
     }
+}
+
+/// Whether the end of the far side's process can be the reason of an error. Where it cannot, nobody waits for it.
+pub(super) fn may_be_of_an_end(error: &Error) -> bool {
+    matches!(error, Error::Lost { .. } | Error::NoMagic { .. } | Error::Timeout { .. } | Error::Protocol(_))
 }
 
 #[cfg(test)]

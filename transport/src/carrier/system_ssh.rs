@@ -8,7 +8,7 @@ use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process, 
 use super::{
     child,
     config::{Host, Strict, options},
-    end::{End, Ends, Status},
+    end::{End, Ends, Status, may_be_of_an_end},
     prompt::Prompt,
     surroundings::Surroundings,
 };
@@ -112,6 +112,9 @@ impl Carrier for SystemSsh {
     }
 
     fn explain(&self, error: Error) -> Error {
+        if !may_be_of_an_end(&error) {
+            return error;
+        }
         match self.ends.worst() {
             Some(end) if end.status() == Some(Status::Code(OWN_FAULT)) => {
                 reason(&end, &self.target).unwrap_or_else(|| self.ends.explain(error, &self.target))
