@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A record goes to the lane that has the least to do. Before a commit goes out on the main call, every stripe hands
-//! over what it has got; the session finds that in its folder. Before the last one they then end. No stripe is ever needed: when one is lost, or refused,
-//! what it had not acknowledged goes through the others, and what it had is adopted by the session.
+//! over what it has got; the session finds that in its folder. Before the last one they then end. No stripe is ever
+//! needed: when one is lost, or refused, what it had not acknowledged goes through the others, and what it had is adopted
+//! by the session.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -519,7 +520,8 @@ impl Uplink {
         let mut inner = lock(&self.inner);
         if let Some(client) = inner.stripes.end(number) {
             inner.stripes.losses += 1;
-            inner.stripes.wanted = inner.stripes.open();
+            // Others that are parting are not to be replaced, either.
+            inner.stripes.wanted = inner.stripes.wanted.min(inner.stripes.open());
             client.give_up();
         }
         drop(inner);
