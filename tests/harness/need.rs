@@ -5,6 +5,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use crate::wait;
 
 /// Places of programs, looked through in order.
 pub const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
@@ -68,6 +71,22 @@ pub struct Mounted(PathBuf);
 #[must_use]
 pub fn mount_tmpfs(at: &Path, size: &str) -> Option<Mounted> {
     mount(at, &["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"])
+}
+
+/// Longest wait for those who still use a file system that is to be taken away.
+const SOON: Duration = Duration::from_secs(60);
+
+impl Mounted {
+    /// Takes it away, as soon as nobody uses it any more. Who only detaches an image and mounts it again gets the file
+    /// system that is still in use, in the state that it was in.
+    ///
+    /// # Panics
+    /// When it stays in use.
+    pub fn taken_away(self) {
+        let gone = || Command::new("umount").arg(&self.0).output().is_ok_and(|out| out.status.success());
+        wait::until(SOON, "a file system that nobody uses", gone);
+        std::mem::forget(self);
+    }
 }
 
 /// Mounts an image of a file system, where the system lets us.

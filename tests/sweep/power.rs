@@ -27,12 +27,13 @@ pub(crate) fn make_ext4(image: &Path, mib: u64) {
 
 /// A machine whose whole disk is on an image.
 struct Machine {
+    // These three go in this order: what is on the disk, the disk, what it is mounted in.
+    world: World,
+    mounted: Option<Mounted>,
     /// What is not on that disk.
     outside: World,
     image: PathBuf,
     at: PathBuf,
-    mounted: Option<Mounted>,
-    world: World,
     /// Acknowledged versions and what they hold.
     acknowledged: Vec<(String, Listing)>,
     turn: u64,
@@ -89,7 +90,8 @@ impl Machine {
         let words = [&format!("cut:{}", self.at.display()), "1", "sh", "-c", &format!("echo > {}", touched.display())];
         // Cut already, it cannot be cut again.
         drop(Command::new(tripwire::program().expect("built")).args(words).output());
-        drop(self.mounted.take());
+        // A process of the run that was cut may still be ending.
+        self.mounted.take().expect("it was mounted").taken_away();
         self.mounted = need::mount_image(&self.at, &self.image);
         assert!(self.mounted.is_some(), "it does not come up again");
     }
