@@ -18,11 +18,14 @@ use std::{
     ffi::OsString,
     fs,
     io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
 };
 
@@ -259,10 +262,25 @@ fn launch(dir: &Path) -> Result<(Child, Arc<Mutex<String>>), String> {
     Ok((child, log))
 }
 
+/// Ports that no system gives to who asks for any (Linux gives those from 32,768 on): one that is free stays so, and is
+/// there for a server that starts again.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// One of them, to each who asks another.
 fn free_port(ipv6: bool) -> u16 {
-    let listener =
-        if ipv6 { TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) } else { TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) };
-    listener.expect("a free port").local_addr().expect("its number").port()
+    static TURN: AtomicU32 = AtomicU32::new(0);
+    let address = if ipv6 { IpAddr::from(Ipv6Addr::LOCALHOST) } else { Ipv4Addr::LOCALHOST.into() };
+    // Programs that run at the same time begin at different places.
+    let first = std::process::id().wrapping_mul(331);
+    for _ in PORTS {
+        let turn =
+            first.wrapping_add(TURN.fetch_add(1, Ordering::Relaxed)) % u32::try_from(PORTS.len()).expect("a few");
+        let port = PORTS.start + u16::try_from(turn).expect("a port");
+        if TcpListener::bind((address, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
 }
 
 /// Whether this machine has IPv6 on its loopback device.

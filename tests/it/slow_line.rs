@@ -6,7 +6,7 @@ use std::time::Duration;
 use tests::look;
 use tests::net::Net;
 use tests::tree::Seeded;
-use tests::wait::Watch;
+use tests::wait::{Watch, until};
 use tests::world::World;
 
 use crate::world;
@@ -34,36 +34,37 @@ fn sessions(far: &Net) -> usize {
     far.sshd.log().lines().filter(|line| line.contains("Starting session:")).count()
 }
 
-/// Backs a tree up over so many channels, and proves that it is there.
-fn back_up(far: &Net, ssh: &str, stripes: &str) -> usize {
+/// Backs a tree up, which is to take `opened` channels where `stripes` are allowed, and proves that it is there.
+fn back_up(far: &Net, ssh: &str, stripes: &str, opened: usize) {
     let (world, before) = (&far.world, sessions(far));
     let source = world.path("noise");
     noise(&source, 3, 24);
     world.tuckbox(["backup", "--ssh", ssh]).and([&source]).env("TUCKBOX_STRIPES", stripes).ok();
-    let opened = sessions(far) - before;
+    // The server's log comes a moment later than its sessions.
+    until(Duration::from_secs(60), "the sessions that were begun", || sessions(far) - before >= opened);
+    assert_eq!(sessions(far) - before, opened);
     world.tuckbox(["check", "--full"]).ok();
     world.restore_all("back");
     let back = world.path("back").join(source.strip_prefix("/").unwrap());
     look::at(&source).same_as(&look::at(&back));
-    opened
 }
 
 #[test]
 fn a_far_server_gets_its_records_over_several_channels() {
     let Some(far) = far(None, 20, &[]) else { return };
-    assert_eq!(back_up(&far, "embedded", "4"), 4);
+    back_up(&far, "embedded", "4", 4);
 }
 
 #[test]
 fn the_systems_ssh_opens_a_second_connection() {
     let Some(far) = far(None, 20, &[]) else { return };
-    assert_eq!(back_up(&far, "system", "2"), 2);
+    back_up(&far, "system", "2", 2);
 }
 
 #[test]
 fn a_server_that_allows_one_session_gets_everything_over_that() {
     let Some(far) = far(None, 20, &["MaxSessions 1"]) else { return };
-    assert_eq!(back_up(&far, "embedded", "8"), 1);
+    back_up(&far, "embedded", "8", 1);
 }
 
 /// After much that the vault lacked nobody waits for its answers any more; what it has after all does no harm then.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tests::subject::files_below;
+use tests::subject::{bytes_below, files_below};
 use tests::world::World;
 
 use crate::world;
@@ -33,10 +33,6 @@ fn back_up(world: &World, nth: u32) {
 
 fn rows(world: &World, words: &[&str], kind: &str) -> Vec<Value> {
     world.tuckbox(words).and(["--json"]).ok().records(kind)
-}
-
-fn bytes_below(path: &Path) -> u64 {
-    files_below(path).iter().map(|path| path.metadata().unwrap().len()).sum()
 }
 
 fn packs_below(path: &Path) -> usize {
