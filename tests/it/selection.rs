@@ -284,3 +284,41 @@ fn why_names_the_rule_of_age_and_its_line() {
     fs::write(&config, text.replace("2024-01-01", "whenever")).unwrap();
     world.tuckbox(["backup"]).run().fails("config.invalid", 2);
 }
+
+/// A source that lies inside of another one was backed up by itself before that, and is a part of it from then on.
+#[test]
+fn what_was_backed_up_by_itself_once_hides_nothing_later() {
+    let world = world().ready();
+    let docs = world.dir("docs/2026").parent().unwrap().to_owned();
+    fs::write(docs.join("2026/1.jpg"), "a").unwrap();
+    world.tuckbox(["backup", &world.arg("docs/2026/1.jpg")]).ok();
+    world.tuckbox(["backup", &world.arg("docs/2026")]).ok();
+    let said = world.tuckbox(["backup", &world.arg("docs")]).ok();
+    assert!(said.err().contains("docs/2026 is now stored as a part of"), "{said}");
+    fs::write(docs.join("2026/1.jpg"), "edited").unwrap();
+    fs::write(docs.join("2026/2.jpg"), "b").unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/2026/1.jpg")]).ok().text(), "edited");
+    let whole = look::at(&docs);
+    fs::remove_dir_all(&docs).unwrap();
+    world.tuckbox(["restore", "--yes", &world.arg("docs")]).ok();
+    look::at(&docs).same_as(&whole);
+}
+
+/// A source of the configuration keeps its own rules inside of another one, and is as new as that.
+#[test]
+fn a_configured_source_inside_of_what_is_named_goes_along() {
+    let world = ruled();
+    let table = |name: &str, more: &str| format!("[[source]]\npath = '{}'\n{more}\n", world.arg(name));
+    let config = world.home().join(".config/tuckbox/config.toml");
+    fs::write(&config, table("docs", "exclude = ['big']") + &table("docs/sub", "exclude = ['d.c']")).unwrap();
+    world.tuckbox(["backup"]).ok();
+    fs::write(world.path("docs/sub/a.o"), "another").unwrap();
+    assert!(!taken(&world, &[]).iter().any(|name| ["sub/d.c", "big"].contains(&name.as_str())));
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/sub/a.o")]).ok().text(), "another");
+    // One that the outer one leaves out is none of its business.
+    fs::write(&config, table("docs", "exclude = ['sub']") + &table("docs/sub", "")).unwrap();
+    fs::write(world.path("docs/sub/a.o"), "a third").unwrap();
+    taken(&world, &[]);
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/sub/a.o")]).ok().text(), "another");
+}

@@ -8,10 +8,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Spot, Table, keys};
-use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob, Suspicions};
+use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob, Suspicions, is_below};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
-use crate::source::read_list;
+use crate::source::{Selection, read_list};
 use crate::units::{count, counted, duration, parse_duration, parse_size, size};
 use crate::world::absolute;
 
@@ -145,19 +145,14 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
         given.into_iter().map(|path| (path.clone(), table_of(&path, &desk.config.sources))).collect()
     };
     for (path, table) in tables {
-        let rules = selection::of(&path, &table, matches, desk)?;
-        let mut source = SourceJob {
-            rules,
-            path,
-            filter: selection::filter(&table, desk),
-            first: selection::given(&table, &keys::SOURCE_FIRST, desk),
-            last: selection::given(&table, &keys::SOURCE_LAST, desk),
-            ..source_of(&table, &desk.settings.host)
-        };
+        let mut source = source(path, &table, matches, desk)?;
         if let Some(host) = &host {
             source.host.clone_from(host);
         }
         job.sources.push(source);
+    }
+    if host.is_none() {
+        add_inner(&mut job, matches, desk)?;
     }
     if job.sources.is_empty() {
         let fault = Fault::new(Code::Usage, "there is nothing to back up");
@@ -172,6 +167,36 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     job.tags.sort();
     job.tags.dedup();
     Ok(job)
+}
+
+/// A source with the rules of its table and of the command line.
+fn source(path: Vec<u8>, table: &Table, matches: &ArgMatches, desk: &Desk<'_>) -> Result<SourceJob> {
+    Ok(SourceJob {
+        rules: selection::of(&path, table, matches, desk)?,
+        path,
+        filter: selection::filter(table, desk),
+        first: selection::given(table, &keys::SOURCE_FIRST, desk),
+        last: selection::given(table, &keys::SOURCE_LAST, desk),
+        ..source_of(table, &desk.settings.host)
+    })
+}
+
+/// Adds the sources of the configuration that lie inside of those of the job, where these do not leave them out: what is
+/// theirs is seen in a version in place of what the outer one has there, so it must not be older.
+fn add_inner(job: &mut BackupJob, matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
+    for table in &desk.config.sources {
+        let inner = source_of(table, &desk.settings.host);
+        let path = inner.bare_path().to_vec();
+        let outer = job.sources.iter().filter(|outer| outer.host == inner.host && is_below(&path, outer.bare_path()));
+        let Some(outer) = outer.max_by_key(|outer| outer.path.len()) else { continue };
+        let is_named = job.sources.iter().any(|known| same_path(&known.path, &path));
+        // One that is not there stays as the version before has it.
+        let Ok(meta) = std::fs::symlink_metadata(OsStr::from_bytes(&path)) else { continue };
+        if !is_named && Selection::new(&outer.rules)?.decide(&path, meta.is_dir(), meta.len()).is_none() {
+            job.sources.push(source(inner.path, table, matches, desk)?);
+        }
+    }
+    Ok(())
 }
 
 const DAY_MS: u64 = 86_400_000;

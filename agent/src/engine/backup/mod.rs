@@ -21,6 +21,7 @@ pub mod epoch;
 pub mod flow;
 pub mod frame;
 pub mod heal;
+pub mod inner;
 pub mod known;
 pub mod noise;
 pub mod pass;
@@ -42,6 +43,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use store::chain::SourceRoot;
 use store::id::{NodeId, SessionId};
 use transport::message::Outcome;
 
@@ -53,6 +55,7 @@ use super::uplink::{Plan, Uplink};
 use crate::engine::crew::start;
 use crate::event::{Event, Phase};
 use crate::fault::{Code, Fault, Result};
+use crate::name::for_terminal;
 use crate::profile::{self, Stage};
 use counts::Counts;
 use heal::Heal;
@@ -247,10 +250,11 @@ impl<'a> Backup<'a> {
             let limits = &self.job.suspicions;
             summary.pinned_sequence = suspicion::pin_before(self.account, link.remote(), device, limits);
         }
+        let left_out = self.left_out(dropped, &sources);
         let (mut rounds, mut again, mut holes) = (0, 0, false);
         let committed = loop {
             run.profile.phase(profile::Phase::Commit);
-            let others = (&*kept, &*dropped);
+            let others = (&*kept, &*left_out);
             match publish::version(
                 self.account,
                 link,
@@ -303,6 +307,22 @@ impl<'a> Backup<'a> {
         Ok(summary)
     }
 
+    /// What the new version leaves out, with the sources that are parts of others now. Tells of those.
+    fn left_out(&self, dropped: Vec<SourceRoot>, sources: &[Arc<SourceRun>]) -> Vec<SourceRoot> {
+        let mut left_out = dropped;
+        for source in sources.iter().filter(|source| source.entry().is_some()) {
+            for inner in source.inner.met() {
+                let (path, outer) = (for_terminal(&inner.path), for_terminal(&source.job.path));
+                self.account
+                    .run
+                    .watcher
+                    .event(&Event::Note(&format!("{path} is now stored as a part of {outer}, by the rules of that")));
+                left_out.push(inner.clone());
+            }
+        }
+        left_out
+    }
+
     /// Commits what is done as a partial version, for the next run to go on from.
     fn interrupted(&self, pass: &Pass<'_>, sources: &[Arc<SourceRun>]) -> Fault {
         let fault = Fault::new(Code::Interrupted, "the backup was interrupted");
@@ -326,7 +346,7 @@ impl<'a> Backup<'a> {
             let emptied = lost > 0 && lost >= had && only_kept;
             let unmounted = source.before.as_ref().is_some_and(|b| b.was_mount_point) && !source.mount.is_mount_root;
             let share = lost.saturating_mul(1000) > had.saturating_mul(self.job.guard_share_permille.into());
-            let path = crate::name::for_terminal(&source.job.path);
+            let path = for_terminal(&source.job.path);
             let expired = source.expired_files.load(Ordering::Relaxed);
             if expired > 0 {
                 self.account.run.watcher.event(&Event::Note(&format!(

@@ -1,6 +1,6 @@
 //! Before the first pass: what the newest version says of each source, and how each begins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,11 +8,12 @@ use store::chain::{LinkKind, SourceRoot, is_plain_path};
 use store::id::SourceId;
 use store::tree::{Node, NodeSource, What};
 
+use super::inner::Inner;
 use super::redundant;
 use super::source_run::{Before, Deletions, SourceRun};
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
-use crate::engine::job::{BackupJob, SourceJob, StdinJob};
+use crate::engine::job::{BackupJob, SourceJob, StdinJob, is_below};
 use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
@@ -22,6 +23,8 @@ use crate::source::{Dir, MountFacts, Order, Selection, Stat, mount_facts};
 pub struct Base {
     /// Sources as the newest link has them, partial or whole: where each run goes on.
     newest: HashMap<SourceId, SourceRoot>,
+    /// Sources as the newest version has them, by host and path.
+    whole: Vec<SourceRoot>,
 }
 
 impl Base {
@@ -30,6 +33,8 @@ impl Base {
         let mut newest = HashMap::new();
         // Without it nothing may follow. Asked for first, as newer links may come with it.
         let mut body = account.newest_version()?;
+        let mut whole = body.as_ref().map(|body| body.sources.clone()).unwrap_or_default();
+        whole.sort_by(|a, b| (&a.host, &a.path).cmp(&(&b.host, &b.path)));
         let links = account.version_links(true);
         let from = links.iter().rposition(|link| link.link().kind == LinkKind::Version).unwrap_or(0);
         for link in links.get(from..).unwrap_or_default() {
@@ -40,12 +45,21 @@ impl Base {
                 newest.insert(source.id, source);
             }
         }
-        Ok(Self { newest })
+        Ok(Self { newest, whole })
     }
 
     /// Every source that the newest link has.
     pub fn sources(&self) -> impl Iterator<Item = &SourceRoot> {
         self.newest.values()
+    }
+
+    /// The sources of the newest version that lie inside this path.
+    pub fn inside<'b>(&'b self, host: &'b str, path: &'b [u8]) -> impl Iterator<Item = &'b SourceRoot> {
+        // What begins with the path stands together.
+        let from = self.whole.partition_point(|root| (&*root.host, &*root.path) <= (host, path));
+        let rest = self.whole.get(from..).unwrap_or_default().iter();
+        let begins = move |root: &&SourceRoot| root.host == host && root.path.starts_with(path);
+        rest.take_while(begins).filter(move |root| is_below(&root.path, path))
     }
 
     /// What the newest link says of a source.
@@ -97,8 +111,11 @@ impl Prepared {
             dropped: Vec::new(),
             configured: None,
         };
+        let id = |source: &SourceJob| account.keys.source_id(&source.host, source.bare_path());
+        let named: HashSet<SourceId> = job.sources.iter().map(id).collect();
         for source in &job.sources {
-            prepared.add(account, base, job, source, nodes)?;
+            let inner = Inner::of(source, base, job, &named);
+            prepared.add(account, base, job, source, inner, nodes)?;
         }
         if let Some(stdin) = stdin {
             prepared.add_stdin(account, base, stdin, nodes)?;
@@ -120,6 +137,7 @@ impl Prepared {
         base: &Base,
         job: &BackupJob,
         source: &SourceJob,
+        inner: Inner,
         nodes: &NodeCache,
     ) -> Result<()> {
         let mut source = source.clone();
@@ -154,7 +172,8 @@ impl Prepared {
         let selection = (Selection::new(&source.rules)?, Order::new(&source.first, &source.last)?);
         let before = before(account, base, id, &source.path, nodes)?;
         let deletions = deletions(account, job, &source);
-        self.sources.push(Arc::new(SourceRun::new(id, source, selection, mount, before, follow, deletions)));
+        let run = SourceRun::new(id, source, selection, mount, before, follow, deletions);
+        self.sources.push(Arc::new(run.with_inner(inner)));
         self.starts.push(start);
         Ok(())
     }

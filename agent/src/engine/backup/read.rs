@@ -320,6 +320,7 @@ impl<'f, 'a> Reader<'f, 'a> {
     /// The file has no new content: what the version before knew is kept, unless the file is really gone.
     fn left_out(&self, task: FileTask, fault: &Fault) -> Result<()> {
         self.flow.warn(fault);
+        task.source.inner.lacks(&task.path);
         self.flow.counts.files_done.add(1);
         if fault.code == Code::SourceVanished {
             if let Some(previous) = &task.previous {

@@ -392,6 +392,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(name)) {
             return before.count(self.flow, listing, name);
         }
+        listing.source.inner.takes(&listing.path, name, stat.kind == Kind::Dir);
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
         let old = before.look().filter(|_| trusted);
@@ -515,7 +516,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
     fn skip(&mut self, listing: &mut Listing<'a>, name: &[u8], old: Option<Entry>, fault: Fault) -> Result<()> {
         let gone = fault.code == Code::SourceVanished;
         listing.unchanged.hand_on(self.flow, &listing.frame)?;
-        self.flow.warn(&fault.path(listing.path.join(name)));
+        let path = listing.path.join(name);
+        listing.source.inner.lacks(&path);
+        self.flow.warn(&fault.path(path));
         match old {
             Some(old) if gone => self.gone(listing, old),
             Some(mut old) => {

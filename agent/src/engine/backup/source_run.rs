@@ -7,6 +7,7 @@ use store::id::{ContentId, NodeId, SourceId};
 use store::tree::{Built, Child, Entry, Totals};
 
 use super::early::Taken;
+use super::inner::Inner;
 use super::suspicion::Tally;
 use crate::engine::filter_command::FilterCommand;
 use crate::engine::job::SourceJob;
@@ -88,6 +89,8 @@ pub struct SourceRun {
     pub tally: Tally,
     /// The last component of its path was followed.
     pub follow: bool,
+    /// Sources that lie inside of it and are not of this run.
+    pub inner: Inner,
     done: Mutex<Progress>,
     root: Mutex<Option<(Built, Entry)>>,
 }
@@ -132,9 +135,15 @@ impl SourceRun {
             aged_files: AtomicU64::new(0),
             tally: Tally::default(),
             follow,
+            inner: Inner::default(),
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
         }
+    }
+
+    /// The same with what lies inside of it.
+    pub fn with_inner(self, inner: Inner) -> Self {
+        Self { inner, ..self }
     }
 
     /// The same source for another pass: whether to keep what is gone, and whether to believe the version before.
@@ -157,6 +166,7 @@ impl SourceRun {
             aged_files: AtomicU64::new(0),
             tally: Tally::default(),
             follow: self.follow,
+            inner: self.inner.again(),
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
         };

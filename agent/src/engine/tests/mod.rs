@@ -5,6 +5,7 @@ mod checkpoints;
 mod damage;
 mod files;
 mod history;
+mod inner;
 mod look;
 mod losses;
 mod many_versions;

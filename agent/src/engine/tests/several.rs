@@ -25,7 +25,7 @@ fn joins(place: &Place, ana: &Run, name: &str) -> Run {
 }
 
 /// Paths of the newest version.
-fn sources(run: &Run) -> Vec<String> {
+pub(super) fn sources(run: &Run) -> Vec<String> {
     let account = Account::open(run).unwrap();
     let newest = account.version_links(false).last().cloned().unwrap();
     let body = account.version_body(&newest).unwrap().unwrap();
