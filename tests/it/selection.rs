@@ -322,3 +322,37 @@ fn a_configured_source_inside_of_what_is_named_goes_along() {
     taken(&world, &[]);
     assert_eq!(world.tuckbox(["dump", &world.arg("docs/sub/a.o")]).ok().text(), "another");
 }
+
+/// The vault in use, its volumes, the cache and the state are no data of a person's, wherever they lie.
+#[test]
+fn what_the_program_keeps_itself_is_not_backed_up() {
+    let world = world();
+    let world = world.with_vault(world.default_vault().to_str().unwrap());
+    world.tuckbox(["init"]).ok();
+    fs::write(world.home().join("letter"), "dear all").unwrap();
+    let names = || {
+        world.tuckbox(["backup", world.home().to_str().unwrap()]).ok();
+        let rows = world.tuckbox(["ls", "-r", "--json", world.home().to_str().unwrap()]).ok().records("entry");
+        let path = |row: &serde_json::Value| row["path"].as_str().unwrap().replace(world.home().to_str().unwrap(), "");
+        rows.iter().map(path).collect::<Vec<_>>()
+    };
+    let first = names();
+    world.tuckbox(["volume", "add", world.home().join("second").to_str().unwrap()]).ok();
+    // Another vault is somebody's data.
+    world.with_vault(world.home().join("other").to_str().unwrap()).tuckbox(["init", "--account", "bob"]).ok();
+    let all = names();
+    for of in [".local/share/tuckbox/vault", ".local/state/tuckbox", ".cache/tuckbox", "second"] {
+        let has = |names: &[String], more: &str| names.contains(&format!("/{of}{more}"));
+        assert!(has(&all, "") || !world.home().join(of).exists(), "{of}: {all:?}");
+        let inside = format!("/{of}/");
+        assert!(!all.iter().chain(&first).any(|path| path.starts_with(&inside)), "{of}: {all:?}");
+    }
+    for there in ["/letter", "/other/vault.json", "/.config/tuckbox"] {
+        assert!(all.iter().any(|path| path == there), "{there}: {all:?}");
+    }
+    // The same by another address: the server's own machine.
+    let vault = world.default_vault();
+    let behind = world.with_vault(format!("cmd:tuckbox serve --stdio --vault {}", vault.display()));
+    behind.tuckbox(["backup", world.home().to_str().unwrap()]).ok();
+    assert!(!world.tuckbox(["ls", "-r", world.home().to_str().unwrap()]).ok().text().contains("tuckbox/vault/domains"));
+}

@@ -46,6 +46,7 @@ pub mod look;
 pub mod notify;
 pub mod opened;
 pub mod overlay;
+pub mod own;
 pub mod pacer;
 pub mod past;
 pub mod patience;

@@ -17,6 +17,7 @@ use super::epoch::{Epochs, Ticket};
 use super::read::Parcel;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::Stop;
+use crate::engine::own::Own;
 use crate::engine::queue::{Budget, Permit, Queue, lock};
 use crate::engine::wanted::Wanted;
 use crate::event::{Action, Event, Watcher};
@@ -151,6 +152,8 @@ pub struct Flow<'a> {
     pub nothing_known: bool,
     /// What the server has lost: it is sent again although it is known.
     pub wanted: &'a Wanted,
+    /// What is not backed up, whatever the rules say.
+    pub own: &'a Own,
     /// Names of owners.
     pub owners: &'a Owners,
     /// The time.
@@ -200,6 +203,8 @@ pub struct FlowParts<'a> {
     /// See [`Flow`].
     pub wanted: &'a Wanted,
     /// See [`Flow`].
+    pub own: &'a Own,
+    /// See [`Flow`].
     pub owners: &'a Owners,
     /// See [`Flow`].
     pub clock: &'a dyn Clock,
@@ -218,7 +223,7 @@ pub struct FlowParts<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues.
     pub fn new(parts: FlowParts<'a>) -> Self {
-        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, wanted, owners, .. } = parts;
+        let FlowParts { keyring, sealer, tree_keys, nodes, nothing_known, wanted, own, owners, .. } = parts;
         let FlowParts { clock, watcher, stop, profile, list_items, cores, .. } = parts;
         Self {
             gear: keyring.gear(),
@@ -228,6 +233,7 @@ impl<'a> Flow<'a> {
             nodes,
             nothing_known,
             wanted,
+            own,
             owners,
             clock,
             watcher,

@@ -25,6 +25,7 @@ use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
 use crate::engine::crew::start;
 use crate::engine::job::StdinJob;
+use crate::engine::own::Own;
 use crate::engine::queue::{Queue, lock};
 use crate::engine::uplink::Uplink;
 use crate::engine::wanted::Wanted;
@@ -74,6 +75,7 @@ pub struct Pass<'a> {
     device: Option<&'a DeviceKey>,
     pace: Pace,
     owners: Owners,
+    own: Own,
     /// What the vault has lost.
     pub wanted: Wanted,
 }
@@ -89,7 +91,8 @@ impl<'a> Pass<'a> {
         device: Option<&'a DeviceKey>,
         pace: Pace,
     ) -> Self {
-        Self { account, nodes, link, base, list_items, device, pace, owners: Owners::new(), wanted: Wanted::default() }
+        let (owners, own, wanted) = (Owners::new(), Own::of(account), Wanted::default());
+        Self { account, nodes, link, base, list_items, device, pace, owners, own, wanted }
     }
 
     /// Runs one pass.
@@ -127,6 +130,7 @@ impl<'a> Pass<'a> {
             nodes: self.nodes,
             nothing_known,
             wanted: &self.wanted,
+            own: &self.own,
             owners: &self.owners,
             clock: &*run.clock,
             watcher,

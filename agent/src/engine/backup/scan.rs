@@ -176,16 +176,21 @@ impl<'f, 'a> Scanner<'f, 'a> {
             source.begin(Arc::clone(&frame), draft);
         }
         let opened = match place {
-            Place::Open(dir) => Ok(dir),
-            Place::Below(above, name, seen) => above.child_as(&name, &seen).map_err(Into::into),
+            Place::Open(dir) => dir.stat_self().map(|seen| (seen.identity(), dir)),
+            Place::Below(above, name, seen) => {
+                above.child_as(&name, &seen).map(|dir| (seen.identity(), dir)).map_err(Into::into)
+            }
         };
-        let opened = opened.and_then(|dir| dir.list().map(|names| (Arc::new(dir), names)));
-        let (dir, mut names) = match opened {
+        let opened = opened.and_then(|(identity, dir)| dir.list().map(|names| (identity, Arc::new(dir), names)));
+        let (identity, dir, mut names) = match opened {
             Ok(opened) => opened,
             Err(error) => return self.unreadable_dir(&path, &frame, (mark, same), &error),
         };
         did(names.len(), 0);
-        if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
+        if let Some(why) = self.flow.own.holds(identity, &dir, &names) {
+            self.flow.item(Action::Excluded, || path.join(b""), 0, Some(why));
+            names = Names::default();
+        } else if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(&rule));
             names.retain(|name| source.selection.is_tag(name));
         }

@@ -72,6 +72,9 @@ fn below(flow: &Flow<'_>, source: &SourceRun, top: Dir) -> (u64, u64) {
             },
         };
         let Ok(mut names) = dir.list() else { continue };
+        if dir.stat_self().is_ok_and(|stat| flow.own.holds(stat.identity(), &dir, &names).is_some()) {
+            continue;
+        }
         if source.selection.leaves_dir_content(&dir, &names).is_some() {
             names.retain(|name| source.selection.is_tag(name));
         }
