@@ -13,6 +13,7 @@ mod console;
 mod contract;
 mod counts;
 mod decoder;
+mod delete;
 mod errors;
 mod evil_vault;
 mod fidelity;

@@ -13,7 +13,7 @@ use crate::engine::queue::lock;
 use crate::fault::{Code, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::time;
-use crate::units::{counted, size};
+use crate::units::{count, counted, size};
 
 /// Times that a passphrase is asked.
 const ATTEMPTS: u32 = 3;
@@ -217,6 +217,16 @@ fn appended(plan: &AppendPlan) -> Vec<String> {
     lines
 }
 
+/// The first of so many paths, and how many more there are.
+pub(crate) fn named(first: &[Vec<u8>], all: u64, margin: &str) -> Vec<String> {
+    let mut lines: Vec<String> = first.iter().map(|path| format!("{margin}{}", for_terminal(path))).collect();
+    let more = all.saturating_sub(first.len() as u64);
+    if more > 0 && !first.is_empty() {
+        lines.push(format!("{margin}and {} more", count(more)));
+    }
+    lines
+}
+
 fn in_place(plan: &RestorePlan) -> Vec<String> {
     let files = counted(plan.files, "file", "files");
     let mut lines = vec![format!("This puts {files} ({}) back in place:", size(plan.bytes))];
@@ -237,6 +247,7 @@ fn in_place(plan: &RestorePlan) -> Vec<String> {
             counted(plan.deletes, "thing that is", "things that are"),
             if plan.deletes == 1 { "is" } else { "are" }
         ));
+        lines.extend(named(&plan.deleted, plan.deletes, "  "));
     }
     lines
 }

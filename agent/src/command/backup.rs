@@ -172,7 +172,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
 /// A source with the rules of its table and of the command line.
 fn source(path: Vec<u8>, table: &Table, matches: &ArgMatches, desk: &Desk<'_>) -> Result<SourceJob> {
     Ok(SourceJob {
-        rules: selection::of(&path, table, matches, desk)?,
+        rules: selection::of(&path, table, Some(matches), desk)?,
         path,
         filter: selection::filter(table, desk),
         first: selection::given(table, &keys::SOURCE_FIRST, desk),
@@ -230,6 +230,20 @@ fn suspicions(top: &Table) -> Suspicions {
 /// The sources of the configuration, or these instead, each with the options of the command line and with rules that say
 /// where they stand.
 pub(super) fn ruled(matches: &ArgMatches, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Result<Vec<RuledSource>> {
+    rules_of(Some(matches), desk, given)
+}
+
+/// What the configuration leaves out, for a verb without options of selection: the rules of each source, and for all that
+/// is in none those for all sources.
+pub(super) fn configured(desk: &Desk<'_>) -> Result<Vec<RuledSource>> {
+    let mut all = if desk.config.sources.is_empty() { Vec::new() } else { rules_of(None, desk, Vec::new())? };
+    if all.iter().all(|source| source.path != b"/") {
+        all.extend(rules_of(None, desk, vec![b"/".to_vec()])?);
+    }
+    Ok(all)
+}
+
+fn rules_of(matches: Option<&ArgMatches>, desk: &Desk<'_>, given: Vec<Vec<u8>>) -> Result<Vec<RuledSource>> {
     let tables: Vec<(Vec<u8>, Table)> = if given.is_empty() {
         let path = |table: &Table| source_of(table, "").path;
         desk.config.sources.iter().map(|table| (path(table), table.clone())).collect()

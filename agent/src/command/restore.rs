@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgMatches, Command};
 
 use super::{Changes, Verb, at, file, many, paths, short, switch, texts};
+use crate::cli::person::named;
 use crate::cli::{Desk, with_errors};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary};
 use crate::fault::{Code, Exit, Fault, Result};
@@ -43,7 +44,7 @@ fn build(command: Command) -> Command {
                 .default_value("if-changed")
                 .help("Which files that are there to write again; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`"),
         )
-        .arg(switch("delete", "Remove what is in restored directories and not in the version"))
+        .arg(switch("delete", "Remove what is in restored directories and not in the version; what backups leave out stays"))
         .arg(switch("verify", "Read everything back and compare"))
         .arg(switch("dry-run", "Tell what would be done; write nothing").short('n'))
         .arg(switch("full-paths", "Below DIR, keep whole paths").requires("to"))
@@ -64,6 +65,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         return super::undelete::to_disk(matches, desk, Some(since.at));
     }
     let (at, understood) = desk.at(matches)?;
+    let delete = matches.get_flag("delete");
     let job = RestoreJob {
         at,
         paths: desk.paths(matches, "path"),
@@ -71,12 +73,13 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         include: texts(matches, "include"),
         exclude: texts(matches, "exclude"),
         overwrite: overwrite(matches),
-        delete: matches.get_flag("delete"),
+        delete,
         verify: matches.get_flag("verify"),
         dry_run: matches.get_flag("dry-run"),
         full_paths: matches.get_flag("full-paths"),
         list_items: desk.settings.verbose > 0,
         confirmed: false,
+        sources: if delete { super::backup::configured(desk)? } else { Vec::new() },
     };
     // Known before anything is reached: nobody will be able to say yes.
     if job.to.is_none() && !job.dry_run && !desk.settings.yes && !desk.settings.may_ask {
@@ -114,6 +117,9 @@ fn overwrite(matches: &ArgMatches) -> Overwrite {
     }
 }
 
+/// What a dry run says of what `--delete` removes; it names some of it.
+const WOULD_GO: &str = "would be removed";
+
 fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
     let place = to.map_or_else(|| "in place".to_owned(), |to| format!("to {to}"));
     let files = counted(s.files_restored, "file", "files");
@@ -127,12 +133,15 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
     for (number, what) in [
         (s.files_kept, "were there already and left as they are"),
         (s.files_beside, "stand beside others that stay, as NAME (tuckbox DATE)"),
-        (s.files_deleted, "removed"),
+        (s.files_deleted, if dry_run { WOULD_GO } else { "removed" }),
         (s.files_verified, "read back and equal"),
         (s.files_skipped, "could not be restored as they were, see the warnings"),
     ] {
         if number > 0 {
             lines.push(format!("  {} {what}", count(number)));
+        }
+        if what == WOULD_GO {
+            lines.extend(named(&s.deleted, number, "    "));
         }
     }
     if s.history_doubtful {

@@ -404,11 +404,11 @@ pub(crate) mod tests {
                     let Plant::Dir(below) = below else { panic!("a file is no directory") };
                     at = below;
                 }
-                let empty_dir = matches!(leaf.what, What::Dir(_));
-                at.insert(
-                    last.to_vec(),
-                    if empty_dir { Plant::Dir(BTreeMap::new()) } else { Plant::Leaf(leaf.clone()) },
-                );
+                let mut leaf = leaf.clone();
+                if let What::Dir(child) = &mut leaf.what {
+                    *child = build(&mut self.nodes, BTreeMap::new());
+                }
+                at.insert(last.to_vec(), Plant::Leaf(leaf));
             }
             let root = root.unwrap_or_else(|| entry(What::Dir(build(&mut self.nodes, top))));
             let name = components(path.as_bytes()).last().unwrap_or_default();

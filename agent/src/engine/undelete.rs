@@ -49,8 +49,8 @@ pub fn undelete(run: &Run, job: &UndeleteJob, row: &mut dyn FnMut(BackRow) -> Re
                 paths,
                 files,
                 bytes,
-                deletes: 0,
                 overwrite: Overwrite::Never,
+                ..RestorePlan::default()
             })?;
         }
         let mut by_version: BTreeMap<usize, Vec<Vec<u8>>> = BTreeMap::new();

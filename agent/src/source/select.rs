@@ -180,6 +180,12 @@ impl Selection {
         Some(format!("its directory has a {} ({})", String::from_utf8_lossy(&tag.name), tag.from))
     }
 
+    /// Whether any name can mark a directory whose content is left out.
+    #[must_use]
+    pub fn has_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
+
     /// Whether this name can mark a directory whose content is left out.
     #[must_use]
     pub fn is_tag(&self, name: &[u8]) -> bool {

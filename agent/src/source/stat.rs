@@ -101,6 +101,12 @@ impl Stat {
         self.identity() == other.identity() && self.kind == other.kind
     }
 
+    /// Whether it lies in the same mount of the same file system.
+    #[must_use]
+    pub fn is_in_mount_of(&self, other: &Self) -> bool {
+        (self.device, self.mount) == (other.device, other.mount)
+    }
+
     /// Whether nothing of it changed: the same file with the same size, mtime and ctime. For the look after reading.
     #[must_use]
     pub fn is_unchanged(&self, other: &Self) -> bool {

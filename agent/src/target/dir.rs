@@ -121,7 +121,9 @@ impl TargetDir {
         self.0.inherits_acl
     }
 
-    pub(super) fn dir(&self) -> &Dir {
+    /// The directory as one that is read.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
         &self.0.dir
     }
 }

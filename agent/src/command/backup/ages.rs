@@ -19,12 +19,14 @@ static ALL: [(Age, &Key, &str); 3] = [
 ];
 
 /// The rules of a source. Errors when one is not understood, with its place.
-pub(super) fn of(path: &[u8], matches: &ArgMatches, desk: &Desk<'_>) -> Result<Vec<AgeRule>> {
+pub(super) fn of(path: &[u8], matches: Option<&ArgMatches>, desk: &Desk<'_>) -> Result<Vec<AgeRule>> {
     let same = |known: &str| same_path(path, known.as_bytes());
     let table = desk.config.sources.iter().find(|table| table.text(&keys::SOURCE_PATH).is_some_and(same));
     let rule = |(age, key, flag): &(Age, &'static Key, &str)| {
         let own = || table.and_then(|table| Some((table.text(key)?, place(desk, table.get(key)?.1), Code::Config)));
-        let given = matches.get_one::<String>(flag).map(|text| (text.as_str(), format!("--{flag}"), Code::Usage));
+        let given = matches
+            .and_then(|matches| matches.get_one::<String>(flag))
+            .map(|text| (text.as_str(), format!("--{flag}"), Code::Usage));
         given.or_else(own).map(|(text, from, code)| {
             let wrong = |why: String| Fault::new(code, format!("{from}: {why}"));
             let moment_ms = moment(*age, text, desk).map_err(wrong)?;

@@ -46,11 +46,18 @@ static OWN: Keys = Keys {
 };
 
 /// The rules of the source at a path, whose table this is. Errors when an age is not understood, with its place.
-pub(super) fn of(path: &[u8], table: &Table, matches: &ArgMatches, desk: &Desk<'_>) -> Result<SelectionOptions> {
+pub(super) fn of(
+    path: &[u8],
+    table: &Table,
+    matches: Option<&ArgMatches>,
+    desk: &Desk<'_>,
+) -> Result<SelectionOptions> {
     let mut rules = SelectionOptions { ages: ages::of(path, matches, desk)?, ..SelectionOptions::default() };
     add_level(&mut rules, &desk.config.top, &FOR_ALL, desk);
     add_level(&mut rules, table, &OWN, desk);
-    add_options(&mut rules, matches, desk);
+    if let Some(matches) = matches {
+        add_options(&mut rules, matches, desk);
+    }
     Ok(rules)
 }
 

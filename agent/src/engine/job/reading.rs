@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use store::tree::{Kind, Mark, Time};
 
-use super::At;
+use super::{At, RuledSource};
 
 /// List versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,6 +148,8 @@ pub struct RestoreJob {
     pub list_items: bool,
     /// The person has said yes to a restore in place already.
     pub confirmed: bool,
+    /// What backups leave out here: `delete` leaves it alone. Of several that hold a path, the innermost counts.
+    pub sources: Vec<RuledSource>,
 }
 
 /// What to do with a file that is there.
@@ -177,6 +179,8 @@ pub struct RestorePlan {
     pub bytes: u64,
     /// Things that are there now and will be removed (`--delete`).
     pub deletes: u64,
+    /// The first of them.
+    pub deleted: Vec<Vec<u8>>,
     /// How existing files are treated.
     pub overwrite: Overwrite,
 }
@@ -198,6 +202,9 @@ pub struct RestoreSummary {
     pub files_beside: u64,
     /// Files and directories removed.
     pub files_deleted: u64,
+    /// The first of these, for people.
+    #[serde(skip)]
+    pub deleted: Vec<Vec<u8>>,
     /// Items that could not be restored, wholly or in part.
     pub files_skipped: u64,
     /// Of these, files whose data is missing or altered in the vault; exit 10 when there are any.
@@ -231,6 +238,7 @@ impl RestoreSummary {
         self.files_kept += other.files_kept;
         self.files_beside += other.files_beside;
         self.files_deleted += other.files_deleted;
+        self.deleted.extend(other.deleted.iter().cloned());
         self.files_skipped += other.files_skipped;
         self.files_damaged += other.files_damaged;
         self.files_verified += other.files_verified;

@@ -10,7 +10,9 @@ use store::seal::Sealer;
 use store::tree::NodeSource;
 
 use super::Parts;
+use super::clear::{NAMED_MAX, Rules};
 use super::fetch::Fetcher;
+use super::filter::Filter;
 use super::item::{First, Item};
 use super::place::{Finish, Place, Places};
 use super::window::{IN_FLIGHT_MAX, Wants, Window};
@@ -120,6 +122,12 @@ pub struct Flow<'a> {
     pub moment: DateTime,
     /// What is wanted.
     pub options: Options,
+    /// What is taken.
+    pub filter: &'a Filter,
+    /// What backups leave out, so that `--delete` does.
+    pub rules: &'a Rules,
+    /// The first paths that were removed, or would be.
+    pub deleted: Mutex<Vec<Vec<u8>>>,
     /// Who restores.
     pub rights: Rights,
     /// Directories.
@@ -153,7 +161,7 @@ pub struct Flow<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues, for so many writers.
     pub fn new(parts: &Parts<'a>, options: Options, writers: usize) -> Self {
-        let Parts { sealer, nodes, fetcher, watcher, stop, profile, moment } = *parts;
+        let Parts { sealer, nodes, fetcher, watcher, stop, profile, moment, filter, rules } = *parts;
         Self {
             sealer,
             nodes,
@@ -163,6 +171,9 @@ impl<'a> Flow<'a> {
             profile,
             moment,
             options,
+            filter,
+            rules,
+            deleted: Mutex::default(),
             rights: Rights::detect(),
             places: Places::default(),
             counts: Counts::default(),
@@ -383,6 +394,8 @@ impl<'a> Flow<'a> {
         summary.files_kept += get(&counts.kept);
         summary.files_beside += get(&counts.beside);
         summary.files_deleted += get(&counts.deleted);
+        summary.deleted.extend(lock(&self.deleted).iter().cloned());
+        summary.deleted.truncate(NAMED_MAX);
         summary.files_skipped += get(&counts.skipped);
         summary.files_damaged += get(&counts.damaged);
         summary.files_verified += get(&counts.verified);

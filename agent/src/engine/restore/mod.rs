@@ -15,6 +15,7 @@
 //! * [`fetch`]: asks some windows ahead, hands on boxes as they come, in the order of packs
 //! * [`mod@write`]: on all cores: opens boxes, writes at any offset, finishes files
 //! * [`place`]: directories: few are open at once, each is finished by the last thing that is done in it
+//! * [`clear`]: what `--delete` removes, and what it leaves alone
 //! * [`several`]: what was marked in several versions, as one restore
 //! * [`verify`]: reads back and compares, without the vault
 //!
@@ -22,6 +23,7 @@
 //! next. A chunk that is missing or damaged costs the files that need it and nothing else.
 
 pub mod beside;
+pub mod clear;
 pub mod fetch;
 pub mod filter;
 pub mod flow;
@@ -38,9 +40,11 @@ pub mod window;
 pub mod write;
 
 use jiff::civil::DateTime;
+use store::chain::LinkKind;
 use store::seal::Sealer;
 use store::tree::{NodeSource, Totals};
 
+use clear::Rules;
 pub use fetch::{Arrival, Fetcher, Fetching};
 use filter::Filter;
 use flow::{Flow, Options};
@@ -65,6 +69,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let began = run.clock.now_ms();
     // Before anything is reached.
     drop(Filter::new(&job.include, &job.exclude)?);
+    drop(Rules::new(&job.sources, false)?);
     let errand = Errand::begin(run, "restore");
     let reading = Reading::open(run)?;
     let done = reading.view(&job.at).and_then(|view| restore_view(run, &view, job));
@@ -79,7 +84,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
 
 /// The same from a version that is open; traffic and time are the caller's to fill in.
 pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<RestoreSummary> {
-    let filter = Filter::new(&job.include, &job.exclude)?;
+    let filter = &Filter::new(&job.include, &job.exclude)?;
     let account = view.account;
     run.watcher.event(&Event::Phase(Phase::Plan));
     run.profile.phase(profile::Phase::Plan);
@@ -87,6 +92,14 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
     let job = &RestoreJob { paths: here(view, job).unwrap_or(paths), ..job.clone() };
     view.prepare(&job.paths)?;
     let overlay = view.overlay();
+    if job.delete && view.link.link().kind == LinkKind::Partial {
+        return Err(Fault::new(
+            Code::Usage,
+            "a partial version does not say what was not there, so --delete cannot go by it",
+        )
+        .hint("leave out --delete, or name a whole version: tuckbox versions"));
+    }
+    let rules = &Rules::new(&job.sources, overlay.has_hosts())?;
     let roots = roots::roots(&overlay, job)?;
     roots.iter().try_for_each(|root| view.fill(&overlay, &root.found))?;
     let parts = Parts {
@@ -96,9 +109,11 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
         watcher: &*run.watcher,
         stop: &run.stop,
         profile: &run.profile,
+        filter,
+        rules,
         moment: run.zone.to_datetime(jiff::Timestamp::from_millisecond(view.link.received_at()).unwrap_or_default()),
     };
-    let mut summary = work(run, &parts, job, &overlay, &roots, &filter)?;
+    let mut summary = work(run, &parts, job, &overlay, &roots)?;
     summary.version_id = view.link.link_id().hex();
     summary.sequence = view.link.link().sequence;
     // A vault that is behind a pin from elsewhere is whole as far as it goes, and that was said.
@@ -131,6 +146,10 @@ pub struct Parts<'a> {
     pub profile: &'a Profile,
     /// When the version was received, by the clocks here.
     pub moment: DateTime,
+    /// What is taken of it.
+    pub filter: &'a Filter,
+    /// What backups leave out here, which `--delete` leaves alone.
+    pub rules: &'a Rules,
 }
 
 /// Asks when it has to, restores, verifies when it shall.
@@ -140,9 +159,8 @@ fn work(
     job: &RestoreJob,
     overlay: &Overlay<'_>,
     roots: &[Root<'_>],
-    filter: &Filter,
 ) -> Result<RestoreSummary> {
-    let (files, bytes) = totals(overlay, roots, filter)?;
+    let (files, bytes) = totals(overlay, roots, parts.filter)?;
     let options = Options {
         overwrite: job.overwrite,
         delete: job.delete,
@@ -152,21 +170,29 @@ fn work(
         bytes_total: Some(bytes),
     };
     if job.to.is_none() && !job.dry_run && !job.confirmed {
-        let mut deletes = 0;
+        let mut found = RestoreSummary::default();
         if job.delete {
             let dry = Options { dry_run: true, list_items: false, ..options };
-            let quiet = Parts { watcher: &Deaf, ..*parts };
-            let mut found = RestoreSummary::default();
-            execute(&quiet, dry, overlay, roots, filter, false)?.sum_up(&mut found);
-            deletes = found.files_deleted;
+            // A filter that fails is told by the run itself, so it has one of its own.
+            let rules = &Rules::new(&job.sources, overlay.has_hosts())?;
+            let quiet = Parts { watcher: &Deaf, rules, ..*parts };
+            execute(&quiet, dry, overlay, roots, false)?.sum_up(&mut found);
         }
+        let (deletes, deleted) = (found.files_deleted, found.deleted);
         let paths = if job.paths.is_empty() { vec![b"/".to_vec()] } else { job.paths.clone() };
-        run.person.restore_in_place(&RestorePlan { paths, files, bytes, deletes, overwrite: job.overwrite })?;
+        run.person.restore_in_place(&RestorePlan {
+            paths,
+            files,
+            bytes,
+            deletes,
+            deleted,
+            overwrite: job.overwrite,
+        })?;
     }
     parts.watcher.event(&Event::Phase(Phase::Restore));
     parts.profile.phase(profile::Phase::Restore);
     let mut summary = RestoreSummary::default();
-    execute(parts, options, overlay, roots, filter, job.verify && !job.dry_run)?.sum_up(&mut summary);
+    execute(parts, options, overlay, roots, job.verify && !job.dry_run)?.sum_up(&mut summary);
     Ok(summary)
 }
 
@@ -176,7 +202,6 @@ fn execute<'a>(
     options: Options,
     overlay: &Overlay<'_>,
     roots: &[Root<'_>],
-    filter: &Filter,
     verify: bool,
 ) -> Result<Flow<'a>> {
     let fetcher = parts.fetcher;
@@ -191,13 +216,13 @@ fn execute<'a>(
                 .and_then(|()| start(scope, || flow.stage(Stage::Fetch, || fetch::run(flow, fetcher))).map(drop));
             crew.unwrap_or_else(|fault| flow.fail(fault));
         }
-        flow.stage(Stage::Plan, || Planner::new(&flow, filter).run(overlay, roots));
+        flow.stage(Stage::Plan, || Planner::new(&flow).run(overlay, roots));
         flow.windows.close();
         flow.work.close();
     });
     flow.trouble()?;
     if verify {
-        verify::run(&flow, overlay, roots, filter, threads)?;
+        verify::run(&flow, overlay, roots, parts.filter, threads)?;
     }
     Ok(flow)
 }

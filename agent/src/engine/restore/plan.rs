@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use store::tree::{Content, Entry, Piece, PieceReader, Time, What};
+use store::tree::{Content, Entry, Mark, Piece, PieceReader, Time, What};
 
-use super::filter::Filter;
+use super::clear::OTHER_FILE_SYSTEM;
 use super::flow::{Flow, Work, about, add, damaged, failure, interrupted};
 use super::item::{First, Further, Item, Names, size_of};
 use super::place::{Finish, Place};
@@ -44,6 +44,10 @@ struct Level {
     names: Vec<Box<[u8]>>,
     /// Some names of the version cannot be known.
     incomplete: bool,
+    /// It was not asked for by itself, and may lie in another file system than the one above.
+    below: bool,
+    /// Why nothing that stands there is removed.
+    stays: Option<&'static str>,
 }
 
 /// Whether a directory is there.
@@ -64,8 +68,9 @@ type Linked = HashMap<(Option<usize>, u64, u64), Vec<(What, Time, Time, Arc<Name
 /// The planner.
 pub struct Planner<'f, 'a> {
     flow: &'f Flow<'a>,
-    filter: &'f Filter,
     levels: Vec<Level>,
+    /// The place of what was asked for among the levels.
+    asked: usize,
     linked: Linked,
     draft: Draft,
     bundle: Vec<Arc<Item>>,
@@ -73,8 +78,8 @@ pub struct Planner<'f, 'a> {
 
 impl<'f, 'a> Planner<'f, 'a> {
     /// A planner of this run.
-    pub fn new(flow: &'f Flow<'a>, filter: &'f Filter) -> Self {
-        Self { flow, filter, levels: Vec::new(), linked: HashMap::new(), draft: Draft::default(), bundle: Vec::new() }
+    pub fn new(flow: &'f Flow<'a>) -> Self {
+        Self { flow, asked: 0, levels: Vec::new(), linked: HashMap::new(), draft: Draft::default(), bundle: Vec::new() }
     }
 
     /// Plans everything, and waits until it is written.
@@ -119,7 +124,7 @@ impl<'f, 'a> Planner<'f, 'a> {
             }
         };
         self.levels.clear();
-        let inside = root.is_target && self.filter.includes(&root.path);
+        let inside = root.is_target && self.flow.filter.includes(&root.path);
         let finish =
             if inside && !root.found.made_up { self.finish_of(&root.found.entry, false) } else { Finish::Leave };
         let mut top = Level::new(&root.found, inside);
@@ -137,6 +142,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         for leading in &root.leading {
             self.levels.push(Level::new(leading, false));
         }
+        self.asked = self.levels.len().saturating_sub(usize::from(root.is_target));
         if root.is_target || self.name(&root.found, &root.path)? {
             self.walk(overlay, root)?;
         }
@@ -187,8 +193,8 @@ impl<'f, 'a> Planner<'f, 'a> {
         if deletes && level.inside && level.existing.is_some() {
             level.names.push(found.entry.name.clone());
         }
-        let inside = level.inside || self.filter.includes(path);
-        if self.filter.excludes(path) {
+        let inside = level.inside || self.flow.filter.includes(path);
+        if self.flow.filter.excludes(path) {
             return Ok(false);
         }
         if !found.is_dir() {
@@ -197,7 +203,10 @@ impl<'f, 'a> Planner<'f, 'a> {
             }
             return Ok(false);
         }
-        self.levels.push(Level::new(found, inside));
+        let mut below = Level::new(found, inside);
+        // A source stands for itself.
+        below.stays = below.stays.or(level.stays.filter(|_| below.below));
+        self.levels.push(below);
         if inside && !found.made_up {
             self.make();
             if let Some(Level { place: Made::Failed, .. }) = self.levels.last() {
@@ -209,40 +218,22 @@ impl<'f, 'a> Planner<'f, 'a> {
         Ok(true)
     }
 
-    /// The directory is at its end.
+    /// The directory is at its end: what stood there before and is not in the version is removed.
     fn leave(&mut self, path: &[u8]) {
         let Some(mut level) = self.levels.pop() else { return };
         let Made::Yes(place) = level.place else { return };
         if self.flow.options.delete && level.inside && !level.made_up && !level.incomplete {
+            let mut gone = level.existing.unwrap_or_default();
             level.names.sort_unstable();
-            self.delete(&place, path, level.existing.as_deref().unwrap_or_default(), &level.names);
+            gone.retain(|name| level.names.binary_search(name).is_err());
+            match level.stays {
+                _ if gone.is_empty() => {}
+                Some(why) => self.flow.stays(path, why),
+                None => _ = self.flow.clear(&place, path, gone),
+            }
         }
         if place.let_go() {
             if self.dry() { self.flow.places.forget(&place) } else { self.flow.place_done(&place) }
-        }
-    }
-
-    /// Removes what stood there before and is not in the version.
-    fn delete(&self, place: &Arc<Place>, path: &[u8], existing: &[Box<[u8]>], names: &[Box<[u8]>]) {
-        for name in existing.iter().filter(|name| names.binary_search(name).is_err()) {
-            let base = path.strip_suffix(b"/").unwrap_or(path);
-            let path = [base, b"/", name].concat();
-            if self.filter.excludes(&path) {
-                continue;
-            }
-            let removed =
-                if self.dry() { Ok(()) } else { self.flow.places.open(place).and_then(|dir| dir.remove(name)) };
-            match removed {
-                Ok(()) => {
-                    add(&self.flow.counts.deleted, 1);
-                    self.flow.told(Action::Deleted, || path, 0);
-                }
-                Err(error) => {
-                    add(&self.flow.counts.skipped, 1);
-                    let fault = Fault::new(Code::RestoreSkipped, format!("cannot remove {}", for_terminal(&path)));
-                    self.flow.warn(fault.because(error).path(path));
-                }
-            }
         }
     }
 
@@ -308,9 +299,11 @@ impl<'f, 'a> Planner<'f, 'a> {
                     (_, false, true) => self.finish_of(&level.entry, fresh),
                     (_, false, false) => Finish::Leave,
                 };
+                let apart = level.below && at != self.asked && !fresh && self.flow.leaves_mount(above, &dir);
                 let place = self.flow.places.below(above, &name, dir, finish);
                 let level = self.levels.get_mut(at)?;
                 level.existing = existing;
+                level.stays = level.stays.or(apart.then_some(OTHER_FILE_SYSTEM));
                 level.place = Made::Yes(Arc::clone(&place));
                 Some(place)
             }
@@ -354,7 +347,8 @@ impl<'f, 'a> Planner<'f, 'a> {
         };
         let name = &found.entry.name;
         let stands = level.existing.as_ref().is_some_and(|names| names.binary_search(name).is_ok());
-        let verdict = if stands { self.flow.verdict(&place, &found.entry) } else { Ok(Verdict::Write(false)) };
+        let clears = self.flow.options.delete && level.stays.is_none();
+        let verdict = if stands { self.flow.verdict(&place, &found.entry, clears) } else { Ok(Verdict::Write(false)) };
         let names = if self.dry() { None } else { self.names_of(found) };
         match verdict {
             Ok(Verdict::Keep(stat)) => self.keep(&place, found, path, &stat, names),
@@ -538,6 +532,12 @@ impl Level {
             existing: None,
             names: Vec::new(),
             incomplete: false,
+            below: !found.is_source_top(),
+            stays: match found.entry.mark {
+                Some(Mark::Unreadable(_)) => Some("the backup could not read it"),
+                Some(Mark::Missing(_)) => Some("it was missing when the version was made"),
+                _ => None,
+            },
         }
     }
 }

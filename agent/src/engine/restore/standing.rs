@@ -7,7 +7,7 @@ use rustix::fs::{Mode, fchmod};
 use store::tree::{Entry, Kind, What};
 
 use super::beside;
-use super::flow::{Flow, add};
+use super::flow::Flow;
 use super::place::Place;
 use crate::engine::job::Overwrite;
 use crate::source::Stat;
@@ -51,7 +51,8 @@ impl Flow<'_> {
     }
 
     /// What stands under a name decides.
-    pub fn verdict(&self, place: &Arc<Place>, entry: &Entry) -> io::Result<Verdict> {
+    /// With `clears`, a directory goes for anything else.
+    pub fn verdict(&self, place: &Arc<Place>, entry: &Entry, clears: bool) -> io::Result<Verdict> {
         let dir = self.places.open(place)?;
         let Some(stat) = dir.existing(&entry.name)? else { return Ok(Verdict::Write(false)) };
         let keep = match self.options.overwrite {
@@ -65,16 +66,18 @@ impl Flow<'_> {
             return Ok(Verdict::Keep(stat));
         }
         if stat.kind == Kind::Dir {
-            if !self.options.delete {
+            if !clears {
                 return Err(io::Error::new(
                     io::ErrorKind::IsADirectory,
                     "a directory stands there; --delete removes it",
                 ));
             }
-            if !self.options.dry_run {
-                dir.remove(&entry.name)?;
+            if !self.clear(place, &place.path(), vec![entry.name.clone()]) {
+                return Err(io::Error::new(
+                    io::ErrorKind::DirectoryNotEmpty,
+                    "a directory stands there, and something in it stays",
+                ));
             }
-            add(&self.counts.deleted, 1);
             return Ok(Verdict::Write(false));
         }
         Ok(Verdict::Write(true))

@@ -8,8 +8,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use store::record::Record;
-use store::tree::{Content, CutClass, Entry, ListBuilder, Piece, What};
+use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
 
+use super::clear::Rules;
 use super::filter::Filter;
 use super::flow::Options;
 use super::{Parts, execute, roots::roots};
@@ -18,6 +19,12 @@ use crate::engine::overlay::tests::{Forest, entry, file, keys};
 use crate::fault::Code;
 use crate::profile::Profile;
 use stage::{World, mine};
+
+/// A directory of which the forest makes one with nothing in it.
+fn empty_dir() -> What {
+    let (node, content) = (store::id::NodeId::ZERO, store::id::ContentId::ZERO);
+    What::Dir(store::tree::Child { node, content, totals: store::tree::Totals::none() })
+}
 
 fn sample(vault: &mut Vault) -> Vec<(String, Entry)> {
     let parts: Vec<Vec<u8>> = (0..4).map(|n| noise(50_000, n)).collect();
@@ -39,14 +46,7 @@ fn sample(vault: &mut Vault) -> Vec<(String, Entry)> {
         ("b/small".to_owned(), small_link),
         ("link".to_owned(), entry(What::Symlink((*b"/no/where").into()))),
         ("pipe".to_owned(), entry(What::Fifo)),
-        (
-            "void/below".to_owned(),
-            entry(What::Dir(store::tree::Child {
-                node: store::id::NodeId::ZERO,
-                content: store::id::ContentId::ZERO,
-                totals: store::tree::Totals::none(),
-            })),
-        ),
+        ("void/below".to_owned(), entry(empty_dir())),
     ];
     for n in 0..200_u64 {
         files.push((format!("many/{}/{n}", n % 10), vault.whole(&noise(100, 1000 + n % 150))));
@@ -166,18 +166,40 @@ fn a_lost_node_costs_only_its_directory() {
         watcher: &world.ears,
         stop: &world.stop,
         profile: &Profile::default(),
+        filter: &Filter::default(),
+        rules: &Rules::default(),
     };
-    let filter = Filter::default();
     // What stands in that directory must not go: nobody knows whether it belongs there.
     fs::create_dir_all(world.path("many/4")).unwrap();
     fs::write(world.path("many/4/4"), b"mine").unwrap();
     let options = Options { delete: true, ..Options::default() };
-    let flow = execute(&parts, options, &overlay, &roots(&overlay, &job).unwrap(), &filter, false).unwrap();
+    let flow = execute(&parts, options, &overlay, &roots(&overlay, &job).unwrap(), false).unwrap();
     let mut summary = RestoreSummary::default();
     flow.sum_up(&mut summary);
     assert_eq!((summary.files_restored, summary.files_deleted, summary.errors), (190, 0, 1));
     assert_eq!(world.warnings()[0].code, Code::DataDamaged);
     assert!(world.path("many/4/4").exists());
+}
+
+/// What the backup could not read, or kept though it was missing, is not what was there.
+#[test]
+fn what_the_version_does_not_know_is_not_emptied() {
+    let marked = |mark| Entry { mark, ..entry(empty_dir()) };
+    let world = World::new(|_| {
+        vec![
+            ("unread".to_owned(), marked(Some(Mark::Unreadable(7)))),
+            ("missing".to_owned(), marked(Some(Mark::Missing(7)))),
+            ("known".to_owned(), marked(None)),
+        ]
+    });
+    for dir in ["unread", "missing", "known"] {
+        fs::create_dir_all(world.path(dir).join("sub")).unwrap();
+        fs::write(world.path(dir).join("sub/mine"), b"x").unwrap();
+    }
+    let summary = world.run(&RestoreJob { delete: true, ..world.job() }).unwrap();
+    assert_eq!((summary.files_deleted, summary.errors), (1, 0));
+    assert!(world.path("unread/sub/mine").exists() && world.path("missing/sub/mine").exists());
+    assert!(!world.path("known/sub").exists());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use store::record::Record;
 use store::seal::{AccountKeys, Keyring, Level, RootSecret, Scratch, Sealer};
 use store::tree::{Content, CutClass, Entry, Facts, Owner, Piece, What};
 
+use super::super::clear::Rules;
 use super::super::filter::Filter;
 use super::super::flow::{Flow, Options};
 use super::super::{Arrival, Fetcher, Fetching, Parts, execute, roots::roots, totals};
@@ -192,9 +193,11 @@ impl World {
             watcher: &self.ears,
             stop: &self.stop,
             profile: &Profile::default(),
+            filter: &filter,
+            rules: &Rules::new(&job.sources, false)?,
         };
         let mut summary = RestoreSummary::default();
-        let flow: Flow<'_> = execute(&parts, options, &overlay, &roots, &filter, job.verify)?;
+        let flow: Flow<'_> = execute(&parts, options, &overlay, &roots, job.verify)?;
         flow.sum_up(&mut summary);
         let last = lock(&self.ears.last).unwrap();
         assert_eq!((last.files_done, last.bytes_done), (files, bytes), "the totals are true");
