@@ -7,9 +7,10 @@ use super::account::{
     AccountInfo, AccountSelector, AccountState, accounts_of, check_name, check_new_name, load, load_now, make_dir,
 };
 use super::layout::{self, DomainPaths};
+use super::manifest::Manifest;
 use super::note::{self, NoteKind};
 use super::terms::Terms;
-use crate::door::{Chance, Disk, random};
+use crate::door::{Chance, Disk, Lock, random};
 use crate::error::{Error, Result};
 use crate::id::{AccountId, DomainId, KeyCheck};
 
@@ -107,11 +108,12 @@ impl Vault {
         self.create_account_numbered(name, None)
     }
 
-    /// The same with a number of one's choice. `Taken` when name or number are in use.
+    /// The same with a number of one's choice. `Taken` when name or number are in use. Otherwise it gets one that no account
+    /// had before: a line of `authorized_keys` may still let somebody in by it.
     pub fn create_account_numbered(&self, name: &str, number: Option<u32>) -> Result<AccountInfo> {
         self.must_write()?;
         check_new_name(name)?;
-        let _lock = self.lock_accounts()?;
+        let lock = self.lock_accounts()?;
         let accounts = self.accounts()?;
         if accounts.iter().any(|info| info.name == name) {
             return Err(Error::Taken { what: format!("the account {name}") });
@@ -119,10 +121,12 @@ impl Vault {
         if let Some(number) = number.filter(|number| accounts.iter().any(|info| info.number == *number)) {
             return Err(Error::Taken { what: format!("the account number {number:#x}") });
         }
-        let next = accounts.iter().map(|info| info.number).max().unwrap_or(0).checked_add(1);
-        let Some(number) = number.or(next) else {
-            return Err(Error::Limit { what: "number of an account", found: 1 << 32, most: u32::MAX.into() });
+        let after = accounts.iter().map(|info| u64::from(info.number) + 1).max().unwrap_or(1);
+        let next = after.max(Manifest::load(self.disk(), self.path())?.next_account());
+        let Some(number) = number.or(u32::try_from(next).ok()) else {
+            return Err(Error::Limit { what: "number of an account", found: next, most: u32::MAX.into() });
         };
+        self.number_was_given(&lock, number)?;
         let chance: &dyn Chance = self.chance();
         let info = AccountInfo {
             number,
@@ -231,8 +235,29 @@ impl Vault {
         })
     }
 
-    /// Held while names and numbers are given.
-    pub(super) fn lock_accounts(&self) -> Result<crate::door::Lock> {
+    /// Says in the vault's own file that this number is given to no other account by itself, before it is given or its
+    /// account goes.
+    pub(super) fn number_was_given(&self, accounts: &Lock, number: u32) -> Result<()> {
+        let next = u64::from(number) + 1;
+        if Manifest::load(self.disk(), self.path())?.next_account() >= next {
+            return Ok(());
+        }
+        self.change_manifest(accounts, |manifest| manifest.with_next_account(next)).map(drop)
+    }
+
+    /// Changes the vault's own file, as it is now, while others do not: `_accounts` is [`lock_accounts`](Self::lock_accounts).
+    pub(super) fn change_manifest(
+        &self,
+        _accounts: &Lock,
+        change: impl FnOnce(Manifest) -> Manifest,
+    ) -> Result<Manifest> {
+        let manifest = change(Manifest::load(self.disk(), self.path())?);
+        manifest.replace(self.disk(), self.chance(), self.path())?;
+        Ok(manifest)
+    }
+
+    /// Held while names and numbers are given, and while the vault's own file is written.
+    pub(super) fn lock_accounts(&self) -> Result<Lock> {
         let lock = self.disk().lock(&layout::accounts_lock(self.path()))?;
         lock.ok_or_else(|| Error::Busy { what: "the list of accounts".to_owned() })
     }

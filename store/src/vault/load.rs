@@ -440,8 +440,9 @@ impl Loading<'_> {
         }
         vault.disk().sync_dir(&account)?;
         vault.disk().sync_dir(paths.root())?;
-        let _accounts = vault.lock_accounts()?;
+        let accounts = vault.lock_accounts()?;
         vault.must_be_new(&self.header, self.number, Some(&info.name))?;
+        vault.number_was_given(&accounts, self.number)?;
         let domains = layout::domains(vault.path());
         let to = DomainPaths::new(vault.path(), self.header.domain);
         if vault.disk().exists(to.root())?.is_some() {

@@ -81,6 +81,17 @@ impl Manifest {
         self
     }
 
+    /// The number of the next account, as far as the file says it. One behind the highest there is 2^32: no number is left.
+    pub(super) fn next_account(&self) -> u64 {
+        self.all.get("account_next").and_then(Value::as_u64).unwrap_or(1)
+    }
+
+    /// The same when lower numbers are given to no account any more but by who names them.
+    pub(super) fn with_next_account(mut self, number: u64) -> Self {
+        self.all.insert("account_next".to_owned(), json!(number.max(self.next_account())));
+        self
+    }
+
     /// The same with other volumes, ascending by number.
     pub(super) fn with_volumes(mut self, volumes: Vec<Listed>) -> Self {
         let next = self.next_volume().max(volumes.last().map_or(1, |last| last.number.saturating_add(1)));

@@ -31,6 +31,8 @@ impl Vault {
         }
         // What is in a volume that is away would come back with it, and be nobody's.
         self.shared.must_have_all_volumes()?;
+        // An older program may have made it, and have said nothing of its number.
+        self.number_was_given(&self.lock_accounts()?, account.number)?;
         for volume in self.shared.volumes().iter() {
             let packs = layout::volume_domain(&volume.path, account.domain);
             remove_all(self.disk(), packs.root(), DEPTH_MAX)?;

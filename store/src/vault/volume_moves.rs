@@ -68,7 +68,7 @@ impl Vault {
                 return Err(refused(&format!("is, or is not apart from, volume {number}")));
             }
             other.leaving = false;
-            self.list_volumes(manifest, volumes)?;
+            self.list_volumes(volumes)?;
             return Ok(number);
         }
         account::make_dir(disk, path)?;
@@ -85,7 +85,7 @@ impl Vault {
             }
             known.path = path.to_owned();
             let number = known.number;
-            self.list_volumes(manifest, volumes)?;
+            self.list_volumes(volumes)?;
             return Ok(number);
         }
         // One without packs is what is left of an addition, or of a removal, that was cut short.
@@ -108,8 +108,7 @@ impl Vault {
         }
         let number = manifest.next_volume();
         // First of all: a folder that was only marked must never pass for the volume that got its number later.
-        let manifest = manifest.with_next(number.saturating_add(1));
-        manifest.replace(disk, self.chance(), self.path())?;
+        self.change_manifest(&self.lock_accounts()?, |manifest| manifest.with_next(number.saturating_add(1)))?;
         let temporary = note::temporary(self.chance(), path);
         note::write_new(disk, &temporary, &manifest::marker(self.id(), number))?;
         disk.rename(&temporary, &layout::volume_marker(path))?;
@@ -119,7 +118,7 @@ impl Vault {
             disk.sync_dir(above)?;
         }
         volumes.push(Listed { number, path: path.to_owned(), leaving: false });
-        self.list_volumes(manifest, volumes)?;
+        self.list_volumes(volumes)?;
         Ok(number)
     }
 
@@ -141,7 +140,7 @@ impl Vault {
         }
         if lost {
             volumes.remove(at);
-            self.list_volumes(manifest, volumes)?;
+            self.list_volumes(volumes)?;
             return Ok(Moved::default());
         }
         if !there {
@@ -149,7 +148,7 @@ impl Vault {
         }
         volume.leaving = true;
         let volume = volume.clone();
-        self.list_volumes(manifest, volumes)?;
+        self.list_volumes(volumes)?;
         self.end_loads()?;
         let moved = self.empty(&volume, tell)?;
         if moved.stuck > 0 {
@@ -158,7 +157,7 @@ impl Vault {
         self.clear(&volume)?;
         let manifest = Manifest::load(self.disk(), self.path())?;
         let rest = manifest.volumes.iter().filter(|other| other.number != number).cloned().collect();
-        self.list_volumes(manifest, rest)?;
+        self.list_volumes(rest)?;
         // It is nobody's now.
         self.disk().remove_file(&layout::volume_marker(&volume.path)).ok();
         self.disk().sync_dir(&volume.path).ok();
@@ -364,8 +363,8 @@ impl Vault {
         Ok(false)
     }
 
-    fn list_volumes(&self, manifest: Manifest, volumes: Vec<Listed>) -> Result<()> {
-        manifest.with_volumes(volumes).replace(self.disk(), self.chance(), self.path())?;
+    fn list_volumes(&self, volumes: Vec<Listed>) -> Result<()> {
+        self.change_manifest(&self.lock_accounts()?, |manifest| manifest.with_volumes(volumes))?;
         self.shared.volumes_now().map(drop)
     }
 

@@ -169,6 +169,59 @@ fn a_deleted_account_can_be_taken_back_for_two_weeks_and_then_goes() {
     assert!(left.iter().all(|(path, _)| !path.to_string_lossy().contains(&account.domain.hex())));
 }
 
+/// A line of `authorized_keys` that nobody took away names the account by its number.
+#[test]
+fn the_number_of_an_account_that_went_is_not_given_again() {
+    for older in [false, true] {
+        let (world, vault, _) = World::with_account();
+        let bob = vault.create_account("bob").unwrap();
+        assert_eq!(bob.number, 2);
+        if older {
+            // As a program left it that knew nothing of it.
+            let path = world.path().join("vault.json");
+            let mut said: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            let members = said.as_object_mut().unwrap();
+            members.remove("account_next");
+            members.remove("check");
+            members.sort_keys();
+            let check = blake3::hash(said.to_string().as_bytes()).to_hex().to_string();
+            said.as_object_mut().unwrap().insert("check".to_owned(), check.into());
+            std::fs::write(&path, said.to_string()).unwrap();
+        }
+        vault.delete_account(&bob).unwrap();
+        world.clock.advance(crate::vault::DELETED_FOR_MS);
+        vault.remove_account(&bob).unwrap();
+        let disk = tempfile::tempdir().unwrap();
+        vault.add_volume(&disk.path().join("volume")).unwrap();
+        let carol = vault.create_account("carol").unwrap();
+        assert_eq!(carol.number, 3, "older: {older}");
+        // Whoever names one may have it.
+        assert_eq!(vault.create_account_numbered("robert", Some(2)).unwrap().number, 2);
+        assert_eq!(vault.create_account("dave").unwrap().number, 4);
+    }
+}
+
+/// It is said before there is an account, wherever the making of it ends.
+#[test]
+fn an_account_whose_making_was_cut_short_has_used_its_number() {
+    for call in 0.. {
+        let (world, vault, _) = World::with_account();
+        drop(vault);
+        let disk = Arc::new(Faulty::new(RealDisk, Some(call)));
+        let made = world.open_on(disk.clone(), Access::Write).and_then(|vault| vault.create_account("bob"));
+        let vault = world.open(Access::Write).unwrap();
+        if let Ok(bob) = vault.account(&AccountSelector::Name("bob".to_owned())) {
+            let said = std::fs::read_to_string(world.path().join("vault.json")).unwrap();
+            assert!(said.contains(r#""account_next":3"#), "call {call}: {said}");
+            assert_eq!(bob.number, 2);
+        }
+        if !disk.has_failed() {
+            made.unwrap();
+            return;
+        }
+    }
+}
+
 #[test]
 fn removing_can_be_cut_short_anywhere() {
     for call in 0.. {
