@@ -200,7 +200,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         )
         .hint("look with `tuckbox housekeep --dry-run`; if it is meant: tuckbox housekeep --yes"));
     }
-    Ok(Exit::Ok)
+    Ok(if summary.holes > 0 { Exit::Damaged } else { Exit::Ok })
 }
 
 fn line(row: &KeptRow, desk: &Desk<'_>) -> Option<String> {
@@ -256,7 +256,7 @@ fn told(s: &HousekeepSummary) -> Vec<String> {
         (0, false) => "All is in order.".to_owned(),
         (0, true) => "Not finished; the next run goes on.".to_owned(),
         (holes, _) => format!(
-            "Nothing is freed: {} cannot be read, and what lies below is not known. Next:  tuckbox check",
+            "Nothing is freed: {}, or links that name them, cannot be read, and what lies below is not known. Next:  tuckbox check",
             counted(holes, "needed node or body", "needed nodes or bodies")
         ),
     });

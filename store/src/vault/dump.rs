@@ -4,7 +4,8 @@
 //! While it is written housekeeping waits, so that nothing which the links name goes away; backups do not. What they
 //! bring meanwhile may be in the archive and is then rubbish to the next housekeeping where it is loaded.
 
-use super::layout;
+use std::collections::BTreeMap;
+
 use super::{Access, AccountInfo, Domain};
 use crate::archive::{ArchiveHeader, ArchiveWriter, PartHead, PartKind};
 use crate::chain::{RECEIVED_LINK_BYTES, ReceivedLink};
@@ -84,15 +85,18 @@ impl Domain {
         Ok(dumped)
     }
 
-    /// Links that can be read, by sequence.
+    /// Links that can be read, by sequence; one that the disk has not, or not whole, as the catalog has it.
     fn readable_links(&self, account: &AccountInfo) -> Result<Vec<(u64, Vec<u8>)>> {
-        let mut links = Vec::new();
-        for named in self.inner.shared.disk.list(&self.inner.paths.versions(account.number))? {
-            let Some(sequence) = layout::numbered(&named.name, 12, ".link") else { continue };
-            let bytes = self.link_on_disk(account.number, sequence)?;
-            links.extend(bytes.filter(|bytes| bytes.len() == RECEIVED_LINK_BYTES).map(|bytes| (sequence, bytes)));
+        let rows = self.inner.catalog.read(|rows| rows.links(account.number, 1, usize::MAX))?;
+        let mut links: BTreeMap<u64, Vec<u8>> = rows.into_iter().map(|row| (row.sequence, row.bytes)).collect();
+        for sequence in self.links_above(account.number, 0)? {
+            let Some(bytes) = self.link_on_disk(account.number, sequence)? else { continue };
+            let is_good = ReceivedLink::decode(&bytes).is_ok_and(|link| link.link().sequence == sequence);
+            if is_good || (bytes.len() == RECEIVED_LINK_BYTES && !links.contains_key(&sequence)) {
+                links.insert(sequence, bytes);
+            }
         }
-        Ok(links)
+        Ok(links.into_iter().collect())
     }
 
     /// Names of the bodies that these links name and that are there, ascending.

@@ -9,11 +9,11 @@ use std::collections::{HashMap, HashSet};
 use super::closure::Holes;
 use super::commit::row_of;
 use super::volumes::OnDisk;
-use super::{Access, AccountInfo, Domain, Place, account};
+use super::{Access, AccountInfo, Domain, Place, account, layout};
 use crate::catalog::{LinkRow, NewPack, Rows};
 use crate::chain::{self, RECEIVED_LINK_BYTES, ReceivedLink};
 use crate::error::{Error, Result};
-use crate::id::{NodeId, PackId};
+use crate::id::{BodyHash, NodeId, PackId};
 use crate::pack::PackReader;
 
 /// Ids of packs that are given to the catalog at once: rows that go in sorted go in fast.
@@ -32,7 +32,7 @@ impl Domain {
         let packs = self.on_disk()?;
         let (built, behind) = self.inner.catalog.read(|rows| {
             let built = rows.is_built()? && self.agrees(rows, &accounts)? && self.lost_packs(rows, &packs)?.is_empty();
-            let behind = self.is_behind(rows, &accounts, &packs.packs)?;
+            let behind = self.is_behind(rows, &accounts, &packs.packs)? || self.must_doubt(rows, &accounts)?;
             Ok((built, behind))
         })?;
         if built && !behind {
@@ -44,6 +44,9 @@ impl Domain {
         let lost = self.lost_packs(rows, &packs)?;
         if rows.is_built()? && self.agrees(rows, &accounts)? && lost.is_empty() {
             self.take_in_all(rows, &accounts, &packs.packs, None)?;
+            if self.must_doubt(rows, &accounts)? {
+                rows.set_links_in_doubt(true)?;
+            }
         } else {
             self.make_anew(rows, &accounts)?;
         }
@@ -131,19 +134,55 @@ impl Domain {
         Ok(lost)
     }
 
-    /// Whether the newest link that the catalog has of each account is the one on disk. If not, it is another vault's
-    /// catalog, or links have gone that never go. One that is there and cannot be read says nothing: then the catalog may
-    /// be the only one that still has it.
+    /// Whether the newest link of each account that both have is the same on disk and in the catalog. If not, it is another
+    /// vault's catalog, or one that the disk was set back behind: then the body of its newest link is not there either. A
+    /// link that is merely gone, or is there and cannot be read, says nothing: the catalog may be the only one that still
+    /// has it.
     fn agrees(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<bool> {
         for account in accounts {
-            let Some(newest) = rows.newest_link(account.number)? else { continue };
-            let Some(there) = self.link_on_disk(account.number, newest.sequence)? else { return Ok(false) };
-            let other = |link: ReceivedLink| link.link().sequence == newest.sequence;
-            if there != newest.bytes && ReceivedLink::decode(&there).is_ok_and(other) {
-                return Ok(false);
+            let newest = rows.newest_link(account.number)?;
+            let mut at = newest.clone();
+            while let Some(row) = at {
+                let there = match self.link_on_disk(account.number, row.sequence)? {
+                    None if newest.as_ref().is_some_and(|newest| newest.sequence == row.sequence)
+                        && !self.has_body(account, &row)? =>
+                    {
+                        return Ok(false);
+                    }
+                    there => there,
+                };
+                let Some(there) = there else {
+                    at = rows.link(account.number, row.sequence.saturating_sub(1))?;
+                    continue;
+                };
+                let other = |link: ReceivedLink| link.link().sequence == row.sequence;
+                if there != row.bytes && ReceivedLink::decode(&there).is_ok_and(other) {
+                    return Ok(false);
+                }
+                break;
             }
         }
         Ok(true)
+    }
+
+    fn has_body(&self, account: &AccountInfo, row: &LinkRow) -> Result<bool> {
+        let path = self.inner.paths.body(account.number, row.body);
+        Ok(row.body == BodyHash::ZERO || self.inner.shared.disk.exists(&path)?.is_some())
+    }
+
+    /// Whether the newest link of an account is gone from the disk, and nobody has been told to put it back.
+    fn must_doubt(&self, rows: Rows<'_>, accounts: &[AccountInfo]) -> Result<bool> {
+        if self.inner.shared.access == Access::Read || rows.links_in_doubt()? {
+            return Ok(false);
+        }
+        for account in accounts {
+            if let Some(newest) = rows.newest_link(account.number)?
+                && self.inner.shared.disk.exists(&self.inner.paths.link(account.number, newest.sequence))?.is_none()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_behind(&self, rows: Rows<'_>, accounts: &[AccountInfo], packs: &[(PackId, u64)]) -> Result<bool> {
@@ -180,6 +219,29 @@ impl Domain {
         // It is true whatever becomes of the rows, for which there may be no room: they are taken in again.
         write.commit().ok();
         Ok(answer)
+    }
+
+    /// Whether there are links of this account that were not taken in: one that cannot be read, breaks a rule or is missing
+    /// hides all that follow it. What they need is not known, and nothing may be taken for rubbish.
+    pub(super) fn hides_links(&self, account: &AccountInfo) -> Result<bool> {
+        let hidden = |rows: Rows<'_>| {
+            let newest = rows.newest_link(account.number)?.map_or(0, |link| link.sequence);
+            Ok(!self.links_above(account.number, newest)?.is_empty())
+        };
+        // One that was committed a moment ago is taken in before it is asked again.
+        Ok(self.inner.catalog.read(hidden)? && self.read_with_links(account, hidden)?)
+    }
+
+    /// The same within a change, of the very next link: after it was tried to take it in.
+    pub(super) fn hides_next_link(&self, rows: Rows<'_>, account: &AccountInfo) -> Result<bool> {
+        self.is_behind_in_links(rows, account)
+    }
+
+    /// Numbers of the links on disk that are above this one, ascending.
+    pub(super) fn links_above(&self, account: u32, newest: u64) -> Result<Vec<u64>> {
+        let named = self.inner.shared.disk.list(&self.inner.paths.versions(account))?;
+        let numbers = named.iter().filter_map(|named| layout::numbered(&named.name, 12, ".link"));
+        Ok(numbers.filter(|number| *number > newest).collect())
     }
 
     /// The bytes of a link; `None` when there is no file of that name.

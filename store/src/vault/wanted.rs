@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{AccountInfo, Domain, account, layout};
+use super::{AccountInfo, Domain, account};
 use crate::catalog::{Rows, Wanted};
 use crate::chain::{self, LinkKind};
 use crate::error::{Error, Result};
@@ -222,11 +222,7 @@ impl Domain {
         })?;
         // Behind a link that cannot be read the catalog has none; their versions are kept all the same.
         let newest = self.inner.catalog.read(|rows| rows.newest_link(account.number))?.map_or(0, |link| link.sequence);
-        let folder = self.inner.paths.versions(account.number);
-        for named in self.inner.shared.disk.list(&folder)? {
-            let Some(number) = layout::numbered(&named.name, 12, ".link").filter(|number| *number > newest) else {
-                continue;
-            };
+        for number in self.links_above(account.number, newest)? {
             let bytes = self.link_on_disk(account.number, number)?.unwrap_or_default();
             if let Ok(link) = chain::ReceivedLink::decode(&bytes)
                 && link.link().kind.is_version()

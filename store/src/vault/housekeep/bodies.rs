@@ -24,6 +24,10 @@ impl Pass<'_> {
     }
 
     fn orphans_of(&mut self, account: &AccountInfo) -> Result<()> {
+        // The link that names it may be one that nobody can read.
+        if self.unclear.contains(&account.number) {
+            return Ok(());
+        }
         let inner = &self.domain.inner;
         let on_disk: Vec<BodyHash> = inner
             .shared
@@ -43,6 +47,9 @@ impl Pass<'_> {
         let write = inner.catalog.write()?;
         let rows = write.rows();
         self.domain.take_in_links(rows, account)?;
+        if self.domain.hides_next_link(rows, account)? {
+            return Ok(());
+        }
         let (mut stay, mut removed) = (Vec::new(), 0);
         for body in unnamed {
             if rows.names_body(account.number, body)? {

@@ -149,8 +149,9 @@ impl Pass<'_> {
     pub(super) fn expire(&mut self) -> Result<()> {
         for account in self.accounts.clone() {
             let judged = self.domain.judged(&account, None)?;
-            if judged.unclear {
-                self.unclear += 1;
+            // A link that is hidden may say that something is to be kept.
+            if judged.unclear || self.domain.hides_links(&account)? {
+                self.unclear.insert(account.number);
             } else {
                 self.expire_of(&account, judged)?;
             }
@@ -253,7 +254,7 @@ impl Pass<'_> {
             now = self.domain.judged(account, Some(write.rows()))?;
             &now
         };
-        if judged.unclear {
+        if judged.unclear || self.domain.hides_next_link(write.rows(), account)? {
             return Ok(Vec::new());
         }
         let going: BTreeMap<u64, Cause> = goes(judged);

@@ -254,8 +254,8 @@ struct Pass<'a> {
     listener: &'a mut dyn FnMut(HousekeepEvent) -> Result<()>,
     accounts: Vec<AccountInfo>,
     gone: Gone,
-    /// Accounts of which it is not known what they keep.
-    unclear: u64,
+    /// Numbers of accounts of which it is not known what they keep.
+    unclear: BTreeSet<u32>,
     marks: Marks,
     /// What the versions of each class need, once that was marked.
     reached: Option<Reached>,
@@ -320,6 +320,11 @@ impl Domain {
             self.take_in()?;
             self.adopt_dead(None)?;
             self.clear_copies()?;
+            match self.mend_links() {
+                // What the catalog has, it has; and this pass may be what makes room.
+                Err(e) if e.is_full() => {}
+                other => drop(other?),
+            }
         }
         let began = self.generation()?;
         let mut pass = Pass {
@@ -328,7 +333,7 @@ impl Domain {
             listener: tell,
             accounts,
             gone: Gone { versions: without.iter().copied().collect(), left_out: !without.is_empty() },
-            unclear: 0,
+            unclear: BTreeSet::new(),
             marks: Marks::default(),
             reached: None,
             budget: Budget::new(how, &*shared.clock),
@@ -435,10 +440,13 @@ impl Pass<'_> {
                 Step::Overtaken => {}
             }
         }
-        if !self.done.unfinished {
-            self.rewrite(&live)?;
+        // Of what was freed before it was seen that links are hidden, as much stays as is still there.
+        if self.unclear.is_empty() {
+            if !self.done.unfinished {
+                self.rewrite(&live)?;
+            }
+            self.unlink()?;
         }
-        self.unlink()?;
         if self.how.dry_run {
             return Ok(());
         }
@@ -470,7 +478,7 @@ impl Pass<'_> {
         }
         self.done.versions = self.marks.versions;
         self.done.nodes = self.marks.nodes.count();
-        self.done.holes = self.unclear + self.marks.holes;
+        self.done.holes = self.unclear.len() as u64 + self.marks.holes;
         self.tell(HousekeepEvent::Marked { versions: self.done.versions, nodes: self.done.nodes })?;
         if self.done.holes > 0 {
             self.tell(HousekeepEvent::Blocked { holes: self.done.holes })?;
@@ -483,7 +491,7 @@ impl Pass<'_> {
     fn mark(&mut self) -> Result<bool> {
         let mut marks = Marks::default();
         self.reached = None;
-        if self.unclear == 0 && !self.how.dry_run {
+        if self.unclear.is_empty() && !self.how.dry_run {
             let Some(reached) = Reached::mark(self.domain, &self.accounts, &mut marks, &self.budget, &mut |_| ())?
             else {
                 return Ok(false);
@@ -511,7 +519,13 @@ impl Pass<'_> {
         let caught_up = marks.catch_up(domain, rows, &accounts, &self.gone);
         self.marks = marks;
         caught_up?;
-        if rows.generation()? != self.generation || self.marks.holes > 0 || !self.marks.unreadable.is_empty() {
+        for account in &accounts {
+            if domain.hides_next_link(rows, account)? {
+                self.unclear.insert(account.number);
+            }
+        }
+        let unclear = self.marks.holes > 0 || !self.unclear.is_empty();
+        if rows.generation()? != self.generation || unclear || !self.marks.unreadable.is_empty() {
             // What was taken in is true whatever becomes of this pass.
             write.commit()?;
             return Ok(None);

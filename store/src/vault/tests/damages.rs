@@ -151,7 +151,10 @@ fn an_old_copy_of_a_catalog_takes_in_what_it_lacks() {
 fn a_catalog_that_knows_more_than_the_disk_is_made_again() {
     let (world, account, trees) = history();
     // As when an older copy of everything but the catalog was put back.
-    std::fs::remove_file(named(&world.domain_folder(&account), "000000000005.link").remove(0)).unwrap();
+    let newest = named(&world.domain_folder(&account), "000000000005.link").remove(0);
+    let body = ReceivedLink::decode(&std::fs::read(&newest).unwrap()).unwrap().link().body.hex();
+    std::fs::remove_file(newest).unwrap();
+    std::fs::remove_file(named(&world.domain_folder(&account), &format!("{body}.body")).remove(0)).unwrap();
     let (_, _, domain) = world.reopen();
     assert_eq!(domain.head(&account).unwrap().unwrap().sequence, 4);
     drop(domain);

@@ -7,6 +7,7 @@ mod archives;
 mod commits;
 mod damages;
 mod faults;
+mod hidden_links;
 mod histories;
 mod housekeep;
 mod housekeep_races;
