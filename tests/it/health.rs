@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use tests::need;
 use tests::sshd::{Setup, Sshd};
-use tests::subject::{Outcome, files_below};
+use tests::subject::{Outcome, files_below, flip, with_ending};
 use tests::world::World;
 
+use crate::housekeeping::noise;
 use crate::world;
 
 /// A machine with a vault, and a source whose file has a name that nobody else is to see.
@@ -136,6 +137,43 @@ fn limits_and_freezes_are_seen() {
     world.tuckbox(["account", "thaw", "ana"]).ok();
 }
 
+#[test]
+fn damage_that_was_found_is_told_until_it_is_healed() {
+    let world = machine();
+    fs::write(world.path("docs/noise.bin"), noise(7, 50_000)).unwrap();
+    back_up(&world).ok();
+    let well = || {
+        world.tuckbox(["status"]).ok().says("OK account=ana");
+        world.tuckbox(["status", "--all", "--format", "nagios"]).ok().says("TUCKBOX OK: ");
+        world.tuckbox(["doctor"]).ok().says("nothing is known to be damaged");
+    };
+    let told = |lines: usize| {
+        let status = world.tuckbox(["status"]).run().exits(4).says("ERR account=ana check=damaged ");
+        assert!(status.text().contains("next: tuckbox "), "{status}");
+        world.tuckbox(["status", "--all", "--format", "nagios"]).run().exits(2).says("TUCKBOX CRITICAL: ana damaged: ");
+        world.tuckbox(["doctor"]).run().exits(4).says("FAIL  stored");
+        let failures = world.tuckbox(["report", "failures", "--json"]).ok().records("report_failures");
+        let found: Vec<_> = failures.iter().map(|row| (row["verb"].as_str().unwrap(), row["exit"].as_u64())).collect();
+        assert_eq!(found, vec![("check", Some(10)); lines]);
+    };
+    well();
+    let packs = with_ending(&world.vault(), "pack");
+    let largest = packs.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    flip(largest, fs::metadata(largest).unwrap().len() / 2);
+    world.tuckbox(["check", "--read-data"]).run().exits(10);
+    told(1);
+    // The next backup gives back what its source still has, and that ends it.
+    back_up(&world).ok();
+    well();
+    // Found without the account's key, it is told to whoever has it.
+    with_ending(&world.vault(), "pack").iter().for_each(|pack| fs::remove_file(pack).unwrap());
+    world.tuckbox(["account", "check", "--all"]).run().exits(10);
+    told(2);
+    back_up(&world).ok();
+    well();
+    world.tuckbox(["check", "--read-data"]).ok();
+}
+
 /// Makes a command that keeps what it is told, or fails.
 fn listener(world: &World, does: &str) -> String {
     let heard = world.arg("heard");
@@ -225,7 +263,8 @@ fn reports_tell_of_a_time() {
     for name in ["summary", "failures", "storage", "activity", "restores", "trend"] {
         assert!(world.tuckbox(["report", name]).ok().text().lines().count() == 2, "{name}");
     }
-    assert!(world.tuckbox(["report", "failures", "--of", "ana", "--since", "0s"]).ok().text().is_empty());
+    let later = at(&world, 10, 13);
+    assert!(later.tuckbox(["report", "failures", "--of", "ana", "--since", "0s"]).ok().text().is_empty());
     world.tuckbox(["report", "summary", "--of", "nobody"]).run().fails("account.none", 5);
 }
 

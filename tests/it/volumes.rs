@@ -81,7 +81,10 @@ fn while_a_disk_is_away_backups_go_on_and_nothing_is_lost() {
     fs::rename(&there, &away).unwrap();
     fs::create_dir(&there).unwrap();
     world.tuckbox(["volume", "list"]).ok().says("not there");
-    back_up(&world, 20);
+    let docs = world.dir("docs");
+    fs::write(docs.join("20.txt"), "letter number 20\n".repeat(2_000)).unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok().warns("volume.absent").says("is safe");
+    world.tuckbox(["doctor"]).run().exits(4).says("FAIL  volumes");
     assert_eq!(packs_below(&there), 0);
     assert!(world.tuckbox(["status"]).run().exits(4).text().contains("volume 1 of the vault is not there"));
     for verb in [&["housekeep"][..], &["repair", "--yes"], &["volume", "remove", "1"], &["volume", "balance"]] {

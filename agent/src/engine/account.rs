@@ -75,6 +75,8 @@ pub struct Account {
     pub free_bytes: Option<u64>,
     /// Something that versions need is damaged or gone in the vault; names the list of it.
     pub wanted: Option<u64>,
+    /// Volumes of the vault that are not there.
+    pub absent_volumes: Option<Vec<u32>>,
     /// Keys that compute ids.
     pub keys: Arc<AccountKeys>,
     /// Keys that seal.
@@ -223,6 +225,7 @@ impl Account {
             clock_ahead_ms: opened.now_ms.saturating_sub(run.clock.now_ms()),
             free_bytes: opened.free_bytes,
             wanted: opened.wanted,
+            absent_volumes: opened.absent_volumes,
             row,
             keys,
             keyring,

@@ -81,6 +81,10 @@ fn tell(
     path: Option<Vec<u8>>,
 ) -> Result<()> {
     summary.damaged += 1;
+    // What a backup cannot give back says more than what it can.
+    if summary.worst.is_none_or(|worst| worst == Code::DataDamaged) {
+        summary.worst = Some(code);
+    }
     row(FindingRow { damage: true, code: code.name().to_owned(), text: text.to_owned(), hint, path })
 }
 

@@ -2,16 +2,23 @@
 
 use std::path::Path;
 
+use transport::message::health::StatusAsk;
+
 use super::account::Account;
 use super::connect::Connector;
 use super::job::{DoctorRow, Health, Run};
 use super::keys::key_checks;
+use super::status::ask_all;
 use crate::fault::{Fault, Result};
+use crate::health::{absent_volumes, damage};
 use crate::name::for_terminal;
 use crate::units::{duration, size};
 
 /// A clock that differs by more than this from the vault's is worth a warning, ms.
 const CLOCK_WARN_MS: i64 = 60_000;
+/// What is to be done about volumes that are not there.
+pub(super) const VOLUMES_NEXT: &str =
+    "bring the disk back; whoever looks after the vault sees which with tuckbox volume list";
 /// Free bytes on the vault's disk below which is worth a warning.
 const FREE_WARN_BYTES: u64 = 1 << 30;
 
@@ -36,6 +43,7 @@ pub fn doctor(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result
         Err(fault) => return row(failed("account", &fault)),
     };
     opened(&account, row)?;
+    stored(&account, row)?;
     account.remote.close()
 }
 
@@ -76,6 +84,25 @@ fn opened(account: &Account, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Re
             row(ok("last version", format!("{} ago", duration(u64::try_from(age).unwrap_or(0)))))
         }
         None => row(warn("last version", "there is none yet".into(), "tuckbox backup DIR")),
+    }
+}
+
+/// What the vault knows of damage to what it stores, and of disks that are away.
+fn stored(account: &Account, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result<()> {
+    let ask = StatusAsk { own: true, ..StatusAsk::default() };
+    let told = match ask_all(&account.run, &account.remote, ask) {
+        Ok((accounts, _)) => accounts,
+        Err(fault) => return row(failed("stored", &fault)),
+    };
+    for facts in &told {
+        match damage(facts) {
+            Some((text, _, next)) => row(fail("stored", text, next))?,
+            None => row(ok("stored", "nothing is known to be damaged".into()))?,
+        }
+    }
+    match account.absent_volumes.as_deref().and_then(absent_volumes) {
+        Some(text) => row(fail("volumes", text, VOLUMES_NEXT)),
+        None => Ok(()),
     }
 }
 
@@ -124,6 +151,10 @@ fn ok(name: &str, text: String) -> DoctorRow {
 
 fn warn(name: &str, text: String, hint: &str) -> DoctorRow {
     DoctorRow { health: Health::Warn, name: name.to_owned(), text, hint: Some(hint.to_owned()) }
+}
+
+fn fail(name: &str, text: String, hint: &str) -> DoctorRow {
+    DoctorRow { health: Health::Fail, name: name.to_owned(), text, hint: Some(hint.to_owned()) }
 }
 
 fn failed(name: &str, fault: &Fault) -> DoctorRow {

@@ -9,7 +9,7 @@ use transport::{Call, Class};
 use super::job::{CheckSummary, RestoreSummary, Run};
 use super::remote::Remote;
 use super::tell::{is_news, node};
-use crate::fault::{Exit, Fault, Result};
+use crate::fault::{Code, Exit, Fault, Result};
 
 /// One run, from its beginning on.
 pub struct Errand<'r> {
@@ -32,6 +32,8 @@ pub struct Came {
     pub bytes: u64,
     /// What could not be done.
     pub errors: u64,
+    /// What it found, when that is damage.
+    pub code: Option<Code>,
 }
 
 /// A report on its way. It is to live until the goodbye.
@@ -73,7 +75,7 @@ impl<'r> Errand<'r> {
             began_at: self.began_at,
             took_ms: u64::try_from(took).unwrap_or(0),
             exit: came.exit.unwrap_or(Exit::Ok) as u8,
-            code: fault.map(|fault| fault.code.name().to_owned()),
+            code: fault.map(|fault| fault.code).or(came.code).map(|code| code.name().to_owned()),
             sequence: came.sequence,
             figures: Figures { files: came.files, source_bytes: came.bytes, errors: came.errors, ..Figures::default() },
             events: Vec::new(),
@@ -92,6 +94,7 @@ impl From<&RestoreSummary> for Came {
             files: s.files_restored,
             bytes: s.restored_bytes,
             errors: s.errors,
+            code: None,
         }
     }
 }
@@ -104,6 +107,7 @@ impl From<&CheckSummary> for Came {
             files: 0,
             bytes: s.read_bytes.max(s.opened_bytes),
             errors: s.damaged,
+            code: s.worst,
         }
     }
 }

@@ -187,6 +187,7 @@ impl Account {
             state_dir: self.state_dir.clone(),
             suspicion: self.suspicion.clone(),
             pin_file: self.pin_file.clone(),
+            absent_volumes: self.absent_volumes.clone(),
             ..*self
         }
     }

@@ -47,7 +47,7 @@ fn open(run: &Run, remote: &Remote) -> Result<Opened> {
 }
 
 /// The facts of all that were asked for, and the last reply.
-fn ask_all(run: &Run, remote: &Remote, ask: StatusAsk) -> Result<(Vec<HealthFacts>, StatusTold)> {
+pub(super) fn ask_all(run: &Run, remote: &Remote, ask: StatusAsk) -> Result<(Vec<HealthFacts>, StatusTold)> {
     // Only frozen requests may ride with the greeting, and this is none.
     remote.peer()?;
     let call = remote.call(Class::Interactive, &Request::Status(ask)).map_err(|error| remote.explain(&error))?;

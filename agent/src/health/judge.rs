@@ -5,7 +5,7 @@ use transport::message::State;
 use transport::message::health::{HealthFacts, RunFacts};
 
 use crate::fault::{Code, Exit};
-use crate::units::{duration, size};
+use crate::units::{counted, duration, size};
 
 /// How an account is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -25,12 +25,22 @@ pub enum Standing {
     Never,
     /// Nobody may use it, as an administrator wants it; deleted accounts, too.
     Disabled,
+    /// Something that its versions need is damaged or gone, or a check found its history or its disk damaged.
+    Damaged,
 }
 
 impl Standing {
     /// All, in the order in which they are counted.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Late, Self::Failing, Self::OverQuota, Self::Frozen, Self::Never, Self::Disabled];
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Late,
+        Self::Failing,
+        Self::OverQuota,
+        Self::Frozen,
+        Self::Never,
+        Self::Disabled,
+        Self::Damaged,
+    ];
 
     /// Its word in records, lines and labels.
     #[must_use]
@@ -43,6 +53,7 @@ impl Standing {
             Self::Frozen => "frozen",
             Self::Never => "never",
             Self::Disabled => "disabled",
+            Self::Damaged => "damaged",
         }
     }
 
@@ -131,14 +142,19 @@ fn has_failed(run: &RunFacts) -> bool {
 #[must_use]
 pub fn judge(facts: HealthFacts, now: i64) -> AccountStatus {
     let expected_at = expected(&facts);
-    let mut reasons: Vec<Reason> =
-        [closed(&facts), absent(&facts), quota(&facts), run(&facts), late(&facts, expected_at, now), never(&facts)]
-            .into_iter()
-            .flatten()
-            .collect();
-    // Nothing is expected of an account that is closed: what would be wrong otherwise follows from it.
-    if let Some(closed) = reasons.iter().find(|r| matches!(r.check, Standing::Frozen | Standing::Disabled)).cloned() {
-        reasons = vec![closed];
+    let all = [
+        closed(&facts),
+        damaged(&facts),
+        absent(&facts),
+        quota(&facts),
+        run(&facts),
+        late(&facts, expected_at, now),
+        never(&facts),
+    ];
+    let mut reasons: Vec<Reason> = all.into_iter().flatten().collect();
+    // Nothing is expected of an account that is closed: what would be wrong otherwise follows from it, but damage does not.
+    if reasons.iter().any(|r| is_closed(r.check)) {
+        reasons.retain(|r| is_closed(r.check) || r.check == Standing::Damaged);
     }
     // Of equally grave ones the first counts, in the order above.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
@@ -165,15 +181,53 @@ fn closed(facts: &HealthFacts) -> Option<Reason> {
     Some(Reason { level, check, text, code: None })
 }
 
+fn is_closed(check: Standing) -> bool {
+    matches!(check, Standing::Frozen | Standing::Disabled)
+}
+
+/// What is known of damage to what is stored, and the next command; `None` when nothing is.
+///
+/// What is lost is known to the vault from when it is found until it is healed. What else a check found, of the history or
+/// the disk, only another check can say to be well.
+#[must_use]
+pub fn damage(facts: &HealthFacts) -> Option<(String, String, &'static str)> {
+    let lost = facts.holes.filter(|versions| *versions > 0).map(|versions| {
+        let versions = counted(versions, "version", "versions");
+        let text = format!("{versions} cannot be read in full: what they need is damaged or gone in the vault");
+        (text, Code::DataDamaged.name().to_owned(), "tuckbox backup, which gives back what its sources still have")
+    });
+    lost.or_else(|| {
+        let last = facts.last_check.as_ref().filter(|check| check.run.figures.errors > 0)?;
+        let code = last.run.code.clone().unwrap_or_else(|| Code::DataDamaged.name().to_owned());
+        // Lost data is known by itself; what a version after it still needs is above.
+        let healed = code == Code::DataDamaged.name() && facts.newest_at.is_some_and(|newest| newest > last.told_at);
+        let found = counted(last.run.figures.errors, "finding", "findings");
+        (!healed).then(|| (format!("the last check ended with {found} of damage"), code, "tuckbox check"))
+    })
+}
+
+fn damaged(facts: &HealthFacts) -> Option<Reason> {
+    // What was deleted is missed by nobody.
+    let (text, code, next) = damage(facts).filter(|_| facts.goes_at.is_none())?;
+    let text = format!("{text}; next: {next}");
+    Some(Reason { level: Level::Err, check: Standing::Damaged, text, code: Some(code) })
+}
+
 /// What lies on a disk that is away can neither be read nor proven.
 fn absent(facts: &HealthFacts) -> Option<Reason> {
-    let volumes: Vec<String> = facts.absent_volumes.as_ref()?.iter().map(u32::to_string).collect();
-    let text = match volumes.as_slice() {
-        [] => return None,
-        [one] => format!("volume {one} of the vault is not there"),
-        many => format!("volumes {} of the vault are not there", many.join(", ")),
-    };
+    let text = absent_volumes(facts.absent_volumes.as_deref()?)?;
     Some(Reason { level: Level::Err, check: Standing::Failing, text, code: Some(Code::VolumeAbsent.name().to_owned()) })
+}
+
+/// Which volumes are not there, in a sentence; `None` when all are.
+#[must_use]
+pub fn absent_volumes(numbers: &[u32]) -> Option<String> {
+    let volumes: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    match volumes.as_slice() {
+        [] => None,
+        [one] => Some(format!("volume {one} of the vault is not there")),
+        many => Some(format!("volumes {} of the vault are not there", many.join(", "))),
+    }
 }
 
 fn quota(facts: &HealthFacts) -> Option<Reason> {
@@ -283,6 +337,8 @@ pub(crate) mod tests {
             hours_out: Vec::new(),
             groups: Vec::new(),
             absent_volumes: None,
+            holes: None,
+            last_check: None,
         }
     }
 
@@ -292,6 +348,36 @@ pub(crate) mod tests {
         assert_eq!((status.standing, status.level), (Standing::Failing, Level::Err));
         assert_eq!(status.reasons[0].text, "volumes 1, 3 of the vault are not there");
         assert_eq!(status.reasons[0].code.as_deref(), Some("volume.absent"));
+    }
+
+    #[test]
+    fn damage_stands_until_it_is_healed() {
+        let checked = |told_at, errors, code: Option<Code>| {
+            let mut check = ran(told_at, Exit::Damaged, code);
+            check.run.figures.errors = errors;
+            Some(check)
+        };
+        let of = |holes, last_check| judge(HealthFacts { holes, last_check, ..facts() }, MADE + 25 * HOUR);
+        let status = of(Some(2), None);
+        assert_eq!((status.standing, status.level), (Standing::Damaged, Level::Err));
+        assert_eq!(
+            status.reasons[0].text,
+            "2 versions cannot be read in full: what they need is damaged or gone in the vault; next: tuckbox backup, which \
+             gives back what its sources still have"
+        );
+        assert_eq!(status.reasons[0].code.as_deref(), Some("data.damaged"));
+        assert_eq!(of(Some(0), checked(MADE + 25 * HOUR, 0, None)).standing, Standing::Ok);
+        // A version after the check, and nothing is lost any more; a history or a disk is not healed by a version.
+        let (before, after) = (MADE + 23 * HOUR, MADE + 25 * HOUR);
+        assert_eq!(of(Some(0), checked(before, 3, Some(Code::DataDamaged))).standing, Standing::Ok);
+        let status = of(Some(0), checked(after, 3, Some(Code::DataDamaged)));
+        assert_eq!(status.reasons[0].text, "the last check ended with 3 findings of damage; next: tuckbox check");
+        let status = of(Some(0), checked(before, 1, Some(Code::HistoryGap)));
+        assert_eq!((status.standing, status.reasons[0].code.as_deref()), (Standing::Damaged, Some("history.gap")));
+        // An account that is closed is no less damaged; what was deleted is missed by nobody.
+        let closed = |state, goes_at| judge(HealthFacts { holes: Some(1), state, goes_at, ..facts() }, MADE).standing;
+        assert_eq!(closed(State::Frozen, None), Standing::Damaged);
+        assert_eq!(closed(State::Disabled, Some(MADE)), Standing::Disabled);
     }
 
     pub(crate) fn ran(told_at: i64, exit: Exit, code: Option<Code>) -> RunFacts {

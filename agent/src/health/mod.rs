@@ -9,4 +9,4 @@ pub mod line;
 pub mod nagios;
 pub mod prometheus;
 
-pub use judge::{AccountStatus, Level, Reason, Standing, judge};
+pub use judge::{AccountStatus, Level, Reason, Standing, absent_volumes, damage, judge};

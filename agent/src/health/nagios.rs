@@ -146,7 +146,8 @@ mod tests {
         assert_eq!(
             line(&[], now).0,
             "TUCKBOX OK: 0 accounts, none needs anybody | accounts=0;;;0; ok=0;;;0; late=0;;;0; \
-             failing=0;;;0; over_quota=0;;;0; frozen=0;;;0; never=0;;;0; disabled=0;;;0; stored=0B;;;0;"
+             failing=0;;;0; over_quota=0;;;0; frozen=0;;;0; never=0;;;0; disabled=0;;;0; damaged=0;;;0; \
+             stored=0B;;;0;"
         );
         assert_eq!((unknown("no\nroute | here").as_str(), UNKNOWN as u8), ("TUCKBOX UNKNOWN: no\\nroute / here", 3));
     }

@@ -185,13 +185,13 @@ mod tests {
         odd.last_run = odd.last_success.clone();
         let now = odd.newest_at.unwrap();
         let told = text(&[judge(odd, now), judge(facts(), now)]);
-        assert_eq!(check(&told), 7 + 2 * 7 + 2 * 5 + 4, "{told}");
+        assert_eq!(check(&told), 8 + 2 * 8 + 2 * 5 + 4, "{told}");
         assert!(told.contains("account=\"a\\\\b\\\"c\\nd} 7\",number=\"0x3a\""), "{told}");
         assert!(
             told.contains("tuckbox_last_version_duration_seconds{account=\"a\\\\b\\\"c\\nd} 7\",number=\"0x3a\"} 41\n")
         );
         assert!(told.contains("tuckbox_account_status{account=\"laptop-ana\",number=\"0x3a\",status=\"ok\"} 1\n"));
-        assert_eq!(check(&text(&[])), 7);
+        assert_eq!(check(&text(&[])), 8);
         assert_eq!((seconds(-1500).as_str(), seconds(2000).as_str()), ("-1.500", "2"));
     }
 }

@@ -241,7 +241,8 @@ pub(super) const KEPT_COUNTS: &[Field] = fields! {
 };
 
 pub(super) const LEVELS: &[&str] = &["ok", "warn", "err"];
-pub(super) const STANDINGS: &[&str] = &["ok", "late", "failing", "over_quota", "frozen", "never", "disabled"];
+pub(super) const STANDINGS: &[&str] =
+    &["ok", "late", "failing", "over_quota", "frozen", "never", "disabled", "damaged"];
 
 pub(super) const REASON: &[Field] = fields! {
     level: Word(LEVELS), "How urgent: nobody is needed, somebody should look, what should be safe is not.";

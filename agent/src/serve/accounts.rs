@@ -58,7 +58,9 @@ impl Server {
             }
         };
         for account in accounts {
-            reply(call, vec![super::check::of_account(&vault, &account, ask.read_data)])?;
+            let checked = super::check::of_account(&vault, &account, ask.read_data);
+            super::report::checked(&vault, &account, self.clock.now_ms(), &checked);
+            reply(call, vec![checked])?;
         }
         reply(call, Vec::<CheckedAccount>::new())
     }

@@ -47,6 +47,7 @@ impl Server {
             account: row(&account),
             up_rate: rates.up,
             down_rate: rates.down,
+            absent_volumes: Some(vault.absent_volumes()?).filter(|absent| !absent.is_empty()),
         })
     }
 

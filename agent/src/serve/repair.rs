@@ -5,12 +5,13 @@ use transport::Call;
 use transport::message::{Repair, RepairStep, RepairTold};
 
 use super::refuse::Refused;
+use super::report::renew_pulse;
 use super::{Server, reply};
 
 impl Server {
     /// Tells the plan of a repair, or does it and tells what was done.
     pub fn repair(&self, call: &Call, repair: Repair) -> Result<(), Refused> {
-        let (.., domain) = self.account(if repair.act { Access::Write } else { Access::Read })?;
+        let (vault, account, domain) = self.account(if repair.act { Access::Write } else { Access::Read })?;
         let mut gone = false;
         let steps = domain.repair(repair.act, &mut |step| {
             let told = RepairStep { place: step.place, what: step.what, lost: step.lost };
@@ -18,6 +19,9 @@ impl Server {
             // What was begun is finished, whoever listens.
             Ok(())
         })?;
+        if repair.act {
+            renew_pulse(&vault, &account);
+        }
         if gone {
             return Err(Refused::Gone);
         }

@@ -1,8 +1,9 @@
 //! What clients tell of their runs, taken with a bound on everything: a client may be broken, or lie.
 
-use store::activity::{Level, LogLine, NewLine, Run, RunFigures, ToldRun};
+use store::activity::{BACKUP, CHECK, Level, LogLine, NewLine, Run, RunFigures, ToldRun};
 use store::vault::{Access, AccountInfo, Vault};
 use transport::Call;
+use transport::message::admin::CheckedAccount;
 use transport::message::health::{
     CODE_CHARS_MAX, EVENTS_MAX, EventLevel, Figures, LogAsk, LogEvent, LogLevel, LogTold, RUNS_MAX, Report, RunFacts,
     RunReport, TEXT_CHARS_MAX,
@@ -11,6 +12,7 @@ use transport::message::health::{
 use super::Server;
 use super::accounts::rows;
 use super::refuse::Refused;
+use crate::fault::Exit;
 use crate::name::for_terminal;
 use crate::units::{count, counted, duration, size};
 
@@ -33,20 +35,20 @@ impl Server {
             let (mut told, lines) = taken(run, now);
             told.stored_bytes = stored_bytes;
             self.keeper.told(told_of_session(&told));
-            runs.push((is_backup(run), told, lines));
+            runs.push((is_backup(run) || run.verb == CHECK, told, lines));
         }
         if runs.is_empty() {
             return Ok(());
         }
         // Opened once for all of it: the client waits at its end.
         vault.activity(&account, |activity| {
-            for (is_backup, told, lines) in &runs {
-                if *is_backup {
+            for (is_kept, told, lines) in &runs {
+                if *is_kept {
                     activity.add_run(account.number, told)?;
                 }
                 activity.add_log(account.number, now, session.as_ref(), lines)?;
             }
-            if backups && vault.access() == Access::Write {
+            if vault.access() == Access::Write {
                 // Nobody stops because that fails.
                 vault.renew_pulse_by(&account, activity).unwrap_or(());
             }
@@ -95,6 +97,25 @@ fn level(level: LogLevel) -> Level {
         LogLevel::Warning => Level::Warning,
         LogLevel::Error => Level::Error,
     }
+}
+
+/// Remembers a check that was made without a client's key, as if its client had told of it.
+pub(super) fn checked(vault: &Vault, account: &AccountInfo, now: i64, told: &CheckedAccount) {
+    let exit = if told.damages > 0 { Exit::Damaged } else { Exit::Ok };
+    let run = ToldRun {
+        told_at: now,
+        began_at: now,
+        verb: CHECK.to_owned(),
+        client: env!("CARGO_PKG_VERSION").to_owned(),
+        host: "the vault".to_owned(),
+        exit: exit as u8,
+        code: told.code.clone().filter(|_| told.damages > 0).unwrap_or_default(),
+        figures: RunFigures { errors: told.damages, ..RunFigures::default() },
+        ..ToldRun::default()
+    };
+    // What was found stands in the answer; that it is remembered is for whoever asks later.
+    vault.activity(account, |activity| activity.add_run(account.number, &run)).unwrap_or(());
+    renew_pulse(vault, account);
 }
 
 /// Takes the pulse of an account after something changed. Nobody stops because that fails.
@@ -149,7 +170,7 @@ fn taken(run: &RunReport, now: i64) -> (ToldRun, Vec<NewLine>) {
 
 /// Runs by which one can tell how an account is.
 fn is_backup(run: &RunReport) -> bool {
-    run.verb == "backup"
+    run.verb == BACKUP
 }
 
 /// What stands with the connection on which a run told of itself.

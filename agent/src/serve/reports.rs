@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use minicbor::Encode;
-use store::activity::{Activity, Grain, ToldRun};
+use store::activity::{Activity, BACKUP, CHECK, Grain, ToldRun};
 use store::vault::{Access, AccountInfo, Vault};
 use transport::Call;
 use transport::message::admin::ROWS_BYTES;
@@ -101,12 +101,13 @@ impl Over<'_> {
         self.vault.activity(self.account, |activity| ask(activity, self.account.number)).unwrap_or_default()
     }
 
-    fn runs(&self) -> Vec<ToldRun> {
-        self.remembered(|activity, account| activity.runs(account, self.since, ROWS_BACK))
+    /// Newest first.
+    fn runs(&self, verb: &str) -> Vec<ToldRun> {
+        self.remembered(|activity, account| activity.runs(account, verb, self.since, ROWS_BACK))
     }
 
     fn account(&self, groups: &Groups, kind: ReportKind) -> Result<AccountReport, Refused> {
-        let runs = self.runs();
+        let runs = self.runs(BACKUP);
         let traffic = self.remembered(|activity, account| activity.traffic(account, Grain::Day, self.since, i64::MAX));
         let moved = |of: fn(&store::activity::Added) -> u64| {
             traffic.iter().map(|day| of(&day.moved)).fold(0, u64::saturating_add)
@@ -138,9 +139,13 @@ impl Over<'_> {
         Ok(row)
     }
 
-    /// Runs that failed or left something out, oldest first.
+    /// Runs that failed or left something out, and checks that found damage, oldest first.
     fn failures(&self) -> Vec<RunOf> {
-        let bad = self.runs().into_iter().rev().filter(|run| !run.succeeded() || run.figures.errors > 0);
+        let mut bad = self.runs(BACKUP);
+        bad.append(&mut self.runs(CHECK));
+        bad.retain(|run| !run.succeeded() || run.figures.errors > 0);
+        bad.sort_by_key(|run| run.told_at);
+        let bad = bad.into_iter();
         bad.map(|run| RunOf { number: self.account.number, account: self.account.name.clone(), run: run_told(run) })
             .collect()
     }
@@ -162,7 +167,7 @@ impl Over<'_> {
 
     /// Adds this account to the days.
     fn days(&self, days: &mut BTreeMap<i64, DayReport>) {
-        for run in self.runs() {
+        for run in self.runs(BACKUP) {
             let start = Grain::Day.start(run.told_at);
             let day = days.entry(start).or_insert(DayReport { day: start, ..DayReport::default() });
             day.runs += 1;

@@ -119,5 +119,7 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Re
         hours_out: Vec::new(),
         groups: groups.iter().map(|group| group.told.clone()).collect(),
         absent_volumes: None,
+        holes: Some(pulse.holes),
+        last_check: pulse.last_check.map(run_told),
     })
 }

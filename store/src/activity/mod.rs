@@ -28,7 +28,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use log::{Level, LogAdded, LogLine, NewLine};
-pub use runs::{Reading, RunFigures, ToldRun};
+pub use runs::{BACKUP, CHECK, Reading, RunFigures, ToldRun};
 pub use samples::Sample;
 pub use sessions::{Outcome, Run, SessionKey, SessionRow};
 pub use traffic::{Added, Grain, Period};

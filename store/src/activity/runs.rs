@@ -1,4 +1,4 @@
-//! Runs that clients told of, and which sessions read content.
+//! Runs that clients told of (backups, and checks of what is stored), and which sessions read content.
 
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
@@ -49,10 +49,14 @@ CREATE TABLE fetched(
 const COLUMNS: &str = "told_at, began_at, took_ms, verb, client, host, exit, code, sequence, files, files_new, \
      files_changed, files_removed, source_bytes, read_bytes, new_bytes, sent_bytes, received_bytes, errors, stored_bytes";
 
-/// Runs that are remembered of an account, the newest: five years of one a day.
+/// Runs of a verb that are remembered of an account, the newest: five years of one a day.
 const ROWS_MAX: i64 = 2_000;
 /// Sessions of an account of which it is remembered that they read content.
 const FETCHED_MAX: i64 = 2_000;
+/// The verb of runs that make versions.
+pub const BACKUP: &str = "backup";
+/// The verb of runs that look for damage.
+pub const CHECK: &str = "check";
 /// Longest text.
 const TEXT_CHARS_MAX: usize = 255;
 
@@ -134,7 +138,7 @@ impl ToldRun {
 }
 
 impl Activity {
-    /// Adds a run. The oldest runs of the account go when there are too many.
+    /// Adds a run. The oldest runs of the account with this verb go when there are too many.
     pub fn add_run(&self, account: u32, run: &ToldRun) -> Result<()> {
         let vault = *self.vault().bytes();
         self.write(|change| {
@@ -170,21 +174,32 @@ impl Activity {
                 ],
             )?;
             change.execute(
-                "DELETE FROM run WHERE vault = ?1 AND account = ?2 AND no <= (SELECT no FROM run
-                     WHERE vault = ?1 AND account = ?2 ORDER BY no DESC LIMIT 1 OFFSET ?3)",
-                params![vault.as_slice(), account, ROWS_MAX],
+                "DELETE FROM run WHERE vault = ?1 AND account = ?2 AND verb = ?4 AND no <= (SELECT no FROM run
+                     WHERE vault = ?1 AND account = ?2 AND verb = ?4 ORDER BY no DESC LIMIT 1 OFFSET ?3)",
+                params![vault.as_slice(), account, ROWS_MAX, short(&run.verb, TEXT_CHARS_MAX)],
             )?;
             Ok(())
         })
     }
 
-    /// The runs of an account that were told at `from` or later, newest first, at most `most`.
-    pub fn runs(&self, account: u32, from: Millis, most: usize) -> Result<Vec<ToldRun>> {
+    /// The runs of an account with this verb that were told at `from` or later, newest first, at most `most`.
+    pub fn runs(&self, account: u32, verb: &str, from: Millis, most: usize) -> Result<Vec<ToldRun>> {
         let found = format!(
-            "SELECT {COLUMNS} FROM run WHERE vault = ?1 AND account = ?2 AND told_at >= ?3 ORDER BY no DESC LIMIT ?4"
+            "SELECT {COLUMNS} FROM run WHERE vault = ?1 AND account = ?2 AND verb = ?3 AND told_at >= ?4
+             ORDER BY no DESC LIMIT ?5"
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.ask_runs(&found, params![self.vault().bytes().as_slice(), account, from, most])
+        self.ask_runs(&found, params![self.vault().bytes().as_slice(), account, verb, from, most])
+    }
+
+    /// The newest check of an account that came to its end: all was there, or damage was found.
+    pub fn last_check(&self, account: u32) -> Result<Option<ToldRun>> {
+        let found = format!(
+            "SELECT {COLUMNS} FROM run WHERE vault = ?1 AND account = ?2 AND verb = ?3 AND (exit = 0 OR errors > 0)
+             ORDER BY no DESC LIMIT 1"
+        );
+        let mut runs = self.ask_runs(&found, params![self.vault().bytes().as_slice(), account, CHECK])?;
+        Ok(runs.pop())
     }
 
     /// The newest run of an account that committed the link of this number.

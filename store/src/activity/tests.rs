@@ -201,15 +201,15 @@ fn runs_are_kept_as_told_and_the_oldest_go() {
     for nth in 0..2_003 {
         activity.add_run(7, &run(nth)).unwrap();
     }
-    let kept = activity.runs(7, 0, 10_000).unwrap();
+    let kept = activity.runs(7, BACKUP, 0, 10_000).unwrap();
     assert_eq!((kept.len(), &kept[0]), (2_000, &run(2_002)));
-    assert_eq!(activity.runs(7, NOW + 2_002, 9).unwrap().len(), 1);
-    assert_eq!(activity.runs(8, 0, 9).unwrap(), []);
+    assert_eq!(activity.runs(7, BACKUP, NOW + 2_002, 9).unwrap().len(), 1);
+    assert_eq!(activity.runs(8, BACKUP, 0, 9).unwrap(), []);
     assert_eq!(activity.run_of(7, 17).unwrap(), Some(run(2_002)));
     assert_eq!(activity.run_of(7, 18).unwrap(), None);
     let long = ToldRun { host: "ä".repeat(10_000), ..run(0) };
     activity.add_run(7, &long).unwrap();
-    assert_eq!(activity.runs(7, 0, 1).unwrap()[0].host.chars().count(), 255);
+    assert_eq!(activity.runs(7, BACKUP, 0, 1).unwrap()[0].host.chars().count(), 255);
 }
 
 #[test]

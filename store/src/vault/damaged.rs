@@ -3,8 +3,9 @@
 
 use minicbor::Decoder;
 
+use super::layout::DomainPaths;
 use super::note::{self, NoteKind};
-use super::{Access, Domain, Place};
+use super::{Access, AccountInfo, Domain, Place, Vault};
 use crate::catalog::Rows;
 use crate::error::{Error, Result};
 use crate::id::{CipherHash, PackId};
@@ -126,6 +127,20 @@ impl Domain {
         Ok(notes)
     }
 
+    /// How many versions of an account cannot be read in full, as far as damage is known; cheap when none is.
+    pub(super) fn holes(&self, account: &AccountInfo) -> Result<u64> {
+        if self.wanted_mark()?.is_none() {
+            return Ok(0);
+        }
+        let look = || -> Result<usize> {
+            let wanted = self.wanted()?;
+            let bodies = if wanted.bodies.is_empty() { 0 } else { self.bad_bodies(account)?.len() };
+            Ok(self.with_holes(account)?.len().saturating_add(bodies))
+        };
+        // Something is known to be damaged: where the disk does not let it be counted, it is no less.
+        Ok(look().map_or(1, |versions| versions as u64))
+    }
+
     fn add_note(&self, damage: Damage) -> Result<()> {
         let (shared, dir) = (&self.inner.shared, self.inner.paths.damaged());
         let damage = damage.encode();
@@ -159,6 +174,14 @@ impl Domain {
             Some(last) if *last > seen => rows.set_damaged_seen(*last),
             _ => Ok(()),
         }
+    }
+}
+
+impl Vault {
+    /// Number of the newest note of damage in an account's domain; 0 when there is none.
+    pub(super) fn newest_damage(&self, account: &AccountInfo) -> Result<u64> {
+        let dir = DomainPaths::new(self.path(), account.domain).damaged();
+        Ok(note::numbers(self.disk(), &dir)?.last().copied().unwrap_or(0))
     }
 }
 

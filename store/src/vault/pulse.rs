@@ -10,7 +10,7 @@ use super::figures::Newest;
 use super::layout::DomainPaths;
 use super::note::temporary;
 use super::{Access, Vault};
-use crate::activity::{Activity, ToldRun};
+use crate::activity::{Activity, BACKUP, ToldRun};
 use crate::error::Result;
 
 /// Longest file of a pulse: its texts are bounded, so it is far below.
@@ -31,27 +31,37 @@ pub struct Pulse {
     pub last_run: Option<ToldRun>,
     /// The run that made the newest version, when it was told.
     pub last_success: Option<ToldRun>,
+    /// The newest check that came to its end, when it was told.
+    #[serde(default)]
+    pub last_check: Option<ToldRun>,
+    /// Versions that cannot be read in full, as far as damage is known.
+    #[serde(default)]
+    pub holes: u64,
+    /// Number of the newest note of damage in its domain; 0 when there is none.
+    #[serde(default)]
+    pub noted: u64,
 }
 
-/// The run that was told last, and the one that made the newest version.
-type LastAndNewest = (Option<ToldRun>, Option<ToldRun>);
+/// The run that was told last, the one that made the newest version, the newest check.
+type Told = (Option<ToldRun>, Option<ToldRun>, Option<ToldRun>);
 
 /// Says which runs were told, given the number of the newest version.
-type Runs<'r> = dyn Fn(Option<u64>) -> Result<LastAndNewest> + 'r;
+type Runs<'r> = dyn Fn(Option<u64>) -> Result<Told> + 'r;
 
-fn told(activity: &Activity, account: &AccountInfo, newest: Option<u64>) -> Result<LastAndNewest> {
-    let last = activity.runs(account.number, i64::MIN, 1)?.into_iter().next();
+fn told(activity: &Activity, account: &AccountInfo, newest: Option<u64>) -> Result<Told> {
+    let last = activity.runs(account.number, BACKUP, i64::MIN, 1)?.into_iter().next();
     let of = newest.map(|sequence| activity.run_of(account.number, sequence)).transpose()?.flatten();
-    Ok((last, of))
+    Ok((last, of, activity.last_check(account.number)?))
 }
 
 impl Vault {
-    /// The pulse of an account. One that is not there, or to which a link has come since, is taken now, and kept when this
-    /// vault is open for writing. Its bytes may be as they were before something was freed.
+    /// The pulse of an account. One that is not there, or since which a link or a note of damage has come, is taken now, and
+    /// kept when this vault is open for writing. Its bytes may be as they were before something was freed.
     pub fn pulse(&self, account: &AccountInfo) -> Result<Pulse> {
         let paths = DomainPaths::new(self.path(), account.domain);
         if let Some(pulse) = self.kept_pulse(account)
             && self.disk().exists(&paths.link(account.number, pulse.head.saturating_add(1)))?.is_none()
+            && self.newest_damage(account)? == pulse.noted
         {
             return Ok(pulse);
         }
@@ -94,24 +104,26 @@ impl Vault {
 
     fn take_pulse(&self, account: &AccountInfo, runs: &Runs<'_>) -> Result<Pulse> {
         let paths = DomainPaths::new(self.path(), account.domain);
-        let mut pulse = Pulse::default();
-        // First the head: what comes in between is then seen by who reads.
+        // First the head and the notes: what comes in between is then seen by who reads.
+        let mut pulse = Pulse { noted: self.newest_damage(account)?, ..Pulse::default() };
         if self.disk().exists(&paths.link(account.number, 1))?.is_some() {
             let domain = self.domain(account)?;
             pulse.head = domain.head(account)?.map_or(0, |head| head.sequence);
             pulse.stored_bytes = domain.stored()?.pack_bytes;
+            pulse.holes = domain.holes(account)?;
         }
         pulse.newest = self.newest_version(account)?;
         // Without it the chain still says when the newest version came.
-        (pulse.last_run, pulse.last_success) = runs(pulse.newest.map(|newest| newest.sequence)).unwrap_or_default();
+        (pulse.last_run, pulse.last_success, pulse.last_check) =
+            runs(pulse.newest.map(|newest| newest.sequence)).unwrap_or_default();
         Ok(pulse)
     }
 
     /// What the activity says, when there is one: it is not made for this.
-    fn runs(&self, account: &AccountInfo, newest: Option<u64>) -> Result<LastAndNewest> {
+    fn runs(&self, account: &AccountInfo, newest: Option<u64>) -> Result<Told> {
         let paths = DomainPaths::new(self.path(), account.domain);
         if self.disk().exists(&paths.activity())?.is_none() {
-            return Ok(LastAndNewest::default());
+            return Ok(Told::default());
         }
         self.activity(account, |activity| told(activity, account, newest))
     }
@@ -150,7 +162,12 @@ mod tests {
             stored_bytes: u64::MAX,
             figures: crate::activity::RunFigures { files: u64::MAX, ..Default::default() },
         };
-        let pulse = Pulse { last_run: Some(run.clone()), last_success: Some(run), ..Pulse::default() };
+        let pulse = Pulse {
+            last_run: Some(run.clone()),
+            last_success: Some(run.clone()),
+            last_check: Some(run),
+            ..Pulse::default()
+        };
         let bytes = serde_json::to_vec(&pulse).unwrap();
         assert!(bytes.len() < PULSE_BYTES_MAX / 4, "{}", bytes.len());
         assert_eq!(serde_json::from_slice::<Pulse>(&bytes).unwrap(), pulse);

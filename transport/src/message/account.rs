@@ -116,6 +116,9 @@ pub struct Opened {
     /// The same for what it sends to the client.
     #[n(10)]
     pub down_rate: Option<u64>,
+    /// Volumes of the vault that are not there; absent when all are.
+    #[n(11)]
+    pub absent_volumes: Option<Vec<u32>>,
 }
 
 /// Lists accounts.

@@ -208,6 +208,12 @@ pub struct HealthFacts {
     /// Volumes of the vault that are not there.
     #[n(15)]
     pub absent_volumes: Option<Vec<u32>>,
+    /// Versions that cannot be read in full, as far as damage is known.
+    #[n(16)]
+    pub holes: Option<u64>,
+    /// The newest check that came to its end, when it was told.
+    #[n(17)]
+    pub last_check: Option<RunFacts>,
 }
 
 /// A group and who is told for it.

@@ -99,6 +99,7 @@ fn over(
     let started = run.clock.monotonic_ms();
     let account = Account::open_on(run, connector)?;
     run.profile.phase(profile::Phase::Prepare);
+    tell_absent(&account);
     let dry_run = job.dry_run;
     let may = || if dry_run { Ok(()) } else { account.may_write() };
     let done = may().and_then(|()| Backup::new(&account, job, pace, teller)?.run());
@@ -108,6 +109,17 @@ fn over(
     let mut summary = done?;
     summary.elapsed_ms = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
     Ok(summary)
+}
+
+/// What is backed up now is safe without the disks that are away; what lies on them cannot be restored.
+fn tell_absent(account: &Account) {
+    if let Some(text) = account.absent_volumes.as_deref().and_then(crate::health::absent_volumes) {
+        let text = format!("{text}: what lies there cannot be restored until it is back");
+        account
+            .run
+            .watcher
+            .event(&Event::Warning(&Fault::new(Code::VolumeAbsent, text).hint(super::doctor::VOLUMES_NEXT)));
+    }
 }
 
 /// Makes the default vault when it is not there yet.

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::engine::pin::Pin;
+use crate::fault::Code;
 
 /// Prove that what must be there is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +66,9 @@ pub struct CheckSummary {
     pub history_accepted: bool,
     /// It took so long.
     pub elapsed_ms: u64,
+    /// What the damage is, if it is not lost data alone.
+    #[serde(skip)]
+    pub worst: Option<Code>,
 }
 
 /// Set right what is damaged in the vault and needs no source.

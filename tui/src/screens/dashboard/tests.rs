@@ -36,6 +36,8 @@ fn facts(number: u32, name: &str, age_ms: i64, stored: u64) -> HealthFacts {
         hours_out: vec![0; 24],
         groups: Vec::new(),
         absent_volumes: None,
+        holes: None,
+        last_check: None,
     }
 }
 
