@@ -107,7 +107,7 @@ fn names_of_files_stay_with_the_client() {
     let codes: Vec<String> = log.records("log").iter().map(|line| line["code"].as_str().unwrap().to_owned()).collect();
     assert_eq!(codes, ["run", "source.none"], "{log}");
     let info = world.tuckbox(["account", "info", "ana"]).ok();
-    assert!(info.text().contains("last run") && info.text().contains("1 errors (exit 3)"), "{info}");
+    assert!(info.text().contains("last run") && info.text().contains("1 error (exit 3)"), "{info}");
     for file in files_below(&world.vault()) {
         let bytes = fs::read(&file).unwrap();
         assert!(!bytes.windows(6).any(|window| window == b"secret"), "{} holds a name", file.display());
@@ -172,6 +172,24 @@ fn damage_that_was_found_is_told_until_it_is_healed() {
     back_up(&world).ok();
     well();
     world.tuckbox(["check", "--read-data"]).ok();
+}
+
+#[test]
+fn a_source_that_never_was_there_is_told() {
+    let world = machine();
+    let config = world.home().join(".config/tuckbox/config.toml");
+    let (docs, typo) = (world.arg("docs"), world.arg("dosc"));
+    fs::write(&config, format!("[[source]]\npath = \"{docs}\"\n[[source]]\npath = \"{typo}\"\n")).unwrap();
+    world.tuckbox(["doctor"]).ok().says("warn  source").says(&typo);
+    world.tuckbox(["backup"]).run().exits(3);
+    let told = world.tuckbox(["status"]).run().exits(4).says("WARN account=ana check=failing ");
+    assert!(told.text().contains("code=source.none") && told.text().contains("next: tuckbox doctor"), "{told}");
+    world.tuckbox(["status", "--all", "--format", "nagios"]).run().exits(1);
+    fs::create_dir(&typo).unwrap();
+    world.tuckbox(["backup"]).ok();
+    world.tuckbox(["status"]).ok();
+    let doctor = world.tuckbox(["doctor"]).ok();
+    assert!(!doctor.text().contains("warn  source"), "{doctor}");
 }
 
 /// Makes a command that keeps what it is told, or fails.

@@ -1,10 +1,13 @@
 //! `doctor`: looks at everything that a backup depends on.
 
+use std::io::ErrorKind;
+
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 
 use super::{Changes, Verb};
 use crate::cli::{Desk, Face};
+use crate::config::keys;
 use crate::engine::job::{DoctorRow, Health};
 use crate::fault::{Exit, Result};
 use crate::name::{for_terminal, harmless_line};
@@ -44,6 +47,7 @@ fn run(_: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         }
     };
     show(config(desk))?;
+    sources(desk).into_iter().try_for_each(&mut show)?;
     desk.engine().doctor(&desk.run()?, &mut show)?;
     desk.face.summary("doctor", &Summary { health: word(worst) })?;
     Ok(if worst == Health::Fail { Exit::Differs } else { Exit::Ok })
@@ -60,6 +64,20 @@ fn config(desk: &Desk<'_>) -> DoctorRow {
             DoctorRow { health: Health::Ok, name, text, hint: None }
         }
     }
+}
+
+/// Sources of the configuration that are not there: a typing error in one would never be backed up.
+fn sources(desk: &Desk<'_>) -> Vec<DoctorRow> {
+    let paths = desk.config.sources.iter().filter_map(|source| source.text(&keys::SOURCE_PATH));
+    let gone = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
+    let missing = paths.filter(|path| std::fs::symlink_metadata(path).is_err_and(|e| gone(e.kind())));
+    let row = |path: &str| DoctorRow {
+        health: Health::Warn,
+        name: "source".to_owned(),
+        text: format!("{} of the configuration is not there", for_terminal(path.as_bytes())),
+        hint: Some("mount or make it, or take it out of the configuration: tuckbox config show".to_owned()),
+    };
+    missing.map(row).collect()
 }
 
 fn word(health: Health) -> &'static str {

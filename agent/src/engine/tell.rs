@@ -208,6 +208,12 @@ impl Teller {
             Ok(summary) => (summary.exit(), None),
             Err(fault) => (fault.exit(), Some(fault.code.name().to_owned())),
         };
+        // A version was made, and yet somebody should know of a source that was kept as it was, or is not in it at all.
+        let of = |summary: &BackupSummary| match (summary.sources_guarded, summary.sources_missing) {
+            (0, 0) => None,
+            (0, _) => Some(Code::SourceNone),
+            _ => Some(Code::GuardMassDeletion),
+        };
         RunReport {
             verb: "backup".to_owned(),
             client: env!("CARGO_PKG_VERSION").to_owned(),
@@ -215,8 +221,7 @@ impl Teller {
             began_at: self.began_at,
             took_ms: u64::try_from(took).unwrap_or(0),
             exit: exit as u8,
-            code: code
-                .or_else(|| done.is_ok_and(|s| s.sources_guarded > 0).then(|| Code::GuardMassDeletion.name().into())),
+            code: code.or_else(|| done.ok().and_then(of).map(|code| code.name().to_owned())),
             sequence: done.ok().and_then(|summary| summary.sequence),
             figures: done.map_or_else(|_| Figures::default(), figures),
             events,

@@ -15,7 +15,7 @@ pub enum Standing {
     Ok,
     /// Its newest version is older than was settled; or there is none, and so much time has passed since it was made.
     Late,
-    /// The last run failed.
+    /// The last run failed, or left out a whole source.
     Failing,
     /// Above a limit, or the last run was refused because of one.
     OverQuota,
@@ -148,6 +148,7 @@ pub fn judge(facts: HealthFacts, now: i64) -> AccountStatus {
         absent(&facts),
         quota(&facts),
         run(&facts),
+        left_out(&facts),
         late(&facts, expected_at, now),
         never(&facts),
     ];
@@ -263,6 +264,17 @@ fn run(facts: &HealthFacts) -> Option<Reason> {
     let with = code.as_deref().map(|code| format!(" with {code}")).unwrap_or_default();
     let text = format!("the last {} failed{with} (exit {})", last.run.verb, last.run.exit);
     Some(Reason { level: Level::Err, check: Standing::Failing, text, code })
+}
+
+/// The last run made a version in which a whole source is missing that never was in one.
+fn left_out(facts: &HealthFacts) -> Option<Reason> {
+    let code = Code::SourceNone.name();
+    let last = facts.last_run.as_ref()?;
+    if last.run.exit != Exit::Partial as u8 || last.run.code.as_deref() != Some(code) {
+        return None;
+    }
+    let text = format!("the last {} left out a whole source, which was not there; next: tuckbox doctor", last.run.verb);
+    Some(Reason { level: Level::Warn, check: Standing::Failing, text, code: Some(code.to_owned()) })
 }
 
 fn late(facts: &HealthFacts, expected_at: Option<i64>, now: i64) -> Option<Reason> {
@@ -426,6 +438,14 @@ pub(crate) mod tests {
                 Failing,
                 Err,
                 &[Failing, Late],
+            ),
+            (
+                "a whole source is missing",
+                |f| f.last_run = Some(ran(MADE + 24 * HOUR, Exit::Partial, Some(Code::SourceNone))),
+                26,
+                Failing,
+                Warn,
+                &[Failing],
             ),
             ("a partial run", |f| f.last_run = Some(ran(MADE + 24 * HOUR, Exit::Partial, None)), 26, Ok, Good, &[Ok]),
             (

@@ -10,7 +10,7 @@ use crate::engine::job::{AccountStatus, LogAsk, LogLevel, LogTold, RunFacts, Sta
 use crate::fault::{Exit, Result};
 use crate::name::harmless_line;
 use crate::time::show;
-use crate::units::{count, duration, parse_duration, size};
+use crate::units::{count, counted, duration, parse_duration, size};
 
 /// Lines that are shown when nobody says how many.
 const LINES: &str = "200";
@@ -134,16 +134,17 @@ pub(super) fn lines(status: &AccountStatus, desk: &Desk<'_>) -> Vec<(&'static st
 
 fn ran(run: &RunFacts) -> String {
     let (f, verb, took) = (&run.run.figures, harmless_line(&run.run.verb), duration(run.run.took_ms));
-    match &run.run.code {
+    // A partial run may have a code, too: its figures say more.
+    match run.run.code.as_ref().filter(|_| run.run.exit != Exit::Partial as u8) {
         Some(code) => format!("{verb} ended with {} (exit {}) after {took}", harmless_line(code), run.run.exit),
         None => format!(
-            "{verb}: {} files of {}, {} new, {} changed, {} sent in {took}, {} errors (exit {})",
-            count(f.files),
+            "{verb}: {} of {}, {} new, {} changed, {} sent in {took}, {} (exit {})",
+            counted(f.files, "file", "files"),
             size(f.source_bytes),
             count(f.files_new),
             count(f.files_changed),
             size(f.sent_bytes),
-            count(f.errors),
+            counted(f.errors, "error", "errors"),
             run.run.exit,
         ),
     }
