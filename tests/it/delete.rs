@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
+use tests::subject::files_below;
 use tests::tree::Tree;
 use tests::world::World;
 use tests::{look, need};
@@ -143,4 +145,32 @@ fn other_file_systems_are_not_emptied() {
     fs::write(world.path("docs/other/extra"), "").unwrap();
     world.tuckbox(["restore", &world.arg("docs/other"), "--delete", "--yes"]).ok();
     assert!(!world.path("docs/other/extra").exists() && world.path("docs/other/photo").exists());
+}
+
+/// A vault inside of what is restored is neither written to nor emptied, by whatever the version says of it.
+#[test]
+fn the_vault_in_use_is_left_alone() {
+    let world = world();
+    let home = world.home();
+    let source = home.to_str().unwrap().to_owned();
+    fs::write(home.join("letter"), "one").unwrap();
+    world.tuckbox(["backup", &source]).ok();
+    fs::write(home.join("letter"), "two").unwrap();
+    world.tuckbox(["backup", &source]).ok();
+    // Nothing of it is in this version, not even where it lies.
+    world.tuckbox(["delete", home.join(".local").to_str().unwrap(), "--yes"]).ok();
+    world.tuckbox(["delete", home.join(".cache").to_str().unwrap(), "--yes"]).ok();
+    let (vault, state) = (files_below(&world.default_vault()), files_below(&home.join(".local/state")));
+    assert!(!vault.is_empty() && !state.is_empty());
+    for at in ["latest", "no.3"] {
+        world.tuckbox(["restore", "--delete", "--yes", "--at", at, &source]).ok();
+        assert!(vault.iter().chain(&state).all(|file| file.exists() || is_log(file)), "{at}");
+    }
+    assert_eq!(fs::read(home.join("letter")).unwrap(), b"one");
+    world.tuckbox(["check", "--full"]).ok();
+}
+
+/// What comes and goes with every connection.
+fn is_log(file: &Path) -> bool {
+    file.to_str().is_some_and(|path| path.ends_with("-wal") || path.ends_with("-shm"))
 }

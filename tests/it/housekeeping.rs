@@ -16,7 +16,7 @@ fn on<'w>(world: &World, day: u32, words: impl IntoIterator<Item = &'w str>) -> 
 }
 
 /// Bytes that compress to nothing less.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     for byte in &mut out {

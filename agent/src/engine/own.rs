@@ -40,7 +40,22 @@ impl Own {
     /// Why what is in a directory, whose device and inode and sorted names these are, is none of a person's data; `None`
     /// when it is.
     pub fn holds(&self, identity: (u64, u64), dir: &Dir, names: &Names) -> Option<&'static str> {
-        if MARKERS.iter().any(|marker| names.contains(marker) && self.is_of_vault(dir, marker)) {
+        let may_be = |marker: &&&[u8]| names.contains(marker);
+        self.why(identity, dir, MARKERS.iter().filter(may_be))
+    }
+
+    /// The same of a directory whose names nobody has read.
+    pub fn holds_of(&self, dir: &Dir) -> Option<&'static str> {
+        self.why(dir.stat_self().ok()?.identity(), dir, MARKERS.iter())
+    }
+
+    fn why<'m>(
+        &self,
+        identity: (u64, u64),
+        dir: &Dir,
+        mut markers: impl Iterator<Item = &'m &'m [u8]>,
+    ) -> Option<&'static str> {
+        if markers.any(|marker| self.is_of_vault(dir, marker)) {
             return Some("it is the vault that is in use");
         }
         self.folders.contains(&identity).then_some("tuckbox keeps its cache or its state there")

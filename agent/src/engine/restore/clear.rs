@@ -15,6 +15,7 @@ use super::place::{Finish, Place};
 use crate::engine::filter_command::FilterCommand;
 use crate::engine::job::RuledSource;
 use crate::engine::overlay::components;
+use crate::engine::own::Own;
 use crate::engine::queue::lock;
 use crate::engine::why::holds;
 use crate::event::{Action, Event};
@@ -35,6 +36,8 @@ pub struct Rules {
     sources: Vec<Ruled>,
     /// A host label stands in front of the paths of the version.
     hosts: bool,
+    /// What no backup takes and no restore touches.
+    own: Own,
 }
 
 /// The rules of one source.
@@ -49,13 +52,23 @@ struct Ruled {
 
 impl Rules {
     /// Compiles them. Errors when a pattern is not understood.
-    pub fn new(sources: &[RuledSource], hosts: bool) -> Result<Self> {
+    pub fn new(sources: &[RuledSource], hosts: bool, own: Own) -> Result<Self> {
         let ruled = |source: &RuledSource| {
             let filter = source.filter.clone().map(|job| FilterCommand::new(job, source.path.clone()));
             let selection = Selection::new(&source.rules)?;
             Ok(Ruled { path: source.path.clone(), selection, filter, undecided: AtomicBool::new(false) })
         };
-        Ok(Self { sources: sources.iter().map(ruled).collect::<Result<_>>()?, hosts })
+        Ok(Self { sources: sources.iter().map(ruled).collect::<Result<_>>()?, hosts, own })
+    }
+
+    /// What no restore touches.
+    pub fn ours(&self) -> &Own {
+        &self.own
+    }
+
+    /// Why a directory is left as it is.
+    pub fn keeps(&self, dir: &TargetDir) -> Option<&'static str> {
+        self.own.holds_of(dir.dir())
     }
 
     /// A path of the version as backups here call it.
@@ -172,6 +185,11 @@ impl Flow<'_> {
     /// Tells what may go from what stays.
     fn look(&self, mut level: Level, dir: &TargetDir, names: Vec<Box<[u8]>>) -> io::Result<Level> {
         let here = dir.stat_self()?;
+        if let Some(why) = self.rules.keeps(dir) {
+            level.stays = true;
+            self.stays(&level.path, why);
+            return Ok(level);
+        }
         if self.rules.leaves_content(&self.rules.own(&level.path), dir)? {
             level.stays = true;
             return Ok(level);

@@ -54,6 +54,7 @@ use roots::Root;
 use super::errand::{Came, Errand};
 use super::job::{RestoreJob, RestorePlan, RestoreSummary, Run, Stop};
 use super::overlay::{Overlay, host_name};
+use super::own::Own;
 use super::view::{Reading, View};
 use super::walk::{Step, Walk};
 use crate::engine::crew::start;
@@ -69,7 +70,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
     let began = run.clock.now_ms();
     // Before anything is reached.
     drop(Filter::new(&job.include, &job.exclude)?);
-    drop(Rules::new(&job.sources, false)?);
+    drop(Rules::new(&job.sources, false, Own::default())?);
     let errand = Errand::begin(run, "restore");
     let reading = Reading::open(run)?;
     let done = reading.view(&job.at).and_then(|view| restore_view(run, &view, job));
@@ -99,7 +100,7 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
         )
         .hint("leave out --delete, or name a whole version: tuckbox versions"));
     }
-    let rules = &Rules::new(&job.sources, overlay.has_hosts())?;
+    let rules = &Rules::new(&job.sources, overlay.has_hosts(), Own::of(account))?;
     let roots = roots::roots(&overlay, job)?;
     roots.iter().try_for_each(|root| view.fill(&overlay, &root.found))?;
     let parts = Parts {
@@ -174,7 +175,7 @@ fn work(
         if job.delete {
             let dry = Options { dry_run: true, list_items: false, ..options };
             // A filter that fails is told by the run itself, so it has one of its own.
-            let rules = &Rules::new(&job.sources, overlay.has_hosts())?;
+            let rules = &Rules::new(&job.sources, overlay.has_hosts(), parts.rules.ours().clone())?;
             let quiet = Parts { watcher: &Deaf, rules, ..*parts };
             execute(&quiet, dry, overlay, roots, false)?.sum_up(&mut found);
         }

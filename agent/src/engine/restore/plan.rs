@@ -279,6 +279,13 @@ impl<'f, 'a> Planner<'f, 'a> {
         let name = level.entry.name.clone();
         let stood = there.is_some_and(|names| names.binary_search(&name).is_ok());
         let opened = if stood { self.flow.existing_dir(above, &name, &level.entry) } else { Ok(None) };
+        if let Ok(Some(dir)) = &opened
+            && let Some(why) = self.flow.rules.keeps(dir)
+        {
+            self.flow.stays(&above.path_of(&name), why);
+            self.all_from(at, &Made::Failed);
+            return None;
+        }
         let made = opened.and_then(|dir| match dir {
             Some(dir) => dir.names().map(|names| Some((dir, Some(names)))),
             None if self.dry() => Ok(None),

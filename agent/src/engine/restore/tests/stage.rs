@@ -16,6 +16,7 @@ use super::super::flow::{Flow, Options};
 use super::super::{Arrival, Fetcher, Fetching, Parts, execute, roots::roots, totals};
 use crate::engine::job::{RestoreJob, RestoreSummary, Stop};
 use crate::engine::overlay::tests::{Forest, entry};
+use crate::engine::own::Own;
 use crate::engine::queue::{lock, wait};
 use crate::event::{Event, Watcher};
 use crate::fault::{Fault, Result};
@@ -194,7 +195,7 @@ impl World {
             stop: &self.stop,
             profile: &Profile::default(),
             filter: &filter,
-            rules: &Rules::new(&job.sources, false)?,
+            rules: &Rules::new(&job.sources, false, Own::default())?,
         };
         let mut summary = RestoreSummary::default();
         let flow: Flow<'_> = execute(&parts, options, &overlay, &roots, job.verify)?;
