@@ -11,7 +11,9 @@ use store::chain::LinkKind;
 use super::place::{Ears, Place, RESTLESS, job, mixed, noise, over};
 use super::wire::Wire;
 use crate::engine::backup::pass::Pace;
-use crate::engine::job::{BackupJob, Stop};
+use crate::engine::job::{At, BackupJob, RestoreJob, Stop, VersionsJob};
+use crate::engine::restore::restore;
+use crate::engine::versions::versions;
 use crate::event::Event;
 use crate::fault::Code;
 
@@ -118,6 +120,11 @@ fn a_run_that_was_killed_goes_on_next_time() {
     });
     over(&run, &wire, told(job([place.path("src")])), RESTLESS).unwrap_err();
     wire.settle();
+    // What a checkpoint does not have may only not have been reached.
+    let versions = versions(&run, &VersionsJob { partial: true, ..VersionsJob::default() }).unwrap();
+    let at = At::Id { prefix: versions.last().filter(|version| version.partial).unwrap().id.clone() };
+    let delete = RestoreJob { at, delete: true, to: Some(place.path("src")), ..RestoreJob::default() };
+    assert_eq!(restore(&run, &delete).unwrap_err().code, Code::Usage);
     // What was on its way when the line was cut has not been acknowledged.
     goes_on(&place, &run, &wire, 8, 3 << 20);
 }
