@@ -37,6 +37,7 @@ mod profile;
 mod promises;
 mod query;
 mod race;
+mod restored;
 mod round_trip;
 mod rules;
 mod search;

@@ -4,7 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, ftruncate, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, ftruncate, linkat, openat, renameat, renameat_with,
+    unlinkat,
+};
 use rustix::io::{Errno, pwrite};
 use store::door::{Chance, SystemChance, random};
 use store::id::hex;
@@ -31,14 +34,31 @@ pub(super) fn put_in_place(dir: &TargetDir, temporary: &[u8], name: &[u8]) -> io
     }
 }
 
+/// The same where nothing stands; else that is the error `AlreadyExists`.
+fn put_where_nothing_is(dir: &TargetDir, temporary: &[u8], name: &[u8]) -> io::Result<()> {
+    match renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
+        // Not every file system can; most of these have hard links, which replace nothing either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        answer => return Ok(answer?),
+    }
+    match linkat(dir, temporary, dir, name, AtFlags::empty()) {
+        Ok(()) => Ok(unlinkat(dir, temporary, AtFlags::empty())?),
+        Err(Errno::EXIST) => Err(Errno::EXIST.into()),
+        Err(_) if dir.existing(name)?.is_some() => Err(Errno::EXIST.into()),
+        Err(_) => Ok(renameat(dir, temporary, dir, name)?),
+    }
+}
+
 /// A file that is being written; nobody else can read it. Dropped unfinished, it goes away again. Several threads may write
 /// at different places at once.
 #[derive(Debug)]
 pub struct NewFile {
     dir: TargetDir,
     name: Box<[u8]>,
-    /// The name that it has, when something stands under its own.
+    /// The name that it has until it is finished.
     temporary: Option<Box<[u8]>>,
+    /// What stands under its own name then goes.
+    replaces: bool,
     fd: OwnedFd,
     /// How long it is so far.
     end: AtomicU64,
@@ -51,15 +71,23 @@ impl NewFile {
     /// Makes the file `name` in `dir`. When something stands there: with `replace` the file is written beside it and takes
     /// the place when it is finished (a directory is never replaced), without it the error is `AlreadyExists`.
     pub fn create(dir: &TargetDir, name: &[u8], replace: bool) -> io::Result<Self> {
-        let name = component(name)?;
-        let (fd, temporary) = match Self::make(dir, name) {
-            Err(Errno::EXIST) if replace => {
-                let temporary = temporary_name();
-                (Self::make(dir, &temporary)?, Some(temporary))
-            }
-            answer => (answer?, None),
-        };
-        Ok(Self { dir: dir.clone(), name: name.into(), temporary, fd, end: AtomicU64::new(0), finished: false })
+        match Self::make(dir, component(name)?) {
+            Err(Errno::EXIST) if replace => Self::create_aside(dir, name, true),
+            answer => Ok(Self::with(dir, name, None, replace, answer?)),
+        }
+    }
+
+    /// The same, but it has its name only when it is finished, so that no end of the run leaves half of it under that name.
+    /// When something stands there by then, that is replaced, or else the error of [`NewFile::finish`] is `AlreadyExists`.
+    pub fn create_aside(dir: &TargetDir, name: &[u8], replace: bool) -> io::Result<Self> {
+        let (name, temporary) = (component(name)?, temporary_name());
+        let fd = Self::make(dir, &temporary)?;
+        Ok(Self::with(dir, name, Some(temporary), replace, fd))
+    }
+
+    fn with(dir: &TargetDir, name: &[u8], temporary: Option<Box<[u8]>>, replaces: bool, fd: OwnedFd) -> Self {
+        let (dir, name) = (dir.clone(), name.into());
+        Self { dir, name, temporary, replaces, fd, end: AtomicU64::new(0), finished: false }
     }
 
     fn make(dir: &TargetDir, name: &[u8]) -> rustix::io::Result<OwnedFd> {
@@ -113,15 +141,17 @@ impl NewFile {
     /// several names by [`finish_flags`](super::finish_flags)). What is not permitted is a warning; an error means that the
     /// file is not there.
     pub fn finish(mut self, entry: &Entry, rights: &Rights) -> io::Result<Vec<Fault>> {
-        if let What::File { size, .. } = &entry.what
-            && self.end.load(Ordering::Relaxed) != *size
-        {
-            self.set_len(*size)?;
+        if let What::File { size, .. } = &entry.what {
+            if self.end.load(Ordering::Relaxed) != *size {
+                self.set_len(*size)?;
+            }
         }
         let start = Start::new_in(&self.dir, rights, Self::MODE);
         let mut faults = apply(&Subject::Open(self.fd.as_fd()), entry, rights, &start);
-        if let Some(temporary) = &self.temporary {
-            put_in_place(&self.dir, temporary, &self.name)?;
+        match &self.temporary {
+            Some(temporary) if self.replaces => put_in_place(&self.dir, temporary, &self.name)?,
+            Some(temporary) => put_where_nothing_is(&self.dir, temporary, &self.name)?,
+            None => {}
         }
         self.finished = true;
         if entry.facts.link.is_none() {

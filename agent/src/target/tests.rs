@@ -300,6 +300,22 @@ fn a_tebibyte_of_holes_takes_no_time_and_no_room() {
 #[test]
 fn an_unfinished_file_goes_away_and_leaves_what_was_there() {
     let world = World::new();
+    // Aside from the start: the name is there when all of it is.
+    let aside = NewFile::create_aside(world.top(), b"aside", false).unwrap();
+    aside.write_at(b"who", 0).unwrap();
+    assert!(!world.path("aside").exists());
+    aside.write_at(b"le", 3).unwrap();
+    aside.finish(&file(5, 0o644), &Rights::detect()).unwrap();
+    assert_eq!(fs::read(world.path("aside")).unwrap(), b"whole");
+    // What came there meanwhile stays.
+    let late = NewFile::create_aside(world.top(), b"late", false).unwrap();
+    fs::write(world.path("late"), b"mine").unwrap();
+    assert_eq!(late.finish(&file(0, 0o644), &Rights::detect()).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(world.path("late")).unwrap(), b"mine");
+    for name in ["aside", "late"] {
+        fs::remove_file(world.path(name)).unwrap();
+    }
+    assert_eq!(fs::read_dir(world.path("")).unwrap().count(), 0);
     drop(NewFile::create(world.top(), b"a", false).unwrap());
     assert!(world.top().names().unwrap().is_empty());
     write(world.top(), b"a", b"old", false).unwrap();

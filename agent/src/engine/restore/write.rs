@@ -10,6 +10,7 @@ use store::tree::{Content, What};
 use super::flow::{Flow, Work, about, damaged};
 use super::item::{First, Item};
 use super::window::{Use, Window};
+use crate::engine::job::Overwrite;
 use crate::engine::queue::lock;
 use crate::fault::Result;
 use crate::profile::did;
@@ -88,7 +89,15 @@ fn with_file(flow: &Flow<'_>, item: &Item, work: impl FnOnce(&NewFile) -> io::Re
     let mut slot = item.file.write().unwrap_or_else(PoisonError::into_inner);
     if slot.is_none() {
         let dir = flow.places.open(&item.place)?;
-        *slot = Some(NewFile::create(&dir, &item.entry.name, item.replace)?);
+        let name = &item.entry.name;
+        *slot = Some(match flow.options.overwrite {
+            // The next run knows what is half by its time, and writes it again …
+            Overwrite::Always | Overwrite::IfChanged => NewFile::create(&dir, name, item.replace)?,
+            // … but for these what stands there stands there.
+            Overwrite::Never | Overwrite::IfNewer | Overwrite::KeepBoth => {
+                NewFile::create_aside(&dir, name, item.replace)?
+            }
+        });
     }
     slot.as_ref().map_or(Ok(()), work)
 }
