@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, ftruncate, linkat, openat, renameat, renameat_with,
-    unlinkat,
+    AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, fdatasync, ftruncate, linkat, openat, renameat,
+    renameat_with, unlinkat,
 };
 use rustix::io::{Errno, pwrite};
 use store::door::{Chance, SystemChance, random};
@@ -62,6 +62,8 @@ pub struct NewFile {
     fd: OwnedFd,
     /// How long it is so far.
     end: AtomicU64,
+    /// Bytes that were written, which are fewer where it has holes.
+    written: AtomicU64,
     finished: bool,
 }
 
@@ -87,7 +89,7 @@ impl NewFile {
 
     fn with(dir: &TargetDir, name: &[u8], temporary: Option<Box<[u8]>>, replaces: bool, fd: OwnedFd) -> Self {
         let (dir, name) = (dir.clone(), name.into());
-        Self { dir, name, temporary, replaces, fd, end: AtomicU64::new(0), finished: false }
+        Self { dir, name, temporary, replaces, fd, end: AtomicU64::new(0), written: AtomicU64::new(0), finished: false }
     }
 
     fn make(dir: &TargetDir, name: &[u8]) -> rustix::io::Result<OwnedFd> {
@@ -107,6 +109,7 @@ impl NewFile {
             }
         }
         self.end.fetch_max(offset.saturating_add(written as u64), Ordering::Relaxed);
+        self.written.fetch_add(written as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -144,6 +147,11 @@ impl NewFile {
         if let What::File { size, .. } = &entry.what {
             if self.end.load(Ordering::Relaxed) != *size {
                 self.set_len(*size)?;
+            }
+            if self.written.load(Ordering::Relaxed) != *size {
+                // A file system makes a dense file longer as its content arrives on the disk, but holes at once: with its
+                // length and its time this one would pass for whole after a loss of power, and read as zeros.
+                fdatasync(&self.fd)?;
             }
         }
         let start = Start::new_in(&self.dir, rights, Self::MODE);
