@@ -278,7 +278,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         let level = self.levels.get(at)?;
         let name = level.entry.name.clone();
         let stood = there.is_some_and(|names| names.binary_search(&name).is_ok());
-        let opened = if stood { self.flow.existing_dir(above, &name, &level.entry) } else { Ok(None) };
+        let opened = if stood { self.flow.existing_dir(above, &name, &level.entry, level.inside) } else { Ok(None) };
         if let Ok(Some(dir)) = &opened
             && let Some(why) = self.flow.rules.keeps(dir)
         {

@@ -107,14 +107,28 @@ fn in_place<'o>(overlay: &'o Overlay<'o>, asked: Vec<(Vec<u8>, Found<'o>)>) -> R
         )
         .hint(format!("name the host: tuckbox restore /{}", for_terminal(&host(path).unwrap_or_default()))));
     }
-    let root = |(path, found): (Vec<u8>, Found<'o>)| {
-        let names: Vec<&[u8]> = components(&path).skip(skip).collect();
-        let is_target = names.is_empty();
-        let above = names.split_last().map(|(_, above)| above.join(&b'/')).unwrap_or_default();
-        let target = Path::new(OsStr::from_bytes(&[b"/", above.as_slice()].concat())).to_path_buf();
-        Root { found, path, target, leading: Vec::new(), is_target }
-    };
-    Ok(real.into_iter().map(root).collect())
+    real.into_iter().map(|(path, found)| in_its_source(overlay, skip, path, found)).collect()
+}
+
+/// Where it was. Whoever may change what is in a source must not lead the way elsewhere by a link: only what is above the
+/// source, and the source's own path for what is in it, are gone as the person named them.
+fn in_its_source<'o>(overlay: &'o Overlay<'o>, skip: usize, path: Vec<u8>, found: Found<'o>) -> Result<Root<'o>> {
+    let names: Vec<&[u8]> = components(&path).collect();
+    let source = found.source.and_then(|source| overlay.sources().get(source));
+    let depth = skip + source.map_or(0, |source| components(&source.path).count());
+    // The source itself is a name in what is above it.
+    let depth = depth.min(names.len().saturating_sub(1)).max(skip);
+    let mut leading = Vec::new();
+    let mut at = overlay.top()?;
+    for (number, name) in (1..names.len()).zip(&names) {
+        let Some(next) = overlay.child(&at, name)? else { break };
+        leading.extend((number > depth).then(|| next.clone()));
+        at = next;
+    }
+    let top = names.get(skip..depth).unwrap_or_default().join(&b'/');
+    let target = Path::new(OsStr::from_bytes(&[b"/", top.as_slice()].concat())).to_path_buf();
+    let is_target = names.len() <= skip;
+    Ok(Root { found, path, target, leading, is_target })
 }
 
 /// Drops what lies in another one: it comes with it. The paths are in order.

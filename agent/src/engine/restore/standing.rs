@@ -25,7 +25,14 @@ pub enum Verdict {
 
 impl Flow<'_> {
     /// Opens a directory that is there. `None`: something else was, and is gone now.
-    pub fn existing_dir(&self, above: &Arc<Place>, name: &[u8], entry: &Entry) -> io::Result<Option<TargetDir>> {
+    /// What only leads to what was `asked` for is left as it is.
+    pub fn existing_dir(
+        &self,
+        above: &Arc<Place>,
+        name: &[u8],
+        entry: &Entry,
+        asked: bool,
+    ) -> io::Result<Option<TargetDir>> {
         let dir = self.places.open(above)?;
         let Some(stat) = dir.existing(name)? else { return Ok(None) };
         if stat.kind == Kind::Dir {
@@ -37,6 +44,7 @@ impl Flow<'_> {
             return Ok(Some(child));
         }
         let goes = match self.options.overwrite {
+            _ if !asked => false,
             Overwrite::Always | Overwrite::IfChanged => true,
             Overwrite::IfNewer => entry.mtime > stat.mtime,
             Overwrite::KeepBoth | Overwrite::Never => false,
