@@ -197,7 +197,7 @@ fn requests_in_the_wrong_order_and_beyond_every_number() {
             Request::Under(Under { roots: ids(count / 2), known: ids(count / 2), depth: None }),
             Request::Fetch(FetchBatch { chunks: ids(count) }),
             Request::Check(Check { read_data: true }),
-            Request::SetSlots(SetSlots { slots: vec!["x".into(); count] }),
+            Request::SetSlots(SetSlots { slots: vec!["x".into(); count], was: None }),
             Request::Bind(Bind { identity: vec![1; count], key_check: store::id::KeyCheck::new([1; 16]) }),
             upload(),
         ]

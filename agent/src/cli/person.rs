@@ -76,9 +76,12 @@ impl Person for Answers {
             return Ok(chosen);
         }
         if let Some(source) = &self.source {
+            // It has answered already, and a descriptor answers once.
+            if attempt > 0 {
+                return Err(wrong());
+            }
             return match source.read()? {
-                Some(passphrase) if attempt == 0 => Ok(passphrase),
-                Some(_) => Err(wrong()),
+                Some(passphrase) => Ok(passphrase),
                 None => Err(Fault::new(Code::KeyPassphraseNeeded, "there is no passphrase")),
             };
         }

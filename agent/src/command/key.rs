@@ -1,14 +1,9 @@
 //! `key`: the key on this machine, the ways to open it, and its way back.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 use serde::Serialize;
 
 use super::{Changes, Verb, file, switch, with_verbs_below};
@@ -18,6 +13,7 @@ use crate::cli::{Desk, Extras, Face};
 use crate::engine::job::{KeyAddJob, KeyInfo, KeyRow, Run};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
+use crate::plain_file;
 
 pub(super) const VERB: Verb = Verb {
     name: "key",
@@ -205,7 +201,7 @@ fn export(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     };
     let name = for_terminal(output.as_bytes());
     let failed = |e: std::io::Error| Fault::new(Code::of(&e), format!("cannot write the key to {name}")).because(e);
-    write_new(&desk.world.working.join(output), &key).map_err(failed)?;
+    plain_file::write_new(&desk.world.working.join(output), &key).map_err(failed)?;
     desk.face.row("key_export", &ExportRecord { file: &name })?;
     desk.face
         .say(&format!("Wrote the key to {name}. Whoever has it can read the backups; keep it apart from the vault."))?;
@@ -227,27 +223,6 @@ fn pin(desk: &Desk<'_>) -> Result<Exit> {
         }
     }
     Ok(Exit::Ok)
-}
-
-/// A file that is there whole or not at all, and never in the place of another.
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(format!(".{}.new", std::process::id()));
-    let new = PathBuf::from(new);
-    let written = (|| {
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        match renameat_with(CWD, &new, CWD, path, RenameFlags::NOREPLACE) {
-            // Where the file system cannot do both in one step.
-            Err(Errno::INVAL | Errno::NOSYS) if !path.try_exists()? => std::fs::rename(&new, path),
-            done => Ok(done?),
-        }
-    })();
-    if written.is_err() {
-        drop(std::fs::remove_file(&new));
-    }
-    written
 }
 
 fn words(desk: &Desk<'_>) -> Result<Exit> {

@@ -314,6 +314,16 @@ impl Account {
         lock(&self.state).clone()
     }
 
+    /// What the server knows of the account now.
+    pub fn row_now(&self) -> Result<AccountRow> {
+        let open = Open { account: Some(self.row.name.clone()), ..open_request(&self.run, &[], u64::MAX) };
+        let opened: Opened = self.remote.ask(&Request::Open(open))?;
+        if opened.vault != self.vault || opened.account.id != self.row.id {
+            return Err(protocol("another account is opened"));
+        }
+        Ok(opened.account)
+    }
+
     /// The verified chain.
     pub fn history(&self) -> std::sync::MutexGuard<'_, History> {
         lock(&self.history)

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use store::chain::{Certificate, LinkKind, ReceivedLink, Verifier, seal_device_body};
+use store::error::KeyError;
 use store::id::{ChainHash, VaultId};
 use store::record::Record;
+use store::seal::keyfile::{Kind, Slot};
 use store::seal::{DeviceKey, KeyFile, Keyring, RootSecret};
+use store::vault::slots_mark;
 use transport::message::{
     self, AccountRow, Begin, Bind, Commit, Init, Links, LinksReply, Made as ServerMade, Outcome, Request, SetSlots, Up,
     UpReply,
@@ -13,11 +16,13 @@ use transport::message::{
 use transport::{Call, Class};
 
 use super::connect::Connector;
-use super::job::{InitJob, Made, Run};
-use super::keys::{key_checks, key_path, keyring_body, make_key, read_key, sealer, unlock_file, write_key};
+use super::job::{InitJob, Made, Passphrase, Run};
+use super::key_file::{Found, Held, hold, key_checks, key_path, of_another, read_key};
+use super::keys::{keyring_body, make_key, sealer, unlock_file};
 use super::remote::Remote;
 use super::state::{StateDir, VaultState};
 use super::trouble::protocol;
+use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 
@@ -30,36 +35,38 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
     remote.peer()?;
     let name = run.place.account.clone().unwrap_or_else(|| run.host.clone());
     let made: ServerMade = remote.ask(&Request::Init(Init { name: name.clone() }))?;
-    let files = key_checks(run)?;
-    let mine = files.iter().find(|found| found.file.account == made.account.id);
-    let (root, path, protected, key_made) = match (mine, made.account.key_check) {
-        (Some(found), check) => {
-            let root = unlock_file(run, &found.file, &name)?;
-            if check.is_some_and(|check| check != root.key_check()) {
-                return Err(bound(&made.account));
-            }
-            (root, found.path.clone(), found.file.needs_passphrase(), false)
-        }
+    let mut key = match (own_key(&key_checks(run)?, &made.account), made.account.key_check) {
+        (Some(found), _) => Key::there(run, found, &name)?,
         (None, Some(_)) => return Err(bound(&made.account)),
-        (None, None) => new_key(run, job, &made, &remote)?,
+        (None, None) => new_key(run, job, &made)?,
     };
-    if made.account.key_check.is_none() {
-        let bind = Bind { identity: root.identity_public().to_vec(), key_check: root.key_check() };
-        remote.ask::<()>(&Request::Bind(bind))?;
+    // From here to the beginning of the chain no other process of this machine does the same.
+    let mut held = hold(run)?;
+    if key.made && !held.create(&key.found.path, &key.found.file)? {
+        drop(held);
+        key = key.of_who_was_quicker(run, &made.account)?;
+        held = hold(run)?;
     }
-    begin_chain(run, &remote, made.vault, &made.account, &root)?;
+    if made.account.key_check.is_none() {
+        bind(&remote, &held, &key)?;
+    }
+    if job.slot_in_vault && made.account.slots.is_empty() {
+        keep_slots(&remote, &made.account, &key.found.file)?;
+    }
+    begin_chain(run, &remote, made.vault, &made.account, &key.root)?;
+    drop(held);
     remember(run, made.vault, &made.account.name)?;
     remote.close()?;
     Ok(Made {
         vault_made: made.made_vault,
         account_made: made.made_account,
-        key_made,
+        key_made: key.made,
         vault: run.place.vault.clone(),
         vault_id: made.vault.hex(),
         account: made.account.name.clone(),
         account_id: made.account.id.hex(),
-        key_file: for_terminal(path.as_os_str().as_encoded_bytes()),
-        key_protected: protected,
+        key_file: for_terminal(key.found.path.as_os_str().as_encoded_bytes()),
+        key_protected: key.found.file.needs_passphrase(),
     })
 }
 
@@ -69,37 +76,95 @@ fn bound(row: &AccountRow) -> Fault {
         .hint("with its 24 words: tuckbox key recover; or choose another name: tuckbox init --account NAME")
 }
 
-/// A new root secret in a new key file, written before the vault hears of it.
-fn new_key(
-    run: &Run,
-    job: &InitJob,
-    made: &ServerMade,
-    remote: &Remote,
-) -> Result<(RootSecret, std::path::PathBuf, bool, bool)> {
+/// The key of this run's account.
+struct Key {
+    root: RootSecret,
+    found: Found,
+    /// A passphrase that was just typed for it.
+    typed: Option<Passphrase>,
+    /// It is new.
+    made: bool,
+}
+
+impl Key {
+    /// In a key file that is there.
+    fn there(run: &Run, found: &Found, name: &str) -> Result<Self> {
+        let root = unlock_file(run, &found.file, &for_terminal(name.as_bytes()))?;
+        if root.key_check() != found.file.key_check() {
+            return Err(store::Error::Key(KeyError::OtherAccount).into());
+        }
+        Ok(Self { root, found: found.clone(), typed: None, made: false })
+    }
+
+    /// Another process made the key file while a person was asked: it is that account's key, or in the way.
+    fn of_who_was_quicker(self, run: &Run, row: &AccountRow) -> Result<Self> {
+        let Some(found) = read_key(&self.found.path)? else {
+            return Err(busy());
+        };
+        if found.file.account != row.id {
+            return Err(of_another(&found));
+        }
+        let shown = for_terminal(found.path.as_os_str().as_encoded_bytes());
+        run.watcher.event(&Event::Note(&format!("{shown} was made by another run meanwhile: that key is used")));
+        let mut run = run.clone();
+        if let Some(typed) = self.typed {
+            run.person = Arc::new(super::ask_once::Knowing::passphrase(run.person, typed));
+        }
+        Self::there(&run, &found, &row.name)
+    }
+}
+
+/// The key file of an account: the one whose key it is bound to, or of an account without a key the one that was made
+/// for it.
+fn own_key<'f>(files: &'f [Found], row: &AccountRow) -> Option<&'f Found> {
+    let fits = |found: &&Found| row.key_check.is_none_or(|check| check == found.file.key_check());
+    files.iter().filter(|found| found.file.account == row.id).find(fits)
+}
+
+/// A new root secret and what will be in its key file. Nothing is written yet.
+fn new_key(run: &Run, job: &InitJob, made: &ServerMade) -> Result<Key> {
     let row = &made.account;
     let path = key_path(run, &row.name, made.vault);
-    if let Some(found) = read_key(&path)? {
-        return Err(Fault::new(
-            Code::KeyOtherAccount,
-            format!(
-                "{} holds the key of another account ({})",
-                for_terminal(path.as_os_str().as_encoded_bytes()),
-                for_terminal(found.file.account_name.as_bytes())
-            ),
-        )
-        .hint("name another file: --key FILE"));
+    if let Some(found) = read_key(&path)?.filter(|found| found.file.account != row.id) {
+        return Err(of_another(&found));
     }
     let root = RootSecret::generate(&*run.chance);
-    let passphrase =
+    let typed =
         run.person.new_passphrase(&format!("the key of {}", for_terminal(row.name.as_bytes())), !job.slot_in_vault)?;
     let file = KeyFile::new(made.vault, row.domain, row.id, row.name.as_str(), &root);
-    let (file, protected) = make_key(run, file, &root, passphrase.as_deref().map(Vec::as_slice))?;
-    write_key(&path, &file)?;
-    if job.slot_in_vault {
-        let slots = file.slots().iter().map(store::seal::keyfile::Slot::to_json).collect::<store::Result<Vec<_>>>()?;
-        remote.ask::<()>(&Request::SetSlots(SetSlots { slots }))?;
+    let (file, _) = make_key(run, file, &root, typed.as_deref().map(Vec::as_slice))?;
+    Ok(Key { root, found: Found { path, file }, typed, made: true })
+}
+
+/// Binds the account to a key that is in its file already, and sees to it that it stays there.
+fn bind(remote: &Remote, held: &Held, key: &Key) -> Result<()> {
+    let Found { path, file } = &key.found;
+    let bind = Bind { identity: key.root.identity_public().to_vec(), key_check: key.root.key_check() };
+    match remote.ask::<()>(&Request::Bind(bind)) {
+        Ok(()) if key.made => Ok(()),
+        // Whoever made the file may have removed it before this run had the lock.
+        Ok(()) => held.create(path, file).map(drop),
+        Err(fault) if fault.code == Code::AccountBound && key.made => {
+            held.remove_own(path, file)?;
+            Err(fault)
+        }
+        Err(fault) => Err(fault),
     }
-    Ok((root, path, protected, true))
+}
+
+/// Keeps the key's passphrase slots in the vault, too.
+fn keep_slots(remote: &Remote, row: &AccountRow, file: &KeyFile) -> Result<()> {
+    let wrapped = file.slots().iter().filter(|slot| slot.kind() == Kind::Passphrase);
+    let slots = wrapped.map(Slot::to_json).collect::<store::Result<Vec<_>>>()?;
+    if slots.is_empty() {
+        return Err(Fault::new(Code::KeyPassphraseNeeded, "only what a passphrase opens is kept in the vault")
+            .hint("tuckbox key add --in-vault"));
+    }
+    remote.ask(&Request::SetSlots(SetSlots { slots, was: Some(slots_mark(&row.slots).to_vec()) }))
+}
+
+fn busy() -> Fault {
+    Fault::new(Code::SourceBusy, "another client sets up this account now").hint("run the same command again")
 }
 
 /// The first two links of an account: this device, and the keyring. What is there already is left as it is.
@@ -169,8 +234,7 @@ fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body:
         match remote.reply(call)? {
             UpReply::Outcome(Outcome::Committed(committed)) => return Ok(ReceivedLink::decode(&committed.link)?),
             UpReply::Outcome(_) => {
-                return Err(Fault::new(Code::SourceBusy, "another client sets up this account now")
-                    .hint("run the same command again"));
+                return Err(busy());
             }
             UpReply::Ack(_) | UpReply::Begun(_) | UpReply::HandedOver(_) => {}
         }

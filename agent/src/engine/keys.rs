@@ -1,38 +1,29 @@
 //! Key files on this machine: finding the right one, unlocking it, and the verbs that change it.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
 use store::chain::LinkKind;
 use store::error::KeyError;
 use store::id::VaultId;
 use store::record::Record;
 use store::seal::keyfile::{Argon, Kind, NewSlot, Slot};
 use store::seal::{AccountKeys, KeyFile, RootSecret, Sealer};
+use store::vault::slots_mark;
 use transport::message::{AccountRow, Accounts, Request, SetSlots};
 use zeroize::Zeroizing;
 
 use super::account::Account;
 use super::connect::Connector;
 use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, PinRow, Rewrapped, Rotated, Run};
+use super::key_file::{self, KEY_FILE_BYTES_MAX, cannot, key_path, shown};
+pub use super::key_file::{Found, key_checks};
 use super::pin::Pin;
-use super::state::{StateDir, write_private};
+use super::state::StateDir;
 use crate::fault::{Code, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 
 /// Times that a passphrase is asked for.
 const ATTEMPTS: u32 = 3;
-/// Longest key file that is read.
-const KEY_FILE_BYTES_MAX: u64 = store::seal::keyfile::KEY_FILE_BYTES_MAX as u64;
-
-/// A key file that was found.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// Where.
-    pub path: PathBuf,
-    /// What is in it.
-    pub file: KeyFile,
-}
+/// Times that a change of the slots in the vault is tried again because another came first.
+const SLOT_TRIES_MAX: u32 = 20;
 
 /// The way in: the root secret and the file it came from.
 #[derive(Clone)]
@@ -41,72 +32,6 @@ pub struct Unlocked {
     pub found: Found,
     /// The secret.
     pub root: std::sync::Arc<RootSecret>,
-}
-
-/// Where a new key file goes.
-pub fn key_path(run: &Run, account: &str, vault: VaultId) -> PathBuf {
-    let clean: String =
-        account.chars().map(|c| if c.is_alphanumeric() || "-._@".contains(c) { c } else { '_' }).take(100).collect();
-    let short: String = vault.hex().chars().take(8).collect();
-    run.place.key_file.clone().unwrap_or_else(|| run.folders.config.join("keys").join(format!("{clean}-{short}.key")))
-}
-
-/// All key files that count: the one named, or those in the configuration directory.
-pub fn key_checks(run: &Run) -> Result<Vec<Found>> {
-    if let Some(path) = &run.place.key_file {
-        return Ok(read_key(path)?.into_iter().collect());
-    }
-    let dir = run.folders.config.join("keys");
-    let listed = match std::fs::read_dir(&dir) {
-        Ok(listed) => listed,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(cannot("read", &dir, &error)),
-    };
-    let mut paths: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "key"));
-    paths.sort();
-    let mut found = Vec::new();
-    for path in paths {
-        found.extend(read_key(&path)?);
-    }
-    Ok(found)
-}
-
-fn cannot(doing: &str, path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(Code::of(error), format!("cannot {doing} {}", shown(path))).because(error)
-}
-
-fn shown(path: &Path) -> String {
-    for_terminal(path.as_os_str().as_encoded_bytes())
-}
-
-/// One key file; `None` when it is not there.
-pub fn read_key(path: &Path) -> Result<Option<Found>> {
-    let meta = match std::fs::metadata(path) {
-        Ok(meta) => meta,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot("read", path, &error)),
-    };
-    if meta.permissions().mode() & 0o077 != 0 {
-        return Err(Fault::new(Code::KeyPermissions, format!("the key file {} can be read by others", shown(path)))
-            .hint(format!("chmod 600 {}", shown(path))));
-    }
-    if meta.len() > KEY_FILE_BYTES_MAX {
-        return Err(Fault::new(Code::KeySlot, format!("{} is too large for a key file", shown(path))));
-    }
-    let read = crate::plain_file::read(path, KEY_FILE_BYTES_MAX);
-    let bytes = Zeroizing::new(read.map_err(|error| cannot("read", path, &error))?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| damaged_key(path))?;
-    let file = KeyFile::parse(text).map_err(|error| match error {
-        store::Error::Newer { .. } => error.into(),
-        other => damaged_key(path).because(other),
-    })?;
-    Ok(Some(Found { path: path.to_owned(), file }))
-}
-
-fn damaged_key(path: &Path) -> Fault {
-    Fault::new(Code::KeySlot, format!("the key file {} is damaged", shown(path)))
-        .hint("put back a copy (tuckbox key export makes one), or use the recovery words: tuckbox key recover")
 }
 
 /// Finds the key of an account among the files and unlocks it, asking for a passphrase when it needs one.
@@ -175,11 +100,6 @@ pub fn unlock_file(run: &Run, file: &KeyFile, name: &str) -> Result<RootSecret> 
     Err(KeyError::Passphrase.into_fault())
 }
 
-/// Writes a key file.
-pub fn write_key(path: &Path, file: &KeyFile) -> Result<()> {
-    write_private(path, file.print()?.as_bytes())
-}
-
 fn new_slot<'a>(run: &'a Run, label: &'a str) -> NewSlot<'a> {
     NewSlot { label, created_at: run.clock.now_ms(), chance: &*run.chance }
 }
@@ -245,63 +165,81 @@ pub fn add(run: &Run, job: &KeyAddJob) -> Result<KeyRow> {
     let (new, root) = (new_slot(run, &label), &account.unlocked.root);
     if job.in_vault {
         let slot = Slot::passphrase(root, account.row.id, &passphrase, Argon::default(), &new)?;
-        let mut slots = account.row.slots.clone();
-        slots.push(slot.to_json()?);
-        account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots }))?;
-        return Ok(slot_row(&slot, true));
+        let text = slot.to_json()?;
+        return change_vault_slots(&account, |slots| {
+            // Of an answer that was lost the first try may stand.
+            if !slots.contains(&text) {
+                slots.push(text.clone());
+            }
+            Ok(slot_row(&slot, true))
+        });
     }
-    let Found { path, mut file } = account.unlocked.found.clone();
-    let row = slot_row(file.add_passphrase(root, &passphrase, Argon::default(), &new)?, false);
-    write_key(&path, &file)?;
-    Ok(row)
+    key_file::change(run, &account.unlocked.found.path, |file| {
+        Ok(slot_row(file.add_passphrase(root, &passphrase, Argon::default(), &new)?, false))
+    })
+}
+
+/// Changes the slots in the vault as they are now. One who changes them at the same moment is not overruled: it is done
+/// again, on what there is then.
+fn change_vault_slots<T>(account: &Account, change: impl Fn(&mut Vec<String>) -> Result<T>) -> Result<T> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut slots = account.row_now()?.slots;
+        let was = Some(slots_mark(&slots).to_vec());
+        let done = change(&mut slots)?;
+        match account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots, was })) {
+            Err(fault) if fault.code == Code::SourceBusy && tries < SLOT_TRIES_MAX => {}
+            told => return told.map(|()| done),
+        }
+    }
 }
 
 /// Removes a slot, of the key file or of the vault.
 pub fn remove(run: &Run, id: &str) -> Result<KeyRow> {
     let account = Account::open(run)?;
-    for (at, text) in account.row.slots.iter().enumerate() {
-        let slot = Slot::from_json(text)?;
-        if slot.id() == id {
-            let mut slots = account.row.slots.clone();
-            slots.remove(at);
-            account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots }))?;
-            return Ok(slot_row(&slot, true));
-        }
-    }
-    let Found { path, mut file } = account.unlocked.found.clone();
     let none = || {
         Fault::new(Code::PathNone, format!("there is no slot {}", for_terminal(id.as_bytes()))).hint("tuckbox key list")
     };
-    let row = file.slots().iter().find(|slot| slot.id() == id).map(|slot| slot_row(slot, false)).ok_or_else(none)?;
-    if file.slots().len() == 1 {
-        return Err(Fault::new(
-            Code::PolicyConfirm,
-            "the last slot of a key file is not removed: nothing could open it then",
-        )
-        .hint("add another first: tuckbox key add"));
+    let named = |text: &String| Slot::from_json(text).is_ok_and(|slot| slot.id() == id);
+    if account.row.slots.iter().any(named) {
+        return change_vault_slots(&account, |slots| {
+            let at = slots.iter().position(named).ok_or_else(none)?;
+            Ok(slot_row(&Slot::from_json(&slots.remove(at))?, true))
+        });
     }
-    file.remove(id)?;
-    write_key(&path, &file)?;
-    Ok(row)
+    key_file::change(run, &account.unlocked.found.path, |file| {
+        let slot = file.slots().iter().find(|slot| slot.id() == id);
+        let row = slot.map(|slot| slot_row(slot, false)).ok_or_else(none)?;
+        if file.slots().len() == 1 {
+            return Err(Fault::new(
+                Code::PolicyConfirm,
+                "the last slot of a key file is not removed: nothing could open it then",
+            )
+            .hint("add another first: tuckbox key add"));
+        }
+        file.remove(id)?;
+        Ok(row)
+    })
 }
 
 /// Changes the passphrase of the key file. From then on this is its only slot: whoever changes a passphrase wants none of
-/// the old ways to open it any more.
+/// the old ways to open it any more, those that were made while it was typed in neither.
 pub fn passwd(run: &Run) -> Result<Rewrapped> {
     let account = Account::open(run)?;
-    let Found { path, mut file } = account.unlocked.found.clone();
     let passphrase = run.person.new_passphrase("the key", true)?;
-    let old: Vec<String> = file.slots().iter().map(|slot| slot.id().to_owned()).collect();
     let (new, root) = (new_slot(run, "passphrase"), &account.unlocked.root);
-    let row = match &passphrase {
-        Some(passphrase) => slot_row(file.add_passphrase(root, passphrase, Argon::default(), &new)?, false),
-        None => slot_row(file.add_open(root, &new)?, false),
-    };
-    for id in &old {
-        file.remove(id)?;
-    }
-    write_key(&path, &file)?;
-    Ok(Rewrapped { slot: row, removed: old.len() })
+    key_file::change(run, &account.unlocked.found.path, |file| {
+        let old: Vec<String> = file.slots().iter().map(|slot| slot.id().to_owned()).collect();
+        let row = match &passphrase {
+            Some(passphrase) => slot_row(file.add_passphrase(root, passphrase, Argon::default(), &new)?, false),
+            None => slot_row(file.add_open(root, &new)?, false),
+        };
+        for id in &old {
+            file.remove(id)?;
+        }
+        Ok(Rewrapped { slot: row, removed: old.len() })
+    })
 }
 
 /// The key file as it is.
@@ -337,11 +275,12 @@ pub fn recover(run: &Run) -> Result<Made> {
         after: u64::MAX,
         client: String::new(),
     }))?;
-    let passphrase = run.person.new_passphrase("the key on this machine", true)?;
     let file = KeyFile::new(opened.vault, row.domain, row.id, row.name.as_str(), &root);
-    let (file, protected) = make_key(run, file, &root, passphrase.as_deref().map(Vec::as_slice))?;
     let path = key_path(run, &row.name, opened.vault);
-    write_key(&path, &file)?;
+    key_file::check_place(&path, &file)?;
+    let passphrase = run.person.new_passphrase("the key on this machine", true)?;
+    let (file, protected) = make_key(run, file, &root, passphrase.as_deref().map(Vec::as_slice))?;
+    key_file::hold(run)?.renew(run, &path, &file)?;
     remote.close()?;
     let mut run = run.clone();
     run.place.account = Some(row.name.clone());

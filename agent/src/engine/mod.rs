@@ -3,7 +3,8 @@
 //! * [`job`]: what a verb asks for and what comes back
 //! * [`connect`], [`remote`], [`patience`], [`uplink`]: one connection, its questions and answers, and through losses; [`pacer`]: how
 //!   fast
-//! * [`account`], [`history`], [`state`], [`keys`]: an account, open: its chain, what this machine remembers, its key
+//! * [`account`], [`history`], [`state`], [`keys`], [`key_file`]: an account, open: its chain, what this machine remembers,
+//!   its key
 //! * [`cache`]: the nodes that this machine has seen; [`wanted`]: what the vault has lost of them; [`kept`]: an account that
 //!   stays open from one verb to the next
 //! * [`backup`]: from files to a version; [`tell`]: the vault hears what became of it; [`errand`]: of other runs
@@ -40,6 +41,7 @@ pub mod housekeep;
 pub mod init;
 pub mod job;
 pub mod kept;
+pub mod key_file;
 pub mod keys;
 pub mod list;
 pub mod look;

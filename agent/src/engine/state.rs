@@ -191,6 +191,12 @@ impl StateDir {
         Ok(state)
     }
 
+    /// Waits until no other process makes or changes a key file; others wait while this value lives.
+    pub fn hold_keys(&self) -> Result<std::fs::File> {
+        private_dir(&self.dir)?;
+        locked(&self.dir.join("keys.lock"))
+    }
+
     /// Runs that wait to be told to their vaults.
     pub fn waiting(&self) -> Result<Vec<Waiting>> {
         read_json(&self.waiting_file()).map(Option::unwrap_or_default)

@@ -138,11 +138,13 @@ impl Server {
             return Ok(());
         }
         if account.identity.is_some() {
-            return Err(Fault::new(Code::AccountBound, "the account has a key already")
-                .hint("with its 24 words: tuckbox key recover; or choose another name: tuckbox init --account NAME")
-                .into());
+            return Err(bound());
         }
-        let account = vault.bind(&account, identity, bind.key_check)?;
+        let account = vault.bind(&account, identity, bind.key_check).map_err(|error| match error {
+            // Another client was quicker.
+            store::Error::Taken { .. } => bound(),
+            other => Refused::from(other),
+        })?;
         *lock(&self.account) = Some(account);
         Ok(())
     }
@@ -150,10 +152,25 @@ impl Server {
     /// Replaces the passphrase slots kept in the vault.
     pub fn set_slots(&self, slots: SetSlots) -> Result<(), Refused> {
         let (vault, account, _) = self.account(Access::Write)?;
-        let account = vault.set_slots(&account, slots.slots)?;
+        let was = slots.was.map(<[u8; 32]>::try_from).transpose();
+        let was = was.map_err(|_| Fault::new(Code::NetProtocol, "a mark of slots has another length"))?;
+        let account = vault.set_slots(&account, slots.slots, was).map_err(|error| match error {
+            store::Error::Busy { .. } => {
+                Fault::new(Code::SourceBusy, "the slots in the vault were changed at the same time")
+                    .hint("run the same command again")
+                    .into()
+            }
+            other => Refused::from(other),
+        })?;
         *lock(&self.account) = Some(account);
         Ok(())
     }
+}
+
+fn bound() -> Refused {
+    Fault::new(Code::AccountBound, "the account has a key already")
+        .hint("with its 24 words: tuckbox key recover; or choose another name: tuckbox init --account NAME")
+        .into()
 }
 
 /// Bodies that a client needs next, as far as they are small: of all links that are no versions, of the newest version

@@ -113,7 +113,7 @@ mod tests {
         }
         for request in [
             Request::Init(Init { name: name() }),
-            Request::SetSlots(SetSlots { slots: Vec::new() }),
+            Request::SetSlots(SetSlots { slots: Vec::new(), was: None }),
             Request::Housekeep(Housekeep::default()),
             Request::Repair(Repair { act: true }),
         ] {

@@ -53,6 +53,16 @@ fn check_reason(reason: &str) -> Result<()> {
     Ok(())
 }
 
+/// Tells lists of slots apart: BLAKE3 over each one's length (8 bytes, little-endian) and text.
+#[must_use]
+pub fn slots_mark(slots: &[String]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for slot in slots {
+        hasher.update(&(slot.len() as u64).to_le_bytes()).update(slot.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
 fn check_slots(slots: &[String]) -> Result<()> {
     for (what, found, most) in [
         ("slots of an account", slots.len(), SLOTS_MAX),
@@ -181,10 +191,14 @@ impl Vault {
         })
     }
 
-    /// Replaces the passphrase slots that are kept in the vault (each one JSON text, at most 64 of 8 KiB).
-    pub fn set_slots(&self, account: &AccountInfo, slots: Vec<String>) -> Result<AccountInfo> {
+    /// Replaces the passphrase slots that are kept in the vault (each one JSON text, at most 64 of 8 KiB): those with this
+    /// [mark](slots_mark), or whatever they are. `Busy` when there are others by now.
+    pub fn set_slots(&self, account: &AccountInfo, slots: Vec<String>, was: Option<[u8; 32]>) -> Result<AccountInfo> {
         check_slots(&slots)?;
         self.change(account, |info| {
+            if was.is_some_and(|was| was != slots_mark(&info.slots)) {
+                return Err(Error::Busy { what: format!("the slots of the account {}", info.name) });
+            }
             info.slots.clone_from(&slots);
             Ok(())
         })

@@ -63,6 +63,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use account::{AccountInfo, AccountSelector, AccountState, DELETED_FOR_MS, check_name};
+pub use accounts::slots_mark;
 pub use commit::Outcome;
 pub use domain::Domain;
 pub use dump::Dumped;

@@ -171,4 +171,9 @@ pub struct SetSlots {
     /// All of them, as JSON.
     #[n(0)]
     pub slots: Vec<String>,
+    /// The mark of those that are replaced (PROTOCOL.md, 7.3), 32 bytes: refused when there are others by now. Absent:
+    /// whatever they are.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub was: Option<Vec<u8>>,
 }

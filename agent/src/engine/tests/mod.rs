@@ -6,6 +6,7 @@ mod damage;
 mod files;
 mod history;
 mod inner;
+mod keys;
 mod look;
 mod losses;
 mod many_versions;

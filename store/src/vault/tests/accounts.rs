@@ -5,7 +5,7 @@ use super::*;
 use crate::door::Faulty;
 use crate::error::Error;
 use crate::id::KeyCheck;
-use crate::vault::AccountState;
+use crate::vault::{AccountState, slots_mark};
 
 #[test]
 fn a_vault_is_made_once_and_opened_again() {
@@ -91,14 +91,27 @@ fn a_key_is_bound_once() {
 #[test]
 fn slots_and_state_are_kept() {
     let (world, vault, account) = World::with_account();
-    vault.set_slots(&account, vec!["{\"id\":1}".to_owned()]).unwrap();
+    vault.set_slots(&account, vec!["{\"id\":1}".to_owned()], None).unwrap();
     vault.set_state(&account, AccountState::Frozen, "the audit").unwrap();
-    assert!(vault.set_slots(&account, vec!["x".repeat(1 << 20)]).is_err());
+    assert!(vault.set_slots(&account, vec!["x".repeat(1 << 20)], None).is_err());
     let (_, again, domain) = world.reopen();
     assert_eq!(again.slots, ["{\"id\":1}"]);
     assert_eq!(again.identity, account.identity);
     assert_eq!(again.reason, "the audit");
     assert!(matches!(domain.begin(&again, &[], None), Err(Error::Frozen { .. })));
+}
+
+#[test]
+fn slots_are_replaced_by_who_knows_them() {
+    let (_world, vault, account) = World::with_account();
+    let slots = |n: usize| (0..n).map(|n| format!("{{\"id\":{n}}}")).collect::<Vec<_>>();
+    let none = slots_mark(&[]);
+    vault.set_slots(&account, slots(1), Some(none)).unwrap();
+    // Two who read the same list: the second is told, and loses nothing of the first.
+    assert!(matches!(vault.set_slots(&account, slots(2), Some(none)), Err(Error::Busy { .. })));
+    assert_eq!(vault.reload(&account).unwrap().slots, slots(1));
+    vault.set_slots(&account, slots(2), Some(slots_mark(&slots(1)))).unwrap();
+    assert_ne!(slots_mark(&["a".into(), "b".into()]), slots_mark(&["ab".into()]));
 }
 
 #[test]
@@ -108,7 +121,7 @@ fn nothing_is_written_to_a_vault_that_is_open_for_reading() {
     let vault = world.open(Access::Read).unwrap();
     let account = vault.account(&AccountSelector::Only).unwrap();
     assert!(matches!(vault.create_account("eve"), Err(Error::Refused { .. })));
-    assert!(vault.set_slots(&account, Vec::new()).is_err());
+    assert!(vault.set_slots(&account, Vec::new(), None).is_err());
     let domain = vault.domain(&account).unwrap();
     assert!(matches!(domain.begin(&account, &[], None), Err(Error::Refused { .. })));
 }
