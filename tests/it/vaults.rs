@@ -138,8 +138,50 @@ fn an_account_moves_to_another_vault_and_its_client_changes_the_address_and_noth
     moved.tuckbox(["check", "--full"]).ok();
     let back = ana.path("back").join(ana.path("docs-1").strip_prefix("/").unwrap());
     before.same_as(&look::at(back));
-    // What goes on in the new vault is no rollback of the old one, nor the other way round.
-    ana.tuckbox(["versions"]).ok();
+    // What goes on in the new vault is no rollback of the old one, nor the other way round; who looks there is told.
+    ana.tuckbox(["versions"]).ok().warns("history.behind");
+    assert_eq!(moved.tuckbox(["versions"]).ok().err(), "");
+}
+
+/// With another vault's id the past is no more believed than with its own.
+#[test]
+fn a_vault_that_changes_its_id_back_is_behind() {
+    let [ana, ..] = machines();
+    let archive = ana.arg("ana.archive");
+    ana.tuckbox(["account", "dump", "ana", "--to", &archive]).ok();
+    let keeper = new_vault(&ana);
+    keeper.tuckbox(["account", "load", &archive, "--number", "2"]).ok();
+    let swap = || {
+        fs::rename(ana.path("vault"), ana.path("aside")).unwrap();
+        fs::rename(ana.path("new"), ana.path("vault")).unwrap();
+        fs::rename(ana.path("aside"), ana.path("new")).unwrap();
+    };
+    swap();
+    ana.tuckbox(["backup", &ana.arg("docs-1")]).ok();
+    swap();
+    let refused = ana.tuckbox(["backup", &ana.arg("docs-1")]).run().fails("history.behind", 12);
+    let newest =
+        refused.error().split("--accept-history ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    ana.tuckbox(["versions"]).ok().warns("history.behind");
+    ana.tuckbox(["check"]).run().exits(12);
+    // Also on a machine that has nothing but the pins of that one.
+    let pins = ana.arg("pins");
+    let moved = ana.with_vault(ana.arg("new"));
+    moved.tuckbox(["versions"]).env("TUCKBOX_PIN_FILE", &pins).ok();
+    fs::write(ana.path("words"), ana.words()).unwrap();
+    let fresh = ana.machine("fresh");
+    let recover = fresh.tuckbox(["key", "recover", "--words-file", &ana.arg("words")]);
+    recover.env("TUCKBOX_PIN_FILE", &pins).run().fails("history.behind", 12);
+
+    // Taken as the true one, it goes its own way, and so does the other: nobody is asked twice.
+    ana.tuckbox(["check", "--accept-history", &newest]).ok();
+    for round in 0..2 {
+        fs::write(ana.path("docs-1/new"), [round]).unwrap();
+        ana.tuckbox(["backup", &ana.arg("docs-1")]).ok();
+        moved.tuckbox(["backup", &ana.arg("docs-1")]).ok();
+    }
+    ana.tuckbox(["check", "--full"]).ok();
+    moved.tuckbox(["check", "--full"]).ok();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::job::Run;
 use super::keys::{Unlocked, key_checks, unlock};
 use super::opened::OpenedBodies;
 use super::patience::Again;
-use super::pin::{Pin, PinFile};
+use super::pin::{Elsewhere, Pin, PinFile};
 use super::queue::lock;
 use super::remote::Remote;
 use super::retention::Fates;
@@ -47,13 +47,17 @@ struct Known {
     account: AccountId,
     state: AccountState,
     cached: Cached,
+    pin_file: Option<PinFile>,
+    elsewhere: Vec<Elsewhere>,
 }
 
 impl Known {
     fn read(run: &Run, state_dir: &StateDir, vault: VaultId, account: AccountId) -> Result<Self> {
         let state = state_dir.account(vault, account)?;
         let cached = Cached::read(links_dir(run, vault, account), state.head());
-        Ok(Self { vault, account, state, cached })
+        let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, vault, account));
+        let elsewhere = Elsewhere::of(state_dir, pin_file.as_ref(), vault, account);
+        Ok(Self { vault, account, state, cached, pin_file, elsewhere })
     }
 }
 
@@ -172,7 +176,7 @@ impl Account {
         state_dir: StateDir,
         known: Known,
     ) -> Result<Self> {
-        let Known { state, cached, .. } = known;
+        let Known { state, cached, pin_file, elsewhere, .. } = known;
         let row = opened.account;
         if let Some(rates) = rates_in_words(Rates { up: opened.up_rate, down: opened.down_rate }) {
             run.watcher.event(&Event::Detail(&format!("the server keeps this account to {rates}")));
@@ -201,14 +205,10 @@ impl Account {
         if shown > history.sequence() {
             history.catch_up(&remote)?;
         }
-        let pin_file = run.place.pin_file.clone().map(|file| PinFile::new(file, opened.vault, row.id));
-        let first = || match pin {
-            Some(_) => None,
-            None => Pin::of(state_dir.seen_elsewhere(opened.vault, row.id)?)
-                .against(history.links(), "what this machine saw in another vault"),
-        };
+        let apart = |other: &&Elsewhere| state.apart.contains(&other.vault.hex());
+        let moved = || elsewhere.iter().filter(|other| !apart(other)).find_map(|one| one.against(history.links()));
         let suspicion =
-            history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(first);
+            history.compare(pin).or_else(|| compare_outside(run, pin_file.as_ref(), &history)).or_else(moved);
         let keys = Arc::new(AccountKeys::derive(&unlocked.root));
         // Of a history without its beginning this machine knows better: nobody is to be sent to set the account up again.
         let keyring = open_keyring(&mut history, &remote, &row, &unlocked.root);
@@ -289,10 +289,19 @@ impl Account {
                 .hint(format!("look at it first (tuckbox versions), then: tuckbox check --accept-history {newest}")));
         }
         let head = lock(&self.history).head();
+        // Copies of the account in other vaults that have another history go their own way from now on.
+        let elsewhere = Elsewhere::of(&self.state_dir, self.pin_file.as_ref(), self.vault, self.row.id);
+        let differs = |other: &&Elsewhere| other.against(lock(&self.history).links()).is_some();
+        let apart: Vec<VaultId> = elsewhere.iter().filter(differs).map(|other| other.vault).collect();
+        for other in &apart {
+            let here = [self.vault.hex()];
+            self.state_dir.change_account(*other, self.row.id, |state| state.apart.extend(here))?;
+        }
         self.change_state(|state| {
             if let Some(head) = head {
                 state.set_head(head);
             }
+            state.apart.extend(apart.iter().map(VaultId::hex));
             state.accepted = sequence;
             state.own_roots.clear();
         })?;

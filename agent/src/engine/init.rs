@@ -176,7 +176,8 @@ fn begin_chain(run: &Run, remote: &Remote, vault: VaultId, row: &AccountRow, roo
     }
     let state = StateDir::new(run.folders.state.clone());
     // A second beginning would have another keyring, and nothing of before could be read with it.
-    if let Some(seen) = state.account(vault, row.id)?.head() {
+    let elsewhere = state.seen_elsewhere(vault, row.id).into_iter().map(|(_, head)| head);
+    if let Some(seen) = state.account(vault, row.id)?.head().or_else(|| elsewhere.max_by_key(|head| head.sequence)) {
         let count = links.len();
         return Err(Fault::new(
             Code::HistoryRollback,

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use store::chain::{Head, ReceivedLink};
 use store::id::{AccountId, ChainHash, VaultId};
 
-use super::state::write_private;
+use super::state::{StateDir, write_private};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 
@@ -128,19 +128,55 @@ impl Serialize for Pin {
     }
 }
 
+/// What was seen of an account in another vault, or in what said to be one. It holds here, too: a history goes on from vault
+/// to vault, and never back.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    /// The other vault.
+    pub vault: VaultId,
+    pin: Pin,
+    place: String,
+}
+
+impl Elsewhere {
+    /// All that this machine knows of an account from other vaults.
+    pub fn of(state: &StateDir, file: Option<&PinFile>, vault: VaultId, account: AccountId) -> Vec<Self> {
+        let seen = state.seen_elsewhere(vault, account).into_iter().map(|(vault, head)| Self {
+            vault,
+            pin: Pin::of(head),
+            place: "what this machine saw in another vault".to_owned(),
+        });
+        let kept = file.into_iter().flat_map(|file| {
+            let place = format!("{} of another vault", file.name());
+            file.others().into_iter().map(move |(vault, pin)| Self { vault, pin, place: place.clone() })
+        });
+        let mut all: Vec<Self> = seen.chain(kept).collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.pin.sequence));
+        all
+    }
+
+    /// What is wrong with these links of a chain, from the first one, when this was seen of it.
+    #[must_use]
+    pub fn against(&self, links: &[ReceivedLink]) -> Option<Fault> {
+        self.pin.against(links, &self.place)
+    }
+}
+
 /// The second place: a file with a line for each account of each vault. Other accounts' lines stay as they are.
 #[derive(Clone, Debug)]
 pub struct PinFile {
     path: PathBuf,
     /// How the lines of this account begin.
     whose: String,
+    vault: VaultId,
+    account: AccountId,
 }
 
 impl PinFile {
     /// The line of this account in a file, which need not exist yet.
     #[must_use]
     pub fn new(path: PathBuf, vault: VaultId, account: AccountId) -> Self {
-        Self { path, whose: format!("{} {} ", vault.hex(), account.hex()) }
+        Self { path, whose: format!("{} {} ", vault.hex(), account.hex()), vault, account }
     }
 
     /// What to call it.
@@ -158,6 +194,18 @@ impl PinFile {
                 .because(why)
                 .hint("correct the line, or remove it: it is written again")
         })
+    }
+
+    /// The pins that it holds for this account in other vaults; what cannot be read says nothing.
+    fn others(&self) -> Vec<(VaultId, Pin)> {
+        let account = self.account.hex();
+        let line = |line: &str| {
+            let (vault, rest) = line.split_once(' ')?;
+            let pin = rest.strip_prefix(&account)?.strip_prefix(' ')?;
+            Some((VaultId::from_hex(vault)?, Pin::parse(pin).ok()?))
+        };
+        let text = self.text().unwrap_or_default();
+        text.lines().filter_map(line).filter(|(vault, _)| *vault != self.vault).collect()
     }
 
     /// Puts this account's pin in the place of the one that is there, durably.

@@ -1,7 +1,7 @@
 //! What must survive on this machine: the device key, what was last seen of each vault, which roots are our own.
 //! Small JSON files in the state directory, replaced by rename after a sync.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,10 @@ pub struct AccountState {
     /// The history up to this link was taken as the true one after a person looked, with what it lacks.
     #[serde(default, skip_serializing_if = "is_none")]
     pub accepted: u64,
+    /// Ids (hex) of other vaults whose copies of this account went on on their own, as a person settled who took a history
+    /// as the true one: what was seen there says nothing of this one any more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub apart: BTreeSet<String>,
     /// The recovery words were shown.
     #[serde(default)]
     pub words_shown: bool,
@@ -164,15 +168,16 @@ impl StateDir {
         read_json(&self.account_file(vault, account)).map(Option::unwrap_or_default)
     }
 
-    /// The newest link of an account that was seen here in any other vault: an account can be moved into another one.
-    pub fn seen_elsewhere(&self, vault: VaultId, account: AccountId) -> Option<Head> {
-        let (here, end) = (self.account_file(vault, account), format!("-{}.json", account.hex()));
-        let listed = std::fs::read_dir(self.dir.join("accounts")).ok()?;
-        let paths = listed.filter_map(|entry| Some(entry.ok()?.path()));
-        let others = paths.filter(|path| *path != here && path.to_str().is_some_and(|path| path.ends_with(&end)));
+    /// The newest link of an account that was seen here in each other vault: an account can be moved into another one, and
+    /// a server may say that its vault is another one.
+    pub fn seen_elsewhere(&self, vault: VaultId, account: AccountId) -> Vec<(VaultId, Head)> {
+        let end = format!("-{}.json", account.hex());
+        let listed = std::fs::read_dir(self.dir.join("accounts")).into_iter().flatten();
+        let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let vaults = names.filter_map(|name| VaultId::from_hex(name.strip_suffix(&end)?));
         // What cannot be read says nothing here; in its own vault it does.
-        let states = others.filter_map(|path| read_json::<AccountState>(&path).ok().flatten());
-        states.filter_map(|state| state.head()).max_by_key(|head| head.sequence)
+        let seen = |other| Some((other, self.account(other, account).ok()?.head()?));
+        vaults.filter(|other| *other != vault).filter_map(seen).collect()
     }
 
     /// Changes what is known of an account, durably; gives it as it is now. One process at a time.
