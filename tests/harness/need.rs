@@ -95,10 +95,30 @@ pub fn mount_image(at: &Path, image: &Path) -> Option<Mounted> {
     mount(at, &["-o", "loop", image.to_str()?])
 }
 
+/// Mounts an image again that was taken away. The loop device that it had, or the last one that was free, may for a while
+/// be another's.
+///
+/// # Panics
+/// When it cannot be mounted any more.
+#[must_use]
+pub fn mount_image_again(at: &Path, image: &Path) -> Mounted {
+    let mut mounted = None;
+    wait::until(SOON, "an image that comes up again", || {
+        mounted = image.to_str().and_then(|image| try_mount(at, &["-o", "loop", image]));
+        mounted.is_some()
+    });
+    mounted.expect("waited for")
+}
+
 fn mount(at: &Path, words: &[&str]) -> Option<Mounted> {
+    let mounted = try_mount(at, words);
+    have_privilege(mounted.is_some(), "this place does not allow mounting");
+    mounted
+}
+
+fn try_mount(at: &Path, words: &[&str]) -> Option<Mounted> {
     let done = Command::new("mount").args(words).arg(at).output();
-    let mounted = done.is_ok_and(|out| out.status.success());
-    have_privilege(mounted, "this place does not allow mounting").then(|| Mounted(at.to_owned()))
+    done.is_ok_and(|out| out.status.success()).then(|| Mounted(at.to_owned()))
 }
 
 impl Drop for Mounted {

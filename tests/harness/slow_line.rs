@@ -46,7 +46,12 @@ impl SlowLine {
 }
 
 async fn accept(listener: TcpListener, to: SocketAddr, delay: Duration) {
-    while let Ok((near, _)) = listener.accept().await {
+    loop {
+        // A connection that failed before it was taken, or a lack of descriptors, is not the end of the line.
+        let Ok((near, _)) = listener.accept().await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
         tokio::spawn(async move {
             let Ok(far) = TcpStream::connect(to).await else { return };
             if near.set_nodelay(true).is_err() || far.set_nodelay(true).is_err() {

@@ -29,6 +29,8 @@ use std::{
     thread,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How a server is to be.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -127,16 +129,18 @@ impl Sshd {
 
     /// Ends the listener and every connection.
     pub fn stop(&mut self) {
-        // Sessions are children, and for others than root grandchildren, of the listener.
-        for pid in descendants(self.child.id()) {
-            kill(pid);
-        }
+        // Stopped, it takes no connection while those that it has are ended; one that it was taking just then is there the
+        // second time.
+        signal(self.child.id(), Signal::STOP);
+        self.cut();
+        self.cut();
         kill(self.child.id());
         self.child.wait().expect("the end of sshd");
     }
 
     /// Ends every connection, as a broken network does, and goes on listening.
     pub fn cut(&self) {
+        // Sessions are children, and for others than root grandchildren, of the listener.
         descendants(self.child.id()).into_iter().for_each(kill);
     }
 
@@ -296,9 +300,13 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 fn kill(pid: u32) {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).expect("a process number");
+    signal(pid, Signal::KILL);
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process number");
     // It may have ended by itself.
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+    kill_process(pid, signal).ok();
 }
 
 /// Children, their children, and so on, from `/proc`.

@@ -133,12 +133,13 @@ impl World {
     /// When something runs for another minute.
     pub fn quiet(&self) {
         let disk = self.disk.path().as_os_str().as_bytes();
-        let names_it = |process: fs::DirEntry| {
-            // One that has just ended has no command line any more.
-            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            line.windows(disk.len()).any(|part| part == disk)
+        let is_here = |process: fs::DirEntry| {
+            let read = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
+            let line = read("cmdline");
+            // One that is ending has no command line any more, and whose it was cannot be seen; it does not take long.
+            if line.is_empty() { is_ending(&read("stat")) } else { line.windows(disk.len()).any(|part| part == disk) }
         };
-        let nobody = || !fs::read_dir("/proc").into_iter().flatten().flatten().any(names_it);
+        let nobody = || !fs::read_dir("/proc").into_iter().flatten().flatten().any(is_here);
         until(Duration::from_secs(60), "the end of all that runs on this disk", nobody);
     }
 
@@ -317,7 +318,45 @@ impl World {
     }
 }
 
+/// Whether a process, by its `/proc/PID/stat`, has given back its memory, and perhaps not yet its files and locks.
+fn is_ending(stat: &[u8]) -> bool {
+    /// `PF_EXITING` of the kernel.
+    const EXITING: u64 = 4;
+    let text = String::from_utf8_lossy(stat);
+    // The name before it may hold spaces and brackets.
+    let Some((_, rest)) = text.rsplit_once(')') else { return false };
+    let fields: Vec<_> = rest.split_whitespace().collect();
+    let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    let (flags, threads) = (number(6), number(17));
+    // A zombie has nothing any more, unless another of its threads is still ending.
+    let is_over = fields.first() == Some(&"Z") && threads <= 1;
+    flags & EXITING != 0 && !is_over
+}
+
 /// Whether everybody may run this file where it lies.
 fn reachable_by_all(file: &Path) -> bool {
     file.ancestors().skip(1).all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.permissions().mode() & 1 != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_ending_is_told_from_others() {
+        assert!(!is_ending(&fs::read("/proc/self/stat").unwrap()));
+        let stat = |state: &str, flags: u32, threads: u32| {
+            format!("7 (a) b) {state} 1 7 7 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 {threads} 0 99").into_bytes()
+        };
+        assert!(is_ending(&stat("R", 0x40_0004, 1)));
+        assert!(is_ending(&stat("Z", 0x40_000c, 2)), "another thread is there");
+        assert!(!is_ending(&stat("Z", 0x40_000c, 1)));
+        assert!(!is_ending(&stat("S", 0x40_0040, 1)) && !is_ending(b""));
+        // A real one that has ended, and that nobody has waited for.
+        let mut child = Command::new("/bin/true").spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        until(Duration::from_secs(60), "its end", || fs::read_to_string(&stat).unwrap().contains(") Z "));
+        assert!(!is_ending(&fs::read(&stat).unwrap()));
+        child.wait().unwrap();
+    }
 }
