@@ -19,6 +19,8 @@ use crate::world;
 
 /// Longest wait for the server's end to be over after the client's.
 const SOON: Duration = Duration::from_secs(60);
+/// Longest time of a run under strace, which makes each of its calls many times as long.
+const TRACED_MAX: Duration = Duration::from_secs(900);
 /// Times that turns are counted: a busy machine makes them too many, never too few.
 const TRIES: u32 = 4;
 const KIB: u64 = 1 << 10;
@@ -273,7 +275,7 @@ fn synced(world: &World, words: &[&str]) -> Option<(Syncs, Outcome)> {
         fs::remove_file(&ended).unwrap_or_default();
         let serve = format!("{strace} tuckbox serve --stdio --vault {}", world.arg("vault"));
         let traced = world.with_vault(format!("cmd:{serve}; echo >{}", ended.display()));
-        outcome = Some(traced.tuckbox(words).and([world.arg("source")]).ok());
+        outcome = Some(traced.tuckbox(words).and([world.arg("source")]).limit(TRACED_MAX).ok());
         until(SOON, "the end of the server", || ended.exists());
     })?;
     let on = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
@@ -317,7 +319,9 @@ fn a_checkpoint_on_the_way_is_one_commit() {
     let Some((syncs, run)) = synced(&world, &["backup", "--json"]) else { return };
     // The chain's first link is the account's own.
     let ends = usize::try_from(run.count("sequence")).unwrap() - 1;
-    assert!((2..=3).contains(&ends), "a checkpoint, or two of them on a slow machine, and the end\n{run}");
+    // One after a GiB, the end, and one for each minute that it took.
+    let most = 3 + usize::try_from(run.elapsed.as_secs() / 60).unwrap();
+    assert!((2..=most).contains(&ends), "{ends} ends\n{run}");
     assert!(syncs.staging <= 5 * ends && syncs.journal <= 5 * ends && syncs.all <= 19 * ends, "{syncs:?}, {ends} ends");
 }
 
@@ -341,8 +345,8 @@ fn a_batch_pays_for_its_connection_and_its_look_once() {
         fewest(most, run).1.turns
     };
     let (list, cd) = (format!("ls {docs}"), format!("cd {docs}"));
-    let one = turns(&[&list], 3);
-    assert!(one <= 3, "{one} turns");
+    let one = turns(&[&list], 2);
+    assert_eq!(one, 2, "one for account and look, one for the goodbye");
     let many = turns(&[&list, &cd, "ls", "cd a; ls -l", "cd ../b/c; ls; pwd", "at latest; ls -r"], one);
     assert_eq!(many, one, "directories that were seen cost no turn");
 }

@@ -94,7 +94,8 @@ fn a_file_that_never_stands_still() {
     let world = world().ready();
     tree::small(world.path("docs"));
     let (stop, restless) = (AtomicBool::new(false), world.path("docs/restless"));
-    fs::write(&restless, vec![1; 8 << 20]).unwrap();
+    // So large that it changes again while it is read, even if the writer has to wait for its turn.
+    fs::write(&restless, vec![1; 64 << 20]).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             use std::os::unix::fs::FileExt;
@@ -102,7 +103,7 @@ fn a_file_that_never_stands_still() {
             let mut turn = 0;
             while !stop.load(Ordering::Relaxed) {
                 turn += 1;
-                file.write_all_at(&u64::to_le_bytes(turn), (turn % 1_000) * 8_192).unwrap();
+                file.write_all_at(&u64::to_le_bytes(turn), (turn % 8_000) * 8_192).unwrap();
                 std::thread::yield_now();
             }
         });

@@ -7,7 +7,7 @@ use tests::subject::bytes_below;
 use tests::tree::Seeded;
 use tests::wait::{until, within};
 use tests::world::World;
-use tests::{look, tree};
+use tests::{look, oath, tree};
 
 use crate::world;
 
@@ -45,21 +45,26 @@ fn the_client_ten_times_at_random_moments() {
     let clean_bytes = stored(&clean);
 
     let world = large();
+    let (mut told, mut late) = (0, 0);
     let mut chance = Seeded::new(31);
     for turn in 1..=10u64 {
-        let call = world.tuckbox(["backup", &world.arg("source")]).start();
+        let call = world.tuckbox(["backup", &world.arg("source"), "--json"]).start();
         // Somewhere in the next tenth of the way, by what has reached the disk, and then a moment more.
         let goal = clean_bytes * turn / 14 + chance.below(clean_bytes / 14);
         within(SOON, || stored(&world) >= goal || call.ends_within(Duration::ZERO));
         let _ended = call.ends_within(Duration::from_micros(chance.below(30_000)));
-        call.kill();
+        told += usize::from(oath::acknowledged(&call.kill()).is_some());
+        late += usize::from(stored(&world) >= clean_bytes * 9 / 10);
     }
     // Another run takes in what the dead ones left: then nothing is there twice, because it was being copied, or in part.
     tree::small(world.path("another"));
     world.tuckbox(["backup", &world.arg("another")]).ok();
     let there = stored(&world);
     let last = whole(&world);
-    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 2, "{last}");
+    // A kill that came late may have come after the commit: then nearly everything had been stored.
+    let versions = world.tuckbox(["versions", "--json"]).ok().records("version").len();
+    let possible = 2 + told..=2 + late.max(told);
+    assert!(possible.contains(&versions), "{versions} versions: {told} told, {late} late\n{last}");
     let sent = last.count("sent_bytes");
     let allowed = first.count("sent_bytes").saturating_sub(there * 9 / 10) + (4 << 20);
     assert!(sent <= allowed, "{sent} sent although {there} were there; {allowed} allowed\n{last}");

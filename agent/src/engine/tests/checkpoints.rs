@@ -54,7 +54,7 @@ fn after_checkpoint(items: usize, then: impl Fn() + Send + Sync + 'static) -> Ar
                 !waited.unwrap().1.timed_out()
             };
             // The next one may have begun before; then another comes, unless nothing was read since.
-            come(before + 2, 3_000);
+            come(before + 2, 20_000);
             assert!(come(1, 60_000), "no checkpoint comes");
             then();
         }

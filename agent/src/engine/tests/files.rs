@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,25 +30,30 @@ fn at_first(run: &Run, then: impl Fn() + Send + Sync + 'static) -> (Run, Arc<Ear
 }
 
 /// Files so large that each is read by itself, one after the other: they are all scanned when the first has been read.
-fn large_ones(at: &Path) {
+/// Gives their number, and the paths of the last three, which no core has come to by then.
+fn large_ones(at: &Path) -> (usize, [PathBuf; 3]) {
     fs::create_dir(at).unwrap();
-    for n in 0..30 {
-        fs::write(at.join(format!("{n:02}")), noise(n, 1_100_000)).unwrap();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let count = 30.max(4 * cores);
+    let path = |n: usize| at.join(format!("{n:03}"));
+    for (n, seed) in (0..count).zip(0..) {
+        fs::write(path(n), noise(seed, 1_100_000)).unwrap();
     }
+    (count, [3, 2, 1].map(|back| path(count - back)))
 }
 
 #[test]
 fn a_file_that_vanishes_or_is_replaced_before_it_is_read() {
     let (place, run) = Place::new();
     let source = place.path("src");
-    large_ones(&source);
-    let at = source.clone();
+    let (count, [directory, another, gone]) = large_ones(&source);
+    let other = source.join("other");
     let (run, ears) = at_first(&run, move || {
-        fs::remove_file(at.join("29")).unwrap();
-        fs::write(at.join("other"), b"another file of this name").unwrap();
-        fs::rename(at.join("other"), at.join("28")).unwrap();
-        fs::remove_file(at.join("27")).unwrap();
-        fs::create_dir(at.join("27")).unwrap();
+        fs::remove_file(&gone).unwrap();
+        fs::write(&other, b"another file of this name").unwrap();
+        fs::rename(&other, &another).unwrap();
+        fs::remove_file(&directory).unwrap();
+        fs::create_dir(&directory).unwrap();
     });
     let summary = place.backup(&run, told(job([&source]))).unwrap();
     assert_eq!(summary.errors, 3);
@@ -56,7 +61,7 @@ fn a_file_that_vanishes_or_is_replaced_before_it_is_read() {
     codes.sort_by_key(|code| code.name());
     assert_eq!(codes, [Code::SourceChanged, Code::SourceChanged, Code::SourceVanished]);
     let restored = place.restored(&run, &source);
-    assert_eq!(restored.len(), 28);
+    assert_eq!(restored.len(), 1 + count - 3, "the source itself, and all but these");
     let summary = place.backup(&run, job([&source])).unwrap();
     assert_eq!((summary.errors, summary.files_new), (0, 1));
     place.prove(&run, &source);
@@ -66,13 +71,12 @@ fn a_file_that_vanishes_or_is_replaced_before_it_is_read() {
 fn a_file_that_changes_before_it_is_read_is_stored_as_it_is_then() {
     let (place, run) = Place::new();
     let source = place.path("src");
-    large_ones(&source);
-    let at = source.clone();
+    let (_, [tiny, shorter, longer]) = large_ones(&source);
     let (run, _) = at_first(&run, move || {
-        let file = File::options().append(true).open(at.join("29")).unwrap();
+        let file = File::options().append(true).open(&longer).unwrap();
         file.write_all_at(b"and more", 1_100_000).unwrap();
-        fs::write(at.join("28"), b"shorter than before, and longer than what is kept inline").unwrap();
-        fs::write(at.join("27"), b"tiny").unwrap();
+        fs::write(&shorter, b"shorter than before, and longer than what is kept inline").unwrap();
+        fs::write(&tiny, b"tiny").unwrap();
     });
     let summary = place.backup(&run, told(job([&source]))).unwrap();
     assert_eq!(summary.errors, 0);
