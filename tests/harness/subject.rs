@@ -410,15 +410,17 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// Moments as `TIME`: `2026-11-21T01:18:13Z`.
+/// Moments as `TIME`: `2026-11-21T01:18:13Z`, `2026-11-21 01:18:13`.
 fn without_times(text: &str) -> String {
     let shape = |word: &str| word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if rest.get(..20).is_some_and(|head| shape(head) == "0000-00-00T00:00:00Z") {
+        let shapes = ["0000-00-00T00:00:00Z", "0000-00-00 00:00:00"];
+        let is = |like: &&&str| rest.get(..like.len()).is_some_and(|head| shape(head) == **like);
+        if let Some(like) = shapes.iter().find(is) {
             out.push_str("TIME");
-            rest = &rest[20..];
+            rest = &rest[like.len()..];
         } else {
             out.push(c);
             rest = &rest[c.len_utf8()..];

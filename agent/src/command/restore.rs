@@ -10,7 +10,7 @@ use crate::cli::{Desk, with_errors};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::for_terminal;
-use crate::units::{count, counted, duration, size};
+use crate::units::{counted, duration, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "restore",
@@ -130,17 +130,26 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
         let time = duration(s.elapsed_ms);
         format!("Restored {files}, {}, of version {version} {place} in {time}.", size(s.restored_bytes))
     }];
-    for (number, what) in [
-        (s.files_kept, "were there already and left as they are"),
-        (s.files_beside, "stand beside others that stay, as NAME (tuckbox DATE)"),
-        (s.files_deleted, if dry_run { WOULD_GO } else { "removed" }),
-        (s.files_verified, "read back and equal"),
-        (s.files_skipped, "could not be restored as they were, see the warnings"),
+    let gone = if dry_run { WOULD_GO } else { "removed" };
+    for (number, one, many) in [
+        (s.files_kept, "was there already and left as it is", "were there already and left as they are"),
+        (
+            s.files_beside,
+            "stands beside another that stays, as NAME (tuckbox DATE)",
+            "stand beside others that stay, as NAME (tuckbox DATE)",
+        ),
+        (s.files_deleted, gone, gone),
+        (s.files_verified, "read back and equal", "read back and equal"),
+        (
+            s.files_skipped,
+            "could not be restored as it was, see the warnings",
+            "could not be restored as they were, see the warnings",
+        ),
     ] {
         if number > 0 {
-            lines.push(format!("  {} {what}", count(number)));
+            lines.push(format!("  {}", counted(number, one, many)));
         }
-        if what == WOULD_GO {
+        if many == WOULD_GO {
             lines.extend(named(&s.deleted, number, "    "));
         }
     }

@@ -111,15 +111,28 @@ fn client_words(words: &str, desk: &Desk<'_>) -> Result<Said> {
 /// What both allow.
 fn narrow(ours: Said, theirs: Said) -> Result<Said> {
     let refused = |what: &str| {
-        Fault::new(Code::PolicyRole, format!("this key does not allow that {what}"))
-            .hint("leave it out, or use a key that allows it")
+        Fault::new(Code::PolicyRole, format!("this key is for another {what} than was asked for"))
+            .hint(format!("leave out --{what}, or use a key that is for it"))
+    };
+    let not_for = |ours: Role, theirs: Role| {
+        Fault::new(Code::PolicyRole, format!("this key has the role {} and not {}", ours.name(), theirs.name())).hint(
+            format!(
+                "use an SSH key that was let in with that role (tuckbox account authorize --role {})",
+                theirs.name()
+            ),
+        )
     };
     let vault = both(ours.vault, theirs.vault).ok_or_else(|| refused("vault"))?;
     let account = both(ours.account, theirs.account).ok_or_else(|| refused("account"))?;
     let role = match (ours.role, theirs.role) {
         (ours, None) => ours,
-        (ours, Some(theirs)) if allows(ours.unwrap_or(Role::Backup), theirs) => Some(theirs),
-        _ => return Err(refused("role")),
+        (ours, Some(theirs)) => {
+            let ours = ours.unwrap_or(Role::Backup);
+            if !allows(ours, theirs) {
+                return Err(not_for(ours, theirs));
+            }
+            Some(theirs)
+        }
     };
     Ok(Said { vault, account, role })
 }
@@ -165,5 +178,8 @@ mod tests {
         assert_eq!(account.unwrap_err().code, Code::PolicyRole);
         // Nothing said is `backup`, which does not imply administration.
         assert!(narrow(say(None, None, None), say(None, None, Some(Role::Admin))).is_err());
+        let wider = narrow(ours(), say(None, None, Some(Role::Admin))).unwrap_err();
+        assert_eq!(wider.message, "this key has the role append and not admin");
+        assert!(wider.hint.unwrap().contains("account authorize --role admin"));
     }
 }

@@ -77,10 +77,13 @@ fn rate(matches: &ArgMatches) -> Result<Option<To<String>>> {
     match lines.as_slice() {
         [] => Ok(None),
         [none] if none == "none" => Ok(Some(To::None)),
-        lines => match Timetable::parse(&lines.join("; ")) {
-            Ok(timetable) => Ok(Some(To::Set(timetable.text().to_owned()))),
-            Err(why) => Err(Fault::new(Code::Usage, why).hint("nothing was changed; see `tuckbox help account set`")),
-        },
+        lines => {
+            match Timetable::parse(&lines.join("; ")) {
+                Ok(timetable) => Ok(Some(To::Set(timetable.text().to_owned()))),
+                Err(why) => Err(Fault::new(Code::Usage, format!("{why}; nothing was changed"))
+                    .hint("see `tuckbox help account set`")),
+            }
+        }
     }
 }
 

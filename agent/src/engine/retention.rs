@@ -199,7 +199,7 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
     for at in &job.versions {
         // Who names it means it, wherever it is.
         let from = if at.is_name() { &links } else { &choice };
-        versions.insert(pick(from, at)?.link().sequence);
+        versions.insert(pick(from, at, &account.run.zone)?.link().sequence);
     }
     let (kind, record, until) = match job.what {
         Naming::Forget => (LinkKind::Forget, RecordKind::ForgetBody, 0),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use store::chain::{LinkKind, ReceivedLink, VersionBody};
 
 use super::account::Account;
@@ -138,7 +139,7 @@ impl Account {
                 !fates.is_gone(sequence) && (by_name || fates.trashed(sequence).is_none())
             });
         }
-        pick(&links, at)
+        pick(&links, at, &self.run.zone)
     }
 }
 
@@ -170,8 +171,8 @@ pub fn row(link: &ReceivedLink, body: Option<&VersionBody>) -> VersionRow {
     row
 }
 
-/// The version that is meant, among versions in order.
-pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
+/// The version that is meant, among versions in order; times that are told are of this zone.
+pub fn pick(versions: &[ReceivedLink], at: &At, zone: &TimeZone) -> Result<ReceivedLink> {
     let none = |text: String| Fault::new(Code::VersionNone, text).hint("tuckbox versions");
     let oldest = versions
         .first()
@@ -181,11 +182,12 @@ pub fn pick(versions: &[ReceivedLink], at: &At) -> Result<ReceivedLink> {
             let back = usize::try_from(*back).unwrap_or(usize::MAX);
             let at = versions.len().checked_sub(1).and_then(|last| last.checked_sub(back));
             at.and_then(|at| versions.get(at)).ok_or_else(|| {
-                none(format!("there is only {}", counted(versions.len() as u64, "version", "versions")))
+                let are = if versions.len() == 1 { "is" } else { "are" };
+                none(format!("there {are} only {}", counted(versions.len() as u64, "version", "versions")))
             })?
         }
         At::Moment { ms } => versions.iter().rev().find(|link| link.received_at() <= *ms).ok_or_else(|| {
-            let when = crate::time::utc(oldest.received_at());
+            let when = crate::time::show(oldest.received_at(), zone);
             let id: String = oldest.link_id().hex().chars().take(8).collect();
             none(format!("no version is as old as that: the oldest is {id}, received {when}"))
         })?,

@@ -309,7 +309,10 @@ fn fine(facts: &HealthFacts, now: i64) -> Reason {
         && run.run.figures.errors > 0
         && run.run.exit == Exit::Partial as u8
     {
-        text.push_str(&format!("; the last run left out or doubts {} items", run.run.figures.errors));
+        text.push_str(&format!(
+            "; the last run left out or doubts {}",
+            counted(run.run.figures.errors, "item", "items")
+        ));
     }
     Reason { level: Level::Ok, check: Standing::Ok, text, code: None }
 }

@@ -14,6 +14,7 @@ use super::{Server, reply};
 use crate::cli::nearest;
 use crate::fault::{Code, Fault};
 use crate::timetable::Timetable;
+use crate::units::size;
 
 impl Server {
     /// One request about accounts.
@@ -90,6 +91,7 @@ impl Server {
         check_rate(&settle)?;
         let vault = self.vault(Access::Write)?;
         let account = self.meant(&vault, &settle.which)?;
+        check_limits(&settle, &account.terms)?;
         let account = vault.settle(&account, |terms| apply(&settle, terms)).map_err(wrong)?;
         facts(&vault, &account, false, true)
     }
@@ -226,6 +228,18 @@ pub(super) fn check_rate(settle: &Settle) -> Result<(), Refused> {
     }
 }
 
+/// Limits that contradict each other are refused in the words in which they were given.
+pub(super) fn check_limits(settle: &Settle, terms: &store::vault::Terms) -> Result<(), Refused> {
+    let mut would = terms.clone();
+    apply(settle, &mut would);
+    match (would.soft_bytes, would.hard_bytes) {
+        (Some(soft), Some(hard)) if soft > hard => {
+            Err(usage(format!("the soft limit of {} is above the hard limit of {}", size(soft), size(hard))))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Changes terms as an administrator says.
 pub(super) fn apply(settle: &Settle, terms: &mut store::vault::Terms) {
     fn to<T: Clone>(change: Option<&To<T>>, value: &mut Option<T>) {
@@ -251,7 +265,7 @@ fn state_of(state: State) -> AccountState {
 }
 
 fn usage(text: String) -> Refused {
-    Fault::new(Code::Usage, text).hint("nothing was changed").into()
+    Fault::new(Code::Usage, format!("{text}; nothing was changed")).into()
 }
 
 /// What an administrator asks and cannot be, in their own words; everything else as always.

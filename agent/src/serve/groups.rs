@@ -8,7 +8,7 @@ use transport::Call;
 use transport::message::IDS_MAX;
 use transport::message::admin::{self, GroupFacts, Members};
 
-use super::accounts::{apply, check_rate, rows, told, wrong};
+use super::accounts::{apply, check_limits, check_rate, rows, told, wrong};
 use super::refuse::Refused;
 use super::{Server, reply};
 use crate::cli::nearest;
@@ -33,7 +33,9 @@ impl Server {
             Ask::Create(create) => vault.create_group(&create.name).map_err(wrong)?,
             Ask::Settle(settle) => {
                 check_rate(&settle)?;
-                vault.settle_group(&group(&settle.which)?, |terms| apply(&settle, terms)).map_err(wrong)?
+                let group = group(&settle.which)?;
+                check_limits(&settle, &group.terms)?;
+                vault.settle_group(&group, |terms| apply(&settle, terms)).map_err(wrong)?
             }
             Ask::Rename(rename) => vault.rename_group(&group(&rename.which)?, &rename.name).map_err(wrong)?,
             Ask::Add(members) => {

@@ -54,14 +54,19 @@ fn told(summary: &TakeSummary, dry_run: bool) -> Vec<String> {
         format!("restored {files}, {}, in {}", size(all.restored_bytes), duration(all.elapsed_ms))
     }];
     let also = [
-        (all.files_replaced, "took the place of something else"),
-        (all.files_kept, "were there already and left as they are"),
-        (all.files_beside, "stand beside others that stay, as NAME (tuckbox DATE)"),
-        (all.files_verified, "read back and equal"),
-        (all.files_skipped, "could not be restored as they were"),
-        (all.files_damaged, "are damaged in the vault"),
+        (all.files_replaced, "took the place of something else", "took the place of something else"),
+        (all.files_kept, "was there already and left as it is", "were there already and left as they are"),
+        (
+            all.files_beside,
+            "stands beside another that stays, as NAME (tuckbox DATE)",
+            "stand beside others that stay, as NAME (tuckbox DATE)",
+        ),
+        (all.files_verified, "read back and equal", "read back and equal"),
+        (all.files_skipped, "could not be restored as it was", "could not be restored as they were"),
+        (all.files_damaged, "is damaged in the vault", "are damaged in the vault"),
     ];
-    lines.extend(also.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("  {n} {what}")));
+    lines
+        .extend(also.into_iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| format!("  {}", counted(n, one, many))));
     if all.history_doubtful {
         lines.push("  this may not be the newest: the vault does not show all that was seen of it here".to_owned());
     }
