@@ -132,7 +132,7 @@ fn is_deceptive(c: char) -> bool {
 #[must_use]
 pub fn quoted(path: &[u8]) -> String {
     let text = for_terminal(path);
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-' | b'_' | b'+' | b','));
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/.-_+,:@".contains(&b));
     if plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 

@@ -270,3 +270,32 @@ fn an_empty_path_is_not_this_directory() {
         world.tuckbox(words).run().fails("usage", 2).says("it is empty");
     }
 }
+
+/// A hint is a command to type: what only this command line said, it says again.
+#[test]
+fn hints_name_the_vault_that_was_named() {
+    let ana = world();
+    let vault = ana.arg("the vault");
+    ana.tuckbox(["init", "--vault", &vault]).ok().says(&format!("Next:  tuckbox backup --vault '{vault}' DIR"));
+    let bob = ana.machine("bob");
+    let tried = |words: &[&str]| bob.tuckbox(words).and(["--vault", &vault]).run();
+    // As errors are pinned.
+    let named = "WORLD/the vault";
+    let bound = tried(&["init", "--account", "ana"]).fails("account.bound", 12).error();
+    assert!(bound.contains(&format!("tuckbox key recover --vault '{named}' --account ana")), "{bound}");
+    assert!(bound.contains(&format!("tuckbox init --vault '{named}' --account NAME")), "{bound}");
+    let none = tried(&["versions", "--account", "lapt"]).fails("account.none", 5).error();
+    assert!(none.contains(&format!("{named}: there is no account lapt")), "{none}");
+    assert!(none.contains(&format!("tuckbox account list --vault '{named}'")), "{none}");
+    let json = bob.tuckbox(["versions", "--json", "--vault", &vault]).run().exits(7).record("error");
+    assert_eq!(json["hint"].as_str().unwrap().matches(&format!("--vault '{vault}'")).count(), 1, "{json}");
+    // What the environment says, it says to the next command too.
+    let set = bob.with_vault(&vault).tuckbox(["versions"]).run().fails("key.none", 7).error();
+    assert!(!set.contains("--vault"), "{set}");
+    // An address is shown as it was typed, whatever carries.
+    let far = format!("cmd:{} serve --stdio --vault={}", bob.arg("bin/tuckbox"), bob.arg("nowhere"));
+    let lost = bob.tuckbox(["versions", "--vault", &far]).run().fails("vault.none", 5).error();
+    let far = far.replace(bob.path("").to_str().unwrap().trim_end_matches('/'), "WORLD");
+    assert!(lost.contains(&format!("there is no vault at {far}")) && lost.contains("check the address"), "{lost}");
+    assert!(lost.contains(&format!("tuckbox init --vault '{far}'")), "{lost}");
+}

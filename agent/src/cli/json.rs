@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use store::door::Clock;
 
 use super::explain;
+use super::hints::Hints;
 use super::meter::Meter;
 use super::rows::Rows;
 use crate::event::{Event, Progress, Watcher};
@@ -29,6 +30,7 @@ pub struct Stream {
     state: Mutex<State>,
     /// Rows alone are written, in this shape.
     rows: Option<Rows>,
+    hints: Hints,
 }
 
 #[derive(Default)]
@@ -160,7 +162,7 @@ impl Stream {
     /// A stream whose first record is `start`.
     pub fn begin(out: Arc<Out>, clock: Arc<dyn Clock>, start: &Start) -> Result<Self> {
         let state = State { began_ms: clock.monotonic_ms(), ..State::default() };
-        let stream = Self { out, clock, state: Mutex::new(state), rows: None };
+        let stream = Self { out, clock, state: Mutex::new(state), rows: None, hints: Hints::default() };
         stream.record("start", start)?;
         Ok(stream)
     }
@@ -168,7 +170,13 @@ impl Stream {
     /// A stream of rows in a shape of one's own. Everything else is told to people.
     #[must_use]
     pub fn of_rows(out: Arc<Out>, clock: Arc<dyn Clock>, rows: Rows) -> Self {
-        Self { out, clock, state: Mutex::default(), rows: Some(rows) }
+        Self { out, clock, state: Mutex::default(), rows: Some(rows), hints: Hints::default() }
+    }
+
+    /// The same, with hints that say again what this command line said.
+    #[must_use]
+    pub(super) fn with_hints(self, hints: Hints) -> Self {
+        Self { hints, ..self }
     }
 
     /// Writes one record and hands it over.
@@ -194,7 +202,7 @@ impl Stream {
         }
         let mut state = self.state();
         state.errors += 1;
-        self.write(&mut state, "error", &fault_record(fault, exit))
+        self.write(&mut state, "error", &self.fault_record(fault, exit))
     }
 
     /// Writes the last record.
@@ -247,6 +255,18 @@ impl Stream {
         self.out.line(&text)
     }
 
+    fn fault_record(&self, fault: &Fault, exit: u8) -> FaultRecord {
+        FaultRecord {
+            code: fault.code.name(),
+            exit,
+            message: harmless_line(&fault.message),
+            cause: fault.causes.iter().map(|cause| harmless_line(cause)).collect(),
+            hint: harmless_line(&self.hints.hint(fault.hint.as_deref().unwrap_or(explain::page(fault.code).hint))),
+            retry: fault.exit().retry(),
+            path: fault.path.as_deref().map(PathText::from),
+        }
+    }
+
     fn hear(&self, event: &Event<'_>) -> Result<()> {
         match event {
             Event::Phase(phase) => {
@@ -263,9 +283,9 @@ impl Stream {
                 let mut state = self.state();
                 state.warnings += 1;
                 let exit = exit_number(fault.exit());
-                self.write(&mut state, "warning", &fault_record(fault, exit))
+                self.write(&mut state, "warning", &self.fault_record(fault, exit))
             }
-            Event::Note(text) => self.record("note", &NoteRecord { text: harmless_line(text) }),
+            Event::Note(text) => self.record("note", &NoteRecord { text: harmless_line(&self.hints.line(text)) }),
             Event::Detail(_) => Ok(()),
             Event::Remote(text) => self.record("remote", &NoteRecord { text: harmless_line(text) }),
         }
@@ -308,18 +328,6 @@ impl Watcher for Stream {
 
 fn unwritable(cause: serde_json::Error) -> Fault {
     Fault::new(crate::fault::Code::System, "cannot write a record").because(cause)
-}
-
-fn fault_record(fault: &Fault, exit: u8) -> FaultRecord {
-    FaultRecord {
-        code: fault.code.name(),
-        exit,
-        message: harmless_line(&fault.message),
-        cause: fault.causes.iter().map(|cause| harmless_line(cause)).collect(),
-        hint: harmless_line(fault.hint.as_deref().unwrap_or(explain::page(fault.code).hint)),
-        retry: fault.exit().retry(),
-        path: fault.path.as_deref().map(PathText::from),
-    }
 }
 
 /// The number of an exit class.

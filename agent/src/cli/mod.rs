@@ -2,6 +2,7 @@
 //!
 //! * [`parse`](self): arguments; [`globals`]: options of every verb and their precedence
 //! * [`desk`]: what a verb works with; [`person`]: who is asked
+//! * [`hints`]: hints as they can be typed
 //! * [`inside`]: what verbs of a shell or a batch have in common
 //! * [`plain`], [`json`]: the two listeners; [`rows`]: lists in a shape of one's own; [`table`], [`explain`]: how things are shown
 //! * [`signals`]: ending early
@@ -9,6 +10,7 @@
 pub mod desk;
 pub mod explain;
 pub mod globals;
+pub mod hints;
 pub mod inside;
 pub mod json;
 pub mod man;
@@ -30,6 +32,7 @@ use clap::ArgMatches;
 
 pub use desk::{Desk, Extras, Face, with_errors};
 use globals::Settings;
+use hints::Hints;
 use inside::Inside;
 use json::{Start, Stream, exit_number};
 pub use parse::command;
@@ -124,7 +127,7 @@ fn show(world: &World, text: &str, status: u8) -> Result<u8> {
 fn wrong(world: &World, arguments: &[OsString], fault: &Fault) -> Result<u8> {
     let json = arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json");
     let face = if json {
-        begin(world, &Start::default())?
+        begin(world, &Start::default(), Hints::default())?
     } else {
         let manner = Manner { colour: globals::colour_by_world(world), ..Manner::default() };
         Face::Plain(Arc::new(Plain::new(world, manner)))
@@ -148,7 +151,7 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
     } else if matches.get_flag("json") {
         let vault = settings.as_ref().ok().and_then(|settings| settings.vault.clone());
         let account = settings.as_ref().ok().and_then(|settings| settings.account.clone());
-        begin(world, &Start { command: verb.name.to_owned(), vault, account, ..Start::default() })?
+        begin(world, &Start { command: verb.name.to_owned(), vault, account, ..Start::default() }, Hints::of(matches))?
     } else {
         let manner = Manner {
             quiet: settings.as_ref().map_or(matches.get_flag("quiet"), |settings| settings.quiet),
@@ -160,7 +163,7 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
             Ok(Some(rows)) => Face::Json(Arc::new(rows)),
             Ok(None) => {
                 let hears = inside.and_then(|inside| inside.hears.clone());
-                Face::Plain(Arc::new(Plain::new(world, manner).heard_by(hears)))
+                Face::Plain(Arc::new(Plain::new(world, manner).heard_by(hears).with_hints(Hints::of(matches))))
             }
             Err(fault) => return finish(world, &Face::Plain(Arc::new(Plain::new(world, manner))), Err(fault), false),
         }
@@ -192,7 +195,7 @@ fn shaped(world: &World, verb: &Verb, matches: &ArgMatches, manner: Manner) -> R
         None => return Ok(None),
     };
     shape.check(verb.name)?;
-    let rows = Rows { shape, aside: Plain::new(world, manner) };
+    let rows = Rows { shape, aside: Plain::new(world, manner).with_hints(Hints::of(matches)) };
     Ok(Some(Stream::of_rows(Arc::clone(&world.stdout), Arc::clone(&world.clock), rows)))
 }
 
@@ -219,7 +222,7 @@ fn measured(
     outcome.and_then(|exit| written.map(|()| exit))
 }
 
-fn begin(world: &World, start: &Start) -> Result<Face> {
+fn begin(world: &World, start: &Start, hints: Hints) -> Result<Face> {
     let start = Start {
         tool: "tuckbox",
         version: env!("CARGO_PKG_VERSION"),
@@ -227,7 +230,8 @@ fn begin(world: &World, start: &Start) -> Result<Face> {
         pid: std::process::id(),
         ..start.clone()
     };
-    Ok(Face::Json(Arc::new(Stream::begin(Arc::clone(&world.stdout), Arc::clone(&world.clock), &start)?)))
+    let stream = Stream::begin(Arc::clone(&world.stdout), Arc::clone(&world.clock), &start)?;
+    Ok(Face::Json(Arc::new(stream.with_hints(hints))))
 }
 
 /// Tells how it came out, and ends the face, unless others go on with it.

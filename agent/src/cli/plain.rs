@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::door::Clock;
 
 use super::explain;
+use super::hints::Hints;
 use super::meter::{Meter, Reading};
 use crate::event::{Action, Event, Phase, Progress, Watcher};
 use crate::fault::{Fault, Result};
@@ -42,6 +43,7 @@ pub struct Plain {
     stdout_is_terminal: bool,
     state: Mutex<State>,
     also: Option<Arc<dyn Watcher>>,
+    hints: Hints,
 }
 
 #[derive(Default)]
@@ -64,7 +66,14 @@ impl Plain {
             stdout_is_terminal: world.terminal.stdout,
             state: Mutex::default(),
             also: None,
+            hints: Hints::default(),
         }
+    }
+
+    /// The same, with hints that say again what this command line said.
+    #[must_use]
+    pub(super) fn with_hints(self, hints: Hints) -> Self {
+        Self { hints, ..self }
     }
 
     /// The same, and what happens is heard there too.
@@ -89,12 +98,12 @@ impl Plain {
 
     /// A result that goes without saying: not told when quiet.
     pub fn say(&self, text: &str) -> Result<()> {
-        if self.manner.quiet { Ok(()) } else { self.line(text) }
+        if self.manner.quiet { Ok(()) } else { self.line(&self.hints.line(text)) }
     }
 
     /// Something on the side, for people only.
     pub fn note(&self, text: &str) -> Result<()> {
-        if self.manner.quiet { Ok(()) } else { self.aside(&harmless_line(text)) }
+        if self.manner.quiet { Ok(()) } else { self.aside(&harmless_line(&self.hints.line(text))) }
     }
 
     /// Something on the side that must be seen: it leads up to a question.
@@ -111,7 +120,8 @@ impl Plain {
     /// The failure of the run.
     pub fn fault(&self, fault: &Fault, exit: u8) -> Result<()> {
         self.stdout.flush()?;
-        self.aside(&fault_text(fault, exit, self.manner.colour))
+        let fault = self.hints.fault(fault, Some(explain::page(fault.code).hint));
+        self.aside(&fault_text(&fault, exit, self.manner.colour))
     }
 
     /// Ends the drawing.
@@ -144,7 +154,7 @@ impl Plain {
             Event::Item { action, path, size, reason } if !self.manner.quiet => {
                 self.line(&item_text(*action, path, *size, *reason))
             }
-            Event::Warning(fault) => self.aside(&warning_text(fault, self.manner.colour)),
+            Event::Warning(fault) => self.aside(&warning_text(&self.hints.fault(fault, None), self.manner.colour)),
             Event::Note(text) => self.note(text),
             Event::Detail(text) if self.verbose() => self.aside(&harmless_line(text)),
             Event::Remote(text) if self.verbose() => self.aside(&format!("remote: {}", harmless_line(text))),

@@ -131,7 +131,7 @@ impl Connector {
         let mut config = ClientConfig::new(Hello::new(agent, &[]), Arc::clone(&self.run.clock));
         config.pace = self.pacer.as_ref().map(|pacer| Arc::new(pacer.part()) as Arc<dyn transport::Pace>);
         let client = Client::connect(pipe, config).map_err(|error| from_transport(&error))?;
-        Ok(Remote::new(client, Arc::clone(&self.carrier)))
+        Ok(Remote::new(client, Arc::clone(&self.carrier), address(&self.run)))
     }
 }
 

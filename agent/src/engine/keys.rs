@@ -167,10 +167,7 @@ pub fn add(run: &Run, job: &KeyAddJob) -> Result<KeyRow> {
         let slot = Slot::passphrase(root, account.row.id, &passphrase, Argon::default(), &new)?;
         let text = slot.to_json()?;
         return change_vault_slots(&account, |slots| {
-            // Of an answer that was lost the first try may stand.
-            if !slots.contains(&text) {
-                slots.push(text.clone());
-            }
+            slots.push(text.clone());
             Ok(slot_row(&slot, true))
         });
     }
@@ -182,17 +179,22 @@ pub fn add(run: &Run, job: &KeyAddJob) -> Result<KeyRow> {
 /// Changes the slots in the vault as they are now. One who changes them at the same moment is not overruled: it is done
 /// again, on what there is then.
 fn change_vault_slots<T>(account: &Account, change: impl Fn(&mut Vec<String>) -> Result<T>) -> Result<T> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
+    let mut sent: Option<(Vec<String>, T)> = None;
+    for left in (0..SLOT_TRIES_MAX).rev() {
         let mut slots = account.row_now()?.slots;
+        // Of an answer that was lost the try before may stand.
+        if let Some((_, done)) = sent.take().filter(|(sent, _)| *sent == slots) {
+            return Ok(done);
+        }
         let was = Some(slots_mark(&slots).to_vec());
         let done = change(&mut slots)?;
-        match account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots, was })) {
-            Err(fault) if fault.code == Code::SourceBusy && tries < SLOT_TRIES_MAX => {}
+        match account.remote.ask::<()>(&Request::SetSlots(SetSlots { slots: slots.clone(), was })) {
+            Err(fault) if fault.code == Code::SourceBusy && left > 0 => sent = Some((slots, done)),
             told => return told.map(|()| done),
         }
     }
+    Err(Fault::new(Code::SourceBusy, "the slots in the vault are changed all the time")
+        .hint("run the same command again"))
 }
 
 /// Removes a slot, of the key file or of the vault.

@@ -14,6 +14,7 @@ use super::patience::{Again, Losses};
 use super::queue::lock;
 use super::trouble::{from_refusal, from_transport, protocol};
 use crate::fault::{Code, Fault, Result};
+use crate::name::{for_terminal, quoted};
 use crate::profile::{Wait, waiting};
 
 /// The connection to a vault. Clones are handles of the same one: when it is made again, all of them have it.
@@ -28,6 +29,8 @@ pub struct Remote {
 
 struct Line {
     now: Mutex<Now>,
+    /// The vault's address as a person types it.
+    address: String,
     /// Says more about an end of the pipe: what the far side printed, how it ended. Dropped after the connection: the
     /// one to a vault of this machine waits for its servers then.
     carrier: Arc<dyn Carrier>,
@@ -46,9 +49,9 @@ struct Now {
 
 impl Remote {
     /// A connection that is up. Once it is lost it stays so, unless it is told how to be [made again](Self::lasting).
-    pub fn new(client: Client, carrier: Arc<dyn Carrier>) -> Self {
+    pub fn new(client: Client, carrier: Arc<dyn Carrier>, address: String) -> Self {
         let now = Now { client, generation: 0, before: Traffic::default(), again: None };
-        let line = Line { carrier, now: Mutex::new(now), losses: Mutex::default() };
+        let line = Line { carrier, address, now: Mutex::new(now), losses: Mutex::default() };
         Self { line: Arc::new(line), from: Traffic::default(), stays: false }
     }
 
@@ -130,11 +133,13 @@ impl Remote {
 
     /// A refusal that is about the place says which: the server knows it by another name than the person here.
     fn placed(&self, fault: Fault) -> Fault {
-        let place = self.line.carrier.describe();
+        let (place, typed) = (for_terminal(self.line.address.as_bytes()), quoted(self.line.address.as_bytes()));
         match fault.code {
             Code::VaultNone => Fault::new(Code::VaultNone, format!("there is no vault at {place}"))
-                .hint(format!("tuckbox init --vault {place}")),
-            Code::VaultNotAVault => Fault { message: format!("{place}: {}", fault.message), ..fault },
+                .hint(format!("check the address; to make a vault there: tuckbox init --vault {typed}")),
+            Code::VaultNotAVault | Code::AccountNone => {
+                Fault { message: format!("{place}: {}", fault.message), ..fault }
+            }
             _ => fault,
         }
     }

@@ -30,7 +30,9 @@ impl Refused {
 
     /// There is no such account, or it may not be seen from here: the same words for both.
     pub fn no_account(name: &str) -> Self {
-        Fault::new(Code::AccountNone, format!("there is no account {name} in this vault")).hint("tuckbox init").into()
+        Fault::new(Code::AccountNone, format!("there is no account {name} in this vault"))
+            .hint("see which there are: tuckbox account list")
+            .into()
     }
 }
 
