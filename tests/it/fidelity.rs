@@ -123,3 +123,28 @@ fn an_ordinary_user_gets_what_is_permitted_and_is_told_the_rest() {
     }
     expected.same_as(&back);
 }
+
+/// A tree of somebody else's: each owner is lost, which is said of a few, and counted.
+#[test]
+fn what_is_the_same_of_many_is_not_said_of_each() {
+    if !need::root() {
+        return;
+    }
+    let root = world();
+    let guest = root.user("guest", 4_321).with_vault(root.arg("home-guest/vault"));
+    guest.tuckbox(["init"]).ok();
+    tree::seeded(root.path("many"), 9, 30, 3_000);
+    let words = ["backup", &root.arg("many"), "--vault", &guest.arg("home-guest/vault"), "--account", "guest", "--key"];
+    root.tuckbox(words).and([guest.key_file()]).ok();
+    let lines = |out: &str, more: &[&str]| {
+        let words = ["restore", &root.arg("many"), "--to", &guest.arg(out)];
+        let run = guest.tuckbox(words).and(more).run().exits(3);
+        let of_owners = run.err().lines().filter(|line| line.contains("owner 0:0 not restored")).count();
+        (of_owners, run)
+    };
+    let (all, _) = lines("home-guest/all", &["-v"]);
+    assert!(all >= 30, "{all}");
+    let (few, run) = lines("home-guest/few", &[]);
+    assert_eq!(few, 11, "{run}");
+    assert!(run.err().contains(&format!("and {} more: owner 0:0 not restored", all - 10)), "{run}");
+}

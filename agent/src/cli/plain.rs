@@ -1,6 +1,7 @@
 //! The listener for people: results on stdout, everything else on stderr. On a terminal one line of progress that is
 //! drawn over, elsewhere one plain line a minute.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use store::door::Clock;
@@ -18,6 +19,10 @@ use crate::world::{Out, World};
 const DRAW_MS: i64 = 100;
 /// Between two lines elsewhere.
 const TELL_MS: i64 = 60_000;
+/// Warnings that say the same of different paths and are told; of the others their number, at the end.
+const ALIKE_TOLD: u64 = 10;
+/// Sentences that are counted; of further ones each warning is told.
+const ALIKE_MAX: usize = 64;
 
 /// How much is told, and how it looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +55,8 @@ pub struct Plain {
 struct State {
     meter: Meter,
     drawn: bool,
+    /// How often was said of a path what.
+    alike: BTreeMap<String, u64>,
 }
 
 impl Plain {
@@ -124,10 +131,31 @@ impl Plain {
         self.aside(&fault_text(&fault, exit, self.manner.colour))
     }
 
-    /// Ends the drawing.
+    /// Ends the drawing, and says how much was not said.
     pub fn end(&self) -> Result<()> {
+        let alike = std::mem::take(&mut self.state().alike);
+        for (what, more) in alike.iter().filter_map(|(what, times)| Some((what, times.checked_sub(ALIKE_TOLD)?))) {
+            if more > 0 {
+                self.aside(&format!("warning: and {} more: {}", count(more), harmless_line(what)))?;
+            }
+        }
         self.wipe(&mut self.state())?;
         self.stdout.flush()
+    }
+
+    /// A warning, unless the same was told of many others: of a tree of somebody else's each owner is lost.
+    fn warn(&self, fault: &Fault) -> Result<()> {
+        if fault.path.is_some() && !self.verbose() {
+            let alike = &mut self.state().alike;
+            if alike.contains_key(&fault.message) || alike.len() < ALIKE_MAX {
+                let times = alike.entry(fault.message.clone()).or_default();
+                *times += 1;
+                if *times > ALIKE_TOLD {
+                    return Ok(());
+                }
+            }
+        }
+        self.aside(&warning_text(&self.hints.fault(fault, None), self.manner.colour))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -154,7 +182,7 @@ impl Plain {
             Event::Item { action, path, size, reason } if !self.manner.quiet => {
                 self.line(&item_text(*action, path, *size, *reason))
             }
-            Event::Warning(fault) => self.aside(&warning_text(&self.hints.fault(fault, None), self.manner.colour)),
+            Event::Warning(fault) => self.warn(fault),
             Event::Note(text) => self.note(text),
             Event::Detail(text) if self.verbose() => self.aside(&harmless_line(text)),
             Event::Remote(text) if self.verbose() => self.aside(&format!("remote: {}", harmless_line(text))),
