@@ -21,7 +21,7 @@ complete -c tuckbox -n __fish_use_subcommand -a compare -d 'Show what differs be
 complete -c tuckbox -n __fish_use_subcommand -a undelete -d 'Bring the last state of deleted paths back'
 complete -c tuckbox -n __fish_use_subcommand -a rollback -d 'Append a version that is like an earlier one; history stays'
 complete -c tuckbox -n __fish_use_subcommand -a delete -d 'Append a version without some paths; history stays'
-complete -c tuckbox -n __fish_use_subcommand -a check -d 'Prove that everything the versions need is in the vault and unaltered'
+complete -c tuckbox -n __fish_use_subcommand -a check -d 'Prove that all the versions need is in the vault, with --read-data also unaltered'
 complete -c tuckbox -n __fish_use_subcommand -a repair -d 'Tell what damage can be set right; with --yes, do it'
 complete -c tuckbox -n __fish_use_subcommand -a forget -d 'Put versions into the trash, or take them out again'
 complete -c tuckbox -n __fish_use_subcommand -a pin -d 'Keep versions whatever the policy says, or stop doing so'

@@ -135,7 +135,7 @@ fn a_policy_is_carried_out_and_a_hard_one_waits() {
     on(&world, 12, many).run().fails("policy.confirm", 12);
     on(&world, 12, ["housekeep", "--yes"]).ok().says("8 versions went");
     assert_eq!(versions(), [&all[4..5], &all[9..]].concat());
-    on(&world, 12, ["versions"]).ok().says("(pinned)");
+    on(&world, 12, ["versions"]).ok().says("pinned");
     on(&world, 12, ["check", "--full"]).ok();
     on(&world, 12, ["pin", "--undo", &all[4][..8]])
         .ok()

@@ -3,6 +3,7 @@
 //! One binary, one module a theme; [`tidy`] sees to it that no file is forgotten.
 
 mod accounts;
+mod answers;
 mod as_at;
 mod browser;
 mod compare;

@@ -59,12 +59,12 @@ pub fn run(world: &World, arguments: Vec<OsString>) -> u8 {
         Parsed::Wrong(fault) => wrong(world, &arguments, &fault),
         Parsed::Verb(verb, matches) => run_verb(world, verb, &matches, None),
     };
-    let status = status.unwrap_or_else(|fault| exit_number(fault.exit()));
+    let status = status.unwrap_or_else(|fault| unwritten(world, &fault));
     let flushed = world.stdout.flush();
     match flushed {
         _ if world.stdout.closed() => PIPE_CLOSED,
         // The results are lost; "done" would be a lie.
-        Err(fault) if status == 0 => exit_number(fault.exit()),
+        Err(fault) if status == 0 => unwritten(world, &fault),
         _ => status,
     }
 }
@@ -114,6 +114,16 @@ pub fn inside_desk<'w>(world: &'w World, inside: &Inside) -> Result<Desk<'w>> {
         kept: Some(Arc::clone(&inside.kept)),
         throttle: inside.throttle.clone(),
     })
+}
+
+/// The results could not be written, and that is told where something can be. Nobody is told who went away.
+fn unwritten(world: &World, fault: &Fault) -> u8 {
+    let status = exit_number(fault.exit());
+    if !world.stdout.closed() {
+        // When even this cannot be told, the status still says it.
+        world.stderr.line(&plain::fault_text(fault, status, false)).unwrap_or_default();
+    }
+    status
 }
 
 /// Help: what was asked for goes to stdout, what was not to stderr.
@@ -190,6 +200,7 @@ fn run_verb(world: &World, verb: &Verb, matches: &ArgMatches, inside: Option<&In
 fn shaped(world: &World, verb: &Verb, matches: &ArgMatches, manner: Manner) -> Result<Option<Stream>> {
     let shape = match matches.get_one::<String>("format") {
         Some(format) if crate::command::status::is_format(verb.name, format) => return Ok(None),
+        Some(word) if !word.contains('{') && word != "csv" => return Err(no_format(verb, word)),
         Some(template) => Shape::read(template)?,
         None if matches.get_flag("null") => Shape::Null,
         None => return Ok(None),
@@ -197,6 +208,17 @@ fn shaped(world: &World, verb: &Verb, matches: &ArgMatches, manner: Manner) -> R
     shape.check(verb.name)?;
     let rows = Rows { shape, aside: Plain::new(world, manner).with_hints(Hints::of(matches)) };
     Ok(Some(Stream::of_rows(Arc::clone(&world.stdout), Arc::clone(&world.clock), rows)))
+}
+
+/// A word that is no format and no template: with it every row would look the same.
+fn no_format(verb: &Verb, word: &str) -> Fault {
+    let fault = Fault::new(Code::Usage, format!("there is no format \"{}\"", crate::name::harmless_line(word)));
+    let known =
+        crate::command::status::FORMATS.iter().filter(|format| crate::command::status::is_format(verb.name, format));
+    match nearest(word, known.copied().chain(["csv"])) {
+        Some(near) => fault.hint(format!("did you mean `--format {near}`?")),
+        None => fault.hint(r"name the fields of a row, as in --format '{path}\t{bytes}\n', or say csv"),
+    }
 }
 
 /// Does the work of a verb. With `--profile`, what was measured is written whatever became of it.
@@ -244,15 +266,23 @@ fn finish(world: &World, face: &Face, outcome: Result<Exit>, shared: bool) -> Re
                 Code::Interrupted => signal_status(world.stop.signal().unwrap_or(INTERRUPT)),
                 _ => exit_number(fault.exit()),
             };
-            // When it cannot be told, the status still says it.
-            face.fault(&fault, status).unwrap_or_default();
+            if face.fault(&fault, status).is_err() {
+                return Ok(unwritten(world, &fault));
+            }
             status
         }
     };
-    if !shared {
-        face.end(status)?;
+    let ended = if shared { Ok(()) } else { face.end(status) };
+    match ended {
+        // What went wrong before is what counts. People were told of it; a program's records may be what was not written.
+        Err(fault) if status != 0 => {
+            if face.is_json() {
+                unwritten(world, &fault);
+            }
+            Ok(status)
+        }
+        other => other.map(|()| status),
     }
-    Ok(status)
 }
 
 fn signal_status(signal: i32) -> u8 {

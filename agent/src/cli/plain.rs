@@ -126,7 +126,8 @@ impl Plain {
 
     /// The failure of the run.
     pub fn fault(&self, fault: &Fault, exit: u8) -> Result<()> {
-        self.stdout.flush()?;
+        // That it does not take what was written may be the very failure.
+        self.stdout.flush().unwrap_or_default();
         let fault = self.hints.fault(fault, Some(explain::page(fault.code).hint));
         self.aside(&fault_text(&fault, exit, self.manner.colour))
     }

@@ -14,7 +14,7 @@ use crate::units::{count, counted, duration, parse_share, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "check",
-    about: "Prove that everything the versions need is in the vault and unaltered",
+    about: "Prove that all the versions need is in the vault, with --read-data also unaltered",
     examples: &["check", "check --read-data", "check --sample 5%"],
     build,
     run,

@@ -8,8 +8,8 @@ use super::{Changes, Verb, switch};
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{Change, DiffJob, DiffRow, DiffSummary};
-use crate::fault::{Exit, Result};
-use crate::name::for_terminal;
+use crate::fault::{Code, Exit, Fault, Result};
+use crate::name::{for_terminal, harmless_line};
 use crate::units::{count, size};
 
 pub(super) const VERB: Verb = Verb {
@@ -49,7 +49,11 @@ struct DiffRecord {
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
-    let version = |name: &str| desk.version(matches.get_one::<String>(name).map_or("", String::as_str));
+    let version = |name: &str| {
+        let text = matches.get_one::<String>(name).map_or("", String::as_str);
+        // No time and no version begins so: it is an option that nobody knows.
+        if text.starts_with("--") { Err(no_option(text)) } else { desk.version(text) }
+    };
     let (from, to) = (version("from")?, version("to")?);
     let understood = [format!("from {}", from.sentence), format!("to {}", to.sentence)];
     let job = DiffJob {
@@ -66,6 +70,17 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     desk.face.say(&told(&summary))?;
     desk.face.summary("diff", &summary)?;
     Ok(if exit_code && summary != DiffSummary::default() { Exit::Differs } else { Exit::Ok })
+}
+
+fn no_option(text: &str) -> Fault {
+    let fault = Fault::new(Code::Usage, format!("there is no option {}", harmless_line(text)));
+    let command = VERB.command();
+    let known: Vec<String> =
+        command.get_arguments().filter_map(Arg::get_long).map(|long| format!("--{long}")).collect();
+    match crate::cli::nearest(text, known.iter().map(String::as_str)) {
+        Some(near) => fault.hint(format!("did you mean {near}? See `tuckbox help diff`")),
+        None => fault,
+    }
 }
 
 fn record(row: &DiffRow) -> DiffRecord {

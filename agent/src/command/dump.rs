@@ -32,7 +32,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let (at, understood) = desk.at(matches)?;
     let path = desk.paths(matches, "path").pop().unwrap_or_default();
     let output = desk.file(matches, "output");
-    let job = DumpJob { at, path };
+    let to_screen = output.is_none() && desk.world.terminal.stdout;
+    let job = DumpJob { at, path, to_screen };
     let summary = match output {
         None if desk.face.is_json() => {
             return Err(Fault::new(Code::Usage, "with --json the records need standard output for themselves")

@@ -37,7 +37,7 @@ fn build(command: Command) -> Command {
             Arg::new("pattern")
                 .value_name("PATTERN")
                 .required(true)
-                .help("What the last component is like: *, ? and [a-z]; with a slash in it, the whole path"),
+                .help("What the last component is like: *, ? and [a-z]; with a slash in it, the whole path; re:REGEX as in --exclude"),
         )
         .arg(paths("path", "Only at and below these [default: everywhere]"))
         .arg(at())
@@ -111,10 +111,13 @@ fn told(summary: &FindSummary, all: bool) -> String {
 }
 
 fn sought(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Sought> {
+    let (given, regex) = (matches.get_one::<String>("pattern").cloned().unwrap_or_default(), matches.get_flag("regex"));
+    // As in rules of selection: an expression over the absolute path.
+    let rule = given.strip_prefix("re:").filter(|_| !regex).map(str::to_owned);
     let mut sought = Sought {
-        pattern: matches.get_one::<String>("pattern").cloned().unwrap_or_default(),
-        regex: matches.get_flag("regex"),
-        whole_path: matches.get_flag("whole-path"),
+        regex: regex || rule.is_some(),
+        whole_path: matches.get_flag("whole-path") || rule.is_some(),
+        pattern: rule.unwrap_or(given),
         ignore_case: matches.get_flag("ignore-case"),
         kinds: texts(matches, "kind").iter().map(|text| kind(text)).collect::<Result<_>>()?,
         newer_ms: time(matches, desk, "newer")?,

@@ -11,7 +11,7 @@ use crate::engine::job::{EntryRow, ListJob};
 use crate::fault::{Exit, Result};
 use crate::name::for_terminal;
 use crate::time::show_file;
-use crate::units::{count, size};
+use crate::units::{counted, size};
 
 pub(super) const VERB: Verb = Verb {
     name: "ls",
@@ -125,17 +125,18 @@ pub(super) fn long_line(row: &EntryRow, desk: &Desk<'_>) -> String {
     let owner = |name: &[u8], number: u32| if name.is_empty() { number.to_string() } else { for_terminal(name) };
     let bytes = match row.device {
         Some((major, minor)) => format!("{major}, {minor}"),
+        None if row.made_up && row.files.is_none() => String::new(),
         None => size(row.size),
     };
     let target = row.target.as_deref().map(|target| format!(" -> {}", for_terminal(target))).unwrap_or_default();
-    let files = row.files.map(|files| format!("  ({} files)", count(files))).unwrap_or_default();
+    let files = row.files.map(|files| format!("  ({})", counted(files, "file", "files"))).unwrap_or_default();
     let mark = row.mark.map(|mark| format!("  [{}]", mark_name(mark))).unwrap_or_default();
+    let time = if row.made_up { String::new() } else { show_file(row.mtime.secs, &desk.zone()) };
     format!(
-        "{}  {:<8} {:<8} {bytes:>10}  {}  {}{target}{files}{mark}",
+        "{}  {:<8} {:<8} {bytes:>10}  {time:<16}  {}{target}{files}{mark}",
         mode_text(row.kind, row.mode),
         owner(&row.user, row.uid),
         owner(&row.group, row.gid),
-        show_file(row.mtime.secs, &desk.zone()),
         name(row, desk),
     )
 }

@@ -32,6 +32,8 @@ pub(super) const VERB: Verb = Verb {
 
 /// What `--format` takes here besides a template.
 const NAGIOS: &str = "nagios";
+/// All of them.
+pub(crate) const FORMATS: &[&str] = &[NAGIOS, PROMETHEUS];
 const PROMETHEUS: &str = "prometheus";
 
 /// Whether a text after `--format` is a format of this verb, and no template.

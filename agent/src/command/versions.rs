@@ -80,11 +80,15 @@ struct Summary {
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let job = VersionsJob { partial: matches.get_flag("partial"), tags: texts(matches, "tag") };
+    let tagged = !job.tags.is_empty();
     let rows = desk.engine().versions(&desk.run()?, job)?;
     match &desk.face {
         Face::Json(stream) => {
             rows.iter().try_for_each(|row| stream.row("version", &record(row)))?;
             stream.summary("versions", &Summary { versions: rows.len() })?;
+        }
+        Face::Plain(plain) if rows.is_empty() && tagged => {
+            plain.note("No version has this tag. Next:  tuckbox versions")?;
         }
         Face::Plain(plain) if rows.is_empty() => plain.note("There are no versions yet. Next:  tuckbox backup DIR")?,
         Face::Plain(plain) => table(&rows, desk).lines().iter().try_for_each(|line| plain.line(line))?,
@@ -125,15 +129,19 @@ fn source_record(source: &SourceRow) -> SourceRecord {
 }
 
 fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
-    let mut table = Table::new(&[
+    let mut columns = vec![
         ("NO", Side::Right),
         ("VERSION", Side::Left),
         ("RECEIVED", Side::Left),
         ("FILES", Side::Right),
         ("SIZE", Side::Right),
         ("TAGS", Side::Left),
-        ("SOURCES", Side::Left),
-    ]);
+    ];
+    // Most lists need none of it.
+    let states = rows.iter().any(|row| !state(row).is_empty());
+    columns.extend(states.then_some(("STATE", Side::Left)));
+    columns.push(("SOURCES", Side::Left));
+    let mut table = Table::new(&columns);
     // The host is worth its room only where there are several.
     let mut hosts: Vec<&str> = rows.iter().flat_map(|row| &row.sources).map(|source| source.host.as_str()).collect();
     hosts.sort_unstable();
@@ -141,32 +149,31 @@ fn table(rows: &[VersionRow], desk: &Desk<'_>) -> Table {
     let several = hosts.len() > 1;
     for row in rows {
         let sources: Vec<String> = row.sources.iter().map(|source| source_text(source, several)).collect();
-        let sources = format!("{}{}", marks(row), sources.join(", "));
-        table.row(vec![
+        let mut cells = vec![
             row.sequence.to_string(),
             short(&row.id).to_owned(),
             show(row.received_at_ms, &desk.zone()),
             count(row.files),
             size(row.bytes),
             harmless_line(&row.tags.join(",")),
-            sources,
-        ]);
+        ];
+        cells.extend(states.then(|| state(row)));
+        cells.push(sources.join(", "));
+        table.row(cells);
     }
     table
 }
 
-/// What is to be known of a version before its sources.
-fn marks(row: &VersionRow) -> String {
-    let mut marks = String::new();
-    for (has, word) in [
-        (row.partial, "(partial) "),
-        (row.pinned_until_ms.is_some(), "(pinned) "),
-        (row.trash_until_ms.is_some(), "(in the trash) "),
-        (row.holes, "(with holes) "),
-    ] {
-        marks.push_str(if has { word } else { "" });
-    }
-    marks
+/// How a version stands, when there is anything to be said of that.
+fn state(row: &VersionRow) -> String {
+    let words = [
+        (row.partial, "partial"),
+        (row.pinned_until_ms.is_some(), "pinned"),
+        (row.trash_until_ms.is_some(), "in the trash"),
+        (row.holes, "with holes"),
+    ];
+    let said: Vec<&str> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+    said.join(", ")
 }
 
 fn source_text(source: &SourceRow, with_host: bool) -> String {

@@ -147,8 +147,9 @@ fn told(
     match what {
         "add" => match seen.first() {
             Some(facts) => desk.face.say(&format!(
-                "Volume {} is in use. What comes goes where most is free; to move what is there:  tuckbox volume balance",
-                facts.number
+                "Volume {} is in use: {}. What comes goes where most is free; to move what is there:  tuckbox volume balance",
+                facts.number,
+                for_terminal(facts.path.as_bytes())
             )),
             None => Ok(()),
         },

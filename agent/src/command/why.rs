@@ -75,7 +75,10 @@ fn record(row: &WhyRow) -> Record {
 fn line(row: &WhyRow) -> String {
     let path = for_terminal(&row.path);
     let Some(source) = row.source.as_deref().map(for_terminal) else {
-        return format!("{path}: not backed up: it lies in no [[source]] of the configuration");
+        return format!(
+            "{path}: in no [[source]] of the configuration: only a backup that names it, or a directory above, takes it \
+             (`tuckbox ls` shows whether one did)"
+        );
     };
     let there = if row.there { "" } else { " (nothing is there now)" };
     let above =

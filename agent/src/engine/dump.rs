@@ -37,6 +37,11 @@ pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary
         view.prepare(std::slice::from_ref(&path))?;
         let overlay = view.overlay();
         let found = overlay.need(&path)?;
+        if job.to_screen && found.is_dir() {
+            return Err(Fault::new(Code::Usage, "a directory is a tar, and a tar is not written to a terminal")
+                .hint("send it on: tuckbox dump DIR > FILE, or -o FILE")
+                .path(path));
+        }
         view.fill(&overlay, &found)?;
         let sealer = &reading.account.sealer;
         let mut summary = write(&overlay, &found, &path, sealer, &reading.account.remote, &*run.watcher, out)?;

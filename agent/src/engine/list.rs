@@ -90,7 +90,10 @@ impl<'o> Lister<'_, 'o> {
 /// A row of a name.
 pub fn row_of(overlay: &Overlay<'_>, path: &[u8], found: &Found<'_>) -> Result<EntryRow> {
     let entry = &found.entry;
-    let sums = if found.is_dir() { overlay.quick_totals(found)?.unwrap_or(entry.totals()) } else { entry.totals() };
+    let quick = if found.is_dir() { overlay.quick_totals(found)? } else { None };
+    // Of what is made up there is nothing else to go by.
+    let known = quick.is_some() || !found.made_up;
+    let sums = quick.unwrap_or(entry.totals());
     let (target, device) = match &entry.what {
         What::Symlink(target) => (Some(target.to_vec()), None),
         What::Char(major, minor) | What::Block(major, minor) => (None, Some((*major, *minor))),
@@ -105,11 +108,12 @@ pub fn row_of(overlay: &Overlay<'_>, path: &[u8], found: &Found<'_>) -> Result<E
         user: entry.owner.user.to_vec(),
         group: entry.owner.group.to_vec(),
         size: sums.bytes,
-        files: found.is_dir().then_some(sums.files),
+        files: (found.is_dir() && known).then_some(sums.files),
         mtime: entry.mtime,
         target,
         device,
         mark: entry.mark,
+        made_up: found.made_up,
     })
 }
 

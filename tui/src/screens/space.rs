@@ -409,7 +409,9 @@ fn draw_names(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
         let name = for_terminal(entry.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
         let name = if entry.kind == Kind::Dir { format!("{name}/") } else { name };
         let files = entry.files.map(count).unwrap_or_default();
-        (Line::raw(row(TABLE, columns, &[&size(entry.size), &files, &bar(entry.size, all, 22), &name])), false)
+        let unknown = entry.made_up && entry.files.is_none();
+        let bytes = if unknown { String::new() } else { size(entry.size) };
+        (Line::raw(row(TABLE, columns, &[&bytes, &files, &bar(entry.size, all, 22), &name])), false)
     });
 }
 
@@ -454,6 +456,7 @@ mod tests {
             target: None,
             device: None,
             mark: None,
+            made_up: false,
         }
     }
 

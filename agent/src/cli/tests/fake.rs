@@ -85,6 +85,7 @@ fn entry_row() -> EntryRow {
         target: None,
         device: None,
         mark: None,
+        made_up: false,
     }
 }
 

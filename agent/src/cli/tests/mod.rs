@@ -56,7 +56,7 @@ Verbs:
   undelete     Bring the last state of deleted paths back
   rollback     Append a version that is like an earlier one; history stays
   delete       Append a version without some paths; history stays
-  check        Prove that everything the versions need is in the vault and unaltered
+  check        Prove that all the versions need is in the vault, with --read-data also unaltered
   repair       Tell what damage can be set right; with --yes, do it
   forget       Put versions into the trash, or take them out again
   pin          Keep versions whatever the policy says, or stop doing so

@@ -100,7 +100,7 @@ pub struct EntryRow {
     pub group: Vec<u8>,
     /// Bytes of a regular file; of all files below for a directory.
     pub size: u64,
-    /// Files below a directory.
+    /// Files below a directory, where that can be told without a walk.
     pub files: Option<u64>,
     /// Modification time.
     pub mtime: Time,
@@ -110,6 +110,8 @@ pub struct EntryRow {
     pub device: Option<(u32, u32)>,
     /// Something to be told.
     pub mark: Option<Mark>,
+    /// It is only the way to a source: nothing is stored of it itself, no time either.
+    pub made_up: bool,
 }
 
 /// What a listing came to.
@@ -257,6 +259,8 @@ pub struct DumpJob {
     pub at: At,
     /// Absolute: a file, or a directory as a pax tar.
     pub path: Vec<u8>,
+    /// It goes to a screen, on which a tar is of no use: a directory is refused.
+    pub to_screen: bool,
 }
 
 /// What a dump wrote.

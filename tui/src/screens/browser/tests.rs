@@ -116,6 +116,7 @@ fn states() -> Vec<StateRow> {
             target: None,
             device: None,
             mark: None,
+            made_up: false,
         },
         content: None,
         change: Change::Content,
