@@ -64,6 +64,25 @@ fn set_up_by_hand_and_a_second_machine_joins_with_one_command() {
     restored("of-bob", &code);
 }
 
+/// What commands without `--vault` and `--account` use is never changed without a word.
+#[test]
+fn init_says_what_is_used_from_now_on() {
+    let world = world();
+    let (first, second) = (world.arg("first"), world.arg("second"));
+    let init = |vault: &str, account: &str| world.tuckbox(["init", "--vault", vault, "--account", account]).ok();
+    assert!(!init(&first, "vm").err().contains("To go back"));
+    assert!(!init(&first, "vm").err().contains("To go back"));
+    let zeta = init(&first, "zeta").err();
+    assert!(zeta.contains(&format!("use zeta in {first} from now on; until now it was vm in {first}.")), "{zeta}");
+    assert!(zeta.contains(&format!("To go back:  tuckbox init --vault {first} --account vm")), "{zeta}");
+    init(&first, "vm");
+    let moved = init(&second, "vm").err();
+    assert!(moved.contains(&format!("To go back:  tuckbox init --vault {first} --account vm")), "{moved}");
+    assert_eq!(world.tuckbox(["account", "list", "--json"]).ok().records("account").len(), 1);
+    init(&first, "vm");
+    assert_eq!(world.tuckbox(["account", "list", "--json"]).ok().records("account").len(), 2);
+}
+
 #[test]
 fn init_again_says_that_everything_is_there() {
     let world = world().ready();

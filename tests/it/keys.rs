@@ -32,12 +32,24 @@ fn everything_lost_but_the_vault_and_the_words() {
     fs::remove_dir_all(world.path("docs")).unwrap();
 
     fs::write(world.path("words"), words).unwrap();
-    world.tuckbox(["key", "recover", "--words-file", &world.arg("words")]).ok();
+    let words_file = world.arg("words");
+    let recover = |account: &str| world.tuckbox(["key", "recover", "--words-file", &words_file, "--account", account]);
+    assert!(recover("nobody").run().fails("key.other_account", 7).error().contains("those of ana, and not of nobody"));
+    recover("ana").ok();
     world.tuckbox(["restore", "--yes"]).ok();
     docs.same_as(&look::at(world.path("docs")));
     // And it goes on from there, without sending anything again.
     let next = world.tuckbox(["backup", &world.arg("docs"), "--json"]).ok();
     assert_eq!(next.count("new_bytes"), 0, "{next}");
+}
+
+#[test]
+fn the_sheet_says_whose_words_they_are() {
+    let world = one_version();
+    let sheet = world.tuckbox(["key", "words"]).ok();
+    assert_eq!(sheet.text().lines().last().unwrap(), format!("ACCOUNT ana  VAULT {}", world.arg("vault")));
+    let record = world.tuckbox(["key", "words", "--json"]).ok().record("words");
+    assert_eq!((record["account"].as_str(), record["vault"].as_str()), (Some("ana"), Some(&*world.arg("vault"))));
 }
 
 #[test]
@@ -68,7 +80,12 @@ fn words_that_are_wrong() {
     let good = format!("{}art", "abandon ".repeat(23));
     let swapped = format!("{}art abandon", "abandon ".repeat(22));
     pin(recover(&swapped), "key.words", 7);
-    recover("one two three").fails("key.words", 7);
+    let why = |words: &str| recover(words).fails("key.words", 7).error();
+    assert!(why("one two three").contains("these are 3 words, and there are 24"));
+    assert!(why(&"abandon ".repeat(23)).contains("these are 23 words"));
+    let typed = why(&format!("{}girafe {}", "zebra ".repeat(4), "zoo ".repeat(19)));
+    assert!(typed.contains("word 5 is none of the list; did you mean giraffe?"), "{typed}");
+    assert!(!["girafe", "zebra", "zoo"].iter().any(|word| typed.contains(&format!("{word} "))), "{typed}");
     recover("").fails("key.words", 7).says("cannot read the recovery words");
     let other = recover(&good).fails("key.other_account", 7);
     pinned::check("errors/key.other_account.words", &other.error());

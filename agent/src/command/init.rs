@@ -4,9 +4,9 @@ use clap::{ArgMatches, Command};
 
 use super::{Changes, Verb, switch};
 use crate::cli::{Desk, Face};
-use crate::engine::job::{InitJob, Made, Run};
+use crate::engine::job::{InitJob, Made, Run, Used};
 use crate::fault::{Exit, Result};
-use crate::name::harmless_line;
+use crate::name::{harmless_line, quoted};
 
 pub(super) const VERB: Verb = Verb {
     name: "init",
@@ -30,6 +30,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let run = desk.run()?;
     let made = desk.engine().init(&run, job)?;
     tell(&desk.face, &made)?;
+    tell_used(&desk.face, &made)?;
     desk.face.summary("init", &made)?;
     if made.key_made && desk.settings.may_ask {
         offer_words(desk, &run)?;
@@ -65,4 +66,21 @@ pub(super) fn tell(face: &Face, made: &Made) -> Result<()> {
         face.say("  Write down the recovery words now:  tuckbox key words")?;
     }
     Ok(())
+}
+
+/// Says that commands which name no vault or no account use another one from now on, and how to go back.
+pub(super) fn tell_used(face: &Face, made: &Made) -> Result<()> {
+    let Some(Used { vault, account }) = &made.used_before else { return Ok(()) };
+    face.note(&format!(
+        "Commands that name neither vault nor account use {} in {} from now on; until now it was {} in {}.",
+        harmless_line(&made.account),
+        harmless_line(&made.vault),
+        harmless_line(account),
+        harmless_line(vault)
+    ))?;
+    face.note(&format!(
+        "  To go back:  tuckbox init --vault {} --account {}",
+        quoted(vault.as_bytes()),
+        quoted(account.as_bytes())
+    ))
 }

@@ -10,7 +10,7 @@ use super::{Changes, Verb, file, switch, with_verbs_below};
 use crate::ask::PassphraseSource;
 use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Extras, Face};
-use crate::engine::job::{KeyAddJob, KeyInfo, KeyRow, Run};
+use crate::engine::job::{KeyAddJob, KeyInfo, KeyRow, KeyWords, Run};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::plain_file;
@@ -91,6 +91,9 @@ struct InfoRecord<'a> {
 
 #[derive(Serialize)]
 struct WordsRecord<'a> {
+    account: &'a str,
+    vault: &'a str,
+    vault_id: &'a str,
     words: &'a str,
 }
 
@@ -232,9 +235,12 @@ fn words(desk: &Desk<'_>) -> Result<Exit> {
 
 /// Shows the recovery words; also offered by `init`.
 pub(super) fn show_words(desk: &Desk<'_>, run: &Run) -> Result<()> {
-    let words = desk.engine().key_words(run)?;
+    let KeyWords { account, vault, vault_id, words } = desk.engine().key_words(run)?;
     match &desk.face {
-        Face::Json(stream) => stream.record("words", &WordsRecord { words: &words })?,
+        Face::Json(stream) => {
+            let record = WordsRecord { account: &account, vault: &vault, vault_id: &vault_id, words: &words };
+            stream.record("words", &record)?;
+        }
         Face::Plain(plain) => {
             plain.note(
                 "Write these 24 words down, in this order, and keep them apart from this machine. They are the key.",
@@ -245,6 +251,8 @@ pub(super) fn show_words(desk: &Desk<'_>, run: &Run) -> Result<()> {
                     six.iter().enumerate().map(|(column, word)| format!("{:>2} {word:<10}", row * 6 + column + 1));
                 plain.line(cells.collect::<Vec<_>>().join(" ").trim_end())?;
             }
+            // Whoever finds the sheet knows what it opens.
+            plain.line(&format!("ACCOUNT {}  VAULT {}", harmless_line(&account), harmless_line(&vault)))?;
             plain.note("With them, `tuckbox key recover --vault VAULT` makes the key again on any machine.")?;
         }
     }
@@ -257,6 +265,7 @@ fn recover(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let made = desk.engine().key_recover(&run)?;
     let account = harmless_line(&made.account);
     desk.face.say(&format!("Made the key of {account} again: {}", harmless_line(&made.key_file)))?;
+    super::init::tell_used(&desk.face, &made)?;
     desk.face.summary("key", &made)?;
     desk.face.say("Next:  tuckbox versions")?;
     Ok(Exit::Ok)

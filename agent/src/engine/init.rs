@@ -16,7 +16,7 @@ use transport::message::{
 use transport::{Call, Class};
 
 use super::connect::Connector;
-use super::job::{InitJob, Made, Passphrase, Run};
+use super::job::{InitJob, Made, Passphrase, Run, Used};
 use super::key_file::{Found, Held, hold, key_checks, key_path, of_another, read_key};
 use super::keys::{keyring_body, make_key, sealer, unlock_file};
 use super::remote::Remote;
@@ -55,7 +55,7 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
     }
     begin_chain(run, &remote, made.vault, &made.account, &key.root)?;
     drop(held);
-    remember(run, made.vault, &made.account.name)?;
+    let used_before = remember(run, made.vault, &made.account.name)?;
     remote.close()?;
     Ok(Made {
         vault_made: made.made_vault,
@@ -67,6 +67,7 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
         account_id: made.account.id.hex(),
         key_file: for_terminal(key.found.path.as_os_str().as_encoded_bytes()),
         key_protected: key.found.file.needs_passphrase(),
+        used_before,
     })
 }
 
@@ -242,10 +243,17 @@ fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body:
     }
 }
 
-/// Remembers which account this machine uses in a vault.
-pub fn remember(run: &Run, vault: VaultId, account: &str) -> Result<()> {
-    let address = super::connect::address(run);
-    StateDir::new(run.folders.state.clone()).set_vault(vault, &VaultState { account: account.to_owned(), address })
+/// Remembers which account this machine uses in a vault, and that this vault is the one it uses. Gives what it used before
+/// when that was something else.
+pub fn remember(run: &Run, vault: VaultId, account: &str) -> Result<Option<Used>> {
+    let (address, state) = (super::connect::address(run), StateDir::new(run.folders.state.clone()));
+    let before = state.last_vault();
+    let here = state.account_at(&address);
+    state.set_vault(vault, &VaultState { account: account.to_owned(), address: address.clone() })?;
+    let other = before.filter(|before| before.address != address || before.account != account);
+    let other = other.map(|before| Used { vault: before.address, account: before.account });
+    // The vault that is used stays the same one, and in it another account was.
+    Ok(other.or_else(|| here.filter(|here| here != account).map(|account| Used { vault: address, account })))
 }
 
 /// The default vault, account and key for a first backup.

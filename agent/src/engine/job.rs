@@ -147,7 +147,7 @@ pub trait Engine: Send + Sync {
     /// The key file as it is, for a copy elsewhere.
     fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>>;
     /// The 24 recovery words; remembers that they were shown.
-    fn key_words(&self, run: &Run) -> Result<Zeroizing<String>>;
+    fn key_words(&self, run: &Run) -> Result<KeyWords>;
     /// Makes a key file from recovery words, asked by [`Person::words`].
     fn key_recover(&self, run: &Run) -> Result<Made>;
     /// The pin: where the account's history ends, for paper. Compared with what is known here first.

@@ -5,20 +5,21 @@ use store::error::KeyError;
 use store::id::VaultId;
 use store::record::Record;
 use store::seal::keyfile::{Argon, Kind, NewSlot, Slot};
-use store::seal::{AccountKeys, KeyFile, RootSecret, Sealer};
+use store::seal::{AccountKeys, KeyFile, RootSecret, Sealer, WrongWords};
 use store::vault::slots_mark;
 use transport::message::{AccountRow, Accounts, Request, SetSlots};
 use zeroize::Zeroizing;
 
 use super::account::Account;
-use super::connect::Connector;
-use super::job::{KeyAddJob, KeyInfo, KeyRow, Made, PinRow, Rewrapped, Rotated, Run};
+use super::connect::{Connector, address};
+use super::job::{KeyAddJob, KeyInfo, KeyRow, KeyWords, Made, PinRow, Rewrapped, Rotated, Run};
 use super::key_file::{self, KEY_FILE_BYTES_MAX, cannot, key_path, shown};
 pub use super::key_file::{Found, key_checks};
 use super::pin::Pin;
 use super::state::StateDir;
 use crate::fault::{Code, Fault, Result};
-use crate::name::{for_terminal, harmless_line};
+use crate::name::{for_terminal, harmless_line, quoted};
+use crate::units::counted;
 
 /// Times that a passphrase is asked for.
 const ATTEMPTS: u32 = 3;
@@ -253,11 +254,11 @@ pub fn export(run: &Run) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The recovery words.
-pub fn words(run: &Run) -> Result<Zeroizing<String>> {
+pub fn words(run: &Run) -> Result<KeyWords> {
     let account = Account::open(run)?;
     let words = account.unlocked.root.words()?;
     account.change_state(|state| state.words_shown = true)?;
-    Ok(words)
+    Ok(KeyWords { account: account.row.name.clone(), vault: address(run), vault_id: account.vault.hex(), words })
 }
 
 /// Makes a key file on this machine from the recovery words, or from a passphrase slot kept in the vault, for the account
@@ -268,7 +269,7 @@ pub fn recover(run: &Run) -> Result<Made> {
     let rows: Vec<AccountRow> = remote.ask(&Request::Accounts(Accounts {}))?;
     let (row, root) = match run.person.words() {
         Ok(words) if words.trim().is_empty() => from_slots(run, &rows)?,
-        Ok(words) => from_words(&words, &rows)?,
+        Ok(words) => from_words(run, &words, &rows)?,
         Err(nobody) => from_slots(run, &rows).map_err(|fault| if has_slots(run, &rows) { fault } else { nobody })?,
     };
     let opened: transport::message::Opened = remote.ask(&Request::Open(transport::message::Open {
@@ -293,7 +294,7 @@ pub fn recover(run: &Run) -> Result<Made> {
     let account = Account::open_on(&run, connector)?;
     // The words were just typed in: they exist.
     account.change_state(|state| state.words_shown = true)?;
-    super::init::remember(&run, opened.vault, &row.name)?;
+    let used_before = super::init::remember(&run, opened.vault, &row.name)?;
     // A new machine knows no history but from a pin in a second place.
     account.may_write()?;
     account.device()?;
@@ -305,19 +306,50 @@ pub fn recover(run: &Run) -> Result<Made> {
         account_id: row.id.hex(),
         key_file: shown(&path),
         key_protected: protected,
+        used_before,
         ..Made::default()
     })
 }
 
-/// The account that these words fit.
-fn from_words<'r>(words: &str, rows: &'r [AccountRow]) -> Result<(&'r AccountRow, RootSecret)> {
-    let root = RootSecret::from_words(words)?;
+/// The account that these words fit; the one that was named, when one was.
+fn from_words<'r>(run: &Run, words: &str, rows: &'r [AccountRow]) -> Result<(&'r AccountRow, RootSecret)> {
+    let root = RootSecret::from_words(words).map_err(|error| match error {
+        store::Error::Key(KeyError::Words) => wrong_words(words),
+        other => other.into(),
+    })?;
     let fits = |row: &&AccountRow| row.key_check == Some(root.key_check());
     let row = rows.iter().find(fits).ok_or_else(|| {
         Fault::new(Code::KeyOtherAccount, "these words are good, but of no account in this vault")
             .hint("check the vault's address: --vault ADDRESS")
     })?;
-    Ok((row, root))
+    match run.place.account.as_ref().filter(|name| **name != row.name && !is_number(name, row.number)) {
+        None => Ok((row, root)),
+        Some(named) => {
+            let (named, name) = (for_terminal(named.as_bytes()), for_terminal(row.name.as_bytes()));
+            Err(Fault::new(Code::KeyOtherAccount, format!("these words are those of {name}, and not of {named}"))
+                .hint(format!("tuckbox key recover --account {}", quoted(row.name.as_bytes()))))
+        }
+    }
+}
+
+/// Whether an account is named by its number, as `0x7`.
+fn is_number(name: &str, number: u32) -> bool {
+    name.strip_prefix("0x").is_some_and(|hex| u32::from_str_radix(hex, 16) == Ok(number))
+}
+
+/// What is wrong with words that were typed. No word is repeated but the one that is meant in the place of a wrong one.
+fn wrong_words(words: &str) -> Fault {
+    let why = match RootSecret::wrong_words(words) {
+        WrongWords::Count(count) => format!("these are {}, and there are 24", counted(count as u64, "word", "words")),
+        WrongWords::Unknown { place, near } => {
+            let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            format!("word {place} is none of the list{meant}")
+        }
+        WrongWords::Sum => {
+            "each word is of the list, but together they do not fit: one is wrong, or two are swapped".into()
+        }
+    };
+    Fault::new(Code::KeyWords, why).hint("check each word against your sheet; order matters")
 }
 
 /// Accounts whose slots in the vault may be tried: the one that is named, else all.

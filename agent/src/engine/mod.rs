@@ -260,7 +260,7 @@ impl Engine for RealEngine {
         keys::export(run)
     }
 
-    fn key_words(&self, run: &Run) -> Result<Zeroizing<String>> {
+    fn key_words(&self, run: &Run) -> Result<KeyWords> {
         keys::words(run)
     }
 

@@ -40,5 +40,5 @@ pub use kek::Kek;
 pub use keyfile::KeyFile;
 pub use keyring::{Keyring, SEALING_KEYS_MAX};
 pub use keys::{AccountKeys, ContentHasher, TreeKeys};
-pub use root::{RootSecret, WORDS};
+pub use root::{RootSecret, WORDS, WrongWords};
 pub use sealer::Sealer;

@@ -62,6 +62,22 @@ impl RootSecret {
         Ok(Self::from_slice(&entropy).ok_or(KeyError::Words)?)
     }
 
+    /// What is wrong with words that [`from_words`](Self::from_words) does not take.
+    #[must_use]
+    pub fn wrong_words(text: &str) -> WrongWords {
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        let count = lower.split_whitespace().count();
+        if count != WORDS {
+            return WrongWords::Count(count);
+        }
+        let english = bip39::Language::English;
+        let unknown = (1..).zip(lower.split_whitespace()).find(|(_, word)| english.find_word(word).is_none());
+        match unknown {
+            None => WrongWords::Sum,
+            Some((place, word)) => WrongWords::Unknown { place, near: near(word, english.word_list()) },
+        }
+    }
+
     /// Tells this secret from others before any work, and nothing about it.
     #[must_use]
     pub fn key_check(&self) -> KeyCheck {
@@ -86,6 +102,44 @@ impl RootSecret {
 
     pub(super) fn derive(&self, words: &str) -> Key {
         self.0.derive(words)
+    }
+}
+
+/// Why words are not the recovery words of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongWords {
+    /// There are so many, and not 24.
+    Count(usize),
+    /// The word at this place, from 1, is not of the list; the word of the list that was probably meant.
+    Unknown {
+        /// Its place.
+        place: usize,
+        /// Of the list.
+        near: Option<&'static str>,
+    },
+    /// Each is of the list, and the check sum in them is another one.
+    Sum,
+}
+
+/// The one word of the list that begins with the same four letters, by which all of them differ, or is one letter away:
+/// another one, one too many, one too few, or two swapped.
+fn near(word: &str, list: &'static [&'static str]) -> Option<&'static str> {
+    let four = word.get(..4);
+    let same = list.iter().find(|one| four.is_some() && one.get(..4) == four);
+    let mut one_away = list.iter().filter(|one| one_apart(word.as_bytes(), one.as_bytes()));
+    let only = || one_away.next().filter(|_| one_away.next().is_none());
+    same.or_else(only).copied()
+}
+
+fn one_apart(a: &[u8], b: &[u8]) -> bool {
+    let (long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    let begin = long.iter().zip(short).take_while(|(a, b)| a == b).count();
+    let (Some(long), Some(short)) = (long.get(begin..), short.get(begin..)) else { return false };
+    match (long, short) {
+        ([_, long @ ..], short) if long == short => true,
+        ([_, long @ ..], [_, short @ ..]) if long == short => true,
+        ([one, two, long @ ..], [other, another, short @ ..]) => one == another && two == other && long == short,
+        _ => false,
     }
 }
 
@@ -122,6 +176,23 @@ mod tests {
         for text in ["", twelve.as_str(), &bad_sum, &unknown] {
             assert!(matches!(RootSecret::from_words(text), Err(Error::Key(KeyError::Words))), "{text}");
         }
+    }
+
+    #[test]
+    fn wrong_words_are_told_apart() {
+        let with = |last: &str| RootSecret::wrong_words(&format!("{}{last}", "abandon ".repeat(23)));
+        let meant = |near| WrongWords::Unknown { place: 24, near: Some(near) };
+        assert_eq!(RootSecret::wrong_words("one two three"), WrongWords::Count(3));
+        assert_eq!(with(""), WrongWords::Count(23));
+        assert_eq!(with("abandon"), WrongWords::Sum);
+        for typed in ["girafe", "giraffee", "GIRAFF", "igraffe", "gisaffe", "giraffe's"] {
+            assert_eq!(with(typed), meant("giraffe"), "{typed}");
+        }
+        for typed in ["tuckbox", "x", "é", "zzzzzz"] {
+            assert_eq!(with(typed), WrongWords::Unknown { place: 24, near: None }, "{typed}");
+        }
+        let first = RootSecret::wrong_words(&format!("qwert {}qwert", "abandon ".repeat(22)));
+        assert_eq!(first, WrongWords::Unknown { place: 1, near: None });
     }
 
     #[test]

@@ -451,8 +451,10 @@ impl Engine for Fake {
     fn key_export(&self, run: &Run) -> Result<Zeroizing<Vec<u8>>> {
         self.see(run, "export").map(|()| Zeroizing::new(b"{}\n".to_vec()))
     }
-    fn key_words(&self, run: &Run) -> Result<Zeroizing<String>> {
-        self.see(run, "words").map(|()| Zeroizing::new(["zoo"; 24].join(" ")))
+    fn key_words(&self, run: &Run) -> Result<KeyWords> {
+        self.see(run, "words")?;
+        let (account, vault, vault_id) = ("laptop".to_owned(), "/srv/vault".to_owned(), "0a".repeat(16));
+        Ok(KeyWords { account, vault, vault_id, words: Zeroizing::new(["zoo"; 24].join(" ")) })
     }
     fn key_recover(&self, run: &Run) -> Result<Made> {
         let words = run.person.words()?;

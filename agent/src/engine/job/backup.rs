@@ -37,6 +37,18 @@ pub struct Made {
     pub key_file: String,
     /// The key opens only with a passphrase.
     pub key_protected: bool,
+    /// What commands used until now that name no vault, or no account in this vault, when it is something else from now on.
+    #[serde(skip)]
+    pub used_before: Option<Used>,
+}
+
+/// What commands use that name neither vault nor account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// The vault's address.
+    pub vault: String,
+    /// The account in it.
+    pub account: String,
 }
 
 /// Make a version.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::engine::pin::Pin;
 use crate::fault::Code;
@@ -122,6 +123,19 @@ pub struct KeyInfo {
     pub words_shown: bool,
     /// Ways to open it.
     pub slots: Vec<KeyRow>,
+}
+
+/// The recovery words, and whose they are.
+#[derive(Clone, Debug)]
+pub struct KeyWords {
+    /// The account's name.
+    pub account: String,
+    /// The vault's address.
+    pub vault: String,
+    /// The vault's id, hex.
+    pub vault_id: String,
+    /// The words, secret.
+    pub words: Zeroizing<String>,
 }
 
 /// One way to open the key.

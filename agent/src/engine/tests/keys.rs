@@ -178,7 +178,7 @@ fn two_first_runs_at_once_have_one_key_and_it_is_there() {
 }
 
 fn words(run: &Run) -> String {
-    keys::words(run).unwrap().to_string()
+    keys::words(run).unwrap().words.to_string()
 }
 
 #[test]
@@ -204,6 +204,10 @@ fn the_words_never_overwrite_another_account_s_key() {
     let taken = init(&other(&ana, "x?y", 54), &InitJob::default()).unwrap_err();
     assert_eq!(taken.code, Code::KeyOtherAccount);
     assert_eq!(fs::read(&key).unwrap(), before);
+
+    // Words of one account make no key of another that was named.
+    let named = recover(&|run| run.place.account = Some("x y".into())).unwrap_err();
+    assert_eq!((named.code, named.hint.as_deref()), (Code::KeyOtherAccount, Some("tuckbox key recover --account x_y")));
 
     let spare = place.path("spare/x_y.key");
     let named = |run: &mut Run| run.place.key_file = Some(spare.clone());

@@ -19,7 +19,7 @@ use crate::fault::{Code, Exit};
 /// Another machine of the same account.
 fn joins(place: &Place, ana: &Run, name: &str) -> Run {
     let mut run = place.machine(name);
-    run.person = Arc::new(Nobody(Some(words(ana).unwrap().to_string())));
+    run.person = Arc::new(Nobody(Some(words(ana).unwrap().words.to_string())));
     recover(&run).unwrap();
     run
 }

@@ -53,7 +53,12 @@ pub(super) const RECORDS: &[Record] = &[
         verbs: &["key"],
         row: false,
         about: "The recovery words. Whoever has them has the key.",
-        fields: fields! { words: Text, "24 words."; },
+        fields: fields! {
+            account: Text, "The name of the account whose they are.";
+            vault: Text, "The address of its vault.";
+            vault_id: Id, "The vault's id.";
+            words: Text, "24 words.";
+        },
     },
     Record { kind: "summary", verbs: &["key"], row: false, about: "What `key recover` made.", fields: MADE },
     Record {
