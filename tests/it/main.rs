@@ -20,6 +20,7 @@ mod evil_vault;
 mod fidelity;
 mod first_run;
 mod forged;
+mod full_disk;
 mod golden;
 mod guard;
 mod health;

@@ -177,7 +177,7 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, figures: bool, alone: 
     let groups =
         if alone { vault.groups_of(account)?.into_iter().map(|group| group.name).collect() } else { Vec::new() };
     let (stored, versions) = if figures {
-        let domain = vault.domain(account)?;
+        let domain = vault.domain_to_read(account)?;
         (Some(domain.stored()?), Some(domain.versions(account)?))
     } else {
         (None, None)

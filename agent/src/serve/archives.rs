@@ -20,7 +20,7 @@ impl Server {
     pub(super) fn dump_account(&self, call: &Call, ask: &Dump) -> Result<(), Refused> {
         let vault = self.vault(Access::Read)?;
         let account = self.meant(&vault, &ask.which)?;
-        let domain = vault.domain(&account)?;
+        let domain = vault.domain_to_read(&account)?;
         let (mut hasher, mut bytes, mut gone) = (blake3::Hasher::new(), 0_u64, false);
         let dumped = domain.write_archive(&account, &mut |some| {
             hasher.update(some);

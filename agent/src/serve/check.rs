@@ -63,7 +63,7 @@ pub(super) fn of_account(vault: &Vault, account: &AccountInfo, read_data: bool) 
     let mut checked =
         CheckedAccount { number: account.number, name: account.name.clone(), ..CheckedAccount::default() };
     let mut worst: Option<store::vault::Finding> = None;
-    let summary = vault.domain(account).and_then(|domain| {
+    let summary = vault.domain_to_read(account).and_then(|domain| {
         domain.check(&CheckWhat { read_data }, &mut |event| {
             if let CheckEvent::Finding(finding) = event
                 && worst.as_ref().is_none_or(|worst| worst.severity < finding.severity)

@@ -103,7 +103,7 @@ fn facts(vault: &Vault, group: &GroupInfo, alone: bool, figures: bool) -> Result
     let members: Vec<&AccountInfo> = group.members.iter().filter_map(|id| all.get(id)).collect();
     let (mut stored, mut versions) = (0_u64, 0_u64);
     for account in &members {
-        let domain = vault.domain(account)?;
+        let domain = vault.domain_to_read(account)?;
         stored = stored.saturating_add(domain.stored()?.pack_bytes);
         versions = versions.saturating_add(domain.versions(account)?);
         facts.newest_at = facts.newest_at.max(vault.newest_version(account)?.map(|newest| newest.received_at));

@@ -168,7 +168,10 @@ impl Server {
                 .hint("ask the server's administrator")
                 .into());
         }
-        let domain = vault.domain(&account)?;
+        let domain = match access {
+            Access::Read => vault.domain_to_read(&account)?,
+            Access::Write => vault.domain(&account)?,
+        };
         Ok((vault, account, domain))
     }
 

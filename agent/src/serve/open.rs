@@ -28,7 +28,7 @@ impl Server {
                 .hint("ask the server's administrator")
                 .into());
         }
-        let domain = vault.domain(&account)?;
+        let domain = vault.domain_to_read(&account)?;
         self.set_account(&vault, &account, &open.client);
         let head = domain.head(&account)?;
         let after = open.after.saturating_add(1);

@@ -65,7 +65,7 @@ impl From<Error> for Refused {
         let full = error.is_full();
         let fault = match &error {
             _ if full => Fault::new(Code::DiskFull, "the vault's disk is full")
-                .hint("free some space on the server, then run the same command again; what was sent is kept"),
+                .hint("free some space on the server (a few MiB let `tuckbox housekeep` work there), then run the same command again; reading works meanwhile"),
             Error::Full { whose, limit, used } => {
                 Fault::new(Code::QuotaHard, format!("{whose} is full: {} of {} are taken", size(*used), size(*limit)))
                     .hint("remove versions, or ask the vault's administrator for more room")

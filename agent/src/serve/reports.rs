@@ -124,7 +124,7 @@ impl Over<'_> {
             days: Vec::new(),
         };
         if kind == ReportKind::Storage {
-            let domain = self.vault.domain(self.account)?;
+            let domain = self.vault.domain_to_read(self.account)?;
             row.catalog_bytes = Some(domain.stored()?.catalog_bytes);
             row.versions = Some(domain.versions(self.account)?);
         }

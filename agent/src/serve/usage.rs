@@ -73,7 +73,7 @@ impl Server {
         for account in vault.accounts()? {
             numbers.insert(account.id, account.number);
             // Each is closed before the next one is opened: there may be very many.
-            let told = vault.apart().domain(&account).and_then(|domain| figures(&account, &domain, most_ms));
+            let told = vault.apart().domain_to_read(&account).and_then(|domain| figures(&account, &domain, most_ms));
             let days = days(&vault, &account, now);
             let (usage, why) = match told {
                 Ok(told) => (Some(told), None),

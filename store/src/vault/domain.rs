@@ -192,7 +192,7 @@ fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Ca
     let (disk, path) = (&*shared.disk, paths.catalog());
     if disk.exists(&path)?.is_some() {
         match shared.catalogs.open(&path, journal(shared), id) {
-            Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
+            Err(e) if is_at_fault(&e) => {}
             other => return other,
         }
         let Some(_lock) = disk.lock(&paths.catalog_lock())? else {
@@ -200,12 +200,28 @@ fn open_catalog(shared: &Shared, paths: &DomainPaths, id: DomainId) -> Result<Ca
         };
         // Another process may have done it meanwhile.
         match shared.catalogs.open(&path, journal(shared), id) {
-            Err(Error::Damaged { .. } | Error::Catalog(_)) => {}
+            Err(e) if is_at_fault(&e) => {}
             other => return other,
         }
         set_catalog_aside(shared, paths)?;
     }
     new_catalog(shared, paths, id)
+}
+
+/// Whether the catalog itself is at fault, and another would do. What lacks room, descriptors or memory for the files beside
+/// it says nothing of it.
+fn is_at_fault(error: &Error) -> bool {
+    use rusqlite::{ErrorCode, ffi};
+    let Error::Catalog(cause) = error else { return matches!(error, Error::Damaged { .. }) };
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::CannotOpen | ErrorCode::OutOfMemory) => false,
+        // It can be read nowhere else either.
+        Some(ErrorCode::SystemIoFailure) => cause.sqlite_error().is_some_and(|cause| {
+            [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS]
+                .contains(&cause.extended_code)
+        }),
+        _ => true,
+    }
 }
 
 /// The files of a catalog get other names. They hold nothing that cannot be made again.

@@ -107,6 +107,8 @@ pub struct Vault {
     shared: Arc<Shared>,
     /// Each domain is opened once in a process.
     domains: Arc<Mutex<HashMap<DomainId, Domain>>>,
+    /// The same vault, open for reading only: once it was needed.
+    reading: Arc<Mutex<Option<Box<Self>>>>,
 }
 
 /// What a vault and its domains work with.
@@ -206,7 +208,7 @@ impl Vault {
             making_activity: Mutex::default(),
             volumes: Mutex::new(Arc::new(manifest.volumes)),
         };
-        Ok(Self { shared: Arc::new(shared), domains: Arc::default() })
+        Ok(Self { shared: Arc::new(shared), domains: Arc::default(), reading: Arc::default() })
     }
 
     /// Makes this host the one that writes a vault on a file system that is not its own. Only for when the other host
@@ -250,11 +252,34 @@ impl Vault {
         Ok(domain)
     }
 
+    /// The same, for who only reads: where a disk has no room for what a writer needs, one that needs none of it.
+    pub fn domain_to_read(&self, account: &AccountInfo) -> Result<Domain> {
+        match self.domain(account) {
+            Err(e @ (Error::Disk { .. } | Error::Catalog(_))) if self.access() == Access::Write => {
+                let reading = self.reading().and_then(|vault| vault.domain(account));
+                reading.map_err(|_| e)
+            }
+            other => other,
+        }
+    }
+
+    fn reading(&self) -> Result<Self> {
+        let mut held = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(vault) = held.as_ref() {
+            return Ok(Self::clone(vault));
+        }
+        let Shared { disk, clock, chance, catalogs, path, .. } = &*self.shared;
+        let (disk, clock) = (Arc::clone(disk), Arc::clone(clock));
+        let vault = Self::open_with(disk, clock, Arc::clone(chance), Arc::clone(catalogs), path, Access::Read)?;
+        *held = Some(Box::new(vault.clone()));
+        Ok(vault)
+    }
+
     /// The same vault, that opens each domain for itself and closes it when the last handle of it goes: for who looks at
     /// many, one after the other.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), domains: Arc::default() }
+        Self { shared: Arc::clone(&self.shared), domains: Arc::default(), reading: Arc::default() }
     }
 
     fn disk(&self) -> &dyn Disk {

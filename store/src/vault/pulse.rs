@@ -107,7 +107,7 @@ impl Vault {
         // First the head and the notes: what comes in between is then seen by who reads.
         let mut pulse = Pulse { noted: self.newest_damage(account)?, ..Pulse::default() };
         if self.disk().exists(&paths.link(account.number, 1))?.is_some() {
-            let domain = self.domain(account)?;
+            let domain = self.domain_to_read(account)?;
             pulse.head = domain.head(account)?.map_or(0, |head| head.sequence);
             pulse.stored_bytes = domain.stored()?.pack_bytes;
             pulse.holes = domain.holes(account)?;

@@ -12,6 +12,7 @@ mod histories;
 mod housekeep;
 mod housekeep_races;
 mod live;
+mod no_room;
 mod numbers;
 mod pressure;
 mod pulse;
