@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use tests::need::{self, Mounted};
+use tests::subject::bytes_below;
 use tests::world::World;
 
 use crate::world;
@@ -90,4 +91,48 @@ fn a_full_disk_gives_everything_that_is_on_it() {
     world.tuckbox(["backup", &world.arg("docs")]).ok();
     world.tuckbox(["housekeep"]).ok();
     world.tuckbox(["check", "--read-data"]).ok();
+}
+
+/// What a run that filled the disk has left is in nobody's way.
+#[test]
+fn after_a_backup_that_filled_the_disk_a_smaller_one_finds_room() {
+    for by_hand in [false, true] {
+        let Some((world, _mounted)) = small("32m") else { return };
+        let staged = || bytes_below(&world.vault()) / MIB as u64;
+        let before = staged();
+        fs::write(world.path("docs/large"), noise(3, 40 * MIB)).unwrap();
+        world.tuckbox(["backup", &world.arg("docs")]).run().fails("disk.full", 9);
+        assert!(staged() > before + 10, "what was stored is kept while there may be room for the rest");
+        fs::remove_file(world.path("docs/large")).unwrap();
+        fs::write(world.path("docs/small"), noise(4, 8 * MIB)).unwrap();
+        if by_hand {
+            world.tuckbox(["housekeep"]).ok().says("were let go");
+            assert!(staged() <= before + 1);
+        }
+        world.tuckbox(["backup", &world.arg("docs")]).ok();
+        world.tuckbox(["check", "--read-data"]).ok();
+        assert!(staged() <= before + 10, "{} MiB", staged());
+    }
+}
+
+#[test]
+fn what_a_refused_run_has_left_takes_nothing_of_a_limit() {
+    for by_hand in [false, true] {
+        let world = world().ready();
+        fs::write(world.dir("docs").join("first"), noise(1, 6 * MIB)).unwrap();
+        world.tuckbox(["backup", &world.arg("docs")]).ok();
+        world.tuckbox(["account", "set", "ana", "--hard", "20M"]).ok();
+        fs::write(world.path("docs/large"), noise(3, 30 * MIB)).unwrap();
+        let refused = world.tuckbox(["backup", &world.arg("docs")]).run().fails("quota.hard", 9);
+        assert!(refused.error().contains("tuckbox housekeep"), "{}", refused.error());
+        world.tuckbox(["versions"]).ok();
+        fs::remove_file(world.path("docs/large")).unwrap();
+        if by_hand {
+            world.tuckbox(["housekeep"]).ok().says("were let go");
+            assert!(bytes_below(&world.vault()) < 8 * MIB as u64);
+        }
+        fs::write(world.path("docs/small"), noise(4, 8 * MIB)).unwrap();
+        world.tuckbox(["backup", &world.arg("docs")]).ok();
+        world.tuckbox(["check", "--read-data"]).ok();
+    }
 }

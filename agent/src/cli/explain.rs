@@ -202,7 +202,8 @@ pub const fn page(code: Code) -> Page {
         Code::DiskFull => (
             "make room and run it again; what is committed is safe",
             "There is no room left, on this machine or on the vault's: the disk, a quota of the file system, or a \
-             limit on file sizes. No version is harmed by it.",
+             limit on file sizes. No version is harmed by it. A vault on a full disk can be read, checked and restored \
+             from; to forget and to keep house takes a few MiB.",
         ),
         Code::DiskFailed => (
             "look at the kernel's log; then `tuckbox check --read-data`",
@@ -214,7 +215,8 @@ pub const fn page(code: Code) -> Page {
         Code::QuotaHard => (
             "ask for more room, or forget versions",
             "The account, or all members of a group that it is in, would exceed the hard limit; the message says whose. \
-             The version was not committed.",
+             The version was not committed. What the run had sent is let go by the next one that needs the room, or by \
+             `tuckbox housekeep`.",
         ),
         Code::DataDamaged => (
             "`tuckbox check`, then a backup: it stores again what is missing",

@@ -210,6 +210,9 @@ fn line(row: &KeptRow, desk: &Desk<'_>) -> Option<String> {
             let (fate, why) = (harmless_line(fate), harmless_line(&why.join(", ")));
             Some(format!("version {sequence}{received}  {fate}: {why}"))
         }
+        KeptRow::Step { what, bytes, .. } if what == "let_go" => {
+            Some(format!("  {} that runs had left which found no room were let go", size(*bytes)))
+        }
         // Sums are told at the end.
         KeptRow::Step { .. } => None,
     }

@@ -134,6 +134,7 @@ fn told(event: HousekeepEvent, number: u32, name: &str, dry_run: bool) -> Option
         }
         // Told with the sums.
         HousekeepEvent::Waiting { .. } => None,
+        HousekeepEvent::LetGo { bytes } => step("let_go", 1, bytes),
         HousekeepEvent::Orphans { bodies } => step("orphans", bodies, 0),
         HousekeepEvent::Marked { nodes, .. } => step("marked", nodes, 0),
         HousekeepEvent::Blocked { holes } => step("blocked", holes, 0),

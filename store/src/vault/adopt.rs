@@ -55,10 +55,11 @@ impl Domain {
         write.commit()
     }
 
-    /// Adopts what is in this session's folder and removes it. Returns whether the session was dead.
+    /// Adopts what is in this session's folder and removes it. Returns whether that was done: not for one that lives, and
+    /// not for one that waits.
     pub(super) fn adopt_one(&self, dir: &Path) -> Result<bool> {
         // Enough for one that lives.
-        if self.lock_all(dir)?.is_none() {
+        if self.lock_all(dir)?.is_none() || self.waits_for_a_limit(dir)? {
             return Ok(false);
         }
         let (locks, left) = {
@@ -80,6 +81,57 @@ impl Domain {
         }
         write.commit()?;
         Ok(true)
+    }
+
+    /// Whether what this dead session left waits where it is: it was refused for a limit that still leaves no room. Adopted,
+    /// it would be packs that nothing needs and that stay for a day; so it can be let go as soon as somebody needs the room.
+    fn waits_for_a_limit(&self, dir: &Path) -> Result<bool> {
+        Ok(self.left_bytes(dir)?.1 > 0 && self.was_refused(dir)? && self.is_still_refused(dir)?)
+    }
+
+    /// Whether what this dead session left cannot be adopted now: it waits, or the disk has no room for its copy.
+    pub(super) fn has_no_room_for(&self, dir: &Path) -> Result<bool> {
+        Ok(self.free_at_home() < self.left_bytes(dir)?.0 || self.waits_for_a_limit(dir)?)
+    }
+
+    /// Removes what dead sessions left, as far as `which` says so of their folders. How many bytes that were. Nothing depends
+    /// on it: what was not published is sent again.
+    pub(super) fn let_go(&self, which: &dyn Fn(&Path) -> Result<bool>) -> Result<u64> {
+        let staging = self.inner.paths.staging();
+        let mut bytes: u64 = 0;
+        for named in self.inner.shared.disk.list(&staging)? {
+            let dir = staging.join(&named.name);
+            let Some(session) = layout::session_id(&named.name).filter(|_| named.kind == PathKind::Dir) else {
+                continue;
+            };
+            if self.lock_all(&dir)?.is_none() || !which(&dir)? {
+                continue;
+            }
+            // Under the write lock nobody begins or joins this session meanwhile.
+            let write = self.inner.catalog.write()?;
+            let Some(_locks) = self.lock_all(&dir)? else { continue };
+            let left = self.left_bytes(&dir)?.1;
+            self.remove_folder(&dir)?;
+            write.rows().unreserve(session)?;
+            write.commit()?;
+            bytes = bytes.saturating_add(left);
+        }
+        Ok(bytes)
+    }
+
+    /// Bytes of a session's packs in staging: of those that are copied when they are adopted, and of all.
+    fn left_bytes(&self, dir: &Path) -> Result<(u64, u64)> {
+        let (mut copied, mut done) = (0_u64, 0_u64);
+        for folder in std::iter::once(dir.to_owned()).chain(self.stripes_in(dir)?) {
+            for named in self.inner.shared.disk.list(&folder)? {
+                if layout::pack_id(&named.name, ".part").is_some() {
+                    copied = copied.saturating_add(named.len);
+                } else if layout::pack_id(&named.name, ".done").is_some() {
+                    done = done.saturating_add(named.len);
+                }
+            }
+        }
+        Ok((copied, copied.saturating_add(done)))
     }
 
     /// All locks of a session, or nothing when somebody holds one.

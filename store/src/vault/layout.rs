@@ -56,6 +56,11 @@ pub(super) fn aside(vault: &Path) -> PathBuf {
     vault.join(ASIDE)
 }
 
+/// Says of a session, by being in its folder, that it was refused for a limit.
+pub(super) fn refused(session: &Path) -> PathBuf {
+    session.join("refused")
+}
+
 /// Held while volumes come, go, or are evened out.
 pub(super) fn volumes_lock(vault: &Path) -> PathBuf {
     vault.join("volumes.lock")

@@ -9,8 +9,11 @@
 //!
 //! And on the disk itself some space stays free of data: what forgetting, deleting and housekeeping need to give back more.
 
+use std::path::Path;
+
 use super::ledger::{Held, taken};
-use super::{AccountInfo, Domain};
+use super::session::Token;
+use super::{AccountInfo, Domain, layout};
 use crate::error::{Error, Result};
 use crate::id::SessionId;
 use crate::record::Record;
@@ -59,7 +62,27 @@ impl Allowance {
 
     /// Takes what this record can need on the disk; `Full` when that is not allowed. `staged`: bytes in unfinished packs,
     /// which count from the moment that there is a limit. A full disk when what has to stay free would not.
+    /// What dead sessions left goes before anything is refused.
     pub(super) fn take(&mut self, domain: &Domain, record: &Record, staged: u64) -> Result<()> {
+        let first = self.take_once(domain, record, staged);
+        let again = match &first {
+            Err(e) if lacks_room(e) && domain.let_go_for(&self.account) => self.take_once(domain, record, staged),
+            _ => return self.noted(domain, first),
+        };
+        self.noted(domain, again)
+    }
+
+    /// Has the session's folder say that it was refused for a limit.
+    fn noted(&self, domain: &Domain, taken: Result<()>) -> Result<()> {
+        if matches!(taken, Err(Error::Full { .. })) {
+            let folder = domain.inner.paths.session(self.session);
+            // Without it what was staged is adopted, and goes a day later.
+            drop(domain.inner.shared.disk.create_new(&layout::refused(&folder)));
+        }
+        taken
+    }
+
+    fn take_once(&mut self, domain: &Domain, record: &Record, staged: u64) -> Result<()> {
         let ids = 32 * u64::from(record.header.items);
         let need = (record.stored_len() as u64).saturating_add(ids + LINE_BYTES + PACK_BYTES);
         let spare = match self.spare {
@@ -84,6 +107,11 @@ impl Allowance {
         self.left = self.left.saturating_sub(need);
         Ok(())
     }
+}
+
+/// Whether less of what lies about would help.
+fn lacks_room(error: &Error) -> bool {
+    matches!(error, Error::Full { .. }) || error.is_full()
 }
 
 impl Domain {
@@ -122,7 +150,36 @@ impl Domain {
 
     /// `Full` when nothing at all may be added to an account, for its own limit or that of a group.
     pub fn must_have_room(&self, account: &AccountInfo) -> Result<()> {
-        self.reserve(account, None, 1).map(|_| ())
+        match self.reserve(account, None, 1) {
+            Err(e) if lacks_room(&e) && self.let_go_for(account) => self.reserve(account, None, 1).map(|_| ()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// Lets go of what dead sessions of this account left and nobody has adopted; whether there was anything.
+    fn let_go_for(&self, account: &AccountInfo) -> bool {
+        let disk = &*self.inner.shared.disk;
+        let ours = |dir: &Path| Ok(Token::load(disk, dir)?.is_some_and(|token| token.account == account.id));
+        // Where that fails, what was refused stays so.
+        self.let_go(&ours).is_ok_and(|bytes| bytes > 0)
+    }
+
+    /// Whether the session of this folder was refused for a limit.
+    pub(super) fn was_refused(&self, dir: &Path) -> Result<bool> {
+        Ok(self.inner.shared.disk.exists(&layout::refused(dir))?.is_some())
+    }
+
+    /// Whether the account of a session that was refused may still be at its limit. Of a group's limit that is not looked up:
+    /// its ledger may be held by who asks.
+    pub(super) fn is_still_refused(&self, dir: &Path) -> Result<bool> {
+        let shared = &self.inner.shared;
+        let Some(token) = Token::load(&*shared.disk, dir)? else { return Ok(false) };
+        let accounts = super::account::accounts_in(shared, &self.inner.paths, self.id())?;
+        let Some(account) = accounts.iter().find(|account| account.id == token.account) else { return Ok(false) };
+        let used = self.inner.catalog.read(taken)?;
+        let is_short = |hard: u64| hard.saturating_sub(used) < STEP;
+        Ok(account.terms.hard_bytes.is_some_and(is_short)
+            || !self.groups_with(account.id, |terms| terms.hard_bytes.is_some())?.is_empty())
     }
 
     /// Reserves at least `need` bytes, for this session; for none, only looks whether there is room.

@@ -6,7 +6,7 @@ use crate::schema::fields::{HOUSEKEPT, NAMED, PASS, POLICY, REPAIRED};
 
 const FATES: &[&str] = &["kept", "trash", "going"];
 
-const STEPS: &[&str] = &["orphans", "marked", "blocked", "condemned", "freed", "rewritten", "unlinked"];
+const STEPS: &[&str] = &["let_go", "orphans", "marked", "blocked", "condemned", "freed", "rewritten", "unlinked"];
 
 pub(super) const RECORDS: &[Record] = &[
     Record {

@@ -18,6 +18,7 @@
 
 mod bits;
 mod bodies;
+mod budget;
 mod classes;
 mod expire;
 mod group_pressure;
@@ -37,9 +38,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AccountInfo, Domain, account};
 use crate::catalog::Rows;
 use crate::chain::{Cause, Fate, ReceivedLink};
-use crate::door::{Clock, Millis};
+use crate::door::Millis;
 use crate::error::{Error, Result};
 use crate::id::DomainId;
+use budget::Budget;
 pub use classes::Classes;
 use classes::Reached;
 use expire::Judged;
@@ -148,6 +150,11 @@ pub enum HousekeepEvent {
         /// How many it would take.
         versions: u64,
     },
+    /// What runs had left in staging that found no room went.
+    LetGo {
+        /// Bytes.
+        bytes: u64,
+    },
     /// Bodies that no link named were removed.
     Orphans {
         /// How many.
@@ -221,32 +228,6 @@ struct Gone {
     left_out: bool,
 }
 
-/// What may still be spent.
-struct Budget<'a> {
-    clock: Option<(&'a dyn Clock, Millis)>,
-    bytes: Option<u64>,
-}
-
-impl<'a> Budget<'a> {
-    fn new(how: &Housekeep, clock: &'a dyn Clock) -> Self {
-        let until = |ms: u64| clock.monotonic_ms().saturating_add(i64::try_from(ms).unwrap_or(i64::MAX));
-        Self { clock: how.most_ms.map(|ms| (clock, until(ms))), bytes: how.most_bytes }
-    }
-
-    /// For what has to come to its end.
-    fn none() -> Self {
-        Self { clock: None, bytes: None }
-    }
-
-    fn is_over(&self) -> bool {
-        self.bytes == Some(0) || self.clock.is_some_and(|(clock, until)| clock.monotonic_ms() >= until)
-    }
-
-    fn spend(&mut self, bytes: u64) {
-        self.bytes = self.bytes.map(|left| left.saturating_sub(bytes));
-    }
-}
-
 /// One pass.
 struct Pass<'a> {
     domain: &'a Domain,
@@ -307,6 +288,12 @@ impl Domain {
         }
         // What may be in a volume that is away is needed and nobody can say by whom.
         shared.must_have_all_volumes()?;
+        if !how.dry_run {
+            match self.let_go(&|dir| self.has_no_room_for(dir))? {
+                0 => {}
+                bytes => tell(HousekeepEvent::LetGo { bytes })?,
+            }
+        }
         let accounts = account::accounts_in(shared, &self.inner.paths, self.id())?;
         let now = shared.clock.now_ms();
         if !how.dry_run && !how.confirmed && handed.is_none() && self.rests(&accounts, now)? {
