@@ -14,6 +14,7 @@ use store::id::{AccountId, ChainHash, NodeId, SourceId, VaultId};
 use store::seal::DeviceKey;
 use zeroize::Zeroizing;
 
+use super::backup::suspicion::Looked;
 use super::tell::Waiting;
 use crate::fault::{Code, Fault, Result};
 
@@ -73,6 +74,20 @@ pub struct OwnRoot {
     pub root: String,
     /// Number of the link that introduced it.
     pub sequence: u64,
+    /// It is that of a run that was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Unfinished>,
+}
+
+/// What the run after one that was cut off needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The root that the run began from, node id, hex: it stays our own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
+    /// How what was read looked.
+    #[serde(default)]
+    pub looked: Looked,
 }
 
 impl AccountState {
@@ -89,7 +104,10 @@ impl AccountState {
 
     /// Whether this device committed that root of that source.
     pub fn is_own(&self, source: SourceId, root: NodeId) -> bool {
-        self.own_roots.get(&source.hex()).is_some_and(|own| own.root == root.hex())
+        self.own_roots.get(&source.hex()).is_some_and(|own| {
+            let whole = own.unfinished.as_ref().and_then(|unfinished| unfinished.whole.as_ref());
+            own.root == root.hex() || whole.is_some_and(|whole| *whole == root.hex())
+        })
     }
 
     /// The list of what the vault had lost for which a source was looked through last; 0 for none.
@@ -107,7 +125,27 @@ impl AccountState {
 
     /// Remembers a root that this device committed.
     pub fn set_own(&mut self, source: SourceId, root: NodeId, sequence: u64) {
-        self.own_roots.insert(source.hex(), OwnRoot { root: root.hex(), sequence });
+        self.own_roots.insert(source.hex(), OwnRoot { root: root.hex(), sequence, unfinished: None });
+    }
+
+    /// Remembers a root that this device committed of a run that is not at its end, what it began from, and how what it
+    /// read looked so far.
+    pub fn set_unfinished(
+        &mut self,
+        source: SourceId,
+        root: NodeId,
+        sequence: u64,
+        whole: Option<NodeId>,
+        looked: Looked,
+    ) {
+        let unfinished = Some(Unfinished { whole: whole.map(|whole| whole.hex()), looked });
+        self.own_roots.insert(source.hex(), OwnRoot { root: root.hex(), sequence, unfinished });
+    }
+
+    /// How what was read looked, of runs that were cut off and left this root.
+    pub fn looked(&self, source: SourceId, root: NodeId) -> Looked {
+        let own = self.own_roots.get(&source.hex()).filter(|own| own.root == root.hex());
+        own.and_then(|own| own.unfinished.as_ref()).map(|unfinished| unfinished.looked).unwrap_or_default()
     }
 }
 

@@ -11,7 +11,7 @@
 //! When the vault has lost nodes, none is clean: all are made again.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use store::tree::{Child, DirBuilder, DirReader, Entry, Mark, What};
 
@@ -36,6 +36,9 @@ pub struct Frame {
     parent: Parent,
     /// This directory in the version before, when its nodes may be believed.
     previous: Option<Child>,
+    /// The same in a run that was cut off, which began from that version: what a checkpoint has of it that this run has
+    /// not come to. It counts for nothing else.
+    so_far: Option<Child>,
     inner: Mutex<Inner>,
 }
 
@@ -116,10 +119,10 @@ impl<'n> Old<'n> {
     }
 }
 
-/// A directory below that is in progress, for checkpoints.
+/// A directory below that is in progress, for checkpoints, also when nobody works on it any more as the run ends early.
 struct Below {
     draft: Box<Entry>,
-    frame: Weak<Frame>,
+    frame: Arc<Frame>,
 }
 
 /// An entry on its way up.
@@ -130,13 +133,13 @@ struct Rising {
 
 impl Frame {
     /// A directory whose listing begins. `draft` is its own entry; `draft_same` says that its metadata are those of
-    /// the version before; `previous` is what it was there.
+    /// the version before; `previous` is what it was there, and `so_far` in a run that was cut off.
     pub fn new(
         flow: &Flow<'_>,
         parent: Parent,
         draft: Box<Entry>,
         draft_same: bool,
-        previous: Option<Child>,
+        (previous, so_far): (Option<Child>, Option<Child>),
     ) -> Arc<Self> {
         let build = match previous {
             Some(previous) if !flow.nothing_known && !flow.must_build(&previous.node) => Build::Clean(previous, 0),
@@ -144,7 +147,7 @@ impl Frame {
         };
         let (slots, last) = (VecDeque::new(), Vec::new());
         let inner = Inner { slots, base: 0, listed: false, last, draft: Some(draft), draft_same, build };
-        let frame = Arc::new(Self { parent, previous, inner: Mutex::new(inner) });
+        let frame = Arc::new(Self { parent, previous, so_far, inner: Mutex::new(inner) });
         if let Parent::Frame(above, slot) = &frame.parent {
             above.note_below(*slot, &frame);
         }
@@ -156,7 +159,7 @@ impl Frame {
         let draft = lock(&frame.inner).draft.clone();
         let mut inner = lock(&self.inner);
         if let (Some(draft), Some(Slot::Pending { below, .. })) = (draft, inner.slot(index)) {
-            *below = Some(Below { draft, frame: Arc::downgrade(frame) });
+            *below = Some(Below { draft, frame: Arc::clone(frame) });
         }
     }
 
@@ -201,7 +204,7 @@ impl Frame {
         {
             let mut inner = lock(&self.inner);
             inner.draft_same = same;
-            if let Some(previous) = self.previous {
+            if let Some(previous) = self.previous.or(self.so_far) {
                 inner.build = Build::Clean(previous, 0);
             }
             if let Some(draft) = &mut inner.draft {
@@ -256,14 +259,15 @@ impl Frame {
     /// is nothing of it yet.
     pub fn snapshot(&self, flow: &Flow<'_>, depth: usize) -> Result<Option<Child>> {
         let inner = lock(&self.inner);
+        let known = self.so_far.or(self.previous);
         if depth >= SNAPSHOT_DEPTH {
-            return Ok(self.previous);
+            return Ok(known);
         }
         let mut builder = match &inner.build {
-            Build::Clean(..) if inner.slots.is_empty() => return Ok(self.previous),
+            Build::Clean(..) if inner.slots.is_empty() && self.so_far.is_none() => return Ok(self.previous),
             Build::Clean(previous, count) => rebuild(flow, &mut Old::new(flow, previous), *count)?,
             Build::Dirty(builder) => builder.clone(),
-            Build::Done => return Ok(self.previous),
+            Build::Done => return Ok(known),
         };
         let mut old = self.previous.map(|previous| Old::new(flow, &previous));
         for slot in &inner.slots {
@@ -290,9 +294,9 @@ impl Frame {
                 builder.push(entry, &mut flow.sink())?;
             }
         }
-        if let (false, Some(previous)) = (inner.listed, self.previous) {
+        if let (false, Some(known)) = (inner.listed, known) {
             // What cannot be read of it is told by the scan.
-            for entry in DirReader::new(flow.nodes, previous.node).map_while(store::Result::ok) {
+            for entry in DirReader::new(flow.nodes, known.node).map_while(store::Result::ok) {
                 if *entry.name > *inner.last {
                     builder.push(entry, &mut flow.sink())?;
                 }
@@ -301,11 +305,19 @@ impl Frame {
         Ok(Some(builder.finish(&mut flow.sink())?))
     }
 
+    /// Nothing will come any more: lets go of the directories below, which hold this one.
+    pub fn let_go(&self) {
+        let mut waiting: Vec<Slot> = std::mem::take(&mut lock(&self.inner).slots).into();
+        while let Some(slot) = waiting.pop() {
+            if let Slot::Pending { below: Some(below), .. } = slot {
+                waiting.extend(std::mem::take(&mut lock(&below.frame.inner).slots));
+            }
+        }
+    }
+
     fn snapshot_below(flow: &Flow<'_>, below: Option<&Below>, depth: usize) -> Result<Option<Entry>> {
-        let Some((below, frame)) = below.and_then(|below| Some((below, below.frame.upgrade()?))) else {
-            return Ok(None);
-        };
-        Ok(frame.snapshot(flow, depth + 1)?.map(|child| {
+        let Some(below) = below else { return Ok(None) };
+        Ok(below.frame.snapshot(flow, depth + 1)?.map(|child| {
             let mut entry = (*below.draft).clone();
             entry.what = What::Dir(child);
             entry

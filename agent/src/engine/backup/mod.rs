@@ -396,7 +396,7 @@ impl<'a> Backup<'a> {
             .enumerate()
             .map(|(at, source)| {
                 let keep = guarded.contains(&at).then_some(now_s);
-                Arc::new(source.again(keep, source.before.as_ref().is_some_and(|before| before.trusted)))
+                Arc::new(source.again(keep, true))
             })
             .collect();
         let starts = prepare::starts(&again)?;
@@ -428,9 +428,8 @@ impl<'a> Backup<'a> {
         sources: &mut Vec<Arc<SourceRun>>,
         everything: bool,
     ) -> Result<BackupSummary> {
-        let trusted = |source: &SourceRun| !everything && source.is_ours();
         let again: Vec<Arc<SourceRun>> =
-            sources.iter().map(|source| Arc::new(source.again(source.keep_missing, trusted(source)))).collect();
+            sources.iter().map(|source| Arc::new(source.again(source.keep_missing, !everything))).collect();
         let starts = prepare::starts(&again)?;
         let ended = if everything { pass.run_knowing_nothing(&again, starts)? } else { pass.run(&again, starts)? };
         match ended {

@@ -20,6 +20,7 @@ use super::scan::{Scanner, Stack};
 use super::seal::{Style, seal};
 use super::ship::ship;
 use super::source_run::SourceRun;
+use super::suspicion;
 use super::totals::Totals;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
@@ -164,6 +165,7 @@ impl<'a> Pass<'a> {
             let _worker = run.profile.worker(Stage::Checkpoint);
             this.accompany(flow, stack, &ended, &totals, sources);
         });
+        sources.iter().for_each(|source| source.let_go());
         flow.trouble()?;
         if run.stop.asked() && sources.iter().any(|source| source.entry().is_none()) {
             return Ok(PassEnd::Interrupted);
@@ -331,10 +333,13 @@ impl<'a> Pass<'a> {
                 self.account.change_state(|state| {
                     // What is taken over from a version that is not our own does not become our own by that.
                     for (source, built, _) in roots.iter().filter(|(source, ..)| source.is_ours()) {
-                        state.set_own(source.id, built.id, sequence);
+                        let whole = source.before.as_ref().map(|before| before.root);
+                        state.set_unfinished(source.id, built.id, sequence, whole, suspicion::looked(source));
                     }
                 })?;
-                let ids: Vec<_> = roots.iter().map(|(_, built, _)| built.id).collect();
+                // The version before is what the next run is compared with.
+                let whole = roots.iter().filter_map(|(source, ..)| Some(source.before.as_ref()?.root));
+                let ids: Vec<_> = roots.iter().map(|(_, built, _)| built.id).chain(whole).collect();
                 self.nodes.keep(&ids)?;
                 Ok(Some(sequence))
             }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use store::chain::{LinkKind, SourceRoot, is_plain_path};
 use store::id::SourceId;
-use store::tree::{Node, NodeSource, What};
+use store::tree::{Entry, Node, NodeSource, What};
 
 use super::inner::Inner;
 use super::redundant;
 use super::source_run::{Before, Deletions, SourceRun};
+use super::suspicion::Looked;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::{BackupJob, SourceJob, StdinJob, is_below};
@@ -21,34 +22,45 @@ use crate::source::{Dir, MountFacts, Order, Selection, Stat, mount_facts};
 
 /// What a run builds on.
 pub struct Base {
-    /// Sources as the newest link has them, partial or whole: where each run goes on.
+    /// Sources as the newest version has them: what a run is compared with, however many were cut off since. One that no
+    /// version has yet, as the newest partial has it.
     newest: HashMap<SourceId, SourceRoot>,
+    /// The same as the newest partial has them that came after it and has something else: what is taken over unread.
+    so_far: HashMap<SourceId, SourceRoot>,
     /// Sources as the newest version has them, by host and path.
-    whole: Vec<SourceRoot>,
+    in_order: Vec<SourceRoot>,
 }
 
 impl Base {
     /// From the newest version and the partials after it.
     pub fn of(account: &Account) -> Result<Self> {
-        let mut newest = HashMap::new();
+        let (mut newest, mut so_far) = (HashMap::<SourceId, SourceRoot>::new(), HashMap::new());
+        let mut whole = HashSet::new();
         // Without it nothing may follow. Asked for first, as newer links may come with it.
         let mut body = account.newest_version()?;
-        let mut whole = body.as_ref().map(|body| body.sources.clone()).unwrap_or_default();
-        whole.sort_by(|a, b| (&a.host, &a.path).cmp(&(&b.host, &b.path)));
+        let mut in_order = body.as_ref().map(|body| body.sources.clone()).unwrap_or_default();
+        in_order.sort_by(|a, b| (&a.host, &a.path).cmp(&(&b.host, &b.path)));
         let links = account.version_links(true);
         let from = links.iter().rposition(|link| link.link().kind == LinkKind::Version).unwrap_or(0);
         for link in links.get(from..).unwrap_or_default() {
-            if link.link().kind != LinkKind::Version {
+            let is_whole = link.link().kind == LinkKind::Version;
+            if !is_whole {
                 body = account.version_body(link)?;
             }
             for source in body.take().map(|body| body.sources).unwrap_or_default() {
-                newest.insert(source.id, source);
+                if is_whole || !whole.contains(&source.id) {
+                    whole.extend(is_whole.then_some(source.id));
+                    newest.insert(source.id, source);
+                } else if newest.get(&source.id).is_some_and(|before| before.root != source.root) {
+                    // A partial names also what its run had not come to, as the version before has it.
+                    so_far.insert(source.id, source);
+                }
             }
         }
-        Ok(Self { newest, whole })
+        Ok(Self { newest, so_far, in_order })
     }
 
-    /// Every source that the newest link has.
+    /// Every source that there is.
     pub fn sources(&self) -> impl Iterator<Item = &SourceRoot> {
         self.newest.values()
     }
@@ -56,13 +68,13 @@ impl Base {
     /// The sources of the newest version that lie inside this path.
     pub fn inside<'b>(&'b self, host: &'b str, path: &'b [u8]) -> impl Iterator<Item = &'b SourceRoot> {
         // What begins with the path stands together.
-        let from = self.whole.partition_point(|root| (&*root.host, &*root.path) <= (host, path));
-        let rest = self.whole.get(from..).unwrap_or_default().iter();
+        let from = self.in_order.partition_point(|root| (&*root.host, &*root.path) <= (host, path));
+        let rest = self.in_order.get(from..).unwrap_or_default().iter();
         let begins = move |root: &&SourceRoot| root.host == host && root.path.starts_with(path);
         rest.take_while(begins).filter(move |root| is_below(&root.path, path))
     }
 
-    /// What the newest link says of a source.
+    /// What the newest version says of a source.
     pub fn source(&self, id: SourceId) -> Option<&SourceRoot> {
         self.newest.get(&id)
     }
@@ -172,8 +184,9 @@ impl Prepared {
         let selection = (Selection::new(&source.rules)?, Order::new(&source.first, &source.last)?);
         let before = before(account, base, id, &source.path, nodes)?;
         let deletions = deletions(account, job, &source);
+        let (so_far, looked) = so_far(account, base, id, nodes)?;
         let run = SourceRun::new(id, source, selection, mount, before, follow, deletions);
-        self.sources.push(Arc::new(run.with_inner(inner)));
+        self.sources.push(Arc::new(run.with_inner(inner).going_on(so_far, looked)));
         self.starts.push(start);
         Ok(())
     }
@@ -315,6 +328,21 @@ fn unknown_mount() -> MountFacts {
         is_mount_root: false,
         inodes_stable: true,
         granularity_ns: 1_000_000_000,
+    }
+}
+
+/// What runs that were cut off since have left of a source, when this device committed it, and how that looked.
+fn so_far(account: &Account, base: &Base, id: SourceId, nodes: &NodeCache) -> Result<(Option<Entry>, Looked)> {
+    let state = account.state();
+    let Some(newest) = base.so_far.get(&id).or_else(|| base.source(id)) else { return Ok(Default::default()) };
+    let looked = state.looked(id, newest.root);
+    let Some(root) = base.so_far.get(&id).filter(|root| state.is_own(id, root.root)) else { return Ok((None, looked)) };
+    match nodes.fill(root.root).and_then(|()| Ok(nodes.node(&root.root)?)) {
+        Ok(Node::Root(entry)) => Ok((Some(entry), looked)),
+        // It only spares reading.
+        Ok(_) => Ok((None, looked)),
+        Err(fault) if fault.code == Code::DataDamaged => Ok((None, looked)),
+        Err(fault) => Err(fault),
     }
 }
 

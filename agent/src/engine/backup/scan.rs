@@ -11,25 +11,28 @@
 //! go of what is done. Nothing is opened for content here, and an unchanged file costs one `statx`.
 
 mod choose;
+mod gone;
 mod old;
+mod so_far;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use store::tree::{Child, Entry, Kind, LookReader, Mark, What};
 
 use self::choose::Chosen;
+pub use self::gone::losses;
 use self::old::{Before, Unchanged};
+use self::so_far::SoFar;
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
 use super::path_node::PathNode;
 use super::read::{BATCH_BYTES, FileTask, Parcel};
 use super::source_run::SourceRun;
-use crate::event::{Action, Event};
+use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
-use crate::source::{Age, Dir, Names, Stat, Verdict, capture, capture_dir, verdict_on};
+use crate::source::{Dir, Names, Stat, Verdict, capture, capture_dir, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 pub const SLICE: usize = 4_096;
@@ -41,7 +44,7 @@ const PARCEL_FILES_MOST: usize = 512;
 /// Something to scan.
 pub enum Task<'a> {
     /// A directory that has not been opened.
-    Enter(Enter),
+    Enter(Box<Enter>),
     /// A directory whose listing goes on.
     Go(Box<Listing<'a>>),
 }
@@ -54,6 +57,8 @@ pub struct Enter {
     draft: Box<Entry>,
     same: bool,
     previous: Option<Child>,
+    /// It in a run that was cut off, where that has other nodes.
+    so_far: Option<Child>,
     /// The mark of its entry in the version before.
     mark: Option<Mark>,
     parent: Parent,
@@ -78,6 +83,7 @@ pub struct Listing<'a> {
     /// The entries of the version before that were not met yet.
     old: Option<LookReader<'a>>,
     unchanged: Unchanged<'a>,
+    so_far: Option<SoFar<'a>>,
     /// Names of files that went, and that came.
     turnover: (u64, u64),
 }
@@ -104,7 +110,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
     pub fn run(mut self) -> Result<()> {
         while let Some(task) = self.stack.pop(self.flow) {
             let done = match task {
-                Task::Enter(enter) => self.enter(enter),
+                Task::Enter(enter) => self.enter(*enter),
                 Task::Go(listing) => self.go_on(listing),
             };
             self.stack.finished();
@@ -124,11 +130,12 @@ impl<'f, 'a> Scanner<'f, 'a> {
             path: PathNode::top(&source.job.path),
             same: before.is_some_and(|before| same_metadata(before, &draft)),
             previous: before.and_then(child_of),
+            so_far: source.so_far.as_ref().and_then(child_of),
             mark: before.and_then(|before| before.mark),
             draft: Box::new(draft),
             parent: Parent::Source(Arc::clone(source)),
         };
-        self.stack.push(std::iter::once(Task::Enter(enter)));
+        self.stack.push(std::iter::once(Task::Enter(Box::new(enter))));
         Ok(())
     }
 
@@ -143,6 +150,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
             {
                 self.flow.counts.file(Some(before), before);
                 source.finish(Box::new(before.clone()));
+                return Ok(());
+            }
+            if let Some(so_far) = source.so_far.as_ref().filter(|entry| self.is_still(source, entry, stat)) {
+                let action = self.flow.counts.file(before, so_far);
+                source.tally.file(action, None);
+                self.flow.item(action, || source.job.path.clone(), stat.size, None);
+                source.finish(Box::new(so_far.clone()));
                 return Ok(());
             }
             let task = FileTask {
@@ -168,10 +182,10 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// Opens a directory and lists its names.
     fn enter(&mut self, enter: Enter) -> Result<()> {
-        let Enter { source, place, path, draft, same, previous, mark, parent } = enter;
+        let Enter { source, place, path, draft, same, previous, so_far, mark, parent } = enter;
         let is_source = matches!(parent, Parent::Source(_));
         // A mark goes when the directory can be read again.
-        let frame = Frame::new(self.flow, parent, draft.clone(), same && mark.is_none(), previous);
+        let frame = Frame::new(self.flow, parent, draft.clone(), same && mark.is_none(), (previous, so_far));
         if is_source {
             source.begin(Arc::clone(&frame), draft);
         }
@@ -196,7 +210,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
         }
         let old = previous.map(|previous| LookReader::new(self.flow.nodes, previous.node));
         let unchanged = Unchanged::new(previous);
-        let listing = Listing { source, dir, path, frame, names, at: 0, old, unchanged, turnover: (0, 0) };
+        let so_far = so_far.map(|so_far| SoFar::new(self.flow, so_far));
+        let listing = Listing { source, dir, path, frame, names, at: 0, old, unchanged, so_far, turnover: (0, 0) };
         self.go_on(Box::new(listing))
     }
 
@@ -247,7 +262,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         listing.unchanged.hand_on(self.flow, &listing.frame)?;
         let (files, bytes) = std::mem::take(&mut self.unchanged);
         self.flow.counts.unchanged(files, bytes);
-        let mut tasks: Vec<Task> = below.into_iter().map(Task::Enter).collect();
+        let mut tasks: Vec<Task> = below.into_iter().map(|enter| Task::Enter(Box::new(enter))).collect();
         if end == names.len() {
             self.pass_all(&mut listing, old)?;
             listing.source.tally.directory(listing.turnover.0, listing.turnover.1);
@@ -260,101 +275,6 @@ impl<'f, 'a> Scanner<'f, 'a> {
         }
         self.stack.push(tasks.into_iter());
         Ok(())
-    }
-
-    /// Goes on in the version before up to a name: what is before it is gone.
-    fn pass_over(&mut self, listing: &mut Listing<'a>, old: &mut Option<LookReader<'a>>, name: &[u8]) -> Result<()> {
-        let Some(reader) = old else { return Ok(()) };
-        loop {
-            let gone = match reader.peek() {
-                Ok(Some(before)) if before < name => reader.take(),
-                Ok(_) => return Ok(()),
-                Err(error) => Err(error),
-            };
-            match gone {
-                Ok(entry) => entry.map_or(Ok(()), |entry| self.gone(listing, entry))?,
-                // The reader is at its end now.
-                Err(error) => self.lost_before(listing, &error)?,
-            }
-        }
-    }
-
-    /// What is left of the version before is gone.
-    fn pass_all(&mut self, listing: &mut Listing<'a>, old: Option<LookReader<'a>>) -> Result<()> {
-        let Some(mut reader) = old else { return Ok(()) };
-        loop {
-            match reader.peek().map(|name| name.is_some()).and_then(|_| reader.take()) {
-                Ok(Some(entry)) => self.gone(listing, entry)?,
-                Ok(None) => return Ok(()),
-                Err(error) => self.lost_before(listing, &error)?,
-            }
-        }
-    }
-
-    /// What the version before says of the rest of a directory is lost: the rest counts as new.
-    fn lost_before(&self, listing: &Listing<'_>, error: &store::Error) -> Result<()> {
-        let path = listing.path.join(b"");
-        let shown = for_terminal(path.strip_suffix(b"/").unwrap_or(&path));
-        // Nothing is left out of the new version: no error of the run.
-        self.flow.watcher.event(&Event::Warning(
-            &Fault::new(Code::DataDamaged, format!("what the version before holds of {shown} cannot be read"))
-                .because(error)
-                .hint("it is read anew now; look at the vault: tuckbox check")
-                .path(path),
-        ));
-        listing.frame.set_dirty(self.flow)
-    }
-
-    /// A name of the version before that is not there any more.
-    fn gone(&mut self, listing: &mut Listing<'a>, mut entry: Entry) -> Result<()> {
-        listing.unchanged.hand_on(self.flow, &listing.frame)?;
-        if listing.source.early_step.is_some() {
-            // The last pass decides.
-            return listing.frame.push_ready(self.flow, Box::new(entry), true);
-        }
-        let totals = entry.totals();
-        if let Some(Mark::Missing(since)) = entry.mark {
-            let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
-            if !listing.source.deletions.due(since_ms) {
-                // Kept before, and neither has anybody said that it may go nor is its time over.
-                listing.source.count_kept(totals.files);
-                return listing.frame.push_ready(self.flow, Box::new(entry), true);
-            }
-            listing.source.count_expired(totals.files);
-        } else {
-            listing.source.count_removed(totals.files);
-            listing.turnover.0 += u64::from(entry.what.kind() == Kind::File);
-            if let Some(since) = listing.source.keep_missing {
-                entry.mark = Some(Mark::Missing(since));
-                return listing.frame.push_ready(self.flow, Box::new(entry), false);
-            }
-        }
-        self.removed(listing, &entry)
-    }
-
-    /// Something of the version before is not in the new one.
-    fn removed(&self, listing: &Listing<'_>, entry: &Entry) -> Result<()> {
-        self.flow.counts.removed(entry);
-        self.flow.item(Action::Removed, || listing.path.join(&entry.name), entry.totals().bytes, None);
-        listing.frame.set_dirty(self.flow)
-    }
-
-    /// What is left out by its age. What is too young stays as the version before has it; what became too old goes, which
-    /// is no loss that the guard asks about.
-    fn aged(&mut self, listing: &mut Listing<'a>, old: Option<Entry>, age: Age) -> Result<()> {
-        listing.unchanged.hand_on(self.flow, &listing.frame)?;
-        match old {
-            None => Ok(()),
-            Some(mut old) if age == Age::Min => {
-                // It is there, whatever it was before.
-                let marked = old.mark.take_if(|mark| matches!(mark, Mark::Missing(_))).is_some();
-                listing.frame.push_ready(self.flow, Box::new(old), !marked)
-            }
-            Some(old) => {
-                listing.source.count_aged(old.totals().files);
-                self.removed(listing, &old)
-            }
-        }
     }
 
     /// The entry of the version before of a name; when it cannot be read, the name counts as new.
@@ -394,7 +314,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
             let (old, age) = (self.entry_before(listing, before)?, rule.age);
             return self.aged(listing, old, age);
         }
-        if stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(name)) {
+        let later = stat.kind != Kind::Dir && listing.source.leaves_for_later(|| listing.path.join(name));
+        if later && listing.so_far.is_none() {
             return before.count(self.flow, listing, name);
         }
         listing.source.inner.takes(&listing.path, name, stat.kind == Kind::Dir);
@@ -408,16 +329,26 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
             return before.count(self.flow, listing, name);
         }
+        let so_far = listing.so_far.as_mut().and_then(|so_far| so_far.entry(name));
+        let still = so_far.as_ref().is_some_and(|entry| self.is_still(&listing.source, entry, &stat));
+        if later && !still {
+            return before.count(self.flow, listing, name);
+        }
         let old = self.entry_before(listing, before)?;
         listing.unchanged.hand_on(self.flow, &listing.frame)?;
         if stat.kind == Kind::Dir {
-            return self.directory(listing, name, &stat, old, same, below);
+            return self.directory(listing, name, &stat, (old, so_far), same, below);
         }
         if let Some(old) = old.as_ref().filter(|old| takes_over && !self.flow.wanted.is_in(old)) {
             self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
             return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
         }
-        if stat.kind != Kind::File || stat.size == 0 {
+        let has_content = stat.kind == Kind::File && stat.size > 0;
+        listing.turnover.1 += u64::from(has_content && old.is_none());
+        if let (Some(entry), true) = (so_far.as_ref(), still) {
+            return self.take_over(listing, old.as_ref(), (Box::new(entry.clone()), None), bytes);
+        }
+        if !has_content {
             let (entry, troubles) = match capture(&listing.dir, name, &stat, self.flow.owners) {
                 Ok(captured) => captured,
                 Err(fault) => return self.skip(listing, name, old, fault),
@@ -428,18 +359,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.flow.item(action, || listing.path.join(name), 0, None);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
-        listing.turnover.1 += u64::from(old.is_none());
         let source = &listing.source;
         let taken = source.taken.get(|| listing.path.join(name), &stat, stable, source.early_step.is_none());
-        if let Some((entry, encrypted)) = taken {
-            let action = self.flow.counts.file(old.as_ref(), &entry);
-            source.tally.file(action, encrypted);
-            self.flow.item(action, || listing.path.join(name), stat.size, None);
-            let same = old.is_some_and(|old| old == *entry);
-            return listing.frame.push_ready(self.flow, entry, same);
+        if let Some(taken) = taken {
+            return self.take_over(listing, old.as_ref(), taken, bytes);
         }
         let previous = old.map(Box::new);
-        let slot = listing.frame.push_pending(name, previous.clone());
+        let slot = listing.frame.push_pending(name, so_far.map(Box::new).or_else(|| previous.clone()));
         let task = FileTask {
             dir: Arc::clone(&listing.dir),
             path: listing.path.join(name),
@@ -467,7 +393,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         listing: &mut Listing<'a>,
         name: &[u8],
         stat: &Stat,
-        old: Option<Entry>,
+        (old, so_far): (Option<Entry>, Option<Entry>),
         same: bool,
         below: &mut Vec<Enter>,
     ) -> Result<()> {
@@ -489,7 +415,10 @@ impl<'f, 'a> Scanner<'f, 'a> {
             entry.what = What::Dir(empty_dir(self.flow)?);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);
         }
-        let slot = listing.frame.push_pending(name, old.map(Box::new));
+        // What a checkpoint has of it until it is listed.
+        let slot = listing.frame.push_pending(name, so_far.as_ref().or(old.as_ref()).cloned().map(Box::new));
+        let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
+        let is_other = |so_far: &Child| !trusted || previous.is_none_or(|previous| previous.node != so_far.node);
         below.push(Enter {
             source: Arc::clone(&listing.source),
             path: listing.path.below(name),
@@ -497,6 +426,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             draft: Box::new(draft),
             same,
             previous,
+            so_far: so_far.as_ref().and_then(child_of).filter(is_other),
             mark,
             parent: Parent::Frame(Arc::clone(&listing.frame), slot),
         });
@@ -587,13 +517,4 @@ fn same_metadata(before: &Entry, now: &Entry) -> bool {
         && before.xattrs == now.xattrs
         && before.flags == now.flags
         && before.facts == now.facts
-}
-
-/// Files of the version before that a source has lost, and how many it had without those that were missing before
-/// and those that became too old.
-pub fn losses(source: &SourceRun) -> (u64, u64) {
-    let had = source.before.as_ref().map_or(0, |before| before.totals.files);
-    let others = [&source.kept_files, &source.expired_files, &source.aged_files];
-    let others: u64 = others.iter().map(|files| files.load(Ordering::Relaxed)).sum();
-    (source.removed_files.load(Ordering::Relaxed), had.saturating_sub(others))
 }

@@ -8,7 +8,7 @@ use store::tree::{Built, Child, Entry, Totals};
 
 use super::early::Taken;
 use super::inner::Inner;
-use super::suspicion::Tally;
+use super::suspicion::{Looked, Tally};
 use crate::engine::filter_command::FilterCommand;
 use crate::engine::job::SourceJob;
 use crate::engine::queue::lock;
@@ -73,6 +73,11 @@ pub struct SourceRun {
     pub mount: MountFacts,
     /// The version before.
     pub before: Option<Before>,
+    /// The source as a run left it that was cut off after the version before, when this device committed that: what is
+    /// still so is taken over unread. It is no part of what this run is compared with.
+    pub so_far: Option<Entry>,
+    /// What looked encrypted of what such runs read.
+    pub looked: Looked,
     /// Keep what is gone, marked as missing since now (second pass of the guard), seconds since 1970.
     pub keep_missing: Option<u64>,
     /// When what was kept as missing before goes.
@@ -127,6 +132,8 @@ impl SourceRun {
             taken: Arc::default(),
             mount,
             before,
+            so_far: None,
+            looked: Looked::default(),
             keep_missing: None,
             deletions,
             removed_files: AtomicU64::new(0),
@@ -142,12 +149,19 @@ impl SourceRun {
     }
 
     /// The same with what lies inside of it.
+    #[must_use]
     pub fn with_inner(self, inner: Inner) -> Self {
         Self { inner, ..self }
     }
 
-    /// The same source for another pass: whether to keep what is gone, and whether to believe the version before.
-    pub fn again(&self, keep_missing: Option<u64>, trusted: bool) -> Self {
+    /// The same, going on from what runs that were cut off have left.
+    #[must_use]
+    pub fn going_on(self, so_far: Option<Entry>, looked: Looked) -> Self {
+        Self { so_far, looked, ..self }
+    }
+
+    /// The same source for another pass: whether to keep what is gone, and whether to believe what was stored of it.
+    pub fn again(&self, keep_missing: Option<u64>, believe: bool) -> Self {
         let mut again = Self {
             id: self.id,
             job: self.job.clone(),
@@ -158,6 +172,8 @@ impl SourceRun {
             taken: Arc::clone(&self.taken),
             mount: self.mount.clone(),
             before: self.before.clone(),
+            so_far: self.so_far.clone().filter(|_| believe),
+            looked: self.looked,
             keep_missing,
             deletions: self.deletions,
             removed_files: AtomicU64::new(0),
@@ -171,15 +187,14 @@ impl SourceRun {
             root: Mutex::new(None),
         };
         if let Some(before) = &mut again.before {
-            before.trusted = trusted;
+            before.trusted &= believe;
         }
         again
     }
 
     /// The same source for a pass that takes only what belongs to this step or an earlier one.
     pub fn early(&self, step: usize) -> Self {
-        let trusted = self.before.as_ref().is_some_and(|before| before.trusted);
-        Self { early_step: Some(step), ..self.again(self.keep_missing, trusted) }
+        Self { early_step: Some(step), ..self.again(self.keep_missing, true) }
     }
 
     /// Whether something that is no directory is left to a later pass.
@@ -222,6 +237,15 @@ impl SourceRun {
     /// The root entry is whole.
     pub fn finish(&self, entry: Box<Entry>) {
         *lock(&self.done) = Progress::Done(entry);
+    }
+
+    /// The pass is over: what is not whole by now will not be.
+    pub fn let_go(&self) {
+        let mut done = lock(&self.done);
+        if let Progress::Frame { frame, .. } = &*done {
+            frame.let_go();
+            *done = Progress::Open;
+        }
     }
 
     /// The root entry, when it is whole.

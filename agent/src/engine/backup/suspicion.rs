@@ -90,6 +90,21 @@ impl Seen {
     }
 }
 
+/// How what was read looked, of a run so far: what the run after one that was cut off cannot see again without reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// Of the rewritten files.
+    pub rewritten: Seen,
+    /// Of new ones.
+    pub new: Seen,
+}
+
+impl Looked {
+    fn and(self, other: Self) -> Self {
+        Self { rewritten: self.rewritten.and(other.rewritten), new: self.new.and(other.new) }
+    }
+}
+
 impl Tally {
     /// A file was read or taken: what became of it, and whether its content looks encrypted, where that was asked.
     pub fn file(&self, action: Action, encrypted: Option<bool>) {
@@ -111,17 +126,18 @@ impl Tally {
         self.replaced.fetch_add(gone.min(came), Ordering::Relaxed);
     }
 
-    /// All of it, of a source that had so many files.
-    fn changes(&self, had: u64) -> Changes {
-        let replaced = self.replaced.load(Ordering::Relaxed);
-        let rewritten = self.rewritten.load(Ordering::Relaxed);
-        // Which of the new ones stand for others is not known: as many as there can be.
-        let looks = self.rewritten_looks.get().and(self.new_looks.get().at_most(replaced));
-        Changes { had, hit: rewritten + replaced, looks }
+    fn looked(&self) -> Looked {
+        Looked { rewritten: self.rewritten_looks.get(), new: self.new_looks.get() }
     }
 
-    fn seen(&self) -> Seen {
-        self.rewritten_looks.get().and(self.new_looks.get())
+    /// All of it, of a source that had so many files, some of which earlier runs looked at that were cut off.
+    fn changes(&self, had: u64, earlier: Looked) -> Changes {
+        let replaced = self.replaced.load(Ordering::Relaxed);
+        let rewritten = self.rewritten.load(Ordering::Relaxed);
+        let looked = self.looked().and(earlier);
+        // Which of the new ones stand for others is not known: as many as there can be.
+        let looks = looked.rewritten.and(looked.new.at_most(replaced));
+        Changes { had, hit: rewritten + replaced, looks }
     }
 }
 
@@ -154,6 +170,11 @@ impl Changes {
     }
 }
 
+/// How what was read of a source looked, in this run and those before it that were cut off.
+pub fn looked(source: &SourceRun) -> Looked {
+    source.tally.looked().and(source.looked)
+}
+
 /// Tells of each source that changed suspiciously, as far as its first pass saw; gives their positions.
 pub fn judge(account: &Account, sources: &[Arc<SourceRun>], limits: &Suspicions) -> Vec<usize> {
     let state = account.state();
@@ -161,7 +182,7 @@ pub fn judge(account: &Account, sources: &[Arc<SourceRun>], limits: &Suspicions)
     for (at, source) in sources.iter().enumerate().filter(|(_, source)| source.before.is_some()) {
         let before = state.looks.get(&source.id.hex()).copied().unwrap_or_default();
         let (_, had) = losses(source);
-        let Some(reason) = source.tally.changes(had).reason(limits, before) else { continue };
+        let Some(reason) = source.tally.changes(had, source.looked).reason(limits, before) else { continue };
         found.push(at);
         let path = for_terminal(&source.job.path);
         account.run.watcher.event(&Event::Warning(
@@ -178,7 +199,8 @@ pub fn seen(account: &Account, sources: &[Arc<SourceRun>], suspicious: &[usize])
     let state = account.state();
     let sane = sources.iter().enumerate().filter(|(at, _)| !suspicious.contains(at)).map(|(_, source)| source);
     sane.filter_map(|source| {
-        let now = source.tally.seen();
+        let now = looked(source);
+        let now = now.rewritten.and(now.new);
         let before = state.looks.get(&source.id.hex()).copied().unwrap_or_default();
         (now.looked > 0).then(|| (source.id.hex(), before.then(now)))
     })
@@ -264,15 +286,15 @@ mod tests {
         let tally = Tally::default();
         tally.directory(100, 0);
         tally.directory(0, 100);
-        assert_eq!(tally.changes(1000).hit, 0, "removed here, added there");
+        assert_eq!(tally.changes(1000, Looked::default()).hit, 0, "removed here, added there");
         tally.directory(60, 70);
         (0..200).for_each(|_| tally.file(Action::Added, Some(true)));
-        let changes = tally.changes(1000);
+        let changes = tally.changes(1000, Looked::default());
         assert_eq!((changes.hit, changes.looks), (60, Seen { looked: 60, encrypted: 60 }));
         (0..5).for_each(|_| tally.file(Action::Changed, None));
         tally.file(Action::Metadata, Some(true));
-        assert_eq!(tally.changes(1000).hit, 65);
-        assert_eq!(tally.seen(), Seen { looked: 200, encrypted: 200 });
+        assert_eq!(tally.changes(1000, Looked::default()).hit, 65);
+        assert_eq!(tally.looked(), Looked { rewritten: Seen::default(), new: Seen { looked: 200, encrypted: 200 } });
     }
 
     #[test]

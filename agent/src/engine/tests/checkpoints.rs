@@ -14,7 +14,7 @@ use crate::engine::backup::pass::Pace;
 use crate::engine::job::{At, BackupJob, RestoreJob, Stop, VersionsJob};
 use crate::engine::restore::restore;
 use crate::engine::versions::versions;
-use crate::event::Event;
+use crate::event::{Action, Event};
 use crate::fault::Code;
 
 const FILES: u64 = 24;
@@ -36,15 +36,24 @@ fn told(job: BackupJob) -> BackupJob {
 /// Does something once `items` files were told and a checkpoint that knows of them was committed. No other file is
 /// told meanwhile.
 fn after_checkpoint(items: usize, then: impl Fn() + Send + Sync + 'static) -> Arc<Ears> {
-    let (seen, done, gate) = (AtomicUsize::new(0), Arc::new((Mutex::new(0), Condvar::new())), Mutex::new(()));
+    let seen = AtomicUsize::new(0);
+    after_checkpoint_when(move |_| seen.fetch_add(1, Ordering::SeqCst) + 1 == items, then)
+}
+
+/// The same once what was told of a file says so.
+fn after_checkpoint_when(
+    ready: impl Fn(Action) -> bool + Send + Sync + 'static,
+    then: impl Fn() + Send + Sync + 'static,
+) -> Arc<Ears> {
+    let (done, gate) = (Arc::new((Mutex::new(0), Condvar::new())), Mutex::new(()));
     Ears::with(move |event| match event {
         Event::Detail(text) if text.starts_with("checkpoint") => {
             *done.0.lock().unwrap() += 1;
             done.1.notify_all();
         }
-        Event::Item { .. } => {
+        Event::Item { action, .. } => {
             let _one = gate.lock().unwrap();
-            if seen.fetch_add(1, Ordering::SeqCst) + 1 != items {
+            if !ready(*action) {
                 return;
             }
             let before = *done.0.lock().unwrap();
@@ -208,5 +217,106 @@ fn a_later_run_may_end_early_too() {
             place.backup(&run, job([&source])).unwrap();
             place.prove(&run, &source);
         }
+    }
+}
+
+/// A tree of 150 letters and one more file, of which there is a version, and what a run is to find new: noise that keeps
+/// it busy for a while.
+fn letters(place: &Place, run: &crate::engine::job::Run) -> std::path::PathBuf {
+    let source = place.path("src");
+    fs::create_dir_all(source.join("sub")).unwrap();
+    for n in 0..LETTERS {
+        fs::write(source.join(format!("sub/letter-{n:03}")), format!("letter {n} ").repeat(400)).unwrap();
+    }
+    fs::write(source.join("sub/keep"), "kept").unwrap();
+    place.backup(run, job([&source])).unwrap();
+    for n in 0..FILES {
+        fs::write(source.join(format!("sub/z-{n:02}")), noise(n, FILE_LEN)).unwrap();
+    }
+    source
+}
+
+const LETTERS: u64 = 150;
+
+/// A run that ends early once all letters and eight new files were told, behind a checkpoint: by being asked to, or
+/// killed. And another one that is asked to end as soon as it begins.
+fn end_early(place: &Place, run: &crate::engine::job::Run, source: &Path, dies: bool) {
+    let mut run = run.clone();
+    run.stop = Stop::default();
+    let (stop, wire) = (run.stop.clone(), place.wire([]));
+    let line = Arc::clone(&wire);
+    let seen = Mutex::new((0, 0, false));
+    let ready = move |action| {
+        let (new, letters, told) = &mut *seen.lock().unwrap();
+        *(if action == Action::Added { &mut *new } else { &mut *letters }) += 1;
+        // They come first; but a machine may be so busy that most others do.
+        let first = !*told && *new >= 8 && (*letters >= LETTERS || *new >= FILES - 4);
+        *told |= first;
+        first
+    };
+    run.watcher = after_checkpoint_when(ready, move || {
+        if dies {
+            line.gone_after.store(0, Ordering::SeqCst);
+            line.cut_now();
+        } else {
+            stop.ask(15);
+        }
+    });
+    over(&run, &wire, told(job([source])), RESTLESS).unwrap_err();
+    wire.settle();
+    run.stop = Stop::default();
+    let (stop, wire) = (run.stop.clone(), place.wire([]));
+    run.watcher = Ears::with(move |event| {
+        if matches!(event, Event::Item { .. }) {
+            stop.ask(15);
+        }
+    });
+    over(&run, &wire, told(job([source])), RESTLESS).unwrap_err();
+    wire.settle();
+    run.watcher = Arc::new(Ears::default());
+    let partials = place.links(&run).into_iter().filter(|kind| *kind == LinkKind::Partial);
+    assert!(partials.count() >= 2);
+}
+
+#[test]
+fn what_was_gone_before_a_run_ended_early_is_not_decided_by_that() {
+    for dies in [false, true] {
+        let (place, run) = Place::new();
+        let source = letters(&place, &run);
+        let before = super::place::tree(&source);
+        (0..LETTERS).for_each(|n| fs::remove_file(source.join(format!("sub/letter-{n:03}"))).unwrap());
+        end_early(&place, &run, &source, dies);
+        let summary = place.backup(&run, job([&source])).unwrap();
+        assert_eq!((summary.sources_guarded, summary.files_removed), (1, 0), "dies: {dies}, {summary:?}");
+        assert!(summary.read_bytes <= (FILES - 6) * FILE_BYTES, "what was read is not read again: {summary:?}");
+        let restored = place.restored(&run, &source);
+        assert!(before.keys().all(|path| restored.contains_key(path)), "dies: {dies}");
+        // With the word of a person they go.
+        let accepted = BackupJob { accept_deletions: true, ..job([&source]) };
+        let summary = place.backup(&run, accepted).unwrap();
+        assert_eq!((summary.sources_guarded, summary.files_removed, summary.read_bytes), (0, LETTERS, 0));
+        place.prove(&run, &source);
+    }
+}
+
+#[test]
+fn what_was_rewritten_before_a_run_ended_early_is_as_suspicious() {
+    for dies in [false, true] {
+        let (place, run) = Place::new();
+        let source = letters(&place, &run);
+        let whole = place.links(&run).iter().position(|kind| *kind == LinkKind::Version).unwrap() as u64 + 1;
+        for n in 0..LETTERS {
+            fs::write(source.join(format!("sub/letter-{n:03}")), noise(n + 500, 4_000)).unwrap();
+        }
+        end_early(&place, &run, &source, dies);
+        let ears = Arc::new(Ears::default());
+        let run = crate::engine::job::Run { watcher: Arc::clone(&ears) as _, ..run };
+        let summary = place.backup(&run, job([&source])).unwrap();
+        assert_eq!((summary.sources_suspicious, summary.pinned_sequence), (1, Some(whole)), "dies: {dies}");
+        assert_eq!((summary.files_changed, summary.files_new), (LETTERS, FILES), "told against the version before");
+        assert!(summary.read_bytes <= (FILES - 6) * FILE_BYTES, "{summary:?}");
+        let told = ears.warnings.lock().unwrap().clone();
+        assert!(told.iter().any(|told| told.to_string().contains("150 of them look encrypted")), "{told:?}");
+        place.prove(&run, &source);
     }
 }
