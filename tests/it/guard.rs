@@ -50,6 +50,82 @@ fn when_all_of_a_source_is_gone() {
     }
 }
 
+/// What the newest version has at a path below the source, by kind.
+fn kinds(world: &World, below: &str) -> Vec<String> {
+    let rows = world.tuckbox(["ls", "-r", "--json", &world.arg("docs")]).ok().records("entry");
+    let at = |row: &serde_json::Value| row["path"].as_str().is_some_and(|path| path.contains(below));
+    rows.iter().filter(|row| at(row)).map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A machine with one version of a letter and 150 photos, at `docs/photos`.
+fn album() -> World {
+    let world = world().ready();
+    let docs = tree::Tree::at(world.path("docs"));
+    docs.file("letter", "letter");
+    let photos = docs.dir("photos");
+    for n in 0..150 {
+        photos.file(format!("{n:03}"), format!("{n}"));
+    }
+    drop((photos, docs.age()));
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    world
+}
+
+#[test]
+fn a_directory_that_became_something_else_is_gone_with_its_files() {
+    for link in [true, false] {
+        let world = album();
+        fs::rename(world.path("docs/photos"), world.path("large")).unwrap();
+        if link {
+            std::os::unix::fs::symlink(world.path("large"), world.path("docs/photos")).unwrap();
+        } else {
+            fs::write(world.path("docs/photos"), "moved to large").unwrap();
+        }
+        for _ in 0..2 {
+            let run = world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+            assert!(run.warning("guard.mass_deletion").unwrap().contains("150"), "{run}");
+            assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);
+        }
+        let run = world.tuckbox(["backup", &world.arg("docs"), "--accept-deletions", "--json"]).ok();
+        assert_eq!(run.count("files_removed"), 150, "{run}");
+        assert_eq!(kinds(&world, "/photos"), [if link { "symlink" } else { "file" }]);
+    }
+}
+
+#[test]
+fn a_source_that_became_something_else_is_gone_with_its_files() {
+    for link in [true, false] {
+        let world = album();
+        fs::rename(world.path("docs"), world.path("large")).unwrap();
+        if link {
+            std::os::unix::fs::symlink(world.path("large"), world.path("docs")).unwrap();
+        } else {
+            fs::write(world.path("docs"), "moved to large").unwrap();
+        }
+        for _ in 0..2 {
+            world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+            assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);
+        }
+        let run = world.tuckbox(["backup", &world.arg("docs"), "--accept-deletions", "--json"]).ok();
+        assert_eq!(run.count("files_removed"), 151, "{run}");
+        assert_eq!(kinds(&world, "/photos/"), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_mount_over_a_directory_hides_its_files_and_does_not_remove_them() {
+    if !need::root() {
+        return;
+    }
+    let world = album();
+    let Some(mounted) = need::mount_tmpfs(&world.path("docs/photos"), "1m") else { return };
+    world.tuckbox(["backup", "-x", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);
+    drop(mounted);
+    world.tuckbox(["backup", "-x", &world.arg("docs")]).ok();
+    assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);
+}
+
 #[test]
 fn a_source_never_seen_that_is_not_there() {
     let world = world().ready();

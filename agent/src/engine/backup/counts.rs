@@ -97,6 +97,13 @@ impl Counts {
         self.dirs_removed.add(totals.dirs);
     }
 
+    /// The same for what was below a directory whose own name is still there, as something else.
+    pub fn removed_below(&self, dir: &Entry) {
+        let totals = dir.totals();
+        self.files_removed.add(totals.files);
+        self.dirs_removed.add(totals.dirs.saturating_sub(1));
+    }
+
     /// Adds what was read and sent in another pass.
     pub fn add_read(&self, other: &Self) {
         self.read_bytes.add(other.read_bytes.get());

@@ -45,6 +45,7 @@ use std::sync::atomic::Ordering;
 
 use store::chain::SourceRoot;
 use store::id::{NodeId, SessionId};
+use store::tree::What;
 use transport::message::Outcome;
 
 use super::account::{Account, lacking};
@@ -355,7 +356,10 @@ impl<'a> Backup<'a> {
             let (lost, had) = scan::losses(source);
             let kept = source.kept_files.load(Ordering::Relaxed);
             let only_kept = source.entry().is_some_and(|entry| entry.totals().files == kept);
-            let emptied = lost > 0 && lost >= had && only_kept;
+            // It is something else now.
+            let replaced = source.before.as_ref().is_some_and(|before| matches!(before.entry.what, What::Dir(_)))
+                && source.entry().is_some_and(|entry| !matches!(entry.what, What::Dir(_)));
+            let emptied = lost > 0 && lost >= had && (only_kept || replaced);
             let unmounted = source.before.as_ref().is_some_and(|b| b.was_mount_point) && !source.mount.is_mount_root;
             let share = lost.saturating_mul(1000) > had.saturating_mul(self.job.guard_share_permille.into());
             let path = for_terminal(&source.job.path);

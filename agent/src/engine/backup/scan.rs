@@ -141,6 +141,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// Deals with a source that is anything else.
     pub fn begin_name(&mut self, source: &Arc<SourceRun>, above: Arc<Dir>, name: &[u8], stat: &Stat) -> Result<()> {
+        if self.source_stays(source) {
+            return Ok(());
+        }
         let before = source.before.as_ref().map(|before| &before.entry);
         if stat.kind == Kind::File && stat.size > 0 {
             let trusted = source.before.as_ref().filter(|before| before.trusted);
@@ -343,6 +346,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
             return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
         }
+        if self.stays(listing, old.as_ref())? {
+            return Ok(());
+        }
         let has_content = stat.kind == Kind::File && stat.size > 0;
         listing.turnover.1 += u64::from(has_content && old.is_none());
         if let (Some(entry), true) = (so_far.as_ref(), still) {
@@ -411,6 +417,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let previous = old.as_ref().and_then(child_of);
         let mark = old.as_ref().and_then(|old| old.mark);
         if listing.source.leaves_other_file_system(stat) {
+            if self.stays(listing, old.as_ref())? {
+                return Ok(());
+            }
             let mut entry = draft;
             entry.what = What::Dir(empty_dir(self.flow)?);
             return listing.frame.push_ready(self.flow, Box::new(entry), false);

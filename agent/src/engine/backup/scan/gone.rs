@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use store::tree::{Entry, Kind, LookReader, Mark};
+use store::tree::{Entry, Kind, LookReader, Mark, What};
 
 use super::{Listing, Scanner};
 use crate::engine::backup::source_run::SourceRun;
@@ -61,30 +61,47 @@ impl<'a> Scanner<'_, 'a> {
     }
 
     /// A name of the version before that is not there any more.
-    pub(super) fn gone(&mut self, listing: &mut Listing<'a>, mut entry: Entry) -> Result<()> {
+    pub(super) fn gone(&mut self, listing: &mut Listing<'a>, entry: Entry) -> Result<()> {
         listing.unchanged.hand_on(self.flow, &listing.frame)?;
-        if listing.source.early_step.is_some() {
-            // The last pass decides.
-            return listing.frame.push_ready(self.flow, Box::new(entry), true);
+        let was_there = !matches!(entry.mark, Some(Mark::Missing(_)));
+        listing.turnover.0 +=
+            u64::from(was_there && entry.what.kind() == Kind::File && listing.source.early_step.is_none());
+        match fate(&listing.source, entry) {
+            Fate::Stays(entry, same) => listing.frame.push_ready(self.flow, Box::new(entry), same),
+            Fate::Goes(entry) => self.removed(listing, &entry),
         }
-        let totals = entry.totals();
-        if let Some(Mark::Missing(since)) = entry.mark {
-            let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
-            if !listing.source.deletions.due(since_ms) {
-                // Kept before, and neither has anybody said that it may go nor is its time over.
-                listing.source.count_kept(totals.files);
-                return listing.frame.push_ready(self.flow, Box::new(entry), true);
+    }
+
+    /// A directory of the version before in whose place something else stands now, or whose files are not looked at any
+    /// more: they are gone as those of a directory that is. True when it stays, and what is there now is not taken.
+    pub(super) fn stays(&mut self, listing: &mut Listing<'a>, old: Option<&Entry>) -> Result<bool> {
+        let Some(old) = old.filter(|old| holds_files(old)) else { return Ok(false) };
+        listing.unchanged.hand_on(self.flow, &listing.frame)?;
+        match fate(&listing.source, old.clone()) {
+            Fate::Stays(entry, same) => {
+                listing.frame.push_ready(self.flow, Box::new(entry), same)?;
+                Ok(true)
             }
-            listing.source.count_expired(totals.files);
-        } else {
-            listing.source.count_removed(totals.files);
-            listing.turnover.0 += u64::from(entry.what.kind() == Kind::File);
-            if let Some(since) = listing.source.keep_missing {
-                entry.mark = Some(Mark::Missing(since));
-                return listing.frame.push_ready(self.flow, Box::new(entry), false);
+            Fate::Goes(entry) => {
+                self.flow.counts.removed_below(&entry);
+                Ok(false)
             }
         }
-        self.removed(listing, &entry)
+    }
+
+    /// The same for a source that was a directory and is none any more.
+    pub(super) fn source_stays(&self, source: &SourceRun) -> bool {
+        let Some(before) = source.before.as_ref().filter(|before| holds_files(&before.entry)) else { return false };
+        match fate(source, before.entry.clone()) {
+            Fate::Stays(entry, _) => {
+                source.finish(Box::new(entry));
+                true
+            }
+            Fate::Goes(entry) => {
+                self.flow.counts.removed_below(&entry);
+                false
+            }
+        }
     }
 
     /// Something of the version before is not in the new one.
@@ -111,6 +128,46 @@ impl<'a> Scanner<'_, 'a> {
             }
         }
     }
+}
+
+/// What becomes of something of the version before that is not there any more.
+enum Fate {
+    /// It stays, as it was or with a mark: which of them is said.
+    Stays(Entry, bool),
+    /// It goes.
+    Goes(Entry),
+}
+
+/// Decides, and counts it for the guard.
+fn fate(source: &SourceRun, mut entry: Entry) -> Fate {
+    if source.early_step.is_some() {
+        // The last pass decides.
+        return Fate::Stays(entry, true);
+    }
+    let files = entry.totals().files;
+    if let Some(Mark::Missing(since)) = entry.mark {
+        let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
+        if !source.deletions.due(since_ms) {
+            // Kept before, and neither has anybody said that it may go nor is its time over.
+            source.count_kept(files);
+            return Fate::Stays(entry, true);
+        }
+        source.count_expired(files);
+        return Fate::Goes(entry);
+    }
+    source.count_removed(files);
+    match source.keep_missing {
+        Some(since) => {
+            entry.mark = Some(Mark::Missing(since));
+            Fate::Stays(entry, false)
+        }
+        None => Fate::Goes(entry),
+    }
+}
+
+/// A directory with files in it.
+fn holds_files(entry: &Entry) -> bool {
+    matches!(entry.what, What::Dir(_)) && entry.totals().files > 0
 }
 
 /// Files of the version before that a source has lost, and how many it had without those that were missing before
