@@ -27,6 +27,14 @@ pub struct AgeRule {
 }
 
 impl AgeRule {
+    /// What is too old is told by the clock that is behind, of this machine's and the server's, which is `back_ms` (0 or
+    /// less) from this machine's: one that jumped ahead makes nothing old.
+    pub fn by_clock_behind(&mut self, back_ms: i64) {
+        if self.age == Age::Max {
+            self.moment_ms = self.moment_ms.saturating_add(back_ms);
+        }
+    }
+
     /// Whether it leaves out what was modified then.
     #[must_use]
     pub fn leaves_out(&self, mtime: Time) -> bool {

@@ -181,6 +181,9 @@ impl Prepared {
                 "{shown} is a symbolic link and is stored as one; {shown}/ would follow it"
             )));
         }
+        // One that jumped ahead makes nothing too old.
+        let back_ms = account.clock_ahead_ms.min(0);
+        source.rules.ages.iter_mut().for_each(|rule| rule.by_clock_behind(back_ms));
         let selection = (Selection::new(&source.rules)?, Order::new(&source.first, &source.last)?);
         let before = before(account, base, id, &source.path, nodes)?;
         let deletions = deletions(account, job, &source);

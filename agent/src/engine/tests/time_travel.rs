@@ -340,3 +340,27 @@ fn the_next_backup_reads_what_it_has_to() {
     let again = place.backup(&run, job([&source])).unwrap();
     assert_eq!((again.read_bytes, again.new_bytes, again.files_unchanged), (all, 0, 7), "{again:?}");
 }
+
+#[test]
+fn a_clock_that_jumped_ahead_makes_no_file_too_old() {
+    use crate::source::{Age, AgeRule, Given};
+    const DAY_MS: i64 = 86_400_000;
+    let clock = Arc::new(FixedClock::at(SystemClock::new().now_ms() + 3_600_000));
+    let (place, run) = Place::at(Arc::clone(&clock) as Arc<dyn Clock>);
+    let source = place.path("src");
+    fs::create_dir(&source).unwrap();
+    (0..3).for_each(|n| fs::write(source.join(format!("{n}")), noise(n, 100)).unwrap());
+    let recent = |run: &Run| {
+        let mut job = job([&source]);
+        let moment_ms = run.clock.now_ms() - 30 * DAY_MS;
+        job.sources[0].rules.ages = vec![AgeRule { age: Age::Max, moment_ms, given: Given::new("30d", "--max-age") }];
+        job
+    };
+    place.backup(&run, recent(&run)).unwrap();
+    let ahead = Run { clock: Arc::new(FixedClock::at(clock.now_ms() + 365 * DAY_MS)), ..run.clone() };
+    let summary = place.backup(&ahead, recent(&ahead)).unwrap();
+    assert_eq!((summary.files_removed, summary.files_excluded), (0, 0), "the server knows better");
+    // Where both have come so far, they are.
+    clock.advance(365 * DAY_MS);
+    assert_eq!(place.backup(&run, recent(&run)).unwrap().files_removed, 3);
+}
