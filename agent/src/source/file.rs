@@ -57,7 +57,8 @@ impl std::error::Error for OpenError {}
 impl From<Errno> for OpenError {
     fn from(error: Errno) -> Self {
         match error {
-            Errno::NOENT | Errno::STALE => Self::Vanished,
+            // A handle that a file server knows no more (ESTALE) says nothing of the file: an export that was renewed.
+            Errno::NOENT => Self::Vanished,
             // A link, no directory any more, a socket, a device without a driver.
             Errno::LOOP | Errno::NOTDIR | Errno::NXIO | Errno::NODEV => Self::Replaced,
             other => Self::Failed(other.into()),

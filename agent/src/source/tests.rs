@@ -186,6 +186,8 @@ fn a_file_is_the_one_that_was_seen() {
     fs::remove_file(&path).unwrap();
     assert!(matches!(SourceFile::open(&dir, b"file", &seen), Err(OpenError::Vanished)));
     assert_eq!(OpenError::Vanished.fault().code, Code::SourceVanished);
+    // Nobody knows whether it is gone.
+    assert_eq!(OpenError::from(rustix::io::Errno::STALE).fault().code, Code::SourceUnreadable);
     fs::create_dir(&path).unwrap();
     assert!(matches!(SourceFile::open(&dir, b"file", &seen), Err(OpenError::Replaced)));
 }

@@ -325,6 +325,7 @@ impl<'f, 'a> Reader<'f, 'a> {
         if fault.code == Code::SourceVanished {
             if let Some(previous) = &task.previous {
                 self.flow.counts.removed(previous);
+                task.source.count_removed(previous.totals().files);
             }
             return self.place(task.parent, None, false);
         }
