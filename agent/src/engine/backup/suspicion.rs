@@ -178,6 +178,9 @@ pub fn looked(source: &SourceRun) -> Looked {
 /// Tells of each source that changed suspiciously, as far as its first pass saw; gives their positions.
 pub fn judge(account: &Account, sources: &[Arc<SourceRun>], limits: &Suspicions) -> Vec<usize> {
     let state = account.state();
+    let last = account.version_links(false).last().map(|link| format!("no.{}", link.link().sequence));
+    // By its number, as `previous` is another one after the next run.
+    let good = last.as_deref().unwrap_or("previous");
     let mut found = Vec::new();
     for (at, source) in sources.iter().enumerate().filter(|(_, source)| source.before.is_some()) {
         let before = state.looks.get(&source.id.hex()).copied().unwrap_or_default();
@@ -187,7 +190,9 @@ pub fn judge(account: &Account, sources: &[Arc<SourceRun>], limits: &Suspicions)
         let path = for_terminal(&source.job.path);
         account.run.watcher.event(&Event::Warning(
             &Fault::new(Code::ContentSuspicious, format!("{path} changed suspiciously: {reason}"))
-                .hint("if that was not you: look at `tuckbox diff previous latest`, and restore with --at previous")
+                .hint(format!(
+                    "if that was not you: look at `tuckbox diff {good} latest`, and restore with --at {good}"
+                ))
                 .path(source.job.path.clone()),
         ));
     }
