@@ -189,7 +189,7 @@ complete -c tuckbox -l newer -x -a '(__tuckbox_values)' -d 'Modified after this 
 complete -c tuckbox -l older -x -a '(__tuckbox_values)' -d 'Modified at this time or before'
 complete -c tuckbox -l to -s t -x -a '(__tuckbox_values)' -d 'Write below this directory [default: in place, after asking]'
 complete -c tuckbox -l include -s i -x -a '(__tuckbox_values)' -d 'Only what matches'
-complete -c tuckbox -l overwrite -x -a '(__tuckbox_values)' -d 'Which files that are there to write again; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`'
+complete -c tuckbox -l overwrite -x -a '(__tuckbox_values)' -d 'Which files that are there to write again: `if-changed` those of another size or time, `always` also what was altered without a trace in them; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`'
 complete -c tuckbox -l delete -d 'Remove what is in restored directories and not in the version; what backups leave out stays'
 complete -c tuckbox -l verify -d 'Read everything back and compare'
 complete -c tuckbox -l full-paths -d 'Below DIR, keep whole paths'

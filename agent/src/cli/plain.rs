@@ -146,10 +146,11 @@ impl Plain {
 
     /// A warning, unless the same was told of many others: of a tree of somebody else's each owner is lost.
     fn warn(&self, fault: &Fault) -> Result<()> {
-        if fault.path.is_some() && !self.verbose() {
+        if let Some(path) = fault.path.as_deref().filter(|_| !self.verbose()) {
+            let what = fault.message.replacen(&format!("{}: ", for_terminal(path)), "", 1);
             let alike = &mut self.state().alike;
-            if alike.contains_key(&fault.message) || alike.len() < ALIKE_MAX {
-                let times = alike.entry(fault.message.clone()).or_default();
+            if alike.contains_key(&what) || alike.len() < ALIKE_MAX {
+                let times = alike.entry(what).or_default();
                 *times += 1;
                 if *times > ALIKE_TOLD {
                     return Ok(());
