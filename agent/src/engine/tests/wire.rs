@@ -48,6 +48,9 @@ impl Cut {
 const SLOW_BYTES: usize = 4096;
 /// … and times that whoever sends is sent away before.
 const SLOW_TURNS: u32 = 64;
+/// Times that it is sent away while it should carry nothing: what makes a client open others may wait for an answer to what
+/// is to be sent here.
+const HELD_TURNS: u32 = 10_000;
 
 type Lines = Arc<Mutex<Vec<Arc<Line>>>>;
 
@@ -169,8 +172,8 @@ impl Carrier for Wire {
         lock(&self.lines).push(Arc::clone(&line));
         let (reader, writer, _) = ours.split().map_err(|cause| Error::from_pipe("opening", &cause))?;
         let even = (*lock(&self.even)).map(|even| (even, Arc::clone(&self.lines)));
-        let reader = Near { half: Some(reader), line: Arc::clone(&line), even: None, turns: 0 };
-        Ok(Pipe::new(Box::new(reader), Box::new(Near { half: Some(writer), line, even, turns: 0 })))
+        let reader = Near { half: Some(reader), line: Arc::clone(&line), even: None, turns: 0, held: 0 };
+        Ok(Pipe::new(Box::new(reader), Box::new(Near { half: Some(writer), line, even, turns: 0, held: 0 })))
     }
 
     fn describe(&self) -> String {
@@ -222,6 +225,7 @@ struct Near<T: Send + 'static> {
     even: Option<(Even, Lines)>,
     /// Times that the writer of a slow line was sent away.
     turns: u32,
+    held: u32,
 }
 
 impl<T: Send + 'static> Near<T> {
@@ -234,11 +238,22 @@ impl<T: Send + 'static> Near<T> {
         }
         self.turns = (self.turns + 1) % SLOW_TURNS;
         let ahead = self.line.up.load(Ordering::SeqCst) + SLOW_BYTES as u64 >= even.bytes;
-        if self.turns == 0 && !(ahead && lock(lines).len() < even.lines) {
+        let hold = ahead && lock(lines).len() < even.lines;
+        self.held = if hold { (self.held + 1) % HELD_TURNS } else { 0 };
+        if self.turns == 0 && !hold || hold && self.held == 0 {
             return SLOW_BYTES;
         }
         waker.wake_by_ref();
         0
+    }
+
+    /// After how many bytes it breaks: the first one not while others are missing.
+    fn breaks_after(&self) -> Option<u64> {
+        let early = |(even, lines): &(Even, Lines)| {
+            let lines = lock(lines);
+            Arc::ptr_eq(&lines[0], &self.line) && lines.len() < even.lines
+        };
+        self.line.cut.up.filter(|_| !self.even.as_ref().is_some_and(early))
     }
 
     /// Those that wait for this one need not any more.
@@ -286,7 +301,7 @@ impl AsyncRead for Near<Reader> {
 impl AsyncWrite for Near<Writer> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         lock(&self.line.wakers).push(cx.waker().clone());
-        let left = self.line.left(&self.line.up, self.line.cut.up).min(bytes.len());
+        let left = self.line.left(&self.line.up, self.breaks_after()).min(bytes.len());
         if left == 0 && !bytes.is_empty() {
             self.bury();
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
