@@ -94,8 +94,9 @@ fn back_up_over(
     // A main connection that is to be lost is lost with all stripes on it, and of two stripes the one that is not lost is
     // of use.
     let even = match cuts {
+        // Without it one connection may be as fast as a client that is slow, which then opens no other.
         [] => Some(SOME_BYTES),
-        [_, stripe] => stripe.up.map(|_| SOME_BYTES),
+        [main, _, ..] if main.up.is_none() && main.down.is_none() => Some(SOME_BYTES),
         [main, ..] => main.up,
     };
     *lock(&wire.even) = even.map(|bytes| Even { lines: channels.min(allowed), bytes });
