@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, RenameFlags, linkat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 /// Names that are tried for a file that is not whole yet.
 const NEW_NAMES_MAX: u32 = 8;
@@ -56,18 +58,27 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Gives a file another name that nothing has: `AlreadyExists` otherwise.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Where the file system cannot do that, a second name for the file says the same.
+    rename_new_in(CWD, from, to)
+}
+
+/// The same with names in a directory.
+pub fn rename_new_in<P: Arg + Copy>(dir: impl AsFd, from: P, to: P) -> io::Result<()> {
+    let dir = dir.as_fd();
+    match renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+        // Not every file system can. Most of these have hard links, which replace nothing either.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
         done => return Ok(done?),
     }
-    match std::fs::hard_link(from, to) {
-        Ok(()) => std::fs::remove_file(from),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists || to.try_exists()? => {
-            Err(ErrorKind::AlreadyExists.into())
-        }
-        // Neither can be done in one step here.
-        Err(_) => std::fs::rename(from, to),
+    match linkat(dir, from, dir, to, AtFlags::empty()) {
+        Ok(()) => return Ok(unlinkat(dir, from, AtFlags::empty())?),
+        Err(Errno::EXIST) => return Err(Errno::EXIST.into()),
+        Err(_) => {}
+    }
+    // Neither can be done in one step here.
+    match statat(dir, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(Errno::NOENT) => Ok(renameat(dir, from, dir, to)?),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is gone, unreadable or in motion is told, and never recorded as removed by mistake.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tests::world::World;
@@ -71,16 +72,21 @@ fn album() -> World {
     world
 }
 
+/// A directory goes elsewhere; where it was is a link to it, or a file that says so.
+fn moves_away(from: &Path, to: &Path, link: bool) {
+    fs::rename(from, to).unwrap();
+    if link {
+        std::os::unix::fs::symlink(to, from).unwrap();
+    } else {
+        fs::write(from, "moved to large").unwrap();
+    }
+}
+
 #[test]
 fn a_directory_that_became_something_else_is_gone_with_its_files() {
     for link in [true, false] {
         let world = album();
-        fs::rename(world.path("docs/photos"), world.path("large")).unwrap();
-        if link {
-            std::os::unix::fs::symlink(world.path("large"), world.path("docs/photos")).unwrap();
-        } else {
-            fs::write(world.path("docs/photos"), "moved to large").unwrap();
-        }
+        moves_away(&world.path("docs/photos"), &world.path("large"), link);
         for _ in 0..2 {
             let run = world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
             assert!(run.warning("guard.mass_deletion").unwrap().contains("150"), "{run}");
@@ -96,12 +102,7 @@ fn a_directory_that_became_something_else_is_gone_with_its_files() {
 fn a_source_that_became_something_else_is_gone_with_its_files() {
     for link in [true, false] {
         let world = album();
-        fs::rename(world.path("docs"), world.path("large")).unwrap();
-        if link {
-            std::os::unix::fs::symlink(world.path("large"), world.path("docs")).unwrap();
-        } else {
-            fs::write(world.path("docs"), "moved to large").unwrap();
-        }
+        moves_away(&world.path("docs"), &world.path("large"), link);
         for _ in 0..2 {
             world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
             assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);

@@ -39,6 +39,12 @@ pub fn holds(source: &[u8], path: &[u8]) -> bool {
     components(source).all(|name| names.next() == Some(name))
 }
 
+/// Whether a path lies in that of a source, and is not itself.
+#[must_use]
+pub fn is_below(path: &[u8], source: &[u8]) -> bool {
+    holds(source, path) && components(source).count() < components(path).count()
+}
+
 fn in_source(source: &RuledSource, path: &[u8]) -> Result<WhyRow> {
     let rules = Selection::new(&source.rules)?;
     let top = stat(&source.path);
@@ -112,6 +118,21 @@ fn stat(path: &[u8]) -> Option<Stat> {
 mod tests {
     use super::*;
     use crate::source::{Given, Patterns, SelectionOptions};
+
+    #[test]
+    fn below_is_strictly_below() {
+        for (path, above, below) in [
+            ("/a/b", "/a", true),
+            ("/a/b", "/a/", true),
+            ("/a", "/", true),
+            ("/a", "/a", false),
+            ("/ab", "/a", false),
+            ("/", "/", false),
+            ("/a", "/a/b", false),
+        ] {
+            assert_eq!(is_below(path.as_bytes(), above.as_bytes()), below, "{path} {above}");
+        }
+    }
 
     #[test]
     fn the_rule_that_decides_is_named() {

@@ -4,10 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{
-    AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, fallocate, fdatasync, ftruncate, linkat, openat, renameat,
-    renameat_with, unlinkat,
-};
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, fdatasync, ftruncate, openat, renameat, unlinkat};
 use rustix::io::{Errno, pwrite};
 use store::door::{Chance, SystemChance, random};
 use store::id::hex;
@@ -17,6 +14,7 @@ use super::dir::TargetDir;
 use super::metadata::{Start, Subject, apply, set_flags, thaw_name};
 use super::rights::Rights;
 use crate::fault::Fault;
+use crate::plain_file::rename_new_in;
 use crate::source::{Stat, component};
 
 /// A name that nobody has and nobody guesses.
@@ -31,21 +29,6 @@ pub(super) fn put_in_place(dir: &TargetDir, temporary: &[u8], name: &[u8]) -> io
         // What stands there may forbid it by its flags.
         Err(Errno::PERM) if thaw_name(dir, name) => Ok(renameat(dir, temporary, dir, name)?),
         answer => Ok(answer?),
-    }
-}
-
-/// The same where nothing stands; else that is the error `AlreadyExists`.
-fn put_where_nothing_is(dir: &TargetDir, temporary: &[u8], name: &[u8]) -> io::Result<()> {
-    match renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
-        // Not every file system can; most of these have hard links, which replace nothing either.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        answer => return Ok(answer?),
-    }
-    match linkat(dir, temporary, dir, name, AtFlags::empty()) {
-        Ok(()) => Ok(unlinkat(dir, temporary, AtFlags::empty())?),
-        Err(Errno::EXIST) => Err(Errno::EXIST.into()),
-        Err(_) if dir.existing(name)?.is_some() => Err(Errno::EXIST.into()),
-        Err(_) => Ok(renameat(dir, temporary, dir, name)?),
     }
 }
 
@@ -158,7 +141,7 @@ impl NewFile {
         let mut faults = apply(&Subject::Open(self.fd.as_fd()), entry, rights, &start);
         match &self.temporary {
             Some(temporary) if self.replaces => put_in_place(&self.dir, temporary, &self.name)?,
-            Some(temporary) => put_where_nothing_is(&self.dir, temporary, &self.name)?,
+            Some(temporary) => rename_new_in(&self.dir, &**temporary, &*self.name)?,
             None => {}
         }
         self.finished = true;

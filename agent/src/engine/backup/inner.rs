@@ -13,7 +13,8 @@ use store::id::SourceId;
 
 use super::path_node::PathNode;
 use super::prepare::Base;
-use crate::engine::job::{BackupJob, SourceJob, is_below};
+use crate::engine::job::{BackupJob, SourceJob};
+use crate::engine::why::is_below;
 
 /// The sources inside one source.
 #[derive(Default)]

@@ -157,13 +157,6 @@ impl SourceJob {
     }
 }
 
-/// Whether a path without slashes at its end lies below another one.
-#[must_use]
-pub fn is_below(path: &[u8], above: &[u8]) -> bool {
-    let above = above.strip_suffix(b"/").unwrap_or(above);
-    path.strip_prefix(above).is_some_and(|rest| rest.len() > 1 && rest.starts_with(b"/"))
-}
-
 /// Standard input as one file.
 pub struct StdinJob {
     /// Its absolute path in the version.
@@ -287,24 +280,4 @@ pub struct Changed {
     pub owner: u64,
     /// Kind.
     pub kind: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn below_is_strictly_below() {
-        for (path, above, below) in [
-            ("/a/b", "/a", true),
-            ("/a/b", "/a/", true),
-            ("/a", "/", true),
-            ("/a", "/a", false),
-            ("/ab", "/a", false),
-            ("/", "/", false),
-            ("/a", "/a/b", false),
-        ] {
-            assert_eq!(is_below(path.as_bytes(), above.as_bytes()), below, "{path} {above}");
-        }
-    }
 }

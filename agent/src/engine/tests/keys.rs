@@ -5,70 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use store::door::{Chance, ConstantChance};
-use zeroize::Zeroizing;
 
+use super::person::Nobody;
 use super::place::*;
 use crate::engine::init::{automatic, init};
 use crate::engine::job::*;
 use crate::engine::keys;
 use crate::engine::queue::lock;
-use crate::fault::{Code, Fault, Result};
-
-/// Types a passphrase, and does not before something else has happened.
-struct Slow {
-    types: Option<Vec<u8>>,
-    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl Slow {
-    fn person(types: &str, meanwhile: impl FnOnce() + Send + 'static) -> Arc<dyn Person> {
-        let types = (!types.is_empty()).then(|| types.as_bytes().to_vec());
-        Arc::new(Self { types, meanwhile: Mutex::new(Some(Box::new(meanwhile))) })
-    }
-}
-
-impl Person for Slow {
-    fn may_ask(&self) -> bool {
-        false
-    }
-
-    fn secret(&self, _: &str) -> Option<Zeroizing<String>> {
-        None
-    }
-
-    fn answer(&self, _: &str) -> Option<Zeroizing<String>> {
-        None
-    }
-
-    fn passphrase(&self, _: &str, _: u32) -> Result<Passphrase> {
-        Err(Fault::new(Code::KeyPassphrase, "no other passphrase is known"))
-    }
-
-    fn new_passphrase(&self, _: &str, _: bool) -> Result<Option<Passphrase>> {
-        if let Some(meanwhile) = lock(&self.meanwhile).take() {
-            meanwhile();
-        }
-        Ok(self.types.clone().map(Zeroizing::new))
-    }
-
-    fn words(&self) -> Result<Zeroizing<String>> {
-        Err(Fault::new(Code::KeyWords, "nobody is there"))
-    }
-
-    fn host_key(&self, _: &HostKeyQuestion) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn restore_in_place(&self, _: &RestorePlan) -> Result<()> {
-        Ok(())
-    }
-
-    fn append(&self, _: &AppendPlan) -> Result<()> {
-        Ok(())
-    }
-
-    fn picked(&self, _: &VersionRow) {}
-}
+use crate::fault::{Code, Result};
 
 /// A machine that rolls other dice, whose account has this name.
 fn other(run: &Run, account: &str, seed: u64) -> Run {
@@ -100,7 +44,7 @@ fn first(place: &Arc<Place>, passphrase: &str) -> (Run, impl FnOnce() + Send + '
     let run = other(&place.machine("bob"), "bob", 31);
     let kept = Arc::new(Mutex::new(Vec::new()));
     let mut quick = run.clone();
-    quick.person = Slow::person(passphrase, || ());
+    quick.person = Nobody::typing(passphrase, || ());
     let (place, file) = (Arc::clone(place), Arc::clone(&kept));
     let work = move || {
         init(&quick, &InitJob::default()).unwrap();
@@ -118,7 +62,7 @@ fn the_second_of_two_inits_uses_the_key_of_the_first() {
     let place = Arc::new(place);
     let (run, work, kept) = first(&place, "");
     let mut slow = other(&run, "bob", 32);
-    slow.person = Slow::person("two", work);
+    slow.person = Nobody::typing("two", work);
     let made = init(&slow, &InitJob::default()).unwrap();
     assert!(!made.key_made && !made.key_protected, "{made:?}");
     assert_eq!(key_files(&run).len(), 1);
@@ -132,7 +76,7 @@ fn the_second_of_two_inits_leaves_a_key_that_it_cannot_open() {
     let place = Arc::new(place);
     let (run, work, kept) = first(&place, "one");
     let mut slow = other(&run, "bob", 32);
-    slow.person = Slow::person("two", work);
+    slow.person = Nobody::typing("two", work);
     assert_eq!(init(&slow, &InitJob::default()).unwrap_err().code, Code::KeyPassphrase);
     assert_eq!(fs::read(&key_files(&run)[0]).unwrap(), *lock(&kept));
 }
@@ -143,7 +87,7 @@ fn a_key_that_the_vault_refuses_leaves_nothing_behind() {
     let place = Arc::new(place);
     let (run, work, kept) = first(&place, "");
     let mut slow = other(&run, "bob", 32);
-    slow.person = Slow::person("", work);
+    slow.person = Nobody::typing("", work);
     slow.place.key_file = Some(place.path("elsewhere/bob.key"));
     assert_eq!(init(&slow, &InitJob { slot_in_vault: false }).unwrap_err().code, Code::AccountBound);
     assert!(!place.path("elsewhere/bob.key").exists());
@@ -155,7 +99,7 @@ fn a_key_that_the_vault_refuses_leaves_nothing_behind() {
     slow.place.key_file = Some(place.path("elsewhere/carl.key"));
     third.folders.config = place.path("third");
     let quick = third.clone();
-    slow.person = Slow::person("two", move || drop(init(&quick, &InitJob::default()).unwrap()));
+    slow.person = Nobody::typing("two", move || drop(init(&quick, &InitJob::default()).unwrap()));
     assert_eq!(init(&slow, &InitJob { slot_in_vault: true }).unwrap_err().code, Code::AccountBound);
     assert!(keys::list(&third).unwrap().slots.iter().all(|slot| !slot.in_vault));
 }
@@ -192,7 +136,7 @@ fn the_words_never_overwrite_another_account_s_key() {
     let before = fs::read(&key).unwrap();
     let recover = |change: &dyn Fn(&mut Run)| {
         let mut run = other(&ana, "x_y", 53);
-        run.person = Arc::new(Nobody(Some(words(&bob))));
+        run.person = Nobody::with_words(words(&bob));
         change(&mut run);
         keys::recover(&run)
     };
@@ -234,7 +178,7 @@ fn add(run: &Run, label: &str, in_vault: bool) -> Result<KeyRow> {
 fn slowly(run: &Run, seed: u64, types: &str, meanwhile: impl FnOnce() + Send + 'static) -> Run {
     let mut slow = run.clone();
     slow.chance = Arc::new(ConstantChance::new(seed));
-    slow.person = Slow::person(types, meanwhile);
+    slow.person = Nobody::typing(types, meanwhile);
     slow
 }
 

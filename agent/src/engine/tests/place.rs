@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use store::door::{Chance, Clock, ConstantChance, Disk, FixedClock, RealDisk, SystemClock};
 use tempfile::TempDir;
-use zeroize::Zeroizing;
 
+use super::person::Nobody;
 use super::wire::{Cut, Wire};
 use crate::engine::backup::backup_over;
 use crate::engine::backup::pass::Pace;
@@ -100,7 +100,7 @@ impl Place {
                 home: None,
             },
             watcher: Arc::new(Ears::default()),
-            person: Arc::new(Nobody(None)),
+            person: Arc::new(Nobody::default()),
             clock: Arc::clone(&self.clock),
             chance: Arc::clone(&self.chance) as Arc<dyn Chance>,
             stop: Stop::default(),
@@ -322,47 +322,4 @@ impl Watcher for Ears {
             _ => {}
         }
     }
-}
-
-/// Answers nothing, but knows the words.
-pub(super) struct Nobody(pub(super) Option<String>);
-
-impl Person for Nobody {
-    fn may_ask(&self) -> bool {
-        false
-    }
-
-    fn secret(&self, _: &str) -> Option<Zeroizing<String>> {
-        None
-    }
-
-    fn answer(&self, _: &str) -> Option<Zeroizing<String>> {
-        None
-    }
-
-    fn passphrase(&self, _: &str, _: u32) -> Result<Passphrase> {
-        Err(Fault::new(Code::KeyPassphraseNeeded, "nobody is there"))
-    }
-
-    fn new_passphrase(&self, _: &str, _: bool) -> Result<Option<Passphrase>> {
-        Ok(None)
-    }
-
-    fn words(&self) -> Result<Zeroizing<String>> {
-        self.0.clone().map(Zeroizing::new).ok_or_else(|| Fault::new(Code::KeyWords, "nobody is there"))
-    }
-
-    fn host_key(&self, _: &HostKeyQuestion) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn restore_in_place(&self, _: &RestorePlan) -> Result<()> {
-        Ok(())
-    }
-
-    fn append(&self, _: &AppendPlan) -> Result<()> {
-        Ok(())
-    }
-
-    fn picked(&self, _: &VersionRow) {}
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Barrier, Condvar, Mutex};
 use store::chain::LinkKind;
 use store::door::{Clock, FixedClock, SystemClock};
 
-use super::place::{Ears, Nobody, Place, RESTLESS, job, mixed, noise, over, within};
+use super::person::Nobody;
+use super::place::{Ears, Place, RESTLESS, job, mixed, noise, over, within};
 use crate::engine::account::Account;
 use crate::engine::backup::pass::Pace;
 use crate::engine::job::{BackupJob, CheckJob, HousekeepJob, PolicyJob, PolicyRow, Run, StdinJob, VersionsJob};
@@ -19,7 +20,7 @@ use crate::fault::{Code, Exit};
 /// Another machine of the same account.
 fn joins(place: &Place, ana: &Run, name: &str) -> Run {
     let mut run = place.machine(name);
-    run.person = Arc::new(Nobody(Some(words(ana).unwrap().words.to_string())));
+    run.person = Nobody::with_words(words(ana).unwrap().words.to_string());
     recover(&run).unwrap();
     run
 }

@@ -11,10 +11,11 @@ use proptest::prelude::*;
 use store::door::{Clock, FixedClock, SystemClock};
 use store::tree::Kind;
 
+use super::person::Nobody;
 use super::place::{Place, Tree, job, noise, tree, within};
 use crate::engine::job::*;
 use crate::engine::{find, past, undelete, undo};
-use crate::fault::{Code, Fault, Result};
+use crate::fault::Code;
 
 /// Something done to a tree: what, where, and how.
 type Edit = (u8, usize, u64);
@@ -259,50 +260,6 @@ fn deleting_where_sources_meet() {
     place.check(&run);
 }
 
-/// Makes another version while the person is asked.
-struct Meanwhile(Box<dyn Fn() + Send + Sync>);
-
-impl Person for Meanwhile {
-    fn may_ask(&self) -> bool {
-        false
-    }
-
-    fn secret(&self, _: &str) -> Option<zeroize::Zeroizing<String>> {
-        None
-    }
-
-    fn answer(&self, _: &str) -> Option<zeroize::Zeroizing<String>> {
-        None
-    }
-
-    fn passphrase(&self, _: &str, _: u32) -> Result<Passphrase> {
-        Err(Fault::new(Code::KeyPassphraseNeeded, "nobody is there"))
-    }
-
-    fn new_passphrase(&self, _: &str, _: bool) -> Result<Option<Passphrase>> {
-        Ok(None)
-    }
-
-    fn words(&self) -> Result<zeroize::Zeroizing<String>> {
-        Err(Fault::new(Code::KeyWords, "nobody is there"))
-    }
-
-    fn host_key(&self, _: &HostKeyQuestion) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn restore_in_place(&self, _: &RestorePlan) -> Result<()> {
-        Ok(())
-    }
-
-    fn append(&self, _: &AppendPlan) -> Result<()> {
-        (self.0)();
-        Ok(())
-    }
-
-    fn picked(&self, _: &VersionRow) {}
-}
-
 #[test]
 fn a_version_that_came_in_between_is_not_hidden() {
     let past = Past::new(&[vec![(0, 0, 9)], vec![(0, 1, 10)]]);
@@ -312,7 +269,7 @@ fn a_version_that_came_in_between_is_not_hidden() {
     let place = Arc::new(place);
     let (inner, backs_up, from) = (Arc::clone(&place), run.clone(), source.clone());
     let mut asked = run.clone();
-    asked.person = Arc::new(Meanwhile(Box::new(move || drop(inner.backup(&backs_up, job([&from])).unwrap()))));
+    asked.person = Nobody::adding(move || drop(inner.backup(&backs_up, job([&from])).unwrap()));
     let fault = within(move || {
         undo::rollback(&asked, &RollbackJob { to: At::Latest { back: 1 }, dry_run: false }).unwrap_err()
     });
