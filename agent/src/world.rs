@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -234,7 +234,12 @@ fn fixed_clock(text: &str) -> Result<FixedClock> {
 /// The local time zone, as `TZ` means it: nothing, the system's; a name, a path or a rule by POSIX. What cannot be
 /// understood means UTC, as it does elsewhere.
 fn zone(env: &Environment) -> TimeZone {
-    let Some(said) = env.0.get(OsStr::new("TZ")) else { return TimeZone::system() };
+    let zones = env.path("TZDIR").unwrap_or_else(|| PathBuf::from("/usr/share/zoneinfo"));
+    let Some(said) = env.0.get(OsStr::new("TZ")) else {
+        let leads_to = std::fs::read_link("/etc/localtime").ok();
+        let name = leads_to.as_deref().and_then(Path::to_str).and_then(|path| path.rsplit_once("zoneinfo/"));
+        return name.and_then(|(_, name)| zone_in(&zones, name)).unwrap_or_else(TimeZone::system);
+    };
     let Some(said) = said.to_str() else { return TimeZone::UTC };
     let name = said.strip_prefix(':').unwrap_or(said);
     if name.starts_with('/') {
@@ -242,7 +247,19 @@ fn zone(env: &Environment) -> TimeZone {
         let read = crate::plain_file::read(Path::new(name), ZONE_BYTES_MAX).ok();
         return read.and_then(|bytes| TimeZone::tzif(name, &bytes).ok()).unwrap_or(TimeZone::UTC);
     }
-    TimeZone::get(name).or_else(|_| TimeZone::posix(name)).unwrap_or(TimeZone::UTC)
+    let known = zone_in(&zones, name).or_else(|| TimeZone::get(name).ok());
+    known.or_else(|| TimeZone::posix(name).ok()).unwrap_or(TimeZone::UTC)
+}
+
+/// A zone whose name is written as its file's is. For any other way to write it [`TimeZone::get`] lists all zones that the
+/// system has, which takes longer than many a verb.
+fn zone_in(zones: &Path, name: &str) -> Option<TimeZone> {
+    if matches!(name, "UTC" | "Etc/UTC") {
+        return Some(TimeZone::UTC);
+    }
+    let is_name = !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let file = is_name.then(|| zones.join(name))?;
+    TimeZone::tzif(name, &crate::plain_file::read(&file, ZONE_BYTES_MAX).ok()?).ok()
 }
 
 /// Longest description of a time zone that is read: the longest there is has 4 KiB.
@@ -349,6 +366,19 @@ mod tests {
         for odd in ["", ":", "Nowhere/At all", "/dev/zero", ":/dev/zero", "/", "/absent", ":/dev/tty"] {
             assert_eq!(at(Some(odd)), 0, "{odd}");
         }
+        for berlin in ["Europe/Berlin", "europe/BERLIN", ":Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin"] {
+            assert_eq!(at(Some(berlin)), 3600, "{berlin}");
+        }
+        assert_eq!(at(Some("../zoneinfo/Europe/Berlin")), 0);
+    }
+
+    #[test]
+    fn zones_may_lie_elsewhere() {
+        let zones = tempfile::tempdir().unwrap();
+        std::fs::copy("/usr/share/zoneinfo/Europe/Berlin", zones.path().join("Here")).unwrap();
+        let env = |zone: &str| [("TZDIR".into(), zones.path().into()), ("TZ".into(), zone.into())].into();
+        let at = |name: &str| zone(&Environment(env(name))).to_offset(jiff::Timestamp::UNIX_EPOCH).seconds();
+        assert_eq!((at("Here"), at("There")), (3600, 0));
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub(super) enum Parsed {
 /// The whole command line as clap knows it, made from the table of verbs.
 #[must_use]
 pub fn command() -> Command {
+    VERBS.iter().fold(top(), |top, verb| top.subcommand(verb.command()))
+}
+
+fn top() -> Command {
     let top = Command::new("tuckbox")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Encrypted, deduplicating backup that needs nothing on the server but SSH.")
@@ -39,13 +43,14 @@ pub fn command() -> Command {
         .subcommand_value_name("VERB")
         .subcommand_help_heading("Verbs")
         .infer_long_args(false);
-    VERBS.iter().fold(globals::add(top), |top, verb| top.subcommand(verb.command()))
+    globals::add(top)
 }
 
 /// Understands arguments, the program's name first.
 pub(super) fn parse(arguments: Vec<OsString>, columns: usize) -> Parsed {
     let verb_given = verb_among(&arguments);
-    match command().term_width(columns.min(HELP_COLUMNS)).try_get_matches_from(arguments) {
+    let top = VERBS.iter().fold(top(), |top, verb| top.subcommand(verb.deferred()));
+    match top.term_width(columns.min(HELP_COLUMNS)).try_get_matches_from(arguments) {
         Ok(matches) => match matches.subcommand() {
             Some((name, below)) => match VERBS.iter().find(|verb| verb.name == name) {
                 Some(verb) => Parsed::Verb(verb, below.clone()),

@@ -95,10 +95,19 @@ impl Verb {
     /// As clap knows it.
     #[must_use]
     pub fn command(&self) -> Command {
+        (self.build)(self.bare())
+    }
+
+    /// The same for a parser, which makes the arguments of the one verb that it meets: all of them take it milliseconds.
+    #[must_use]
+    pub fn deferred(&self) -> Command {
+        self.bare().defer(self.build)
+    }
+
+    fn bare(&self) -> Command {
         let examples: String = self.examples.iter().map(|line| format!("\n  tuckbox {line}")).collect();
         let heading = if self.examples.len() == 1 { "Example" } else { "Examples" };
-        (self.build)(Command::new(self.name).about(self.about).hide(self.is_hidden()))
-            .after_help(format!("{heading}:{examples}"))
+        Command::new(self.name).about(self.about).hide(self.is_hidden()).after_help(format!("{heading}:{examples}"))
     }
 }
 
