@@ -15,10 +15,12 @@ use super::stat::Stat;
 
 /// How much of a directory is asked for at once.
 const LISTING_BYTES: usize = 64 << 10;
+/// Names for which a thread keeps memory: some 300 KiB.
+const GATHERED_MAX: usize = 4_096;
 
 thread_local! {
-    /// Where the system puts names, kept from directory to directory.
-    static LISTING: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(LISTING_BYTES));
+    /// Where the system puts names, and where they are gathered, kept from directory to directory.
+    static LISTING: RefCell<(Vec<u8>, Names)> = RefCell::new((Vec::with_capacity(LISTING_BYTES), Names::default()));
 }
 
 /// An open directory. What is in it is reached by name from here, so that nobody can lead the way elsewhere.
@@ -71,11 +73,11 @@ impl Dir {
     /// All names in it but `.` and `..`, sorted by their bytes. Names longer than 255 bytes, which some file systems have,
     /// are among them; [`check_name`] tells. Not for two threads at once on the same `Dir`.
     pub fn list(&self) -> io::Result<Names> {
-        let mut names = Names::default();
         if self.listed.swap(true, Ordering::Relaxed) {
             seek(&self.fd, SeekFrom::Start(0))?;
         }
-        LISTING.with_borrow_mut(|listing| -> io::Result<()> {
+        LISTING.with_borrow_mut(|(listing, names)| {
+            names.clear();
             let mut entries = RawDir::new(&self.fd, listing.spare_capacity_mut());
             while let Some(entry) = entries.next() {
                 let entry = entry?;
@@ -84,10 +86,10 @@ impl Dir {
                     names.push(name);
                 }
             }
-            Ok(())
-        })?;
-        names.sort();
-        Ok(names)
+            names.sort();
+            // Just as much memory as they take; that of a large directory goes with it.
+            Ok(if names.len() <= GATHERED_MAX { names.clone() } else { std::mem::take(names) })
+        })
     }
 
     /// What the system says of a name: one `statx`, nothing followed.

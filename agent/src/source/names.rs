@@ -34,6 +34,12 @@ impl Names {
         self.bytes.extend_from_slice(name);
     }
 
+    /// Forgets all of them, but keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+
     pub(super) fn sort(&mut self) {
         let Self { bytes, places } = self;
         let name = |place: &Place| bytes.get(place.range());
