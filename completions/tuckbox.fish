@@ -192,6 +192,7 @@ complete -c tuckbox -l include -s i -x -a '(__tuckbox_values)' -d 'Only what mat
 complete -c tuckbox -l overwrite -x -a '(__tuckbox_values)' -d 'Which files that are there to write again: `if-changed` those of another size or time, `always` also what was altered without a trace in them; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`'
 complete -c tuckbox -l delete -d 'Remove what is in restored directories and not in the version; what backups leave out stays'
 complete -c tuckbox -l verify -d 'Read everything back and compare'
+complete -c tuckbox -l with-holes -d 'Of a file that is damaged in the vault, write what can be read, with zeros for the rest, and tell which; exit 10. Never in place of a file that is there: that one stays, whatever --overwrite says (but `keep-both` writes beside it)'
 complete -c tuckbox -l full-paths -d 'Below DIR, keep whole paths'
 complete -c tuckbox -l deleted-since -x -a '(__tuckbox_values)' -d 'Only what was deleted since then (`1h`, `yesterday`): its last state; nothing there is touched'
 complete -c tuckbox -l output -s o -x -a '(__tuckbox_values)' -d 'Write to this file and not to standard output'

@@ -219,9 +219,12 @@ pub const fn page(code: Code) -> Page {
              `tuckbox housekeep`.",
         ),
         Code::DataDamaged => (
-            "`tuckbox check`, then a backup: it stores again what is missing",
+            "`tuckbox backup`, which stores again what is missing; then `tuckbox check` names what stays lost",
             "Stored bytes are missing or altered. Everything that does not need them can still be restored. A backup \
-             of a source that still has the content heals the vault, even where files did not change.",
+             of a source that still has the content heals the vault, even where files did not change. What no source \
+             has any more stays lost: `tuckbox check` names these files and their versions, and `tuckbox restore \
+             --with-holes` writes what is left of them, with zeros in place of what is lost. Versions with holes stay \
+             until they go as others do; `tuckbox forget` ends them 14 days later, and with them the damage.",
         ),
         Code::HistoryRollback => (
             "find out why (a restored disk?), then `tuckbox check --accept-history SEQ`",

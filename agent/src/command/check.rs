@@ -4,6 +4,7 @@ use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
 use super::{Changes, Verb, switch};
+use crate::cli::hints::Hints;
 use crate::cli::json::PathText;
 use crate::cli::{Desk, Face};
 use crate::engine::job::{CheckJob, CheckSummary, FindingRow};
@@ -69,7 +70,9 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         accept_history: matches.get_one::<u64>("accept-history").copied(),
     };
     let mut exit = Exit::Ok;
-    let summary = desk.engine().check(&desk.run()?, job, &mut |row| {
+    let hints = Hints::of(matches);
+    let summary = desk.engine().check(&desk.run()?, job, &mut |mut row| {
+        row.hint = row.hint.map(|hint| hints.hint(&hint));
         if row.damage {
             let code = Code::ALL.iter().find(|code| code.name() == row.code);
             exit = exit.worse(code.map_or(Exit::Damaged, |code| code.exit()));
@@ -120,16 +123,33 @@ fn told(s: &CheckSummary) -> Vec<String> {
     if s.history_accepted {
         lines.push("  the history that the vault shows is now taken as the true one".to_owned());
     }
+    // Anything else that is wrong has hints of its own.
+    let more_to_come = s.backup_may_heal || s.worst != Some(Code::DataDamaged);
+    let holes = counted(s.versions_with_holes, "version has", "versions have");
     lines.push(match (s.damaged, s.odd) {
         (0, 0) => "Everything is there.".to_owned(),
         (0, odd) => format!("Everything is there; {} should be looked at.", counted(odd, "finding", "findings")),
         (damaged, _) => {
-            format!(
-                "{} of damage. Next:  tuckbox backup  (gives back what its sources still have)",
-                counted(damaged, "finding", "findings")
-            )
+            let found = format!("{} of damage", counted(damaged, "finding", "findings"));
+            match (more_to_come, s.versions_with_holes, s.trashed_with_holes) {
+                (false, 0, 1..) => format!(
+                    "{found}. Only versions in the trash have holes: with them this goes, 14 days after they came there."
+                ),
+                (false, 1.., _) => format!(
+                    "{found}. {holes} holes that no backup fills; the newest is whole, and so are all others that are kept."
+                ),
+                _ => format!(
+                    "{found}. Next:  tuckbox backup  (gives back what its sources still have), then  tuckbox check"
+                ),
+            }
         }
     });
+    if s.versions_with_holes > 0 && !more_to_come {
+        let left = "What is left of a file:  tuckbox restore --at no.N --with-holes PATH --to DIR";
+        lines.push(format!("  `tuckbox versions` marks them. {left}"));
+        let quiet = "tuckbox forget no.N  (after 14 days in the trash they are gone, and this with them)";
+        lines.push(format!("  When nothing of them is wanted any more:  {quiet}"));
+    }
     lines
 }
 
@@ -143,5 +163,28 @@ mod tests {
         assert_eq!(last(&CheckSummary::default()), "Everything is there.");
         assert!(last(&CheckSummary { odd: 1, ..CheckSummary::default() }).contains("1 finding should"));
         assert!(last(&CheckSummary { damaged: 2, ..CheckSummary::default() }).starts_with("2 findings of damage."));
+    }
+
+    #[test]
+    fn what_no_backup_gives_back_has_an_end() {
+        let lost = CheckSummary {
+            damaged: 3,
+            worst: Some(Code::DataDamaged),
+            versions_with_holes: 2,
+            trashed_with_holes: 1,
+            ..CheckSummary::default()
+        };
+        let text = |summary: &CheckSummary| told(summary)[1..].join("\n");
+        assert!(text(&lost).contains("2 versions have holes that no backup fills") && text(&lost).contains("forget"));
+        let trashed = CheckSummary { versions_with_holes: 0, ..lost };
+        assert!(text(&trashed).contains("Only versions in the trash have holes"));
+        // As long as a backup may help, or something else is wrong, nobody is told that all is said.
+        for other in [
+            CheckSummary { backup_may_heal: true, ..lost },
+            CheckSummary { worst: Some(Code::HistoryGap), ..trashed },
+            CheckSummary { versions_with_holes: 0, trashed_with_holes: 0, ..lost },
+        ] {
+            assert!(text(&other).starts_with("3 findings of damage. Next:  tuckbox backup  "), "{}", text(&other));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{ArgMatches, Command};
 
-use super::{Changes, Verb, at, file};
+use super::{Changes, Verb, at, file, switch};
 use crate::cli::Desk;
 use crate::engine::job::DumpJob;
 use crate::fault::{Code, Exit, Fault, Result};
@@ -14,7 +14,11 @@ use crate::units::size;
 pub(super) const VERB: Verb = Verb {
     name: "dump",
     about: "Write a file of a version to standard output, or a directory as a tar",
-    examples: &["dump ~/docs/letter.txt", "dump ~/docs --at yesterday -o docs.tar"],
+    examples: &[
+        "dump ~/docs/letter.txt",
+        "dump ~/docs --at yesterday -o docs.tar",
+        "dump --with-holes ~/disk.img -o disk.img",
+    ],
     build,
     run,
     needs_config: true,
@@ -26,6 +30,10 @@ fn build(command: Command) -> Command {
         .arg(super::paths("path", "A file, or a directory (as a pax tar)").num_args(1).required(true))
         .arg(at())
         .arg(file("output", "FILE", "Write to this file and not to standard output").short('o'))
+        .arg(switch(
+            "with-holes",
+            "Of a file that is damaged in the vault, write zeros for what cannot be read, and tell which; exit 10. A tar always goes on so",
+        ))
 }
 
 fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
@@ -33,7 +41,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let path = desk.paths(matches, "path").pop().unwrap_or_default();
     let output = desk.file(matches, "output");
     let to_screen = output.is_none() && desk.world.terminal.stdout;
-    let job = DumpJob { at, path, to_screen };
+    let job = DumpJob { at, path, to_screen, with_holes: matches.get_flag("with-holes") };
     let summary = match output {
         None if desk.face.is_json() => {
             return Err(Fault::new(Code::Usage, "with --json the records need standard output for themselves")

@@ -56,7 +56,10 @@ fn told(s: &RepairSummary) -> Vec<String> {
     let steps = counted(s.steps, "step", "steps");
     let mut lines = Vec::new();
     if s.steps == 0 {
-        lines.push("Nothing to repair. What versions have lost:  tuckbox check".to_owned());
+        lines.push(
+            "Nothing to repair without a source. What versions have lost, and what is left of it:  tuckbox check"
+                .to_owned(),
+        );
     } else if s.acted {
         lines.push(format!("{steps} done. What was replaced is below aside/ in the vault; nothing was removed."));
         lines.push("Next:  tuckbox backup  (gives back what its sources still have), then  tuckbox check".to_owned());

@@ -22,6 +22,7 @@ pub(super) const VERB: Verb = Verb {
         "restore ~/docs -n -v",
         "restore --at yesterday ~/docs --overwrite keep-both",
         "restore --deleted-since 1h ~/docs",
+        "restore --with-holes ~/disk.img --to ~/restored",
     ],
     build,
     run,
@@ -46,6 +47,10 @@ fn build(command: Command) -> Command {
         )
         .arg(switch("delete", "Remove what is in restored directories and not in the version; what backups leave out stays"))
         .arg(switch("verify", "Read everything back and compare"))
+        .arg(switch(
+            "with-holes",
+            "Of a file that is damaged in the vault, write what can be read, with zeros for the rest, and tell which; exit 10. Never in place of a file that is there: that one stays, whatever --overwrite says (but `keep-both` writes beside it)",
+        ))
         .arg(switch("dry-run", "Tell what would be done; write nothing").short('n'))
         .arg(switch("full-paths", "Below DIR, keep whole paths").requires("to"))
         .arg(
@@ -78,6 +83,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         dry_run: matches.get_flag("dry-run"),
         full_paths: matches.get_flag("full-paths"),
         list_items: desk.settings.verbose > 0,
+        with_holes: matches.get_flag("with-holes"),
         confirmed: false,
         sources: if delete { super::backup::configured(desk)? } else { Vec::new() },
     };
@@ -139,6 +145,11 @@ fn told(s: &RestoreSummary, to: Option<&str>, dry_run: bool) -> Vec<String> {
             "stand beside others that stay, as NAME (tuckbox DATE)",
         ),
         (s.files_deleted, gone, gone),
+        (
+            s.files_with_holes,
+            "is damaged in the vault and has zeros in place of what is lost",
+            "are damaged in the vault and have zeros in place of what is lost",
+        ),
         (s.files_verified, "read back and equal", "read back and equal"),
         (
             s.files_skipped,

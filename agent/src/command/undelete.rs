@@ -72,6 +72,8 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 /// Writes deleted things back: the paths given, or what was deleted since then.
 pub(super) fn to_disk(matches: &ArgMatches, desk: &Desk<'_>, since: Option<At>) -> Result<Exit> {
     let verb = if since.is_some() { "restore" } else { "undelete" };
+    // An option of `restore` alone.
+    let with_holes = since.is_some() && matches.get_flag("with-holes");
     let job = UndeleteJob {
         paths: desk.paths(matches, "path"),
         since,
@@ -80,6 +82,7 @@ pub(super) fn to_disk(matches: &ArgMatches, desk: &Desk<'_>, since: Option<At>) 
         full_paths: matches.get_flag("full-paths"),
         dry_run: matches.get_flag("dry-run"),
         verify: matches.get_flag("verify"),
+        with_holes,
         list_items: desk.settings.verbose > 0,
     };
     if job.to.is_none() && !job.dry_run {

@@ -14,6 +14,7 @@ use super::account::Account;
 use super::cache::{NodeCache, nodes_dir};
 use super::errand::{Came, Errand};
 use super::job::{CheckJob, CheckSummary, FindingRow, Run};
+use super::lost::Losses;
 use super::pin::Pin;
 use super::remote::{Incoming, Next, take_reply};
 use super::retention::Fates;
@@ -21,6 +22,10 @@ use super::trouble::{protocol, shortened};
 use crate::event::{Event, Phase, Progress};
 use crate::fault::{Code, Fault, Result};
 use crate::name::harmless_line;
+use crate::units::{counted, size};
+
+/// Files that are named, of those that have lost something.
+const NAMED_MAX: usize = 50;
 
 /// Checks. Damage is told as findings; an error means that the check itself could not go on.
 pub fn check(run: &Run, job: &CheckJob, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<CheckSummary> {
@@ -56,6 +61,9 @@ fn looked(
     summary.pin = account.head().map(Pin::of);
     run.watcher.event(&Event::Phase(Phase::Verify));
     on_server(account, job, summary, row)?;
+    if summary.damaged > 0 {
+        lost(account, summary, row)?;
+    }
     bodies(account, job.full, summary, row)?;
     if job.full || job.sample_permille.is_some() {
         let permille = if job.full { 1000 } else { job.sample_permille.unwrap_or(0) };
@@ -118,15 +126,14 @@ fn on_server(
                     let code = Code::ALL.iter().copied().find(|code| code.name() == finding.code);
                     let code = code.unwrap_or(Code::DataDamaged);
                     let hint = match code {
-                        Code::DataDamaged => {
-                            "tuckbox backup gives back what its sources still have; what they have no more stays lost"
-                        }
-                        Code::DiskFailed => {
-                            "look at the disk of the vault (its kernel's log); bring the vault to a good one before it is too late"
-                        }
-                        _ => "put the vault back from a copy, or ask its administrator",
+                        // What is to be done depends on what is lost by it, which is told of each file.
+                        Code::DataDamaged => None,
+                        Code::DiskFailed => Some(
+                            "look at the disk of the vault (its kernel's log); bring the vault to a good one before it is too late",
+                        ),
+                        _ => Some("put the vault back from a copy, or ask its administrator"),
                     };
-                    tell(summary, row, code, &text, Some(hint.to_owned()), None)?;
+                    tell(summary, row, code, &text, hint.map(str::to_owned), None)?;
                 } else {
                     summary.odd += 1;
                     let code = Code::DataDamaged.name().to_owned();
@@ -147,6 +154,65 @@ fn on_server(
             return Err(Fault::new(Code::Interrupted, "the check was interrupted"));
         }
     }
+}
+
+/// Names what versions have lost, and says of each whether a backup can give it back.
+fn lost(account: &Account, summary: &mut CheckSummary, row: &mut dyn FnMut(FindingRow) -> Result<()>) -> Result<()> {
+    let losses = match Losses::of(account) {
+        Err(fault) if !matches!(fault.code, Code::NetLost | Code::Interrupted) => {
+            summary.odd += 1;
+            let (code, text) = (fault.code.name().to_owned(), format!("what is lost cannot be named: {fault}"));
+            return row(FindingRow { damage: false, code, text, hint: fault.hint, path: None });
+        }
+        losses => losses?,
+    };
+    summary.versions_with_holes = losses.versions.len() as u64;
+    summary.trashed_with_holes = losses.trashed as u64;
+    summary.backup_may_heal = losses.may_heal;
+    for (path, loss) in losses.paths.iter().take(NAMED_MAX) {
+        let what = match loss.bytes {
+            Some((lost, all)) if lost == all => "all of it".to_owned(),
+            Some((lost, all)) => format!("{} of its {}", size(lost), size(all)),
+            None => "some of what is in it, or where that is,".to_owned(),
+        };
+        let versions = match (loss.versions, loss.first, loss.last) {
+            (1, _, last) => format!("version no. {last}"),
+            (number, first, last) => format!("{number} versions, from no. {first} to no. {last}"),
+        };
+        let left = match loss.bytes {
+            Some((lost, all)) if lost == all => String::new(),
+            Some(_) => format!("; what is left: tuckbox restore --at no.{} --with-holes PATH --to DIR", loss.last),
+            None => format!("; what is left: tuckbox restore --at no.{} PATH --to DIR", loss.last),
+        };
+        let hint = if loss.newest {
+            format!(
+                "tuckbox backup gives it back, if its source still has it; where it did not, it is lost, and \
+                 `tuckbox delete PATH` leaves it out of versions to come{left}"
+            )
+        } else {
+            format!("the newest version needs none of it, so no backup gives it back{left}")
+        };
+        tell(
+            summary,
+            row,
+            Code::DataDamaged,
+            &format!("{what} is lost in {versions}"),
+            Some(hint),
+            Some(path.clone()),
+        )?;
+    }
+    let further = losses.paths.len().saturating_sub(NAMED_MAX);
+    if further > 0 {
+        let least = if losses.more { "at least " } else { "" };
+        let text = format!("{least}{} more, not named here", counted(further as u64, "file", "files"));
+        tell(summary, row, Code::DataDamaged, &text, None, None)?;
+    }
+    if losses.unseen > 0 {
+        let versions = counted(losses.unseen as u64, "version", "versions");
+        let text = format!("what {versions} with holes lack is not named here: too much is lost");
+        tell(summary, row, Code::DataDamaged, &text, None, None)?;
+    }
+    Ok(())
 }
 
 /// A cache of nodes with nothing in it.

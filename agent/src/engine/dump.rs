@@ -13,6 +13,7 @@ use store::tree::{Content, Entry, Kind, NodeSource, Piece, PieceReader, What};
 use super::job::{DumpJob, DumpSummary, Run, Stop};
 use super::overlay::{Found, Overlay};
 use super::pax;
+use super::restore::lost::Lost;
 use super::restore::{Arrival, Fetcher, Fetching};
 use super::trouble::protocol;
 use super::view::Reading;
@@ -44,7 +45,16 @@ pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary
         }
         view.fill(&overlay, &found)?;
         let sealer = &reading.account.sealer;
-        let mut summary = write(&overlay, &found, &path, sealer, &reading.account.remote, &*run.watcher, out)?;
+        let mut parts = Parts::of(&overlay, &found, &path, &*run.watcher)?;
+        parts.goes_on |= job.with_holes;
+        let number = view.link.link().sequence;
+        let mut summary = write(parts, sealer, &reading.account.remote, out).map_err(|fault| match fault.code {
+            Code::DataDamaged if !found.is_dir() && !job.with_holes => fault.hint(format!(
+                "an older version of it may be whole: --at previous; with zeros for what is lost: \
+                 tuckbox dump --at no.{number} --with-holes PATH -o FILE; all that is lost: tuckbox check"
+            )),
+            _ => fault,
+        })?;
         summary.version_id = view.link.link_id().hex();
         summary
     };
@@ -53,31 +63,12 @@ pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary
 }
 
 /// Writes a file or a directory of the overlay.
-fn write(
-    overlay: &Overlay<'_>,
-    found: &Found<'_>,
-    path: &[u8],
-    sealer: &Sealer,
-    fetcher: &dyn Fetcher,
-    watcher: &dyn Watcher,
-    out: &mut dyn Write,
-) -> Result<DumpSummary> {
-    let tar = match found.entry.what.kind() {
-        Kind::Dir => true,
-        Kind::File => false,
-        _ => {
-            let text = format!("{} is neither a file nor a directory", for_terminal(path));
-            return Err(Fault::new(Code::Usage, text).hint("restore it: tuckbox restore PATH --to DIR").path(path));
-        }
-    };
-    let parts =
-        if tar { Parts::tar(overlay, found, path, watcher) } else { Parts::file(overlay, found, path, watcher) };
-    let mut stream =
-        Stream { parts, sealer, scratch: Scratch::new(), out, written: 0, lost: None, ahead: VecDeque::new() };
+fn write(parts: Parts<'_>, sealer: &Sealer, fetcher: &dyn Fetcher, out: &mut dyn Write) -> Result<DumpSummary> {
+    let mut stream = Stream::new(parts, sealer, out);
     stream.run(fetcher)?;
-    let summary =
-        DumpSummary { tar, files: stream.parts.files, written_bytes: stream.written, ..DumpSummary::default() };
-    stream.lost.map_or(Ok(summary), Err)
+    stream.is_whole()?;
+    let (tar, files) = (stream.parts.tar, stream.parts.files);
+    Ok(DumpSummary { tar, files, written_bytes: stream.written, ..DumpSummary::default() })
 }
 
 /// Writes the contents of these regular files, one after the other. Where one is lost zeros stand; the first loss is the
@@ -92,10 +83,9 @@ pub fn contents(
     let mut parts = Parts::new(overlay, b"", &Deaf, false);
     parts.goes_on = true;
     parts.files_to_come = files.into();
-    let mut stream =
-        Stream { parts, sealer, scratch: Scratch::new(), out, written: 0, lost: None, ahead: VecDeque::new() };
+    let mut stream = Stream::new(parts, sealer, out);
     stream.run(fetcher)?;
-    stream.lost.map_or(Ok(()), Err)
+    stream.is_whole()
 }
 
 /// What comes next in the stream.
@@ -145,6 +135,18 @@ impl<'o> Parts<'o> {
             linked: HashMap::new(),
             path: path.to_vec(),
             files: 0,
+        }
+    }
+
+    /// What stands at a path of the overlay.
+    fn of(overlay: &'o Overlay<'o>, found: &Found<'o>, path: &[u8], watcher: &'o dyn Watcher) -> Result<Self> {
+        match found.entry.what.kind() {
+            Kind::Dir => Ok(Self::tar(overlay, found, path, watcher)),
+            Kind::File => Ok(Self::file(overlay, found, path, watcher)),
+            _ => {
+                let text = format!("{} is neither a file nor a directory", for_terminal(path));
+                Err(Fault::new(Code::Usage, text).hint("restore it: tuckbox restore PATH --to DIR").path(path))
+            }
         }
     }
 
@@ -263,12 +265,30 @@ struct Stream<'s, 'o> {
     scratch: Scratch,
     out: &'s mut dyn Write,
     written: u64,
-    /// Something of a tar was lost: zeros stand there.
-    lost: Option<Fault>,
+    /// What was lost, where the stream goes on: zeros stand there.
+    lost: Lost,
     ahead: VecDeque<Window>,
 }
 
-impl Stream<'_, '_> {
+impl<'s, 'o> Stream<'s, 'o> {
+    fn new(parts: Parts<'o>, sealer: &'s Sealer, out: &'s mut dyn Write) -> Self {
+        let (scratch, lost) = (Scratch::new(), Lost::default());
+        Self { parts, sealer, scratch, out, written: 0, lost, ahead: VecDeque::new() }
+    }
+
+    /// Once all is written: whether nothing was lost.
+    fn is_whole(&self) -> Result<()> {
+        if self.lost.is_empty() {
+            return Ok(());
+        }
+        // Places in a tar say nothing to a person.
+        let text = match self.parts.tar {
+            true => "data is missing or damaged in the vault; zeros stand in its place".to_owned(),
+            false => format!("{}; zeros stand in their place", self.lost.told(self.written)),
+        };
+        Err(lost(&text))
+    }
+
     fn run(&mut self, fetcher: &dyn Fetcher) -> Result<()> {
         while let Some(window) = self.window()? {
             if window.ids.is_empty() {
@@ -356,17 +376,12 @@ impl Stream<'_, '_> {
         Ok(())
     }
 
-    /// A chunk is lost. A tar goes on with zeros, so that the rest can be used; a file ends here.
+    /// A chunk is lost. A tar goes on with zeros, so that the rest can be used; a file ends here, unless that is wanted.
     fn lose(&mut self, len: u32) -> Result<()> {
-        let fault = Fault::new(Code::DataDamaged, "data is missing or damaged in the vault")
-            .hint("tuckbox check --read-data; dump an older version of it: --at previous");
         if !self.parts.goes_on {
-            return Err(fault);
+            return Err(lost("data is missing or damaged in the vault"));
         }
-        self.lost.get_or_insert(Fault {
-            message: "data is missing or damaged in the vault; zeros stand in its place".into(),
-            ..fault
-        });
+        self.lost.add(self.written, len.into());
         self.zeros(len.into())
     }
 
@@ -390,6 +405,11 @@ impl Stream<'_, '_> {
     }
 }
 
+fn lost(why: &str) -> Fault {
+    Fault::new(Code::DataDamaged, why)
+        .hint("an older version of it may be whole: --at previous; all that is lost: tuckbox check")
+}
+
 fn unwritten(error: &std::io::Error) -> Fault {
     let code = Code::of(error);
     Fault::new(code, "the output cannot be written").because(error)
@@ -407,10 +427,15 @@ mod tests {
     use crate::event::Deaf;
 
     fn dumped(vault: &Vault, forest: &Forest, path: &[u8]) -> (Result<DumpSummary>, Vec<u8>) {
+        dumped_so(vault, forest, path, false)
+    }
+
+    fn dumped_so(vault: &Vault, forest: &Forest, path: &[u8], holes: bool) -> (Result<DumpSummary>, Vec<u8>) {
         let overlay = forest.overlay();
         let found = overlay.need(path).unwrap();
         let mut out = Vec::new();
-        let summary = write(&overlay, &found, path, &vault.sealer, vault, &Deaf, &mut out);
+        let parts = Parts::of(&overlay, &found, path, &Deaf).unwrap();
+        let summary = write(Parts { goes_on: parts.goes_on || holes, ..parts }, &vault.sealer, vault, &mut out);
         (summary, out)
     }
 
@@ -441,6 +466,29 @@ mod tests {
         vault.boxes.remove(2);
         assert_eq!(dumped(&vault, &forest, b"/s/large").0.unwrap_err().code, Code::DataDamaged);
         forest.sources.clear();
+    }
+
+    #[test]
+    fn a_file_goes_on_with_zeros_when_that_is_wanted() {
+        let mut vault = Vault::new();
+        let (large, mut bytes) = large(&mut vault);
+        let forest = Forest::new(&[("h", "/s", vec![("large", large)])]);
+        // The third part, behind the hole, and the last.
+        let places = [(2 << 20) + 100_000, (39 << 20) + 100_000];
+        for (box_at, place) in [2, 38].into_iter().zip(places) {
+            vault.boxes.remove(box_at);
+            bytes[place..place + (1 << 20)].fill(0);
+        }
+        let (outcome, out) = dumped_so(&vault, &forest, b"/s/large", true);
+        assert!(out == bytes);
+        let fault = outcome.unwrap_err();
+        assert_eq!(fault.code, Code::DataDamaged);
+        let told = "2097152 of its 42043040 bytes are missing or damaged in the vault: bytes 2197152-3245727, \
+                    40994464-42043039; zeros stand in their place";
+        assert_eq!(fault.message, told);
+        let (outcome, out) = dumped(&vault, &forest, b"/s/large");
+        assert_eq!(outcome.unwrap_err().code, Code::DataDamaged);
+        assert!(out.len() < 16 << 20 && bytes.starts_with(&out));
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub mod key_file;
 pub mod keys;
 pub mod list;
 pub mod look;
+pub mod lost;
 pub mod notify;
 pub mod opened;
 pub mod overlay;

@@ -64,6 +64,7 @@ pub fn undelete(run: &Run, job: &UndeleteJob, row: &mut dyn FnMut(BackRow) -> Re
                 to: job.to.clone(),
                 overwrite: Overwrite::Never,
                 verify: job.verify,
+                with_holes: job.with_holes,
                 dry_run: job.dry_run,
                 full_paths: job.full_paths || (job.to.is_some() && job.since.is_some()),
                 list_items: job.list_items,

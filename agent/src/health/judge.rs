@@ -186,6 +186,10 @@ fn is_closed(check: Standing) -> bool {
     matches!(check, Standing::Frozen | Standing::Disabled)
 }
 
+/// The first gives back what it can; of what stays only the second says more.
+const LOST_NEXT: &str =
+    "tuckbox backup, which gives back what its sources still have; what stays lost after it: tuckbox check";
+
 /// What is known of damage to what is stored, and the next command; `None` when nothing is.
 ///
 /// What is lost is known to the vault from when it is found until it is healed. What else a check found, of the history or
@@ -195,7 +199,7 @@ pub fn damage(facts: &HealthFacts) -> Option<(String, String, &'static str)> {
     let lost = facts.holes.filter(|versions| *versions > 0).map(|versions| {
         let versions = counted(versions, "version", "versions");
         let text = format!("{versions} cannot be read in full: what they need is damaged or gone in the vault");
-        (text, Code::DataDamaged.name().to_owned(), "tuckbox backup, which gives back what its sources still have")
+        (text, Code::DataDamaged.name().to_owned(), LOST_NEXT)
     });
     lost.or_else(|| {
         let last = facts.last_check.as_ref().filter(|check| check.run.figures.errors > 0)?;
@@ -378,7 +382,7 @@ pub(crate) mod tests {
         assert_eq!(
             status.reasons[0].text,
             "2 versions cannot be read in full: what they need is damaged or gone in the vault; next: tuckbox backup, which \
-             gives back what its sources still have"
+             gives back what its sources still have; what stays lost after it: tuckbox check"
         );
         assert_eq!(status.reasons[0].code.as_deref(), Some("data.damaged"));
         assert_eq!(of(Some(0), checked(MADE + 25 * HOUR, 0, None)).standing, Standing::Ok);

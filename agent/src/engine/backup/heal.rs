@@ -138,7 +138,7 @@ impl Heal {
         if left > 0 {
             let versions = counted(left, "version still has", "versions still have");
             account.run.watcher.event(&Event::Note(&format!(
-                "{versions} holes that nothing here can fill; `tuckbox versions` marks them"
+                "{versions} holes that nothing here can fill; `tuckbox check` names what is lost, and what is left"
             )));
         }
         account.change_state(|state| sources.iter().for_each(|source| state.set_tried(source.id, after.mark)))

@@ -208,7 +208,7 @@ fn one_hashed(task: &Task, overlay: &Overlay<'_>, account: &Account, owners: &Ow
         Ok(open) => open,
         Err(fault) => return Read::Bad(fault),
     };
-    match has_content((overlay.nodes(), &account.sealer), &file, *size, content, buffer) {
+    match has_content((overlay.nodes(), &account.sealer), &file, (*size, content), false, buffer) {
         Ok(same) => Read::Good(same, what),
         // It became shorter while it was read.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Read::Good(false, what),

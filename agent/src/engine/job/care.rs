@@ -60,6 +60,8 @@ pub struct CheckSummary {
     pub damaged: u64,
     /// Findings that are odd.
     pub odd: u64,
+    /// Versions with holes: some of what they need nobody can read any more. Those in the trash are not counted.
+    pub versions_with_holes: u64,
     /// Where the history ends that the vault shows, as it can be kept on paper.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin: Option<Pin>,
@@ -70,6 +72,12 @@ pub struct CheckSummary {
     /// What the damage is, if it is not lost data alone.
     #[serde(skip)]
     pub worst: Option<Code>,
+    /// A backup may give back some of what is lost.
+    #[serde(skip)]
+    pub backup_may_heal: bool,
+    /// Versions in the trash that have holes.
+    #[serde(skip)]
+    pub trashed_with_holes: u64,
 }
 
 /// Set right what is damaged in the vault and needs no source.

@@ -148,6 +148,9 @@ pub struct RestoreJob {
     pub full_paths: bool,
     /// Tell each file.
     pub list_items: bool,
+    /// Of a file of which the vault has lost something, write the rest, with zeros in place of that; what stands there is
+    /// never replaced by such a file.
+    pub with_holes: bool,
     /// The person has said yes to a restore in place already.
     pub confirmed: bool,
     /// What backups leave out here: `delete` leaves it alone. Of several that hold a path, the innermost counts.
@@ -211,6 +214,8 @@ pub struct RestoreSummary {
     pub files_skipped: u64,
     /// Of these, files whose data is missing or altered in the vault; exit 10 when there are any.
     pub files_damaged: u64,
+    /// Of these, files that were written with zeros where something is lost.
+    pub files_with_holes: u64,
     /// Files read back and found equal.
     pub files_verified: u64,
     /// Directories made or set right.
@@ -243,6 +248,7 @@ impl RestoreSummary {
         self.deleted.extend(other.deleted.iter().cloned());
         self.files_skipped += other.files_skipped;
         self.files_damaged += other.files_damaged;
+        self.files_with_holes += other.files_with_holes;
         self.files_verified += other.files_verified;
         self.dirs_restored += other.dirs_restored;
         self.restored_bytes += other.restored_bytes;
@@ -261,6 +267,8 @@ pub struct DumpJob {
     pub path: Vec<u8>,
     /// It goes to a screen, on which a tar is of no use: a directory is refused.
     pub to_screen: bool,
+    /// Go on with zeros where the vault has lost something of a file, as in a tar.
+    pub with_holes: bool,
 }
 
 /// What a dump wrote.

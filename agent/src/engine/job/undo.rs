@@ -23,6 +23,8 @@ pub struct UndeleteJob {
     pub dry_run: bool,
     /// Read everything back and compare.
     pub verify: bool,
+    /// Leave holes in files of which the vault has lost something.
+    pub with_holes: bool,
     /// Tell each file.
     pub list_items: bool,
 }

@@ -15,7 +15,7 @@ use super::fetch::Fetcher;
 use super::filter::Filter;
 use super::item::{First, Item};
 use super::place::{Finish, Place, Places};
-use super::window::{IN_FLIGHT_MAX, Wants, Window};
+use super::window::{IN_FLIGHT_MAX, Use, Wants, Window};
 use crate::engine::job::{Overwrite, RestoreSummary, Stop};
 use crate::engine::queue::{Budget, Permit, Queue, lock, wait};
 use crate::event::{Action, Event, Progress, Watcher};
@@ -54,6 +54,8 @@ pub struct Counts {
     pub skipped: AtomicU64,
     /// Of these, names whose data is missing or altered in the vault.
     pub damaged: AtomicU64,
+    /// Of these, names that were written with holes.
+    pub holed: AtomicU64,
     /// Names read back and equal.
     pub verified: AtomicU64,
     /// Directories made or set right.
@@ -87,6 +89,10 @@ pub fn interrupted() -> Fault {
         .hint("run the same command again: what is there already is not written again")
 }
 
+/// A file with holes has the size and the time that it had.
+const HOLES_STAY: &str =
+    "should the vault have them again, restore it with `--overwrite always`: by its size and time it passes for whole";
+
 /// What a run is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -98,6 +104,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Tell each name.
     pub list_items: bool,
+    /// Leave holes where the vault has lost something.
+    pub with_holes: bool,
     /// Names in all.
     pub files_total: Option<u64>,
     /// Their bytes.
@@ -118,6 +126,8 @@ pub struct Flow<'a> {
     pub stop: &'a Stop,
     /// Measures the stages.
     pub profile: &'a Profile,
+    /// The version's number.
+    sequence: u64,
     /// When the version was received, by the clocks here: names beside others have it.
     pub moment: DateTime,
     /// What is wanted.
@@ -146,6 +156,8 @@ pub struct Flow<'a> {
     pub late: Mutex<Vec<Arc<Item>>>,
     /// Paths that were not restored, not to be told once more by the verification.
     pub failed_paths: Mutex<HashSet<Vec<u8>>>,
+    /// Paths that were restored with holes: the verification knows of them.
+    pub holed_paths: Mutex<HashSet<Vec<u8>>>,
     /// Files of several names with flags that forbid a further name.
     flagged: Mutex<Vec<Arc<Item>>>,
     /// Windows on their way.
@@ -161,7 +173,7 @@ pub struct Flow<'a> {
 impl<'a> Flow<'a> {
     /// A flow with empty queues, for so many writers.
     pub fn new(parts: &Parts<'a>, options: Options, writers: usize) -> Self {
-        let Parts { sealer, nodes, fetcher, watcher, stop, profile, moment, filter, rules } = *parts;
+        let Parts { sealer, nodes, fetcher, watcher, stop, profile, sequence, moment, filter, rules } = *parts;
         Self {
             sealer,
             nodes,
@@ -169,6 +181,7 @@ impl<'a> Flow<'a> {
             watcher,
             stop,
             profile,
+            sequence,
             moment,
             options,
             filter,
@@ -183,6 +196,7 @@ impl<'a> Flow<'a> {
             boxes: Budget::new(writers.saturating_add(2).saturating_mul(BOX_BYTES_EACH)),
             late: Mutex::default(),
             failed_paths: Mutex::default(),
+            holed_paths: Mutex::default(),
             flagged: Mutex::default(),
             windows_under_way: Mutex::default(),
             items_under_way: AtomicU64::new(0),
@@ -212,8 +226,7 @@ impl<'a> Flow<'a> {
             return;
         }
         for missing in self.wants.take_missing(window, window.ids()) {
-            missing.item.fail(damaged("its data is missing in the vault"));
-            self.part_done(&missing.item);
+            self.piece_lost(&missing, damaged("its data is missing in the vault"));
         }
         *lock(&self.windows_under_way) -= 1;
         self.less.notify_all();
@@ -242,6 +255,25 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// A piece of a file cannot be had: it costs the file, or is a hole in it.
+    pub fn piece_lost(&self, piece: &Use, fault: Fault) {
+        if self.options.with_holes {
+            lock(&piece.item.lost).add(piece.offset, piece.len.into());
+        } else {
+            piece.item.fail(fault.hint(self.what_is_left()));
+        }
+        self.part_done(&piece.item);
+    }
+
+    /// How what is left of a damaged file is restored.
+    pub fn what_is_left(&self) -> String {
+        let number = self.sequence;
+        format!(
+            "an older version of it may be whole: --at previous; what is left of this one: \
+             tuckbox restore --at no.{number} --with-holes PATH --to DIR; all that is lost: tuckbox check"
+        )
+    }
+
     /// A name is done; what was not permitted is told.
     pub fn item_done(&self, item: &Arc<Item>, outcome: std::io::Result<Vec<Fault>>) {
         match outcome {
@@ -265,10 +297,19 @@ impl<'a> Flow<'a> {
         }
         add(&self.counts.restored, 1);
         add(&self.counts.replaced, u64::from(item.replace));
-        add(&self.counts.restored_bytes, item.size());
+        let lost = lock(&item.lost).clone();
+        add(&self.counts.restored_bytes, item.size().saturating_sub(lost.bytes()));
         self.dealt_with(1, item.size());
+        add(&self.counts.skipped, u64::from(!faults.is_empty() || !lost.is_empty()));
+        if !lost.is_empty() {
+            add(&self.counts.damaged, 1);
+            add(&self.counts.holed, 1);
+            let path = item.path();
+            lock(&self.holed_paths).insert(path.clone());
+            let text = format!("{}; zeros stand in their place", lost.told(item.size()));
+            self.warn(about(&path, Fault::new(Code::DataDamaged, text).hint(HOLES_STAY)));
+        }
         if !faults.is_empty() {
-            add(&self.counts.skipped, 1);
             let path = item.path();
             faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
         }
@@ -398,6 +439,7 @@ impl<'a> Flow<'a> {
         summary.deleted.truncate(NAMED_MAX);
         summary.files_skipped += get(&counts.skipped);
         summary.files_damaged += get(&counts.damaged);
+        summary.files_with_holes += get(&counts.holed);
         summary.files_verified += get(&counts.verified);
         summary.dirs_restored += get(&counts.dirs);
         summary.restored_bytes += get(&counts.restored_bytes);
@@ -449,7 +491,8 @@ fn open_up(dir: &crate::target::TargetDir) -> std::io::Result<()> {
 
 /// Damage of the vault, found while restoring.
 pub fn damaged(why: &str) -> Fault {
-    Fault::new(Code::DataDamaged, why).hint("tuckbox check --read-data; restore an older version of it: --at previous")
+    Fault::new(Code::DataDamaged, why)
+        .hint("an older version of it may be whole: --at previous; all that is lost: tuckbox check")
 }
 
 /// A fault about a path: the sentence begins with it.

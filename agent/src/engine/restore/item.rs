@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use store::tree::{Entry, What};
 
+use super::lost::Lost;
 use super::place::Place;
 use crate::engine::queue::lock;
 use crate::fault::Fault;
@@ -24,6 +25,8 @@ pub struct Item {
     pub file: RwLock<Option<NewFile>>,
     /// Runs of zeros that are allocated: offset and length.
     pub zeros: Mutex<Vec<(u64, u64)>>,
+    /// Pieces that the vault has lost, and that are left as holes.
+    pub lost: Mutex<Lost>,
     /// Pieces that are not written yet, and one for the planner.
     left: AtomicU64,
     trouble: Mutex<Option<Fault>>,
@@ -40,6 +43,7 @@ impl Item {
             names,
             file: RwLock::default(),
             zeros: Mutex::default(),
+            lost: Mutex::default(),
             left: AtomicU64::new(1),
             trouble: Mutex::default(),
         })
@@ -118,6 +122,8 @@ pub struct First {
     pub name: Box<[u8]>,
     /// Device and inode.
     pub identity: (u64, u64),
+    /// What is lost of it.
+    pub lost: Lost,
 }
 
 /// What to do with a further name.

@@ -14,13 +14,15 @@
 //! * [`window`]: chunks that are asked for together; each is fetched once in a window, whatever uses it
 //! * [`fetch`]: asks some windows ahead, hands on boxes as they come, in the order of packs
 //! * [`mod@write`]: on all cores: opens boxes, writes at any offset, finishes files
+//! * [`lost`]: pieces that the vault has lost, where files are wanted all the same
 //! * [`place`]: directories: few are open at once, each is finished by the last thing that is done in it
 //! * [`clear`]: what `--delete` removes, and what it leaves alone
 //! * [`several`]: what was marked in several versions, as one restore
 //! * [`verify`]: reads back and compares, without the vault
 //!
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
-//! next. A chunk that is missing or damaged costs the files that need it and nothing else.
+//! next. A chunk that is missing or damaged costs the files that need it and nothing else; with `--with-holes` it costs them
+//! only that piece.
 
 pub mod beside;
 pub mod clear;
@@ -28,6 +30,7 @@ pub mod fetch;
 pub mod filter;
 pub mod flow;
 pub mod item;
+pub mod lost;
 pub mod place;
 pub mod plan;
 pub mod roots;
@@ -112,6 +115,7 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
         profile: &run.profile,
         filter,
         rules,
+        sequence: view.link.link().sequence,
         moment: run.zone.to_datetime(jiff::Timestamp::from_millisecond(view.link.received_at()).unwrap_or_default()),
     };
     let mut summary = work(run, &parts, job, &overlay, &roots)?;
@@ -145,7 +149,9 @@ pub struct Parts<'a> {
     pub stop: &'a Stop,
     /// Measures the stages.
     pub profile: &'a Profile,
-    /// When the version was received, by the clocks here.
+    /// The version's number.
+    pub sequence: u64,
+    /// When it was received, by the clocks here.
     pub moment: DateTime,
     /// What is taken of it.
     pub filter: &'a Filter,
@@ -167,6 +173,7 @@ fn work(
         delete: job.delete,
         dry_run: job.dry_run,
         list_items: job.list_items,
+        with_holes: job.with_holes,
         files_total: Some(files),
         bytes_total: Some(bytes),
     };

@@ -11,6 +11,7 @@ use store::tree::{Content, Entry, Mark, Piece, PieceReader, Time, What};
 use super::clear::OTHER_FILE_SYSTEM;
 use super::flow::{Flow, Work, about, add, damaged, failure, interrupted};
 use super::item::{First, Further, Item, Names, size_of};
+use super::lost::Lost;
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
 use super::standing::Verdict;
@@ -401,7 +402,7 @@ impl<'f, 'a> Planner<'f, 'a> {
             // Other names of the file join this one, if it is what the version has.
             Some((names, _)) if same(stat, &found.entry) => {
                 let (place, name) = (Arc::clone(place), found.entry.name.clone());
-                let first = Arc::new(First { place, name, identity: stat.identity() });
+                let first = Arc::new(First { place, name, identity: stat.identity(), lost: Lost::default() });
                 let waiting = names.there(Arc::clone(&first));
                 if !waiting.is_empty() {
                     drop(self.flow.work.push(Work::Links(first, waiting)));

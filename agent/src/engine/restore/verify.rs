@@ -158,7 +158,7 @@ fn look(flow: &Flow<'_>, check: &Check, buffer: &mut Vec<u8>) {
 
 enum Outcome {
     Equal,
-    /// It was left as it stood.
+    /// It was left as it stood, or has the holes that were told.
     Left,
     Differs(&'static str),
 }
@@ -182,8 +182,13 @@ fn compare(flow: &Flow<'_>, check: &Check, buffer: &mut Vec<u8>) -> io::Result<O
             let file = File::from(openat(&dir, &**name, flags, Mode::empty())?);
             // A hint; what cannot be dropped from memory is compared there.
             fadvise(&file, 0, None, Advice::DontNeed).ok();
-            let equal = has_content((flow.nodes, flow.sealer), &file, *size, content, buffer)?;
-            Ok(if equal { Outcome::Equal } else { Outcome::Differs("its content differs") })
+            let holes = lock(&flow.holed_paths).contains(&check.place.path_of(name));
+            let equal = has_content((flow.nodes, flow.sealer), &file, (*size, content), holes, buffer)?;
+            Ok(match equal {
+                false => Outcome::Differs("its content differs"),
+                true if holes => Outcome::Left,
+                true => Outcome::Equal,
+            })
         }
         What::Symlink(target) if !is_link_to(&dir, name, target) => Ok(Outcome::Differs("it leads elsewhere")),
         _ => Ok(Outcome::Equal),
@@ -191,12 +196,12 @@ fn compare(flow: &Flow<'_>, check: &Check, buffer: &mut Vec<u8>) -> io::Result<O
 }
 
 /// Whether an open file of this size has this content: it is hashed piece by piece, as the version has cut it, and the ids
-/// are compared.
+/// are compared. With `holes`, zeros may stand for any piece.
 pub fn has_content(
     (nodes, sealer): (&dyn NodeSource, &Sealer),
     file: &File,
-    size: u64,
-    content: &Content,
+    (size, content): (u64, &Content),
+    holes: bool,
     buffer: &mut Vec<u8>,
 ) -> io::Result<bool> {
     if let Content::Inline(bytes) = content {
@@ -211,7 +216,7 @@ pub fn has_content(
             Piece::Data { id, len } => {
                 buffer.resize(len as usize, 0);
                 file.read_exact_at(buffer, offset)?;
-                sealer.chunk_id(buffer) == id
+                sealer.chunk_id(buffer) == id || (holes && store::chunk::is_zero(buffer))
             }
             Piece::Hole(len) | Piece::Zeros(len) => is_zero(file, offset, offset.saturating_add(len), buffer)?,
         };

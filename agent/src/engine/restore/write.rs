@@ -9,10 +9,11 @@ use store::tree::{Content, What};
 
 use super::flow::{Flow, Work, about, damaged};
 use super::item::{First, Item};
+use super::lost::Lost;
 use super::window::{Use, Window};
 use crate::engine::job::Overwrite;
 use crate::engine::queue::lock;
-use crate::fault::Result;
+use crate::fault::{Code, Fault, Result};
 use crate::profile::did;
 use crate::target::{NewFile, Origin, TargetDir, make_hard_link, make_node, make_symlink};
 
@@ -52,8 +53,7 @@ fn write_box(flow: &Flow<'_>, scratch: &mut Scratch, record: &Record, window: &W
         Err(error) => {
             let ids = record.chunk_ids().unwrap_or_default();
             for missing in flow.wants.take_missing(window, &ids) {
-                missing.item.fail(damaged("its data is damaged in the vault").because(&error));
-                flow.part_done(&missing.item);
+                flow.piece_lost(&missing, damaged("its data is damaged in the vault").because(&error));
             }
             return;
         }
@@ -92,11 +92,11 @@ fn with_file(flow: &Flow<'_>, item: &Item, work: impl FnOnce(&NewFile) -> io::Re
         let name = &item.entry.name;
         *slot = Some(match flow.options.overwrite {
             // The next run knows what is half by its time, and writes it again …
-            Overwrite::Always | Overwrite::IfChanged => NewFile::create(&dir, name, item.replace)?,
-            // … but for these what stands there stands there.
-            Overwrite::Never | Overwrite::IfNewer | Overwrite::KeepBoth => {
-                NewFile::create_aside(&dir, name, item.replace)?
+            Overwrite::Always | Overwrite::IfChanged if !flow.options.with_holes => {
+                NewFile::create(&dir, name, item.replace)?
             }
+            // … but for these, and for a file with holes, what stands there stands there.
+            _ => NewFile::create_aside(&dir, name, item.replace)?,
         });
     }
     slot.as_ref().map_or(Ok(()), work)
@@ -109,7 +109,7 @@ pub fn finish_file(flow: &Flow<'_>, item: &Arc<Item>) {
         drop(take_file(item));
         return flow.item_ended(item);
     }
-    if let Some(fault) = item.trouble() {
+    if let Some(fault) = item.trouble().or_else(|| not_with_holes(item)) {
         drop(take_file(item));
         names_failed(flow, item);
         return failed(flow, item, fault);
@@ -129,7 +129,8 @@ pub fn finish_file(flow: &Flow<'_>, item: &Arc<Item>) {
     match outcome {
         Ok((faults, identity)) => {
             if let (Some(names), Some(identity)) = (&item.names, identity) {
-                let first = Arc::new(First { place: Arc::clone(&item.place), name: item.entry.name.clone(), identity });
+                let (place, name, lost) = (Arc::clone(&item.place), item.entry.name.clone(), lock(&item.lost).clone());
+                let first = Arc::new(First { place, name, identity, lost });
                 let waiting = names.there(Arc::clone(&first));
                 waiting.iter().for_each(|item| link(flow, &first, item));
             }
@@ -143,12 +144,32 @@ pub fn finish_file(flow: &Flow<'_>, item: &Arc<Item>) {
     }
 }
 
+/// Why a file of which something is lost is not written, not even with holes.
+fn not_with_holes(item: &Item) -> Option<Fault> {
+    let lost = lock(&item.lost);
+    if lost.is_empty() {
+        None
+    } else if item.file.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+        // A file of nothing but zeros is of no use, and would hide that there is none.
+        Some(damaged("nothing of its data can be read in the vault"))
+    } else {
+        item.replace.then(|| stays(item, &lost))
+    }
+}
+
+/// What stands there is never given for something with holes, whatever `--overwrite` says.
+fn stays(item: &Item, lost: &Lost) -> Fault {
+    let text = format!("{}; what stands there is left as it is", lost.told(item.size()));
+    Fault::new(Code::DataDamaged, text)
+        .hint("with zeros in their place, beside it: --with-holes --overwrite keep-both, or --with-holes --to DIR")
+}
+
 fn take_file(item: &Item) -> Option<NewFile> {
     item.file.write().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Tells of a failure that is not the system's.
-fn failed(flow: &Flow<'_>, item: &Arc<Item>, fault: crate::fault::Fault) {
+fn failed(flow: &Flow<'_>, item: &Arc<Item>, fault: Fault) {
     let path = item.path();
     let fault = if fault.path.is_some() { fault } else { about(&path, fault) };
     flow.item_failed(item, fault);
@@ -182,7 +203,7 @@ fn write_item(flow: &Flow<'_>, item: &Arc<Item>) {
             match (&item.names, there) {
                 (Some(names), Some(there)) if there.kind == item.entry.what.kind() => {
                     let (place, name) = (Arc::clone(&item.place), item.entry.name.clone());
-                    let first = Arc::new(First { place, name, identity: there.identity() });
+                    let first = Arc::new(First { place, name, identity: there.identity(), lost: Lost::default() });
                     names.there(Arc::clone(&first)).iter().for_each(|item| link(flow, &first, item));
                 }
                 _ => names_failed(flow, item),
@@ -196,7 +217,7 @@ fn write_item(flow: &Flow<'_>, item: &Arc<Item>) {
     }
 }
 
-fn make_special(flow: &Flow<'_>, dir: &TargetDir, item: &Item) -> io::Result<Vec<crate::fault::Fault>> {
+fn make_special(flow: &Flow<'_>, dir: &TargetDir, item: &Item) -> io::Result<Vec<Fault>> {
     let (name, entry) = (&item.entry.name, &item.entry);
     match entry.what {
         What::Symlink(_) => make_symlink(dir, name, entry, &flow.rights, item.replace),
@@ -206,13 +227,19 @@ fn make_special(flow: &Flow<'_>, dir: &TargetDir, item: &Item) -> io::Result<Vec
 
 /// Gives an item the file of another name; where that is not possible it is written by itself, later.
 fn link(flow: &Flow<'_>, first: &First, item: &Arc<Item>) {
+    if item.replace && !first.lost.is_empty() {
+        return failed(flow, item, stays(item, &first.lost));
+    }
     let linked = flow.places.open(&first.place).and_then(|from| {
         let to = flow.places.open(&item.place)?;
         let origin = Origin { dir: &from, name: &first.name, identity: Some(first.identity) };
         make_hard_link(origin, &to, &item.entry.name, item.replace)
     });
     match linked {
-        Ok(()) => flow.item_done(item, Ok(Vec::new())),
+        Ok(()) => {
+            lock(&item.lost).clone_from(&first.lost);
+            flow.item_done(item, Ok(Vec::new()));
+        }
         Err(_) => flow.item_late(Arc::clone(item)),
     }
 }

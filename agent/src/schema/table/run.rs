@@ -51,6 +51,7 @@ pub(super) const RECORDS: &[Record] = &[
             files_deleted: Count, "Files and directories removed.";
             files_skipped: Count, "Items that could not be restored, wholly or in part.";
             files_damaged: Count, "Of these, files whose data is missing or altered in the vault.";
+            files_with_holes: Count, "Of these, files that were written with zeros in place of what is lost.";
             files_verified: Count, "Files read back and found equal.";
             dirs_restored: Count, "Directories made or set right.";
             restored_bytes: Bytes, "Written to files.";

@@ -75,6 +75,7 @@ pub(super) const RECORDS: &[Record] = &[
             opened_bytes: Bytes, "Opened and hashed again here.";
             damaged: Count, "Findings that are damage.";
             odd: Count, "Findings that are odd.";
+            versions_with_holes: Count, "Versions that cannot be read in full, but for those in the trash.";
             pin [if_known]: Text, "Where the history ends that the vault shows, as `check --pin` takes it.";
             history_accepted: Switch, "The history was taken as the true one.";
             elapsed_ms: Millis, "It took so long.";

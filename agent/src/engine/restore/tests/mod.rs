@@ -1,5 +1,6 @@
 //! Whole restores from nodes and boxes in memory onto real directories.
 
+mod holes;
 mod stage;
 
 pub(crate) use stage::{Vault, noise, one_of};
@@ -16,7 +17,7 @@ use super::flow::Options;
 use super::{Parts, execute, roots::roots};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary, Stop};
 use crate::engine::overlay::tests::{Forest, entry, file, keys};
-use crate::fault::Code;
+use crate::fault::{Code, Fault};
 use crate::profile::Profile;
 use stage::{World, mine};
 
@@ -159,6 +160,7 @@ fn a_lost_node_costs_only_its_directory() {
     let overlay = world.forest.overlay();
     let job = RestoreJob { delete: true, ..world.job() };
     let parts = Parts {
+        sequence: 7,
         moment: jiff::civil::date(2026, 11, 20).at(18, 0, 0, 0),
         sealer: &world.vault.sealer,
         nodes: &world.forest.nodes,

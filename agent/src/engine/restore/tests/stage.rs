@@ -182,11 +182,13 @@ impl World {
             overwrite: job.overwrite,
             delete: job.delete,
             dry_run: job.dry_run,
+            with_holes: job.with_holes,
             files_total: Some(files),
             bytes_total: Some(bytes),
             ..Options::default()
         };
         let parts = Parts {
+            sequence: 7,
             moment: jiff::civil::date(2026, 11, 20).at(18, 0, 0, 0),
             sealer: &self.vault.sealer,
             nodes: &self.forest.nodes,
