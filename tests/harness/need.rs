@@ -73,6 +73,12 @@ pub fn mount_tmpfs(at: &Path, size: &str) -> Option<Mounted> {
     mount(at, &["-t", "tmpfs", "-o", &format!("size={size},mode=755"), "tmpfs"])
 }
 
+/// Mounts a directory once more, where the system lets us.
+#[must_use]
+pub fn mount_again(at: &Path, what: &Path) -> Option<Mounted> {
+    mount(at, &["--bind", what.to_str()?])
+}
+
 /// Longest wait for those who still use a file system that is to be taken away.
 const SOON: Duration = Duration::from_secs(60);
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tests::need::Mounted;
 use tests::world::World;
 use tests::{look, need, pinned, tree};
 
@@ -125,6 +126,91 @@ fn a_mount_over_a_directory_hides_its_files_and_does_not_remove_them() {
     drop(mounted);
     world.tuckbox(["backup", "-x", &world.arg("docs")]).ok();
     assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);
+}
+
+/// A machine with one version of a letter, and of ten photos on a disk of its own at `docs/photos`. The disk is there as
+/// long as the first is held, and mounted at `docs/photos` as long as the second.
+fn shelf() -> Option<(World, Mounted, Mounted)> {
+    if !need::root() {
+        return None;
+    }
+    let world = world().ready();
+    let disk = need::mount_tmpfs(&world.dir("disk"), "1m")?;
+    let photos = need::mount_again(&world.dir("docs/photos"), &world.path("disk"))?;
+    (0..10).for_each(|n| fs::write(world.path(format!("disk/{n}")), format!("{n}")).unwrap());
+    let docs = tree::Tree::at(world.path("docs"));
+    for n in 0..20 {
+        docs.file(format!("letter-{n}"), format!("letter {n}"));
+    }
+    drop(docs.age());
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    Some((world, disk, photos))
+}
+
+#[test]
+fn a_disk_below_a_source_that_is_not_mounted_has_deleted_nothing() {
+    let Some((world, _disk, photos)) = shelf() else { return };
+    drop(photos);
+    fs::write(world.path("docs/new"), "new").unwrap();
+    fs::remove_file(world.path("docs/letter-0")).unwrap();
+    let run = world.tuckbox(["backup", "--json", &world.arg("docs")]).run().exits(12);
+    assert_eq!((run.count("files_new"), run.count("files_removed")), (1, 1), "what else changed is stored: {run}");
+    assert_eq!(kinds(&world, "/photos/"), vec!["file"; 10]);
+    world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    assert_eq!(kinds(&world, "/photos/"), vec!["file"; 10]);
+    // It is there again, and goes once more.
+    let photos = need::mount_again(&world.path("docs/photos"), &world.path("disk")).unwrap();
+    let run = world.tuckbox(["backup", "--json", &world.arg("docs")]).ok();
+    assert_eq!((run.count("files_new"), run.count("files_removed"), run.count("new_bytes")), (0, 0, 0), "{run}");
+    drop(photos);
+    let run = world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    pinned::check("warnings/guard.mass_deletion.mount", &run.warning("guard.mass_deletion").unwrap());
+    fs::remove_dir(world.path("docs/photos")).unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    assert_eq!(kinds(&world, "/photos/"), vec!["file"; 10]);
+}
+
+#[test]
+fn what_is_deleted_on_a_disk_that_is_mounted_is_deleted() {
+    let Some((world, _disk, photos)) = shelf() else { return };
+    fs::remove_file(world.path("docs/photos/0")).unwrap();
+    let run = world.tuckbox(["backup", "--json", &world.arg("docs")]).ok();
+    assert_eq!((run.count("files_removed"), kinds(&world, "/photos/").len()), (1, 9), "{run}");
+    // Another disk in its place is as with a source that is a mount point: something is mounted there.
+    drop(photos);
+    let another = need::mount_tmpfs(&world.path("docs/photos"), "1m").unwrap();
+    fs::write(world.path("docs/photos/1"), "another").unwrap();
+    let run = world.tuckbox(["backup", "--json", &world.arg("docs")]).ok();
+    assert_eq!((run.count("files_removed"), run.count("files_changed")), (8, 1), "{run}");
+    drop(another);
+    world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+}
+
+#[test]
+fn a_disk_that_is_said_to_be_gone_is_forgotten() {
+    let Some((world, _disk, photos)) = shelf() else { return };
+    drop(photos);
+    world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    let run = world.tuckbox(["backup", "--json", "--accept-deletions", &world.arg("docs")]).ok();
+    assert_eq!((run.count("files_removed"), kinds(&world, "/photos/").len()), (10, 0), "{run}");
+    fs::write(world.path("docs/photos/note"), "a directory like any other").unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    fs::remove_file(world.path("docs/photos/note")).unwrap();
+    let run = world.tuckbox(["backup", "--json", &world.arg("docs")]).ok();
+    assert_eq!((run.count("files_removed"), kinds(&world, "/photos/").len()), (1, 0), "{run}");
+}
+
+#[test]
+fn a_disk_that_the_state_knows_nothing_of_is_guarded_from_the_next_run_on() {
+    let Some((world, _disk, photos)) = shelf() else { return };
+    fs::remove_dir_all(world.home().join(".local/state/tuckbox/accounts")).unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    drop(photos);
+    world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    fs::remove_dir_all(world.home().join(".local/state/tuckbox/accounts")).unwrap();
+    // What is marked stays marked.
+    world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
+    assert_eq!(kinds(&world, "/photos/"), vec!["file"; 10]);
 }
 
 #[test]

@@ -269,7 +269,8 @@ pub const fn page(code: Code) -> Page {
         Code::GuardMassDeletion => (
             "look at the source; if it is right, run again with `--accept-deletions`",
             "Much of a source is gone: its directory is missing or empty, it is no longer a mount point, or more than \
-             the guarded share of its files would be recorded as removed. The version was committed with everything \
+             the guarded share of its files would be recorded as removed. Or a directory below it was a mount point with \
+             files in it, however few, and is none now: a disk or a share is not mounted. The version was committed with everything \
              that is new, and the missing parts were kept and marked. The mark goes when they are there again; when they \
              have been missing for `protect_missing` (14 days), they are recorded as removed.",
         ),

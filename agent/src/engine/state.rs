@@ -1,4 +1,5 @@
-//! What must survive on this machine: the device key, what was last seen of each vault, which roots are our own.
+//! What must survive on this machine: the device key, what was last seen of each vault, which roots are our own, what was
+//! mounted below the sources.
 //! Small JSON files in the state directory, replaced by rename after a sync.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,10 @@ pub struct AccountState {
     /// By source (hex), how many of the files that were read looked encrypted: what is usual there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub looks: BTreeMap<String, super::backup::suspicion::Seen>,
+    /// By source (hex), the paths below it at which something was mounted when its newest version was made, base64, as they
+    /// are bytes. Their number is bounded where they are gathered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mounts: BTreeMap<String, BTreeSet<String>>,
 }
 
 fn is_none(accepted: &u64) -> bool {
@@ -120,6 +125,22 @@ impl AccountState {
         match mark {
             0 => drop(self.tried.remove(&source.hex())),
             mark => drop(self.tried.insert(source.hex(), mark)),
+        }
+    }
+
+    /// Paths below a source at which something was mounted when its newest version was made.
+    pub fn mounts(&self, source: SourceId) -> Vec<Vec<u8>> {
+        let paths = self.mounts.get(&source.hex()).into_iter().flatten();
+        paths.filter_map(|path| STANDARD.decode(path).ok()).collect()
+    }
+
+    /// Remembers them.
+    pub fn set_mounts(&mut self, source: SourceId, paths: &[Vec<u8>]) {
+        let paths: BTreeSet<String> = paths.iter().map(|path| STANDARD.encode(path)).collect();
+        if paths.is_empty() {
+            self.mounts.remove(&source.hex());
+        } else {
+            self.mounts.insert(source.hex(), paths);
         }
     }
 

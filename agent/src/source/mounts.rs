@@ -130,6 +130,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_mounted_in_a_directory_is_told_by_its_mount() {
+        let above = Stat { mount: Some(7), device: 1, ..Stat::at(CWD, b"/").unwrap() };
+        let told = |mount, device| Stat { mount, device, ..above }.is_mounted_in(&above);
+        assert!(told(Some(8), 2) && told(Some(8), 1), "a disk, and a directory mounted once more");
+        assert!(!told(Some(7), 1) && !told(Some(7), 2), "a directory, and a subvolume");
+        assert!(told(None, 2) && !told(None, 1), "by the device where no mounts are told");
+    }
+
+    #[test]
     fn odd_tables_are_read() {
         assert_eq!(unescape(br"/a\040b\134\x\0"), br"/a b\\x\0");
         let stat = Stat::at(CWD, b"/").unwrap();

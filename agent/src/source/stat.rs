@@ -107,6 +107,16 @@ impl Stat {
         (self.device, self.mount) == (other.device, other.mount)
     }
 
+    /// Whether something is mounted here, seen from the directory above. A subvolume in the same mount is a directory like
+    /// any other, which can be deleted and not unmounted; only where no mounts are told does its device decide.
+    #[must_use]
+    pub fn is_mounted_in(&self, above: &Self) -> bool {
+        match (self.mount, above.mount) {
+            (Some(here), Some(above)) => here != above,
+            _ => self.device != above.device,
+        }
+    }
+
     /// Whether nothing of it changed: the same file with the same size, mtime and ctime. For the look after reading.
     #[must_use]
     pub fn is_unchanged(&self, other: &Self) -> bool {

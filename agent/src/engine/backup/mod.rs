@@ -23,6 +23,7 @@ pub mod frame;
 pub mod heal;
 pub mod inner;
 pub mod known;
+pub mod mounted;
 pub mod noise;
 pub mod pass;
 pub mod path_node;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use store::chain::SourceRoot;
-use store::id::{NodeId, SessionId};
+use store::id::{NodeId, SessionId, SourceId};
 use store::tree::What;
 use transport::message::Outcome;
 
@@ -144,6 +145,9 @@ fn first_vault(run: &Run, job: &BackupJob) -> Result<Option<super::job::Made>> {
 const NODE_ROUNDS_MAX: u32 = 16;
 /// Passes that look again for what a commit lacks; the last one takes nothing for known.
 const AGAIN_MAX: u32 = 2;
+
+/// Why a source, or what is below a directory of it, is gone.
+const UNMOUNTED: &str = " (it was a mount point and is none now)";
 
 /// One backup run.
 struct Backup<'a> {
@@ -251,8 +255,10 @@ impl<'a> Backup<'a> {
         summary.files_removed += dropped.iter().map(|root| root.files).sum::<u64>();
         summary.dirs_removed += dropped.iter().map(|root| root.dirs).sum::<u64>();
         summary.sources_missing = missing + unread as u64;
-        let keeping =
-            |at: usize, source: &SourceRun| guarded.contains(&at) || source.kept_files.load(Ordering::Relaxed) > 0;
+        let keeping = |at: usize, source: &SourceRun| {
+            let kept = source.kept_files.load(Ordering::Relaxed) + source.mounts.lost_files();
+            guarded.contains(&at) || kept > 0
+        };
         let keeping = sources.iter().enumerate().filter(|(at, source)| keeping(*at, source)).count();
         summary.sources_guarded = keeping as u64 + kept.len() as u64;
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
@@ -302,6 +308,7 @@ impl<'a> Backup<'a> {
             }
         };
         let roots: Vec<NodeId> = sources.iter().filter_map(|source| source.root()).map(|built| built.id).collect();
+        let mounts = self.mounts(&sources, &left_out);
         self.account.change_state(|state| {
             for source in &sources {
                 if let Some(root) = source.root() {
@@ -312,12 +319,32 @@ impl<'a> Backup<'a> {
                 state.configured = configured;
             }
             state.looks.extend(seen);
+            for (id, paths) in mounts {
+                state.set_mounts(id, &paths);
+            }
         })?;
         self.nodes.keep(&roots)?;
         summary.version_id = Some(committed.link_id().hex());
         summary.sequence = Some(committed.link().sequence);
         heal.end(self.account, &sources, &mut summary)?;
         Ok(summary)
+    }
+
+    /// What is remembered of mount points below the sources when the version stands. Tells where that is not all.
+    fn mounts(&self, sources: &[Arc<SourceRun>], left_out: &[SourceRoot]) -> Vec<(SourceId, Vec<Vec<u8>>)> {
+        let mut mounts: Vec<_> = left_out.iter().map(|root| (root.id, Vec::new())).collect();
+        for source in sources.iter().filter(|source| source.root().is_some()) {
+            let (paths, more) = source.mounts.remembered();
+            if more {
+                let path = for_terminal(&source.job.path);
+                self.account.run.watcher.event(&Event::Note(&format!(
+                    "there are too many mount points below {path}: only the first {} are guarded when they are not mounted",
+                    paths.len()
+                )));
+            }
+            mounts.push((source.id, paths));
+        }
+        mounts
     }
 
     /// What the new version leaves out, with the sources that are parts of others now. Tells of those.
@@ -355,7 +382,8 @@ impl<'a> Backup<'a> {
         for (at, source) in sources.iter().enumerate() {
             let (lost, had) = scan::losses(source);
             let kept = source.kept_files.load(Ordering::Relaxed);
-            let only_kept = source.entry().is_some_and(|entry| entry.totals().files == kept);
+            let all_kept = kept + source.mounts.lost_files();
+            let only_kept = source.entry().is_some_and(|entry| entry.totals().files == all_kept);
             // It is something else now.
             let replaced = source.before.as_ref().is_some_and(|before| matches!(before.entry.what, What::Dir(_)))
                 && source.entry().is_some_and(|entry| !matches!(entry.what, What::Dir(_)));
@@ -369,22 +397,31 @@ impl<'a> Backup<'a> {
                     "{expired} files of {path} were missing for as long as `protect_missing` says; they are recorded as removed"
                 )));
             }
+            for (below, lost, had) in source.mounts.losses() {
+                let path = source.path_of(&below);
+                let shown = for_terminal(&path);
+                self.tell_kept(path, format!("{lost} of {had} files of {shown} are gone{UNMOUNTED}; they are kept"));
+            }
             let told = if emptied || (unmounted && lost > 0) || (share && lost > self.job.guard_min) {
                 guarded.push(at);
-                let what = if unmounted { " (it was a mount point and is none now)" } else { "" };
+                let what = if unmounted { UNMOUNTED } else { "" };
                 format!("{lost} of {had} files of {path} are gone{what}; they are kept")
             } else if kept > 0 {
                 format!("{kept} files of {path} are still missing; they are kept")
             } else {
                 continue;
             };
-            self.account.run.watcher.event(&Event::Warning(
-                &Fault::new(Code::GuardMassDeletion, told)
-                    .hint("if that is right: the same command with --accept-deletions")
-                    .path(source.job.path.clone()),
-            ));
+            self.tell_kept(source.job.path.clone(), told);
         }
         guarded
+    }
+
+    fn tell_kept(&self, path: Vec<u8>, told: String) {
+        self.account.run.watcher.event(&Event::Warning(
+            &Fault::new(Code::GuardMassDeletion, told)
+                .hint("if that is right: the same command with --accept-deletions")
+                .path(path),
+        ));
     }
 
     /// A second pass over guarded sources that keeps what is gone, marked as missing.

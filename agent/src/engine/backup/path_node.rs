@@ -27,6 +27,17 @@ impl PathNode {
         names.join(&b'/')
     }
 
+    /// The path from the top.
+    pub fn from_top(&self) -> Vec<u8> {
+        let (mut names, mut at) = (Vec::new(), self);
+        while let Some(above) = at.above.as_deref() {
+            names.push(&*at.name);
+            at = above;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+
     /// The node of a name in it.
     pub fn below(self: &Arc<Self>, name: &[u8]) -> Arc<Self> {
         Arc::new(Self { above: Some(Arc::clone(self)), name: name.into() })

@@ -9,6 +9,7 @@ use store::id::SourceId;
 use store::tree::{Entry, Node, NodeSource, What};
 
 use super::inner::Inner;
+use super::mounted::Mounts;
 use super::redundant;
 use super::source_run::{Before, Deletions, SourceRun};
 use super::suspicion::Looked;
@@ -190,7 +191,9 @@ impl Prepared {
         let deletions = deletions(account, job, &source);
         let (so_far, looked) = so_far(account, base, id, nodes)?;
         let run = SourceRun::new(id, source, selection, mount, before, follow, deletions);
-        self.sources.push(Arc::new(run.with_inner(inner).going_on(so_far, looked)));
+        let now_s = u64::try_from(account.run.clock.now_ms() / 1000).unwrap_or(0);
+        let mounts = Mounts::new(&account.state().mounts(id), now_s);
+        self.sources.push(Arc::new(run.with_inner(inner).with_mounts(mounts).going_on(so_far, looked)));
         self.starts.push(start);
         Ok(())
     }

@@ -25,6 +25,7 @@ use self::old::{Before, Unchanged};
 use self::so_far::SoFar;
 use super::flow::Flow;
 use super::frame::{Frame, Parent};
+use super::mounted::{Ahead, Unmounted};
 use super::path_node::PathNode;
 use super::read::{BATCH_BYTES, FileTask, Parcel};
 use super::source_run::SourceRun;
@@ -61,6 +62,12 @@ pub struct Enter {
     so_far: Option<Child>,
     /// The mark of its entry in the version before.
     mark: Option<Mark>,
+    /// Something is mounted there.
+    mounted: bool,
+    /// What was mounted there or below it in the version before.
+    ahead: Option<Ahead>,
+    /// It lies where something was mounted, and nothing is.
+    unmounted: Option<Arc<Unmounted>>,
     parent: Parent,
 }
 
@@ -76,8 +83,12 @@ enum Place {
 pub struct Listing<'a> {
     source: Arc<SourceRun>,
     dir: Arc<Dir>,
+    /// The directory itself: what lies on another mount is told by it.
+    here: Stat,
     path: Arc<PathNode>,
     frame: Arc<Frame>,
+    ahead: Option<Ahead>,
+    unmounted: Option<Arc<Unmounted>>,
     names: Names,
     at: usize,
     /// The entries of the version before that were not met yet.
@@ -86,6 +97,15 @@ pub struct Listing<'a> {
     so_far: Option<SoFar<'a>>,
     /// Names of files that went, and that came.
     turnover: (u64, u64),
+}
+
+impl Listing<'_> {
+    /// Nothing is left of what was mounted at or below a name in it.
+    fn none_mounted(&self, name: &[u8]) {
+        if let Some(ahead) = self.ahead.as_ref().and_then(|ahead| ahead.below(name)) {
+            ahead.are_none();
+        }
+    }
 }
 
 /// Directories that wait, shared by the scanners.
@@ -132,6 +152,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
             previous: before.and_then(child_of),
             so_far: source.so_far.as_ref().and_then(child_of),
             mark: before.and_then(|before| before.mark),
+            mounted: false,
+            ahead: source.mounts.ahead(),
+            unmounted: None,
             draft: Box::new(draft),
             parent: Parent::Source(Arc::clone(source)),
         };
@@ -185,7 +208,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
 
     /// Opens a directory and lists its names.
     fn enter(&mut self, enter: Enter) -> Result<()> {
-        let Enter { source, place, path, draft, same, previous, so_far, mark, parent } = enter;
+        let Enter { source, place, path, draft, same, previous, so_far, mark, mounted, ahead, unmounted, parent } =
+            enter;
         let is_source = matches!(parent, Parent::Source(_));
         // A mark goes when the directory can be read again.
         let frame = Frame::new(self.flow, parent, draft.clone(), same && mark.is_none(), (previous, so_far));
@@ -193,18 +217,24 @@ impl<'f, 'a> Scanner<'f, 'a> {
             source.begin(Arc::clone(&frame), draft);
         }
         let opened = match place {
-            Place::Open(dir) => dir.stat_self().map(|seen| (seen.identity(), dir)),
-            Place::Below(above, name, seen) => {
-                above.child_as(&name, &seen).map(|dir| (seen.identity(), dir)).map_err(Into::into)
-            }
+            Place::Open(dir) => dir.stat_self().map(|seen| (seen, dir)),
+            Place::Below(above, name, seen) => above.child_as(&name, &seen).map(|dir| (*seen, dir)).map_err(Into::into),
         };
-        let opened = opened.and_then(|(identity, dir)| dir.list().map(|names| (identity, Arc::new(dir), names)));
-        let (identity, dir, mut names) = match opened {
+        let opened = opened.and_then(|(here, dir)| dir.list().map(|names| (here, Arc::new(dir), names)));
+        let (here, dir, mut names) = match opened {
             Ok(opened) => opened,
             Err(error) => return self.unreadable_dir(&path, &frame, (mark, same), &error),
         };
         did(names.len(), 0);
-        if let Some(why) = self.flow.own.holds(identity, &dir, &names) {
+        if mounted && !names.is_empty() {
+            source.mounts.meet(&path.from_top());
+        }
+        let mut unmounted = unmounted;
+        if let (Some(point), false, None) = (ahead.as_ref().and_then(Ahead::point), mounted, &unmounted) {
+            point.is_none();
+            unmounted = Unmounted::dir(point, previous.map_or(0, |previous| previous.totals.files), mark);
+        }
+        if let Some(why) = self.flow.own.holds(here.identity(), &dir, &names) {
             self.flow.item(Action::Excluded, || path.join(b""), 0, Some(why));
             names = Names::default();
         } else if let Some(rule) = source.selection.leaves_dir_content(&dir, &names) {
@@ -214,8 +244,22 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let old = previous.map(|previous| LookReader::new(self.flow.nodes, previous.node));
         let unchanged = Unchanged::new(previous);
         let so_far = so_far.map(|so_far| SoFar::new(self.flow, so_far));
-        let listing = Listing { source, dir, path, frame, names, at: 0, old, unchanged, so_far, turnover: (0, 0) };
-        self.go_on(Box::new(listing))
+        let (at, turnover) = (0, (0, 0));
+        self.go_on(Box::new(Listing {
+            source,
+            dir,
+            here,
+            path,
+            frame,
+            ahead,
+            unmounted,
+            names,
+            at,
+            old,
+            unchanged,
+            so_far,
+            turnover,
+        }))
     }
 
     /// A directory that cannot be read keeps what the version before knew of it.
@@ -307,7 +351,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.flow.counts.files_excluded.add(u64::from(stat.kind != Kind::Dir));
             self.flow.item(Action::Excluded, || listing.path.join(name), stat.size, Some(&rule));
             return match self.entry_before(listing, before)? {
-                Some(old) => self.gone(listing, old),
+                Some(old) => self.leaves(listing, old),
                 None => Ok(()),
             };
         }
@@ -346,7 +390,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
             return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
         }
-        if self.stays(listing, old.as_ref())? {
+        let unmounted = old.as_ref().and_then(|old| self.unmounted(listing, old));
+        if self.stays(listing, old.as_ref(), unmounted.as_deref())? {
             return Ok(());
         }
         let has_content = stat.kind == Kind::File && stat.size > 0;
@@ -417,7 +462,8 @@ impl<'f, 'a> Scanner<'f, 'a> {
         let previous = old.as_ref().and_then(child_of);
         let mark = old.as_ref().and_then(|old| old.mark);
         if listing.source.leaves_other_file_system(stat) {
-            if self.stays(listing, old.as_ref())? {
+            let unmounted = listing.unmounted.clone();
+            if self.stays(listing, old.as_ref(), unmounted.as_deref())? {
                 return Ok(());
             }
             let mut entry = draft;
@@ -437,6 +483,9 @@ impl<'f, 'a> Scanner<'f, 'a> {
             previous,
             so_far: so_far.as_ref().and_then(child_of).filter(is_other),
             mark,
+            mounted: stat.is_mounted_in(&listing.here),
+            ahead: listing.ahead.as_ref().and_then(|ahead| ahead.below(name)),
+            unmounted: listing.unmounted.clone(),
             parent: Parent::Frame(Arc::clone(&listing.frame), slot),
         });
         Ok(())

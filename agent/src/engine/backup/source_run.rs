@@ -8,6 +8,8 @@ use store::tree::{Built, Child, Entry, Totals};
 
 use super::early::Taken;
 use super::inner::Inner;
+use super::mounted::Mounts;
+use super::path_node::PathNode;
 use super::suspicion::{Looked, Tally};
 use crate::engine::filter_command::FilterCommand;
 use crate::engine::job::SourceJob;
@@ -96,6 +98,8 @@ pub struct SourceRun {
     pub follow: bool,
     /// Sources that lie inside of it and are not of this run.
     pub inner: Inner,
+    /// Mount points below it.
+    pub mounts: Mounts,
     done: Mutex<Progress>,
     root: Mutex<Option<(Built, Entry)>>,
 }
@@ -143,6 +147,7 @@ impl SourceRun {
             tally: Tally::default(),
             follow,
             inner: Inner::default(),
+            mounts: Mounts::default(),
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
         }
@@ -152,6 +157,12 @@ impl SourceRun {
     #[must_use]
     pub fn with_inner(self, inner: Inner) -> Self {
         Self { inner, ..self }
+    }
+
+    /// The same with the mount points below it.
+    #[must_use]
+    pub fn with_mounts(self, mounts: Mounts) -> Self {
+        Self { mounts, ..self }
     }
 
     /// The same, going on from what runs that were cut off have left.
@@ -183,6 +194,7 @@ impl SourceRun {
             tally: Tally::default(),
             follow: self.follow,
             inner: self.inner.again(),
+            mounts: self.mounts.again(),
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),
         };
@@ -195,6 +207,11 @@ impl SourceRun {
     /// The same source for a pass that takes only what belongs to this step or an earlier one.
     pub fn early(&self, step: usize) -> Self {
         Self { early_step: Some(step), ..self.again(self.keep_missing, true) }
+    }
+
+    /// The path of what is at this one below it.
+    pub fn path_of(&self, below: &[u8]) -> Vec<u8> {
+        PathNode::top(&self.job.path).join(below)
     }
 
     /// Whether something that is no directory is left to a later pass.
@@ -279,7 +296,8 @@ impl SourceRun {
     pub fn missing_since(&self) -> Option<i64> {
         let kept = self.kept_files.load(Ordering::Relaxed) > 0;
         let before = self.before.as_ref().and_then(|before| before.missing_since).filter(|_| kept);
-        before.or_else(|| self.keep_missing.map(|s| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX)))
+        let now = self.keep_missing.or_else(|| self.mounts.missing_since());
+        before.or_else(|| now.map(|s| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX)))
     }
 
     /// Counts files that had been kept as missing and are kept further.

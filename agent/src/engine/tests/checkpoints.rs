@@ -222,7 +222,7 @@ fn a_later_run_may_end_early_too() {
 
 /// A tree of 150 letters and one more file, of which there is a version, and what a run is to find new: noise that keeps
 /// it busy for a while.
-fn letters(place: &Place, run: &crate::engine::job::Run) -> std::path::PathBuf {
+pub(super) fn letters(place: &Place, run: &crate::engine::job::Run) -> std::path::PathBuf {
     let source = place.path("src");
     fs::create_dir_all(source.join("sub")).unwrap();
     for n in 0..LETTERS {
@@ -236,11 +236,11 @@ fn letters(place: &Place, run: &crate::engine::job::Run) -> std::path::PathBuf {
     source
 }
 
-const LETTERS: u64 = 150;
+pub(super) const LETTERS: u64 = 150;
 
 /// A run that ends early once all letters and eight new files were told, behind a checkpoint: by being asked to, or
 /// killed. And another one that is asked to end as soon as it begins.
-fn end_early(place: &Place, run: &crate::engine::job::Run, source: &Path, dies: bool) {
+pub(super) fn end_early(place: &Place, run: &crate::engine::job::Run, source: &Path, dies: bool) {
     let mut run = run.clone();
     run.stop = Stop::default();
     let (stop, wire) = (run.stop.clone(), place.wire([]));

@@ -10,6 +10,7 @@ mod keys;
 mod look;
 mod losses;
 mod many_versions;
+mod mounted;
 mod person;
 mod place;
 mod several;

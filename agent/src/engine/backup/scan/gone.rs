@@ -1,10 +1,12 @@
 //! What the version before has and the disk has not: gone, too old, or kept.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use store::tree::{Entry, Kind, LookReader, Mark, What};
 
 use super::{Listing, Scanner};
+use crate::engine::backup::mounted::Unmounted;
 use crate::engine::backup::source_run::SourceRun;
 use crate::event::{Action, Event};
 use crate::fault::{Code, Fault, Result};
@@ -62,27 +64,56 @@ impl<'a> Scanner<'_, 'a> {
 
     /// A name of the version before that is not there any more.
     pub(super) fn gone(&mut self, listing: &mut Listing<'a>, entry: Entry) -> Result<()> {
+        let unmounted = self.unmounted(listing, &entry);
+        self.lost(listing, entry, unmounted.as_deref())
+    }
+
+    /// A name of the version before that is left out now, whatever is mounted there.
+    pub(super) fn leaves(&mut self, listing: &mut Listing<'a>, entry: Entry) -> Result<()> {
+        let unmounted = listing.unmounted.clone();
+        self.lost(listing, entry, unmounted.as_deref())
+    }
+
+    /// The mount points that are none now with which an entry is lost that is no directory, or not there.
+    pub(super) fn unmounted(&self, listing: &Listing<'_>, entry: &Entry) -> Option<Arc<Unmounted>> {
+        if listing.unmounted.is_some() || matches!(entry.mark, Some(Mark::Missing(_))) {
+            return listing.unmounted.clone();
+        }
+        listing.ahead.as_ref()?.below(&entry.name)?.lost_with(self.flow.nodes, entry)
+    }
+
+    fn lost(&mut self, listing: &mut Listing<'a>, entry: Entry, unmounted: Option<&Unmounted>) -> Result<()> {
         listing.unchanged.hand_on(self.flow, &listing.frame)?;
         let was_there = !matches!(entry.mark, Some(Mark::Missing(_)));
         listing.turnover.0 +=
             u64::from(was_there && entry.what.kind() == Kind::File && listing.source.early_step.is_none());
-        match fate(&listing.source, entry) {
+        match fate(&listing.source, unmounted, entry) {
             Fate::Stays(entry, same) => listing.frame.push_ready(self.flow, Box::new(entry), same),
-            Fate::Goes(entry) => self.removed(listing, &entry),
+            Fate::Goes(entry) => {
+                listing.none_mounted(&entry.name);
+                self.removed(listing, &entry)
+            }
         }
     }
 
     /// A directory of the version before in whose place something else stands now, or whose files are not looked at any
     /// more: they are gone as those of a directory that is. True when it stays, and what is there now is not taken.
-    pub(super) fn stays(&mut self, listing: &mut Listing<'a>, old: Option<&Entry>) -> Result<bool> {
+    /// `unmounted`: with which mount points.
+    pub(super) fn stays(
+        &mut self,
+        listing: &mut Listing<'a>,
+        old: Option<&Entry>,
+        unmounted: Option<&Unmounted>,
+    ) -> Result<bool> {
         let Some(old) = old.filter(|old| holds_files(old)) else { return Ok(false) };
         listing.unchanged.hand_on(self.flow, &listing.frame)?;
-        match fate(&listing.source, old.clone()) {
+        match fate(&listing.source, unmounted, old.clone()) {
             Fate::Stays(entry, same) => {
                 listing.frame.push_ready(self.flow, Box::new(entry), same)?;
                 Ok(true)
             }
             Fate::Goes(entry) => {
+                listing.none_mounted(&entry.name);
                 self.flow.counts.removed_below(&entry);
                 Ok(false)
             }
@@ -92,7 +123,7 @@ impl<'a> Scanner<'_, 'a> {
     /// The same for a source that was a directory and is none any more.
     pub(super) fn source_stays(&self, source: &SourceRun) -> bool {
         let Some(before) = source.before.as_ref().filter(|before| holds_files(&before.entry)) else { return false };
-        match fate(source, before.entry.clone()) {
+        match fate(source, None, before.entry.clone()) {
             Fate::Stays(entry, _) => {
                 source.finish(Box::new(entry));
                 true
@@ -138,22 +169,31 @@ enum Fate {
     Goes(Entry),
 }
 
-/// Decides, and counts it for the guard.
-fn fate(source: &SourceRun, mut entry: Entry) -> Fate {
+/// Decides, and counts it for the guard. `unmounted`: the mount points that are none now with which it is lost.
+fn fate(source: &SourceRun, unmounted: Option<&Unmounted>, mut entry: Entry) -> Fate {
     if source.early_step.is_some() {
         // The last pass decides.
         return Fate::Stays(entry, true);
     }
     let files = entry.totals().files;
-    if let Some(Mark::Missing(since)) = entry.mark {
+    let marked = if let Some(Mark::Missing(since)) = entry.mark { Some(since) } else { None };
+    if let Some(since) = marked.or_else(|| unmounted?.since) {
         let since_ms = i64::try_from(since.saturating_mul(1000)).unwrap_or(i64::MAX);
         if !source.deletions.due(since_ms) {
             // Kept before, and neither has anybody said that it may go nor is its time over.
             source.count_kept(files);
-            return Fate::Stays(entry, true);
+            if let Some(unmounted) = unmounted {
+                unmounted.count_kept(files);
+            }
+            entry.mark = Some(Mark::Missing(since));
+            return Fate::Stays(entry, marked.is_some());
         }
         source.count_expired(files);
         return Fate::Goes(entry);
+    }
+    if let Some(unmounted) = unmounted.filter(|_| !source.deletions.accepted) {
+        entry.mark = Some(source.mounts.keep(unmounted, files));
+        return Fate::Stays(entry, false);
     }
     source.count_removed(files);
     match source.keep_missing {
@@ -170,11 +210,12 @@ fn holds_files(entry: &Entry) -> bool {
     matches!(entry.what, What::Dir(_)) && entry.totals().files > 0
 }
 
-/// Files of the version before that a source has lost, and how many it had without those that were missing before
-/// and those that became too old.
+/// Files of the version before that a source has lost, and how many it had without those that were missing before, those
+/// that became too old, and those that are kept as nothing is mounted where they were.
 pub fn losses(source: &SourceRun) -> (u64, u64) {
     let had = source.before.as_ref().map_or(0, |before| before.totals.files);
     let others = [&source.kept_files, &source.expired_files, &source.aged_files];
     let others: u64 = others.iter().map(|files| files.load(Ordering::Relaxed)).sum();
+    let others = others + source.mounts.lost_files();
     (source.removed_files.load(Ordering::Relaxed), had.saturating_sub(others))
 }
