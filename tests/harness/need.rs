@@ -95,6 +95,23 @@ impl Mounted {
     }
 }
 
+/// Makes the image of an empty disk of 8 MiB and mounts it, where the system lets us.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn mount_new_image(at: &Path, image: &Path) -> Option<Mounted> {
+    if !programs(&["mkfs.ext4"]) {
+        return None;
+    }
+    std::fs::File::create(image).and_then(|file| file.set_len(8 << 20)).expect("an image");
+    let made = Command::new(find("mkfs.ext4").expect("looked for before")).arg("-q").arg(image).output();
+    assert!(made.is_ok_and(|made| made.status.success()), "no file system was made");
+    let mounted = mount_image(at, image)?;
+    std::fs::remove_dir(at.join("lost+found")).expect("an empty disk");
+    Some(mounted)
+}
+
 /// Mounts an image of a file system, where the system lets us.
 #[must_use]
 pub fn mount_image(at: &Path, image: &Path) -> Option<Mounted> {

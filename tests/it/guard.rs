@@ -128,14 +128,14 @@ fn a_mount_over_a_directory_hides_its_files_and_does_not_remove_them() {
     assert_eq!(kinds(&world, "/photos/"), vec!["file"; 150]);
 }
 
-/// A machine with one version of a letter, and of ten photos on a disk of its own at `docs/photos`. The disk is there as
+/// A machine with one version of letters, and of ten photos on a disk of its own at `docs/photos`. The disk is there as
 /// long as the first is held, and mounted at `docs/photos` as long as the second.
 fn shelf() -> Option<(World, Mounted, Mounted)> {
     if !need::root() {
         return None;
     }
     let world = world().ready();
-    let disk = need::mount_tmpfs(&world.dir("disk"), "1m")?;
+    let disk = need::mount_new_image(&world.dir("disk"), &world.path("image"))?;
     let photos = need::mount_again(&world.dir("docs/photos"), &world.path("disk"))?;
     (0..10).for_each(|n| fs::write(world.path(format!("disk/{n}")), format!("{n}")).unwrap());
     let docs = tree::Tree::at(world.path("docs"));
@@ -168,6 +168,17 @@ fn a_disk_below_a_source_that_is_not_mounted_has_deleted_nothing() {
     fs::remove_dir(world.path("docs/photos")).unwrap();
     world.tuckbox(["backup", &world.arg("docs")]).run().exits(12).warns("guard.mass_deletion");
     assert_eq!(kinds(&world, "/photos/"), vec!["file"; 10]);
+}
+
+#[test]
+fn what_is_mounted_in_passing_may_go() {
+    let Some((world, _disk, _photos)) = shelf() else { return };
+    let run = need::mount_tmpfs(&world.dir("docs/run"), "1m").unwrap();
+    fs::write(world.path("docs/run/socket"), "of a program").unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    drop(run);
+    let run = world.tuckbox(["backup", "--json", &world.arg("docs")]).ok();
+    assert_eq!(run.count("files_removed"), 1, "{run}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub use dir::Dir;
 pub use extents::Extent;
 pub use file::{OpenError, SourceFile};
 pub use list_file::read_list;
-pub use mounts::{MountFacts, mount_facts};
+pub use mounts::{MountFacts, is_lasting, mount_facts};
 pub use names::Names;
 pub use order::Order;
 pub use owners::Owners;

@@ -51,6 +51,24 @@ struct Line {
     fs_type: String,
 }
 
+/// Whether what is mounted here is there to stay. What programs and the kernel make as they run, in memory or of other
+/// directories, comes and goes: `/run/user`, a container's root, a snap. A file system that does not tell is one to stay.
+#[must_use]
+pub fn is_lasting(dir: impl AsFd) -> bool {
+    const PROC: u32 = 0x9FA0;
+    const SYSFS: u32 = 0x6265_6572;
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58F6;
+    const OVERLAY: u32 = 0x794C_7630;
+    const SQUASHFS: u32 = 0x7371_7368;
+    const DEVPTS: u32 = 0x1CD1;
+    const CGROUP: u32 = 0x0027_E0EB;
+    const CGROUP2: u32 = 0x6367_7270;
+    const NSFS: u32 = 0x6E73_6673;
+    let passing = [PROC, SYSFS, TMPFS, RAMFS, OVERLAY, SQUASHFS, DEVPTS, CGROUP, CGROUP2, NSFS];
+    !fstatfs(dir).is_ok_and(|told| passing.iter().any(|number| i128::from(told.f_type) == i128::from(*number)))
+}
+
 /// The line of the mount that the file lies on: by the mount's number, else the last one with its device.
 fn find(table: &[u8], stat: &Stat) -> Option<Line> {
     let number = stat.mount.map(|mount| mount.to_string());
@@ -127,6 +145,12 @@ mod tests {
         assert!(!here.is_mount_root);
         assert_eq!(here.device, Stat::at(CWD, place.path().as_os_str().as_encoded_bytes()).unwrap().device);
         assert!(mount_facts(&place.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn what_the_kernel_makes_does_not_last() {
+        let lasts = |path: &str| is_lasting(openat(CWD, path, OFlags::RDONLY, Mode::empty()).unwrap());
+        assert!(!lasts("/proc") && !lasts("/sys") && !lasts("/dev/shm"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ use crate::event::Action;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
-use crate::source::{Dir, Names, Stat, Verdict, capture, capture_dir, verdict_on};
+use crate::source::{Dir, Names, Stat, Verdict, capture, capture_dir, is_lasting, verdict_on};
 
 /// Names listed before the directories among them are scanned.
 pub const SLICE: usize = 4_096;
@@ -226,7 +226,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
             Err(error) => return self.unreadable_dir(&path, &frame, (mark, same), &error),
         };
         did(names.len(), 0);
-        if mounted && !names.is_empty() {
+        if mounted && !names.is_empty() && is_lasting(&dir) {
             source.mounts.meet(&path.from_top());
         }
         let mut unmounted = unmounted;
