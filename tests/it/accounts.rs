@@ -80,11 +80,27 @@ fn a_frozen_account_can_be_read_and_not_changed() {
     world.tuckbox(["restore", "--to", &world.arg("back")]).ok();
     world.tuckbox(["check"]).ok();
     assert_eq!(world.tuckbox(["account", "info", "ana", "--json"]).ok().record("account")["state"], "frozen");
+    assert!(
+        world
+            .tuckbox(["account", "enable", "ana"])
+            .run()
+            .fails("policy.confirm", 12)
+            .error()
+            .contains("account thaw ana")
+    );
     world.tuckbox(["account", "thaw", "ana"]).ok();
     world.tuckbox(["backup", &world.arg("docs")]).ok();
 
     world.tuckbox(["account", "disable", "ana"]).ok();
     world.tuckbox(["versions"]).run().fails("account.frozen", 12);
+    assert!(
+        world
+            .tuckbox(["account", "thaw", "ana"])
+            .run()
+            .fails("policy.confirm", 12)
+            .error()
+            .contains("account enable ana")
+    );
     world.tuckbox(["account", "enable", "ana"]).ok();
     assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 2);
 }
@@ -95,6 +111,10 @@ fn a_deleted_account_is_taken_back_or_goes_for_good() {
     let vault = world.vault().join("domains");
     let domains = || fs::read_dir(&vault).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count();
     world.tuckbox(["account", "delete", "ana"]).ok();
+    for verb in ["freeze", "disable", "thaw"] {
+        let run = world.tuckbox(["account", verb, "ana"]).run().fails("policy.confirm", 12);
+        assert!(run.error().contains("account enable ana"), "{verb}: {run}");
+    }
     world.tuckbox(["versions"]).run().fails("account.frozen", 12);
     world.tuckbox(["account", "delete", "ana", "--finally"]).run().fails("policy.confirm", 12);
     world.tuckbox(["account", "delete", "ana", "--finally", "--yes"]).run().fails("policy.confirm", 12);

@@ -172,12 +172,31 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         }
         "freeze" => (set(AccountStateWord::Frozen, reason()), "Froze"),
         "disable" => (set(AccountStateWord::Disabled, reason()), "Disabled"),
-        "thaw" => (set(AccountStateWord::Open, String::new()), "Thawed"),
-        "enable" => (set(AccountStateWord::Open, String::new()), "Enabled"),
+        "thaw" | "enable" => {
+            may_open(what, &which(), desk)?;
+            (set(AccountStateWord::Open, String::new()), if what == "thaw" { "Thawed" } else { "Enabled" })
+        }
         _ => return delete(below, which(), desk),
     };
     change(ask, done, desk)?;
     Ok(Exit::Ok)
+}
+
+/// A freeze is not ended by who takes back something else, nor a deletion.
+fn may_open(verb: &str, which: &str, desk: &Desk<'_>) -> Result<()> {
+    let ask = AccountAsk::List(ListAccounts { account: Some(which.to_owned()), figures: false });
+    desk.engine().account(&desk.run()?, ask, &mut |facts| {
+        let name = for_terminal(facts.name.as_bytes());
+        let (is, other) = match facts.state {
+            AccountStateWord::Disabled if verb == "thaw" => {
+                (if facts.goes_at.is_some() { "deleted" } else { "disabled" }, "enable")
+            }
+            AccountStateWord::Frozen if verb == "enable" => ("frozen", "thaw"),
+            _ => return Ok(()),
+        };
+        Err(Fault::new(Code::PolicyConfirm, format!("the account {name} is {is}"))
+            .hint(format!("tuckbox account {other} {name}")))
+    })
 }
 
 /// Does one thing with one account, and tells what it is then.

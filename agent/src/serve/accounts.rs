@@ -106,7 +106,13 @@ impl Server {
     fn set_account_state(&self, set: &SetState) -> Result<AccountFacts, Refused> {
         let vault = self.vault(Access::Write)?;
         let account = self.meant(&vault, &set.which)?;
-        let account = vault.set_state(&account, state_of(set.state), &set.reason).map_err(wrong)?;
+        let account = vault.set_state(&account, state_of(set.state), &set.reason).map_err(|error| match error {
+            store::Error::Refused { why } => {
+                let next = if set.state == State::Open { "delete --finally" } else { "enable" };
+                Fault::new(Code::PolicyConfirm, why).hint(format!("tuckbox account {next} {}", account.name)).into()
+            }
+            other => wrong(other),
+        })?;
         facts(&vault, &account, false, true)
     }
 

@@ -204,11 +204,20 @@ impl Vault {
         })
     }
 
-    /// Opens, freezes or disables an account, with the reason that people are told (at most 500 characters). A
-    /// deleted account is taken back by it.
+    /// Opens, freezes or disables an account, with the reason that people are told (at most 500 characters). Opening
+    /// takes a deleted account back. `Refused` when that is too late, and for anything else of a deleted one.
     pub fn set_state(&self, account: &AccountInfo, state: AccountState, reason: &str) -> Result<AccountInfo> {
         check_reason(reason)?;
+        // Removing it begins under the same lock.
+        let _lock = self.lock_accounts()?;
+        let removal = DomainPaths::new(self.path(), account.domain).removal(account.number);
+        if self.disk().exists(&removal)?.is_some() {
+            return Err(Error::Refused { why: format!("what was in the account {} is being removed", account.name) });
+        }
         self.change(account, |info| {
+            if info.deleted_at.is_some() && state != AccountState::Open {
+                return Err(Error::Refused { why: format!("the account {} was deleted", info.name) });
+            }
             info.state = state;
             reason.clone_into(&mut info.reason);
             info.deleted_at = None;

@@ -166,6 +166,11 @@ impl DomainPaths {
         self.accounts().join(format!("{number:08x}"))
     }
 
+    /// Says of a deleted account, by being there, that its content is being removed: it cannot be taken back.
+    pub(super) fn removal(&self, number: u32) -> PathBuf {
+        self.account(number).join("removal")
+    }
+
     /// What is needed to tell how an account is.
     pub(super) fn pulse(&self, number: u32) -> PathBuf {
         self.root.join(format!("pulse-{number:08x}"))

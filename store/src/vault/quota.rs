@@ -9,13 +9,14 @@
 //!
 //! And on the disk itself some space stays free of data: what forgetting, deleting and housekeeping need to give back more.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::ledger::{Held, taken};
 use super::session::Token;
-use super::{AccountInfo, Domain, layout};
+use super::{AccountInfo, Domain, accounts, layout};
 use crate::error::{Error, Result};
-use crate::id::SessionId;
+use crate::id::{AccountId, DomainId, SessionId};
 use crate::record::Record;
 
 /// Reserved at a time, so that not every record costs a transaction.
@@ -156,12 +157,35 @@ impl Domain {
         }
     }
 
-    /// Lets go of what dead sessions of this account left and nobody has adopted; whether there was anything.
+    /// Lets go of what dead sessions of this account left and nobody has adopted, then of what waits in other accounts;
+    /// whether there was anything.
     fn let_go_for(&self, account: &AccountInfo) -> bool {
         let disk = &*self.inner.shared.disk;
         let ours = |dir: &Path| Ok(Token::load(disk, dir)?.is_some_and(|token| token.account == account.id));
         // Where that fails, what was refused stays so.
-        self.let_go(&ours).is_ok_and(|bytes| bytes > 0)
+        let some = |let_go: Result<u64>| let_go.is_ok_and(|bytes| bytes > 0);
+        some(self.let_go(&ours)) || some(self.let_go_of_others(account))
+    }
+
+    /// Lets go of what dead sessions of the other members of its groups left that were refused for a limit: their machines
+    /// may never come back, and what they staged would keep all others out. How many bytes that were.
+    fn let_go_of_others(&self, account: &AccountInfo) -> Result<u64> {
+        let shared = &self.inner.shared;
+        let groups = self.groups_with(account.id, |terms| terms.hard_bytes.is_some())?;
+        let members: BTreeSet<AccountId> = groups.into_iter().flat_map(|group| group.members).collect();
+        if members.is_empty() {
+            return Ok(0);
+        }
+        let all = accounts::all(&*shared.disk, &shared.path)?;
+        let domains: BTreeSet<DomainId> =
+            all.iter().filter(|other| members.contains(&other.id)).map(|other| other.domain).collect();
+        let mut bytes: u64 = 0;
+        for id in domains {
+            // One that cannot be opened keeps what it has.
+            let Ok(domain) = Self::open(shared, id) else { continue };
+            bytes = bytes.saturating_add(domain.let_go(&|dir| domain.was_refused(dir)).unwrap_or(0));
+        }
+        Ok(bytes)
     }
 
     /// Whether the session of this folder was refused for a limit.

@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 6;
 impl Vault {
     /// Removes a deleted account for good. `Refused` before its time (see [`AccountInfo::goes_at`]) and when it was not
     /// deleted. When this is cut short, the account is still known as deleted, and the same call goes on: the note that
-    /// says so goes last.
+    /// says so goes last. But it cannot be taken back any more.
     pub fn remove_account(&self, account: &AccountInfo) -> Result<()> {
         self.must_write()?;
         let account = self.reload(account)?;
@@ -31,14 +31,13 @@ impl Vault {
         }
         // What is in a volume that is away would come back with it, and be nobody's.
         self.shared.must_have_all_volumes()?;
-        // An older program may have made it, and have said nothing of its number.
-        self.number_was_given(&self.lock_accounts()?, account.number)?;
+        let paths = DomainPaths::new(self.path(), account.domain);
+        self.begin_removal(&account, &paths)?;
         for volume in self.shared.volumes().iter() {
             let packs = layout::volume_domain(&volume.path, account.domain);
             remove_all(self.disk(), packs.root(), DEPTH_MAX)?;
             self.disk().sync_dir(&layout::volume_packs(&volume.path)).or_else(not_there)?;
         }
-        let paths = DomainPaths::new(self.path(), account.domain);
         let notes = paths.account(account.number);
         // Content first, then what names it, then the notes; whatever is cut short is found again by the notes.
         for folder in [
@@ -59,15 +58,34 @@ impl Vault {
         self.disk().sync_dir(paths.root())?;
         // Notes in ascending order: the newest says that it was deleted, and an older one must not be in force again.
         let mut older = list(self.disk(), &notes)?;
+        older.retain(|named| notes.join(&named.name) != paths.removal(account.number));
         older.pop();
         for named in older {
             remove_one(self.disk(), &notes.join(&named.name), named.kind, 1)?;
         }
         self.disk().sync_dir(&notes)?;
+        // In order: the note, and then that it was being removed.
         remove_all(self.disk(), &notes, 1)?;
         remove_all(self.disk(), &paths.accounts(), 1)?;
         remove_all(self.disk(), paths.root(), 1)?;
         self.disk().sync_dir(&layout::domains(self.path()))
+    }
+}
+
+impl Vault {
+    /// From here on nobody takes it back: what is left of it would pass for whole.
+    fn begin_removal(&self, account: &AccountInfo, paths: &DomainPaths) -> Result<()> {
+        let lock = self.lock_accounts()?;
+        // Whoever took it back meanwhile was first.
+        if self.reload(account)?.deleted_at.is_none() {
+            return Err(Error::Busy { what: format!("the account {}", account.name) });
+        }
+        // An older program may have made it, and have said nothing of its number.
+        self.number_was_given(&lock, account.number)?;
+        match self.disk().create_new(&paths.removal(account.number)) {
+            Ok(_) | Err(Error::Taken { .. }) => self.disk().sync_dir(&paths.account(account.number)),
+            Err(e) => Err(e),
+        }
     }
 }
 

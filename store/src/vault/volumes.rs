@@ -356,10 +356,10 @@ impl Domain {
         shared.disk.sync_dir(folder.root())
     }
 
-    /// Removes what was being copied into volumes by who has ended meanwhile, where the disk takes changes.
+    /// Removes what was being copied into volumes, home among them, by who has ended meanwhile, where the disk takes changes.
     pub(super) fn clear_copies(&self) -> Result<()> {
         let shared = &self.inner.shared;
-        for folder in self.folders(&shared.volumes()).iter().skip(1) {
+        for folder in &self.folders(&shared.volumes()) {
             for named in list(&*shared.disk, folder.root())?.iter().filter(|named| layout::is_temporary(&named.name)) {
                 let path = folder.root().join(&named.name);
                 match shared.disk.lock(&path) {

@@ -175,6 +175,13 @@ fn a_deleted_account_can_be_taken_back_for_two_weeks_and_then_goes() {
     assert_eq!(back, account);
 
     vault.delete_account(&account).unwrap();
+    for state in [AccountState::Frozen, AccountState::Disabled] {
+        assert!(matches!(vault.set_state(&account, state, ""), Err(Error::Refused { .. })));
+    }
+    assert_eq!(
+        vault.reload(&account).unwrap().goes_at(),
+        deleted.goes_at().map(|at| at + crate::vault::DELETED_FOR_MS - 1)
+    );
     world.clock.advance(crate::vault::DELETED_FOR_MS);
     vault.remove_account(&account).unwrap();
     assert_eq!(vault.accounts().unwrap(), [other]);
@@ -239,6 +246,10 @@ fn an_account_whose_making_was_cut_short_has_used_its_number() {
 fn removing_can_be_cut_short_anywhere() {
     for call in 0.. {
         let (world, vault, account) = World::with_account();
+        world.back_up_now(&tree(&account, 1));
+        let content = |file: &Path| ["pack", "link", "body"].iter().any(|end| file.extension() == Some(end.as_ref()));
+        let before: Vec<PathBuf> = files(&world.path()).into_iter().map(|(path, _)| path).collect();
+        assert!(before.iter().any(|file| content(file)));
         vault.delete_account(&account).unwrap();
         world.clock.advance(crate::vault::DELETED_FOR_MS);
         drop(vault);
@@ -254,6 +265,11 @@ fn removing_can_be_cut_short_anywhere() {
         // Either it is as if nothing had been there, or it is still known as deleted and the same call goes on.
         if let Ok(there) = vault.reload(&account) {
             assert!(there.goes_at().is_some(), "call {call}");
+            // Taken back, what is left of it would pass for whole.
+            if before.iter().any(|file| content(file) && !world.path().join(file).exists()) {
+                let back = vault.set_state(&account, AccountState::Open, "");
+                assert!(matches!(back, Err(Error::Refused { .. })), "call {call}");
+            }
             vault.remove_account(&account).unwrap();
         }
         assert_eq!(vault.accounts().unwrap(), []);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Error as Sqlite, ffi};
 
+use super::accounts::second;
 use super::housekeep::{assert_readable, findings, packs};
 use super::retention::all;
 use super::*;
@@ -111,6 +112,27 @@ fn what_a_refused_session_left_waits_and_goes_when_somebody_needs_the_room() {
         assert_eq!(packs(&world, &account), before + 2);
         assert_readable(&domain, &kept);
     }
+}
+
+#[test]
+fn what_a_refused_session_of_another_member_left_goes_when_somebody_needs_the_room() {
+    let (world, vault, ada) = World::with_account();
+    let bob = second(&world, &vault, "bob");
+    let office = vault.join_group(&vault.create_group("office").unwrap(), &[ada.clone(), bob.clone()]).unwrap();
+    vault.settle_group(&office, |terms| terms.hard_bytes = Some(4 << 20)).unwrap();
+    let mut session = vault.domain(&bob).unwrap().begin(&bob, &[SOURCE], None).unwrap();
+    let refused = (0..).find_map(|seed| session.put(&large(&bob, seed)).err());
+    assert!(matches!(refused, Some(Error::Full { .. })), "{refused:?}");
+    session.flush().unwrap();
+    drop((session, vault));
+    let domain = world.open(Access::Write).unwrap().domain(&ada).unwrap();
+    assert_eq!(staged(&world, &bob).0, 1);
+    let mut alive = domain.begin(&ada, &[SOURCE], None).unwrap();
+    for seed in 100..110 {
+        alive.put(&large(&ada, seed)).unwrap();
+    }
+    alive.end().unwrap();
+    assert_eq!(staged(&world, &bob), (0, 0));
 }
 
 /// With more room it is adopted, as what any other dead session left.
