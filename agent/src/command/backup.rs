@@ -193,7 +193,8 @@ fn add_inner(job: &mut BackupJob, matches: &ArgMatches, desk: &Desk<'_>) -> Resu
         let is_named = job.sources.iter().any(|known| same_path(&known.path, &path));
         // One that is not there stays as the version before has it.
         let Ok(meta) = std::fs::symlink_metadata(OsStr::from_bytes(&path)) else { continue };
-        if !is_named && Selection::new(&outer.rules)?.decide(&path, meta.is_dir(), meta.len()).is_none() {
+        let rules = Selection::new(&outer.rules)?.below(outer.bare_path());
+        if !is_named && rules.decide(&path, meta.is_dir(), meta.len()).is_none() {
             job.sources.push(source(inner.path, table, matches, desk)?);
         }
     }

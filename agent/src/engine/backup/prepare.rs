@@ -185,7 +185,8 @@ impl Prepared {
         // One that jumped ahead makes nothing too old.
         let back_ms = account.clock_ahead_ms.min(0);
         source.rules.ages.iter_mut().for_each(|rule| rule.by_clock_behind(back_ms));
-        let selection = (Selection::new(&source.rules)?, Order::new(&source.first, &source.last)?);
+        let selection = Selection::new(&source.rules)?.below(&source.path);
+        let selection = (selection, Order::new(&source.first, &source.last)?.below(&source.path));
         let before = before(account, base, id, &source.path, nodes)?;
         let deletions = deletions(account, job, &source);
         let (so_far, looked) = so_far(account, base, id, nodes)?;
