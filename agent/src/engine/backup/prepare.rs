@@ -127,7 +127,7 @@ impl Prepared {
         let id = |source: &SourceJob| account.keys.source_id(&source.host, source.bare_path());
         let named: HashSet<SourceId> = job.sources.iter().map(id).collect();
         for source in &job.sources {
-            let inner = Inner::of(source, base, job, &named);
+            let inner = Inner::of(source, base, job, &named, deletions(account, job, source));
             prepared.add(account, base, job, source, inner, nodes)?;
         }
         if let Some(stdin) = stdin {
@@ -208,7 +208,8 @@ impl Prepared {
     ) -> Result<()> {
         let shown = for_terminal(&source.path);
         let watcher = &account.run.watcher;
-        let gone = error.kind() == std::io::ErrorKind::NotFound;
+        // Also where something else stands in the place of a directory above it.
+        let gone = matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory);
         match base.source(id) {
             Some(root) if gone => {
                 let since_ms = *root.clone().missing_since.get_or_insert(account.run.clock.now_ms());
