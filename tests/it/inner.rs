@@ -1,4 +1,5 @@
-//! Sources that lie inside of others, when what stands in their place is no directory any more.
+//! Sources that lie inside of others, when what stands in their place is no directory any more, and names of standard input
+//! that would hide what is stored.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -119,4 +120,30 @@ fn what_was_stored_behind_a_link_stays() {
     symlink("nowhere", world.path("s/link")).unwrap();
     world.tuckbox(["backup", &world.arg("s")]).ok();
     assert_eq!(sources(&world), ["real", "s"]);
+}
+
+#[test]
+fn no_name_of_standard_input_hides_what_is_stored() {
+    let world = inner(&[("s/d/f", "s/d")]);
+    fs::create_dir(world.path("beside")).unwrap();
+    let (top, s) = (world.arg(""), world.arg("s"));
+    let stdin = |name: &str| {
+        let run = world.tuckbox(["backup", "--stdin", "--stdin-filename", name]).cwd(world.path("s"));
+        run.stdin("precious").run()
+    };
+    // As they are written, as what is there now, and as what the version has.
+    for name in [".", "..", "/", "../..", "new/", "d", "../beside", &top, &s, "d/.", "d/f/x", &format!("{top}none/..")]
+    {
+        let run = stdin(name).fails("usage", 2);
+        assert!(run.error().contains("--stdin-filename"), "{name}: {}", run.error());
+    }
+    fs::rename(world.path("s"), world.path("away")).unwrap();
+    fs::create_dir(world.path("s")).unwrap();
+    for name in [world.arg("s/d"), world.arg("s/d").replace("s/d", "s")] {
+        stdin(&name).fails("usage", 2);
+    }
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 1);
+    // A name in a source is one.
+    stdin("d/new").ok();
+    assert_eq!(dumped(&world, "s/d/new"), "precious");
 }
