@@ -224,6 +224,10 @@ impl Code {
     #[must_use]
     pub fn of(error: &std::io::Error) -> Self {
         use std::io::ErrorKind as K;
+        // One that was a fault before has its class already.
+        if let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>()) {
+            return fault.code;
+        }
         match error.kind() {
             K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Self::DiskFull,
             _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Self::DiskFailed,

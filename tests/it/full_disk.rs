@@ -136,3 +136,27 @@ fn what_a_refused_run_has_left_takes_nothing_of_a_limit() {
         world.tuckbox(["check", "--read-data"]).ok();
     }
 }
+
+/// Whatever a verb writes to standard output.
+#[test]
+fn an_output_on_a_full_disk_is_told_as_that() {
+    let world = world().ready();
+    fs::write(world.dir("docs").join("letter"), "dear").unwrap();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let docs = world.arg("docs");
+    for words in [
+        format!("dump {docs}/letter"),
+        format!("dump {docs}"),
+        format!("ls {docs}"),
+        format!("ls -r --json {docs}"),
+        format!("history {docs}/letter"),
+        "find --json letter".to_owned(),
+        "versions --json".to_owned(),
+        "status".to_owned(),
+        "account dump ana --to -".to_owned(),
+        "help dump".to_owned(),
+    ] {
+        let run = world.command("sh", ["-c", &format!("tuckbox {words} > /dev/full")]).run().exits(9);
+        assert!(run.err().contains("disk.full"), "{words}: {run}");
+    }
+}

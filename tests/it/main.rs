@@ -30,6 +30,7 @@ mod hooks;
 mod hostile;
 mod hostile_peer;
 mod housekeeping;
+mod inner;
 mod json;
 mod keys;
 mod kill;

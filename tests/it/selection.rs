@@ -356,3 +356,95 @@ fn what_the_program_keeps_itself_is_not_backed_up() {
     behind.tuckbox(["backup", world.home().to_str().unwrap()]).ok();
     assert!(!world.tuckbox(["ls", "-r", world.home().to_str().unwrap()]).ok().text().contains("tuckbox/vault/domains"));
 }
+
+/// Rules say of what lies below a source: not of its own name, and not of what is above it.
+#[test]
+fn a_rule_means_the_same_to_every_verb() {
+    let world = world().ready();
+    // The source lies below a directory `tmp`, and is called as one in it.
+    let top = Tree::at(world.path("tmp/src"));
+    top.file("f", "x").file("keep.o", "x").dir("tmp").file("g", "x");
+    top.dir("sub").file("f", "x").dir("src").file("h", "x");
+    drop(top.age());
+    let src = world.arg("tmp/src");
+    let all = ["f", "keep.o", "sub/f", "sub/src/h", "tmp/g"];
+    let anchored = format!("{src}/sub");
+    let above = format!("re:^{}", world.arg("tmp/"));
+    let table: &[(&[&str], &[&str])] = &[
+        (&["tmp"], &["tmp/g"]),
+        (&["src"], &["sub/src/h"]),
+        (&["tmp/src"], &[]),
+        (&["src/sub"], &["sub/f", "sub/src/h"]),
+        (&["**/tmp/**"], &all),
+        (&["tmp/"], &["tmp/g"]),
+        (&["exact:tmp"], &["tmp/g"]),
+        (&[&anchored], &["sub/f", "sub/src/h"]),
+        (&[&src], &[]),
+        (&[&above], &all),
+        (&["re:/tmp$"], &["tmp/g"]),
+        (&["file:tmp"], &[]),
+        (&["*", "!f"], &["keep.o", "sub/f", "sub/src/h", "tmp/g"]),
+        (&["tmp", "!src"], &["tmp/g"]),
+    ];
+    let below = |rows: Vec<serde_json::Value>, top: &str| -> Vec<String> {
+        let files = rows.iter().filter(|row| row["kind"] == "file");
+        files.map(|row| row["path"].as_str().unwrap().replace(&format!("{top}/"), "")).collect()
+    };
+    for (rules, left_out) in table {
+        for more in [&[][..], &["!none"]] {
+            let words: Vec<&str> = rules.iter().chain(more).flat_map(|rule| ["--exclude", rule]).collect();
+            let expected: Vec<&str> = all.iter().copied().filter(|name| !left_out.contains(name)).collect();
+            world.tuckbox(["backup", "--accept-deletions", &src]).and(&words).ok();
+            let stored = below(world.tuckbox(["ls", "-r", "--json", &src]).ok().records("entry"), &src);
+            assert_eq!(stored, expected, "backup {words:?}");
+            for name in all {
+                let why = world.tuckbox(["why", "--json", "--source", &src, &format!("{src}/{name}")]).and(&words);
+                let taken = why.ok().record("why")["included"] == true;
+                assert_eq!(taken, expected.contains(&name), "why {words:?} {name}");
+            }
+            world.tuckbox(["compare", &src]).and(&words).ok();
+        }
+    }
+    world.tuckbox(["backup", &src]).ok();
+    let restored = |words: &[&str]| -> Vec<String> {
+        let to = tempfile::tempdir_in(world.path("")).unwrap();
+        world.tuckbox(["restore", &src, "--to", to.path().to_str().unwrap()]).and(words).ok();
+        let top = to.path().join("src");
+        let files = tests::subject::files_below(&top);
+        let mut names: Vec<String> =
+            files.iter().map(|file| file.strip_prefix(&top).unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    let plain = |rule: &&str| !rule.contains(':') && !rule.ends_with('/') && **rule != src;
+    for (rules, left_out) in table {
+        let [rule] = rules else { continue };
+        if plain(rule) {
+            let expected: Vec<&str> = all.iter().copied().filter(|name| !left_out.contains(name)).collect();
+            assert_eq!(restored(&["-e", rule]), expected, "restore -e {rule}");
+            assert_eq!(restored(&["-i", rule]), *left_out, "restore -i {rule}");
+        }
+    }
+    // A path names what it names, also a source.
+    assert_eq!(restored(&["-i", &src]), all);
+    assert_eq!(restored(&["-e", &src]), [""; 0]);
+}
+
+/// The rules for all sources, too, and for a source that only the command line names.
+#[test]
+fn what_is_above_a_source_leaves_out_nothing_of_it() {
+    let world = world().ready();
+    let config = world.home().join(".config/tuckbox/config.toml");
+    fs::write(config, "exclude = ['tmp', '!none']\n").unwrap();
+    let top = Tree::at(world.path("tmp/src"));
+    top.file("f", "x").dir("tmp").file("g", "x");
+    drop(top.age());
+    let src = world.arg("tmp/src");
+    world.tuckbox(["backup", &src]).ok();
+    fs::write(world.path("tmp/src/new"), "x").unwrap();
+    let rows = world.tuckbox(["compare", "--json", &src]).run().exits(4).records("compare");
+    assert!(rows.iter().any(|row| row["path"] == format!("{src}/new")), "{rows:?}");
+    assert!(rows.iter().all(|row| row["path"] != format!("{src}/tmp")), "{rows:?}");
+    world.tuckbox(["restore", &src, "--delete", "--yes"]).ok();
+    assert!(!world.path("tmp/src/new").exists() && world.path("tmp/src/tmp/g").exists());
+}

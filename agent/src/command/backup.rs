@@ -2,19 +2,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Changes, Verb, file, local, many, paths, short, switch, texts};
 use crate::cli::Desk;
 use crate::config::{Key, Spot, Table, keys};
+use crate::engine::backup::prepare::ANOTHER_NAME;
 use crate::engine::job::{BackupJob, BackupSummary, Hooks, RuledSource, SourceJob, StdinJob, Suspicions};
 use crate::engine::why::is_below;
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 use crate::source::{Selection, read_list};
 use crate::units::{count, counted, duration, parse_duration, parse_size, size};
-use crate::world::absolute;
+use crate::world::{absolute, absolute_plain};
 
 mod ages;
 mod selection;
@@ -126,7 +128,7 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     if matches.get_flag("stdin") {
         let name = matches.get_one::<OsString>("stdin-filename").map_or(OsStr::new("stdin"), OsString::as_os_str);
         job.stdin = Some(StdinJob {
-            path: crate::world::absolute_plain(&desk.world.working, name),
+            path: stdin_path(&desk.world.working, name)?,
             host: host.unwrap_or_else(|| desk.settings.host.clone()),
             reader: Box::new(std::io::stdin()),
         });
@@ -170,6 +172,25 @@ fn job(matches: &ArgMatches, desk: &Desk<'_>) -> Result<BackupJob> {
     Ok(job)
 }
 
+/// Where standard input stands in the version. Errors when a directory has that name, as it is written or as it is there:
+/// nobody would see the file, or nobody what is in the directory.
+fn stdin_path(working: &Path, name: &OsStr) -> Result<Vec<u8>> {
+    let shown = for_terminal(name.as_bytes());
+    let wrong = |why: &str| {
+        Err(Fault::new(Code::Usage, format!("{shown} {why}, and standard input is one file")).hint(ANOTHER_NAME))
+    };
+    let last = name.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if matches!(last, b"" | b"." | b"..") {
+        return wrong("is the name of a directory");
+    }
+    let path = absolute_plain(working, name);
+    match std::fs::symlink_metadata(OsStr::from_bytes(&path)) {
+        Ok(meta) if meta.is_dir() => wrong("is a directory"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => wrong("lies below what is no directory"),
+        _ => Ok(path),
+    }
+}
+
 /// A source with the rules of its table and of the command line.
 fn source(path: Vec<u8>, table: &Table, matches: &ArgMatches, desk: &Desk<'_>) -> Result<SourceJob> {
     Ok(SourceJob {
@@ -193,7 +214,8 @@ fn add_inner(job: &mut BackupJob, matches: &ArgMatches, desk: &Desk<'_>) -> Resu
         let is_named = job.sources.iter().any(|known| same_path(&known.path, &path));
         // One that is not there stays as the version before has it.
         let Ok(meta) = std::fs::symlink_metadata(OsStr::from_bytes(&path)) else { continue };
-        if !is_named && Selection::new(&outer.rules)?.decide(&path, meta.is_dir(), meta.len()).is_none() {
+        let rules = Selection::new(&outer.rules)?.below(outer.bare_path());
+        if !is_named && rules.decide(&path, meta.is_dir(), meta.len()).is_none() {
             job.sources.push(source(inner.path, table, matches, desk)?);
         }
     }
@@ -269,7 +291,7 @@ fn place(desk: &Desk<'_>, spot: Spot) -> String {
 /// A `[[source]]`; its rules are for [`selection::of`].
 fn source_of(table: &Table, host: &str) -> SourceJob {
     SourceJob {
-        path: absolute(std::path::Path::new("/"), OsStr::new(table.text(&keys::SOURCE_PATH).unwrap_or_default())),
+        path: absolute(Path::new("/"), OsStr::new(table.text(&keys::SOURCE_PATH).unwrap_or_default())),
         host: table.text(&keys::SOURCE_HOST).unwrap_or(host).to_owned(),
         protect_missing_ms: millis(table, &keys::SOURCE_PROTECT_MISSING),
         hooks: Hooks {
@@ -290,8 +312,7 @@ fn table_of(path: &[u8], tables: &[Table]) -> Table {
 }
 
 fn same_path(a: &[u8], b: &[u8]) -> bool {
-    let bare =
-        |path: &[u8]| absolute(std::path::Path::new("/"), OsStr::from_bytes(path.strip_suffix(b"/").unwrap_or(path)));
+    let bare = |path: &[u8]| absolute(Path::new("/"), OsStr::from_bytes(path.strip_suffix(b"/").unwrap_or(path)));
     bare(a) == bare(b)
 }
 

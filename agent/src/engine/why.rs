@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use store::chain::SourceRoot;
+
 use super::filter_command::FilterCommand;
 use super::job::{RuledSource, WhyJob, WhyRow};
 use super::overlay::components;
@@ -45,8 +47,24 @@ pub fn is_below(path: &[u8], source: &[u8]) -> bool {
     holds(source, path) && components(source).count() < components(path).count()
 }
 
+/// The sources of a version with their rules: those that were given for it, or those of what it lies in.
+#[must_use]
+pub fn with_rules(given: &[RuledSource], sources: &[SourceRoot]) -> Vec<RuledSource> {
+    let mut all = given.to_vec();
+    for source in sources.iter().filter(|source| given.iter().all(|given| given.path != source.path)) {
+        let of = innermost(given, &source.path, |given| &given.path);
+        all.extend(of.map(|of| RuledSource { path: source.path.clone(), ..of.clone() }));
+    }
+    all
+}
+
+/// Of things that have a path, the one that a path lies in deepest.
+pub fn innermost<'t, T>(all: &'t [T], path: &[u8], at: impl Fn(&T) -> &[u8]) -> Option<&'t T> {
+    all.iter().filter(|one| holds(at(one), path)).max_by_key(|one| components(at(one)).count())
+}
+
 fn in_source(source: &RuledSource, path: &[u8]) -> Result<WhyRow> {
-    let rules = Selection::new(&source.rules)?;
+    let rules = Selection::new(&source.rules)?.below(&source.path);
     let top = stat(&source.path);
     let there = stat(path).is_some();
     let row = |included, rule, decided_at: Vec<u8>| WhyRow {

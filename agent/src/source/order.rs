@@ -1,5 +1,6 @@
 //! What of a source is sent first, and what last.
 
+use super::pattern::components;
 use super::rule::{Given, Rule};
 use crate::fault::{Code, Fault, Result};
 
@@ -12,13 +13,15 @@ const STEPS_MAX: usize = 8;
 pub struct Order {
     first: Vec<Rule>,
     last: Vec<Rule>,
+    /// Components of the source's path: of those no rule says anything.
+    above: usize,
 }
 
 impl Order {
     /// Compiles the rules.
     pub fn new(first: &[Given], last: &[Given]) -> Result<Self> {
         let compile = |given: &[Given]| given.iter().cloned().map(Rule::new).collect::<Result<Vec<_>>>();
-        let order = Self { first: compile(first)?, last: compile(last)? };
+        let order = Self { first: compile(first)?, last: compile(last)?, above: 0 };
         if let Some(rule) = order.first.iter().chain(&order.last).find(|rule| rule.takes_back()) {
             return Err(Fault::new(Code::Usage, format!("{}: nothing is taken back in an order", rule.told())));
         }
@@ -27,6 +30,13 @@ impl Order {
             return Err(Fault::new(Code::Usage, told).hint("join some, as in re:(a|b)"));
         }
         Ok(order)
+    }
+
+    /// The same for the source at this path.
+    #[must_use]
+    pub fn below(mut self, source: &[u8]) -> Self {
+        self.above = components(source).count();
+        self
     }
 
     /// Steps before the one that takes all that is left.
@@ -38,8 +48,8 @@ impl Order {
     /// In which step, from 0, something that is no directory is sent.
     #[must_use]
     pub fn step(&self, path: &[u8]) -> usize {
-        let first = self.first.iter().position(|rule| rule.matches(path, false));
-        let late = || usize::from(self.last.iter().any(|rule| rule.matches(path, false)));
+        let first = self.first.iter().position(|rule| rule.matches_below(path, false, self.above));
+        let late = || usize::from(self.last.iter().any(|rule| rule.matches_below(path, false, self.above)));
         first.unwrap_or_else(|| self.first.len() + late())
     }
 }
@@ -70,6 +80,9 @@ mod tests {
             assert_eq!(order.step(path.as_bytes()), step, "{path}");
         }
         assert_eq!(Order::default().early_steps(), 0);
+        // A source is not meant, nor what is above it.
+        let below = order.below(b"/current/r");
+        assert_eq!(["/current/r/x", "/current/r/current"].map(|path| below.step(path.as_bytes())), [3, 0]);
     }
 
     #[test]

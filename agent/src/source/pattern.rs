@@ -141,6 +141,28 @@ impl Pattern {
         self.matches_components(&components, false)
     }
 
+    /// Whether it matches the absolute path or something above it that has more than so many components.
+    #[must_use]
+    pub fn matches_below(&self, path: &[u8], above: usize) -> bool {
+        if above == 0 {
+            return self.matches(path);
+        }
+        if !path.starts_with(&self.head) {
+            return false;
+        }
+        let names: Vec<&[u8]> = components(path).collect();
+        // What matches nothing of the path matches nothing of its end: most often one question is enough.
+        self.matches_components(&names, false)
+            && (above.saturating_add(1)..=names.len())
+                .any(|end| names.get(..end).is_some_and(|names| self.matches_components(names, true)))
+    }
+
+    /// Whether it begins at the root.
+    #[must_use]
+    pub fn is_anchored(&self) -> bool {
+        self.anchored
+    }
+
     /// Whether it matches `path` itself, whatever of what is above: the usual question of a walk, and cheaper.
     #[must_use]
     pub fn matches_here(&self, path: &[u8]) -> bool {
@@ -190,7 +212,7 @@ impl Pattern {
 }
 
 /// The components of a path.
-fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
 }
 

@@ -11,7 +11,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, components};
 use crate::fault::{Code, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 
@@ -120,15 +120,22 @@ impl Rule {
             }
     }
 
-    /// Whether it matches the absolute path or a directory above it: what a rule matches, it matches with all below.
+    /// Whether it matches the absolute path or any directory above it: what a rule matches, it matches with all below.
     #[must_use]
     pub fn matches(&self, path: &[u8], is_dir: bool) -> bool {
+        self.matches_below(path, is_dir, 0)
+    }
+
+    /// The same of what has more than so many components: a rule says nothing of a source and of what is above it.
+    #[must_use]
+    pub fn matches_below(&self, path: &[u8], is_dir: bool, above: usize) -> bool {
         if let (Only::All, Matcher::Glob(pattern)) = (self.only, &self.matcher) {
-            return pattern.matches(path);
+            return pattern.matches_below(path, above);
         }
-        let above = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        above.filter_map(|end| path.get(..end)).any(|dir| self.matches_here(dir, true))
-            || self.matches_here(path, is_dir)
+        let ends = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let mut dirs = ends.filter_map(|end| path.get(..end)).skip(above);
+        dirs.any(|dir| self.matches_here(dir, true))
+            || components(path).nth(above).is_some() && self.matches_here(path, is_dir)
     }
 
     /// The rule, and where it stands.

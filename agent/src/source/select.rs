@@ -1,7 +1,8 @@
 //! What is left out of a backup, and by which rule.
 //!
 //! Rules are asked in order and the last that matches decides; `!` before a pattern takes back what earlier ones left out.
-//! Nothing below a directory that is left out can be taken back, as nobody looks there.
+//! Nothing below a directory that is left out can be taken back, as nobody looks there. A rule says of what lies
+//! [below](Selection::below) a source: its own name and what is above it were asked for.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use super::dir::Dir;
 use super::file::SourceFile;
 use super::list_file::read_limited;
 use super::names::Names;
+use super::pattern::components;
 use super::rule::{Given, Rule};
 use super::stat::Stat;
 use crate::fault::{Code, Fault, Result};
@@ -67,6 +69,8 @@ struct Tag {
 #[derive(Debug, Default)]
 pub struct Selection {
     rules: Vec<Rule>,
+    /// Components of the source's path.
+    above: usize,
     /// Whether any rule takes back: then what decided above matters below.
     takes_back: bool,
     tags: Vec<Tag>,
@@ -113,6 +117,13 @@ impl Selection {
         Ok(selection)
     }
 
+    /// The same for the source at this path.
+    #[must_use]
+    pub fn below(mut self, source: &[u8]) -> Self {
+        self.above = components(source).count();
+        self
+    }
+
     fn add(&mut self, given: Given) -> Result<()> {
         let rule = Rule::new(given)?;
         self.takes_back |= rule.takes_back();
@@ -130,7 +141,7 @@ impl Selection {
         self.rules.is_empty() && self.larger_than.is_none()
     }
 
-    /// Why the absolute path is left out; `None`: it is taken. Looks at everything above it as well.
+    /// Why the absolute path is left out; `None`: it is taken. Looks at everything between it and the source as well.
     #[must_use]
     pub fn decide(&self, path: &[u8], is_dir: bool, size: u64) -> Option<String> {
         let decision = self.explain(path, is_dir, size);
@@ -153,7 +164,7 @@ impl Selection {
     /// for `path` itself: whoever explains a path asks for each directory above it first.
     #[must_use]
     pub fn explain(&self, path: &[u8], is_dir: bool, size: u64) -> Decision {
-        let rule = self.rules.iter().rev().find(|rule| rule.matches(path, is_dir));
+        let rule = self.rules.iter().rev().find(|rule| rule.matches_below(path, is_dir, self.above));
         match (rule, self.too_large(is_dir, size)) {
             (Some(rule), _) if !rule.takes_back() => Decision { left_out: true, rule: Some(rule.told()) },
             (_, Some(reason)) => Decision { left_out: true, rule: Some(reason) },
@@ -283,6 +294,35 @@ mod tests {
         // Below what is left out only the one who asks knows.
         assert!(rules.decide(b"/a/target/x", false, 0).is_some());
         assert!(Selection::default().decide_here(b"/a", false, u64::MAX).is_none());
+    }
+
+    #[test]
+    fn a_source_and_what_is_above_it_are_not_meant() {
+        for (patterns, path, out) in [
+            (["a", "!none"], "/a/s/f", false),
+            (["s", "!none"], "/a/s/f", false),
+            (["s", "!none"], "/a/s/s", true),
+            (["a/s", "!none"], "/a/s/d/f", false),
+            (["s/d", "!none"], "/a/s/d/f", true),
+            (["/a", "!none"], "/a/s/f", false),
+            (["/a/s/d", "!none"], "/a/s/d/f", true),
+            (["re:^/a", "!none"], "/a/s/f", true),
+            (["dir:s", "!none"], "/a/s/f", false),
+            (["dir:d", "!none"], "/a/s/d/f", true),
+            (["**/a/**", "!none"], "/a/s/f", true),
+            (["*", "!s"], "/a/s/f", true),
+        ] {
+            let rules = selection(&patterns).below(b"/a/s");
+            assert_eq!(rules.decide(path.as_bytes(), false, 0).is_some(), out, "{patterns:?} {path}");
+            assert_eq!(rules.decide_here(path.as_bytes(), false, 0), rules.decide(path.as_bytes(), false, 0));
+            assert_eq!(rules.decide(b"/a/s", true, 0), None);
+            // The same as without a rule that takes back, as a walk asks.
+            let plain = selection(&patterns[..1]).below(b"/a/s");
+            let walked =
+                [&b"/a/s/d"[..], b"/a/s/s", path.as_bytes()].into_iter().filter(|at| path.as_bytes().starts_with(at));
+            let walked = walked.map(|at| plain.decide_here(at, at.len() < path.len(), 0)).any(|rule| rule.is_some());
+            assert_eq!(walked, out, "{patterns:?} {path}");
+        }
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl<'a> Backup<'a> {
     fn passes(&self, link: &Uplink, prepared: Prepared) -> Result<BackupSummary> {
         let run = &self.account.run;
         run.watcher.event(&Event::Phase(Phase::Send));
-        let Prepared { mut sources, starts, missing, kept, dropped, configured } = prepared;
+        let Prepared { mut sources, starts, missing, mut kept, dropped, configured } = prepared;
         let device = if self.job.dry_run { None } else { Some(self.account.device()?) };
         let mut pass =
             Pass::new(self.account, &self.nodes, link, &self.base, self.job.list_items, device.as_ref(), self.pace);
@@ -255,12 +255,14 @@ impl<'a> Backup<'a> {
         summary.files_removed += dropped.iter().map(|root| root.files).sum::<u64>();
         summary.dirs_removed += dropped.iter().map(|root| root.dirs).sum::<u64>();
         summary.sources_missing = missing + unread as u64;
-        let keeping = |at: usize, source: &SourceRun| {
-            let kept = source.kept_files.load(Ordering::Relaxed) + source.mounts.lost_files();
-            guarded.contains(&at) || kept > 0
-        };
+        let keeping = |at: usize, source: &SourceRun| guarded.contains(&at) || Self::kept_of(source) > 0;
         let keeping = sources.iter().enumerate().filter(|(at, source)| keeping(*at, source)).count();
         summary.sources_guarded = keeping as u64 + kept.len() as u64;
+        summary.files_removed += sources.iter().map(|source| source.inner.lost_files()).sum::<u64>();
+        let now_ms = self.account.run.clock.now_ms();
+        for inner in sources.iter().flat_map(|source| source.inner.kept()) {
+            kept.push(SourceRoot { missing_since: inner.missing_since.or(Some(now_ms)), ..inner.clone() });
+        }
         summary.source_bytes = sources.iter().filter_map(|s| s.entry()).map(|entry| entry.totals().bytes).sum();
         summary.sources_suspicious = suspicious.len() as u64;
         let Some(device) = &device else { return Ok(summary) };
@@ -381,9 +383,12 @@ impl<'a> Backup<'a> {
         let mut guarded = Vec::new();
         for (at, source) in sources.iter().enumerate() {
             let (lost, had) = scan::losses(source);
+            let inner = source.inner.lost_files();
+            let (lost, had) = (lost + inner, had + inner);
             let kept = source.kept_files.load(Ordering::Relaxed);
             let all_kept = kept + source.mounts.lost_files();
             let only_kept = source.entry().is_some_and(|entry| entry.totals().files == all_kept);
+            let kept = kept + Self::kept_inside(source);
             // It is something else now.
             let replaced = source.before.as_ref().is_some_and(|before| matches!(before.entry.what, What::Dir(_)))
                 && source.entry().is_some_and(|entry| !matches!(entry.what, What::Dir(_)));
@@ -422,6 +427,17 @@ impl<'a> Backup<'a> {
                 .hint("if that is right: the same command with --accept-deletions")
                 .path(path),
         ));
+    }
+
+    /// Files of a source, and of those inside of it, that are not there and are kept.
+    fn kept_of(source: &SourceRun) -> u64 {
+        let kept = source.kept_files.load(Ordering::Relaxed) + source.mounts.lost_files();
+        kept + Self::kept_inside(source)
+    }
+
+    /// The same of sources inside of it alone.
+    fn kept_inside(source: &SourceRun) -> u64 {
+        source.inner.kept().map(|root| root.files).sum()
     }
 
     /// A second pass over guarded sources that keeps what is gone, marked as missing.

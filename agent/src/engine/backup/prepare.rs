@@ -16,7 +16,7 @@ use super::suspicion::Looked;
 use crate::engine::account::Account;
 use crate::engine::cache::NodeCache;
 use crate::engine::job::{BackupJob, SourceJob, StdinJob};
-use crate::engine::why::is_below;
+use crate::engine::why::{holds, is_below};
 use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
@@ -76,6 +76,15 @@ impl Base {
         rest.take_while(begins).filter(move |root| is_below(&root.path, path))
     }
 
+    /// A source of the newest version that nobody would see any more with a file at this path, or that would hide that.
+    fn in_the_way(&self, host: &str, path: &[u8]) -> Option<&SourceRoot> {
+        let hides = |root: &&SourceRoot| match root.dirs {
+            0 => is_below(&root.path, path) || is_below(path, &root.path),
+            _ => holds(path, &root.path),
+        };
+        self.in_order.iter().filter(|root| root.host == host).find(hides)
+    }
+
     /// What the newest version says of a source.
     pub fn source(&self, id: SourceId) -> Option<&SourceRoot> {
         self.newest.get(&id)
@@ -91,6 +100,9 @@ pub enum Start {
     /// Standard input.
     Stdin(StdinJob),
 }
+
+/// What to do when standard input cannot have a name.
+pub const ANOTHER_NAME: &str = "give another name: --stdin-filename PATH";
 
 /// Everything ready for the first pass.
 pub struct Prepared {
@@ -128,7 +140,7 @@ impl Prepared {
         let id = |source: &SourceJob| account.keys.source_id(&source.host, source.bare_path());
         let named: HashSet<SourceId> = job.sources.iter().map(id).collect();
         for source in &job.sources {
-            let inner = Inner::of(source, base, job, &named);
+            let inner = Inner::of(source, base, job, &named, deletions(account, job, source));
             prepared.add(account, base, job, source, inner, nodes)?;
         }
         if let Some(stdin) = stdin {
@@ -186,7 +198,8 @@ impl Prepared {
         // One that jumped ahead makes nothing too old.
         let back_ms = account.clock_ahead_ms.min(0);
         source.rules.ages.iter_mut().for_each(|rule| rule.by_clock_behind(back_ms));
-        let selection = (Selection::new(&source.rules)?, Order::new(&source.first, &source.last)?);
+        let selection = Selection::new(&source.rules)?.below(&source.path);
+        let selection = (selection, Order::new(&source.first, &source.last)?.below(&source.path));
         let before = before(account, base, id, &source.path, nodes)?;
         let deletions = deletions(account, job, &source);
         let (so_far, looked) = so_far(account, base, id, nodes)?;
@@ -210,7 +223,8 @@ impl Prepared {
     ) -> Result<()> {
         let shown = for_terminal(&source.path);
         let watcher = &account.run.watcher;
-        let gone = error.kind() == std::io::ErrorKind::NotFound;
+        // Also where something else stands in the place of a directory above it.
+        let gone = matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory);
         match base.source(id) {
             Some(root) if gone => {
                 let since_ms = *root.clone().missing_since.get_or_insert(account.run.clock.now_ms());
@@ -250,8 +264,12 @@ impl Prepared {
     fn add_stdin(&mut self, account: &Account, base: &Base, stdin: StdinJob, nodes: &NodeCache) -> Result<()> {
         if !is_plain_path(&stdin.path) {
             let shown = for_terminal(&stdin.path);
-            return Err(Fault::new(Code::Usage, format!("{shown} cannot be the path of a file"))
-                .hint("give another one: --stdin-filename PATH"));
+            return Err(Fault::new(Code::Usage, format!("{shown} cannot be the path of a file")).hint(ANOTHER_NAME));
+        }
+        if let Some(root) = base.in_the_way(&stdin.host, &stdin.path) {
+            let (shown, known) = (for_terminal(&stdin.path), for_terminal(&root.path));
+            let told = format!("standard input as {shown} and {known}, which is backed up, cannot be in one version");
+            return Err(Fault::new(Code::Usage, told).hint(ANOTHER_NAME));
         }
         let source = SourceJob { path: stdin.path.clone(), host: stdin.host.clone(), ..SourceJob::default() };
         let id = account.keys.source_id(&source.host, &source.path);

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use store::tree::{Child, Entry, Kind, LookReader, Mark, What};
 
 use self::choose::Chosen;
+use self::gone::holds_files;
 pub use self::gone::losses;
 use self::old::{Before, Unchanged};
 use self::so_far::SoFar;
@@ -167,7 +168,11 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if self.source_stays(source) {
             return Ok(());
         }
+        source.inner.takes_at(&source.job.path, stat.kind);
         let before = source.before.as_ref().map(|before| &before.entry);
+        if before.is_some_and(holds_files) {
+            source.inner.counts(&source.job.path);
+        }
         if stat.kind == Kind::File && stat.size > 0 {
             let trusted = source.before.as_ref().filter(|before| before.trusted);
             if let Some(Verdict::Same) =
@@ -365,7 +370,7 @@ impl<'f, 'a> Scanner<'f, 'a> {
         if later && listing.so_far.is_none() {
             return before.count(self.flow, listing, name);
         }
-        listing.source.inner.takes(&listing.path, name, stat.kind == Kind::Dir);
+        listing.source.inner.takes(&listing.path, name, stat.kind);
         let trusted = listing.source.before.as_ref().is_some_and(|before| before.trusted);
         let stable = listing.source.mount.inodes_stable;
         let old = before.look().filter(|_| trusted);
@@ -390,9 +395,13 @@ impl<'f, 'a> Scanner<'f, 'a> {
             self.unchanged = (self.unchanged.0 + 1, self.unchanged.1 + bytes);
             return listing.frame.push_ready(self.flow, Box::new(old.clone()), true);
         }
-        let unmounted = old.as_ref().and_then(|old| self.unmounted(listing, old));
-        if self.stays(listing, old.as_ref(), unmounted.as_deref())? {
-            return Ok(());
+        if let Some(dir) = old.as_ref().filter(|old| holds_files(old)) {
+            let (path, unmounted) = (listing.path.join(name), self.unmounted(listing, dir));
+            if self.stays(listing, Some(dir), unmounted.as_deref())? {
+                listing.source.inner.lacks(&path);
+                return Ok(());
+            }
+            listing.source.inner.counts(&path);
         }
         let has_content = stat.kind == Kind::File && stat.size > 0;
         listing.turnover.1 += u64::from(has_content && old.is_none());

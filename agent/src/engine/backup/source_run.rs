@@ -193,7 +193,7 @@ impl SourceRun {
             aged_files: AtomicU64::new(0),
             tally: Tally::default(),
             follow: self.follow,
-            inner: self.inner.again(),
+            inner: self.inner.again(keep_missing.is_some()),
             mounts: self.mounts.again(),
             done: Mutex::new(Progress::Open),
             root: Mutex::new(None),

@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 use store::tree::{Entry, Kind, What};
 
-use super::job::{Change, CompareJob, CompareRow, CompareSummary, Depth, Run};
+use super::job::{Change, CompareJob, CompareRow, CompareSummary, Depth, RuledSource, Run};
 use super::overlay::{Children, Found, Overlay, components, host_name};
 use super::view::{Reading, View};
-use super::why::holds;
+use super::why::{innermost, with_rules};
 use crate::event::Event;
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
@@ -32,8 +32,13 @@ use content::Batch;
 
 /// Hands each difference to `row`.
 pub fn compare(run: &Run, job: &CompareJob, row: &mut dyn FnMut(CompareRow) -> Result<()>) -> Result<CompareSummary> {
-    let rules = job.sources.iter().map(|source| Ok((source.path.clone(), Selection::new(&source.rules)?)));
-    let rules = rules.collect::<Result<Vec<_>>>()?;
+    let compiled = |sources: &[RuledSource]| {
+        let rules =
+            |source: &RuledSource| Ok((source.path.clone(), Selection::new(&source.rules)?.below(&source.path)));
+        sources.iter().map(rules).collect::<Result<Vec<_>>>()
+    };
+    // Before anything is reached.
+    drop(compiled(&job.sources)?);
     let reading = Reading::open(run)?;
     let mut summary = {
         let view = reading.view(&job.at)?;
@@ -46,6 +51,7 @@ pub fn compare(run: &Run, job: &CompareJob, row: &mut dyn FnMut(CompareRow) -> R
         };
         view.prepare(&paths)?;
         let overlay = view.overlay();
+        let rules = compiled(&with_rules(&job.sources, overlay.sources()))?;
         let mut comparer = Comparer {
             view: &view,
             overlay: &overlay,
@@ -255,11 +261,11 @@ impl<'o> Comparer<'_, 'o> {
     }
 
     fn is_left_out(&self, path: &[u8], stat: &Stat) -> bool {
-        let of = |(source, _): &&(Vec<u8>, Selection)| holds(source, path);
         let leaves = |rules: &Selection| {
             rules.decide(path, stat.kind == Kind::Dir, stat.size).is_some() || rules.left_out_by_age(stat).is_some()
         };
-        self.rules.iter().filter(of).any(|(_, rules)| leaves(rules))
+        // Those of the source that it is of, as a backup asks them.
+        innermost(&self.rules, path, |(source, _)| source).is_some_and(|(_, rules)| leaves(rules))
     }
 
     /// Times of directories change with every name in them: those names are told.

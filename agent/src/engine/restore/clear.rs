@@ -17,7 +17,7 @@ use crate::engine::job::RuledSource;
 use crate::engine::overlay::components;
 use crate::engine::own::Own;
 use crate::engine::queue::lock;
-use crate::engine::why::holds;
+use crate::engine::why::innermost;
 use crate::event::{Action, Event};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
@@ -55,7 +55,7 @@ impl Rules {
     pub fn new(sources: &[RuledSource], hosts: bool, own: Own) -> Result<Self> {
         let ruled = |source: &RuledSource| {
             let filter = source.filter.clone().map(|job| FilterCommand::new(job, source.path.clone()));
-            let selection = Selection::new(&source.rules)?;
+            let selection = Selection::new(&source.rules)?.below(&source.path);
             Ok(Ruled { path: source.path.clone(), selection, filter, undecided: AtomicBool::new(false) })
         };
         Ok(Self { sources: sources.iter().map(ruled).collect::<Result<_>>()?, hosts, own })
@@ -79,10 +79,7 @@ impl Rules {
 
     /// The rules for a path: those of the innermost source that it lies in.
     fn of(&self, path: &[u8]) -> Option<&Ruled> {
-        self.sources
-            .iter()
-            .filter(|source| holds(&source.path, path))
-            .max_by_key(|source| components(&source.path).count())
+        innermost(&self.sources, path, |source| &source.path)
     }
 
     /// Whether all that is in a directory is left out.

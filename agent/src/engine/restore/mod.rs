@@ -60,6 +60,7 @@ use super::overlay::{Overlay, host_name};
 use super::own::Own;
 use super::view::{Reading, View};
 use super::walk::{Step, Walk};
+use super::why::with_rules;
 use crate::engine::crew::start;
 use crate::event::{Deaf, Event, Phase, Watcher};
 use crate::fault::{Code, Fault, Result};
@@ -88,7 +89,7 @@ pub fn restore(run: &Run, job: &RestoreJob) -> Result<RestoreSummary> {
 
 /// The same from a version that is open; traffic and time are the caller's to fill in.
 pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<RestoreSummary> {
-    let filter = &Filter::new(&job.include, &job.exclude)?;
+    let filter = Filter::new(&job.include, &job.exclude)?;
     let account = view.account;
     run.watcher.event(&Event::Phase(Phase::Plan));
     run.profile.phase(profile::Phase::Plan);
@@ -103,7 +104,8 @@ pub fn restore_view(run: &Run, view: &View<'_>, job: &RestoreJob) -> Result<Rest
         )
         .hint("leave out --delete, or name a whole version: tuckbox versions"));
     }
-    let rules = &Rules::new(&job.sources, overlay.has_hosts(), Own::of(account))?;
+    let filter = &filter.below(&overlay);
+    let rules = &Rules::new(&with_rules(&job.sources, overlay.sources()), overlay.has_hosts(), Own::of(account))?;
     let roots = roots::roots(&overlay, job)?;
     roots.iter().try_for_each(|root| view.fill(&overlay, &root.found))?;
     let parts = Parts {

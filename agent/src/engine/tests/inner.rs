@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::place::{Place, job, source};
+use super::place::{Place, job, source, tree};
 use super::several::sources;
 use crate::engine::job::{BackupJob, Run};
 use crate::source::{Given, Patterns};
@@ -87,6 +87,28 @@ fn what_the_outer_one_has_not_stays_a_source() {
     fs::remove_file(place.path("out/in")).unwrap();
     place.backup(&run, job([place.path("out")])).unwrap();
     assert_eq!(sources(&run), two);
+}
+
+#[test]
+fn what_is_no_directory_takes_its_place() {
+    let (place, run) = both();
+    fs::write(place.path("out/in/deep/b"), "the newest b").unwrap();
+    place.backup(&run, job([place.path("out/in")])).unwrap();
+    let before = tree(&place.path("out/in"));
+    fs::remove_dir_all(place.path("out/in")).unwrap();
+    fs::write(place.path("out/in"), "a file").unwrap();
+    // The outer one has an older state of the same files. They are lost once, and what is kept is the newest of them.
+    let careful = || BackupJob { guard_share_permille: 400, guard_min: 0, ..job([place.path("out")]) };
+    for _ in 0..2 {
+        let summary = place.backup(&run, careful()).unwrap();
+        assert_eq!((summary.sources_guarded, summary.files_removed), (1, 0));
+        assert_eq!(sources(&run), [text(&place.path("out")), text(&place.path("out/in"))]);
+        assert_eq!(place.restored(&run, &place.path("out/in")), before);
+    }
+    let summary = place.backup(&run, BackupJob { accept_deletions: true, ..careful() }).unwrap();
+    assert_eq!((summary.sources_guarded, summary.files_removed), (0, 1));
+    assert_eq!(sources(&run), [text(&place.path("out"))]);
+    place.prove(&run, &place.path("out"));
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn fate(source: &SourceRun, unmounted: Option<&Unmounted>, mut entry: Entry) -> 
 }
 
 /// A directory with files in it.
-fn holds_files(entry: &Entry) -> bool {
+pub(super) fn holds_files(entry: &Entry) -> bool {
     matches!(entry.what, What::Dir(_)) && entry.totals().files > 0
 }
 

@@ -175,7 +175,7 @@ impl World {
         lock(&self.ears.warnings).clear();
         lock(&self.vault.asked).clear();
         let overlay = self.forest.overlay();
-        let filter = Filter::new(&job.include, &job.exclude)?;
+        let filter = Filter::new(&job.include, &job.exclude)?.below(&overlay);
         let roots = roots(&overlay, job)?;
         let (files, bytes) = totals(&overlay, &roots, &filter)?;
         let options = Options {
