@@ -80,27 +80,15 @@ fn a_frozen_account_can_be_read_and_not_changed() {
     world.tuckbox(["restore", "--to", &world.arg("back")]).ok();
     world.tuckbox(["check"]).ok();
     assert_eq!(world.tuckbox(["account", "info", "ana", "--json"]).ok().record("account")["state"], "frozen");
-    assert!(
-        world
-            .tuckbox(["account", "enable", "ana"])
-            .run()
-            .fails("policy.confirm", 12)
-            .error()
-            .contains("account thaw ana")
-    );
+    let refused = world.tuckbox(["account", "enable", "ana"]).run().fails("policy.confirm", 12);
+    assert!(refused.error().contains("account thaw ana"), "{refused}");
     world.tuckbox(["account", "thaw", "ana"]).ok();
     world.tuckbox(["backup", &world.arg("docs")]).ok();
 
     world.tuckbox(["account", "disable", "ana"]).ok();
     world.tuckbox(["versions"]).run().fails("account.frozen", 12);
-    assert!(
-        world
-            .tuckbox(["account", "thaw", "ana"])
-            .run()
-            .fails("policy.confirm", 12)
-            .error()
-            .contains("account enable ana")
-    );
+    let refused = world.tuckbox(["account", "thaw", "ana"]).run().fails("policy.confirm", 12);
+    assert!(refused.error().contains("account enable ana"), "{refused}");
     world.tuckbox(["account", "enable", "ana"]).ok();
     assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 2);
 }
@@ -127,6 +115,13 @@ fn a_deleted_account_is_taken_back_or_goes_for_good() {
     gone.env("TUCKBOX_CLOCK", "2036-01-01T00:00:00Z").ok();
     assert_eq!(domains(), 1);
     world.tuckbox(["account", "info", "ana"]).run().fails("account.none", 5);
+    // Another one of that name begins anew; the key of the first stays where it is.
+    let keys = || fs::read_dir(world.home().join(".config/tuckbox/keys")).unwrap().count();
+    let before = keys();
+    world.tuckbox(["init", "--account", "ana"]).ok();
+    assert_eq!(keys(), before + 1);
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    assert_eq!(world.tuckbox(["versions", "--json"]).ok().records("version").len(), 1);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Makes what is missing of vault, account and key. Any step may be cut off; the same command again goes on.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use store::chain::{Certificate, LinkKind, ReceivedLink, Verifier, seal_device_body};
@@ -125,9 +126,17 @@ fn own_key<'f>(files: &'f [Found], row: &AccountRow) -> Option<&'f Found> {
 /// A new root secret and what will be in its key file. Nothing is written yet.
 fn new_key(run: &Run, job: &InitJob, made: &ServerMade) -> Result<Key> {
     let row = &made.account;
-    let path = key_path(run, &row.name, made.vault);
-    if let Some(found) = read_key(&path)?.filter(|found| found.file.account != row.id) {
-        return Err(of_another(&found));
+    let mut path = key_path(run, &row.name, made.vault);
+    let in_the_way = |path: &Path| Ok::<_, Fault>(read_key(path)?.filter(|found| found.file.account != row.id));
+    if let Some(found) = in_the_way(&path)? {
+        if found.file.account_name != row.name || run.place.key_file.is_some() {
+            return Err(of_another(&found));
+        }
+        // That of an account which had this name and went, or has another one now. Its key stays where it is.
+        path.set_extension(format!("{}.key", row.id.hex().chars().take(8).collect::<String>()));
+        if let Some(found) = in_the_way(&path)? {
+            return Err(of_another(&found));
+        }
     }
     let root = RootSecret::generate(&*run.chance);
     let typed =
