@@ -119,6 +119,34 @@ fn nothing_that_comes_at_once_is_left_unread() {
 }
 
 #[test]
+fn everything_is_drawn_again_without_asking_the_terminal() {
+    let world = ready();
+    let terminal = console(&world);
+    terminal.shows("1 account");
+    // What somebody else wrote over it goes.
+    terminal.writes_over("noise").keys("\x0c").until("the noise is gone", |screen| !screen.contents().contains("noise"));
+    terminal.shows("1 account").keys("?").shows("Search:");
+    terminal.keys(ESCAPE).until("it is gone", |screen| !screen.contents().contains("Search:"));
+    terminal.keys("Q");
+    assert!(!terminal.all().contains("\x1b[6n"), "it asked where the cursor is");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_console_that_was_suspended_goes_on() {
+    let world = ready();
+    let program = world.tuckbox(["tui"]).into_command().get_program().to_owned();
+    let script = "set -m; \"$0\" tui; echo stopped; read -r go; fg >/dev/null";
+    let terminal = start(world.command("/bin/sh", ["-c".as_ref(), script.as_ref(), program.as_os_str()]), 30, 100);
+    terminal.shows("1 account").keys("\x1a").shows("stopped");
+    assert!(terminal.echoes() && !terminal.contents().contains("1 account"));
+    terminal.keys("\n").shows("1 account").keys("?").shows("Search:");
+    back(&terminal, "Search:");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back() {
     let world = ready();
     for signal in [Signal::TERM, Signal::HUP] {
