@@ -119,12 +119,40 @@ fn nothing_that_comes_at_once_is_left_unread() {
 }
 
 #[test]
+fn a_vault_that_is_away_is_not_made_anew() {
+    let world = ready();
+    let (there, elsewhere) = (world.path("vault"), world.path("elsewhere"));
+    let settings = || fs::read(world.home().join(".config/tuckbox/config.toml")).ok();
+    let before = settings();
+    let terminal = console(&world);
+    terminal.shows("1 account");
+    fs::rename(&there, &elsewhere).unwrap();
+    terminal.keys("\x12").shows("the vault is not there since").shows("asked again in");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+    // The mount point alone.
+    fs::create_dir(&there).unwrap();
+    let terminal = console(&world);
+    terminal.shows("the vault is not there: ").shows("mount its disk").keys(ENTER);
+    fs::remove_dir(&there).unwrap();
+    fs::rename(&elsewhere, &there).unwrap();
+    terminal.keys("\x12").shows("the vault is there again").shows("1 account");
+    assert!(!terminal.all().contains("First run"));
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(before, settings());
+}
+
+#[test]
 fn everything_is_drawn_again_without_asking_the_terminal() {
     let world = ready();
     let terminal = console(&world);
     terminal.shows("1 account");
     // What somebody else wrote over it goes.
-    terminal.writes_over("noise").keys("\x0c").until("the noise is gone", |screen| !screen.contents().contains("noise"));
+    terminal
+        .writes_over("noise")
+        .keys("\x0c")
+        .until("the noise is gone", |screen| !screen.contents().contains("noise"));
     terminal.shows("1 account").keys("?").shows("Search:");
     terminal.keys(ESCAPE).until("it is gone", |screen| !screen.contents().contains("Search:"));
     terminal.keys("Q");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent::cli::Desk;
 use agent::engine::connect::address;
+use agent::engine::state::StateDir;
 use agent::fault::{Code, Exit, Fault, Result};
 use agent::world::Opening;
 use crossterm::event::{Event, KeyEvent, KeyEventKind};
@@ -59,8 +60,11 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     let theme = Theme { colour: inside.colour, ascii };
     let vault = agent::name::harmless_line(inside.outer.vault.as_deref().unwrap_or_default());
     let account = inside.outer.account.clone();
+    let ours = StateDir::new(world.folders()?.state).account_at(&address(&run));
     let mut shared = Shared::new(vault, account, inside.view.at.clone(), desk.zone(), theme);
     shared.keymap = Keymap::read(&world.folders()?.config.join("keymap.toml"))?;
+    shared.seen = ours.is_some();
+    shared.ours = ours;
     shared.home = world.home.clone();
     shared.working = world.working.clone();
     shared.now_ms = world.clock.now_ms();

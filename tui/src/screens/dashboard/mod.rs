@@ -150,7 +150,10 @@ impl State {
                 self.own = true;
                 self.ask(shared, out);
             }
-            Err(fault) if fault.code == Code::VaultNone && !std::mem::replace(&mut self.offered, true) => {
+            // Where a vault was and is away, a new one must not take its place.
+            Err(fault)
+                if fault.code == Code::VaultNone && !shared.seen && !std::mem::replace(&mut self.offered, true) =>
+            {
                 out.open(Overlay::Wizard(Box::new(super::wizard::State::new(shared))));
             }
             Err(_) => {}
@@ -170,7 +173,7 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
     match event {
         Event::Enter => state.pane.want(shared, || Ask::Status(Whose::All), out),
         Event::Heard(heard) => state.hear(heard, shared, out),
-        Event::JobEnded(_) => state.ask(shared, out),
+        Event::Back | Event::JobEnded(_) => state.ask(shared, out),
         Event::Key(key) => {
             let rows = state.rows();
             return state.sheet.key(key, &rows, shared, out);
