@@ -131,12 +131,13 @@ impl State {
         match &heard.answer {
             Ok(_) => {
                 let name = self.here().map(|account| account.facts.name.clone());
+                // At first the one that was named, else the one of this machine.
+                let name = name.or_else(|| shared.account.clone()).or_else(|| shared.ours.clone());
                 let statuses = self.pane.value().map(|status| status.accounts.clone()).unwrap_or_default();
                 self.accounts = Arc::new(Accounts::by_attention(statuses));
                 let rows = self.rows();
                 self.sheet.arrange(&rows, shared, out);
-                let again =
-                    name.and_then(|name| self.accounts.rows.iter().position(|account| account.facts.name == name));
+                let again = name.and_then(|name| self.accounts.place(&name));
                 if let Some(place) = again.filter(|_| self.sheet.list.shown.is_none()) {
                     self.sheet.list.cursor = place;
                 }

@@ -50,6 +50,15 @@ impl Accounts {
         }
         Self { rows: accounts, ..all }
     }
+
+    /// Where an account stands, by its name or, as servers find it, its number.
+    pub(super) fn place(&self, account: &str) -> Option<usize> {
+        let named = self.rows.iter().position(|row| row.facts.name == account);
+        named.or_else(|| {
+            let number = u32::from_str_radix(account.strip_prefix("0x").unwrap_or(account), 16).ok()?;
+            self.rows.iter().position(|row| row.facts.number == number)
+        })
+    }
 }
 
 impl Rows for Accounts {

@@ -68,8 +68,10 @@ fn answer(accounts: Vec<AccountStatus>) -> Result<Answer, Fault> {
     Ok(Answer::Status(Arc::new(Statuses { vault: "ab".into(), now_ms: NOW_MS, accounts, words_never_shown: false })))
 }
 
+/// No account is named.
 fn stage(size: (u16, u16), theme: Theme) -> Stage {
     let mut stage = Stage::new(size, theme);
+    stage.app.shared().account = None;
     stage.answer(is_all, answer(accounts()));
     stage
 }
@@ -123,6 +125,27 @@ fn a_vault_that_is_away_is_waited_for_and_none_is_made_in_its_place() {
         assert!(stage.text().contains("the vault is there again"), "{}", stage.text());
         stage.answer(is_all, answer(accounts()));
         assert!(stage.text().contains("laptop-ana"));
+    }
+}
+
+#[test]
+fn the_account_that_is_meant_is_under_the_cursor_at_first() {
+    // The one that was named; by its number, too; else the one of this machine; else the first.
+    for (named, ours, found) in [
+        (Some("web01"), Some("db01"), "web01"),
+        (Some("0x3"), Some("web01"), "db01"),
+        (None, Some("db01"), "db01"),
+        (None, Some("gone"), "mail"),
+        (None, None, "mail"),
+    ] {
+        let mut stage = Stage::new((80, 24), MONO);
+        stage.app.shared().account = named.map(str::to_owned);
+        stage.app.shared().ours = ours.map(str::to_owned);
+        stage.answer(is_all, answer(accounts()));
+        assert!(stage.text().contains(&format!("─{found}─")), "{found} is not in:\n{}", stage.text());
+        // What was chosen by hand stays.
+        stage.press("Home C-r").answer(is_all, answer(accounts()));
+        assert!(stage.text().contains("─mail─"), "{}", stage.text());
     }
 }
 
