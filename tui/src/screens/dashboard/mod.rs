@@ -1,7 +1,7 @@
 //! All accounts of the vault: how they are, when they were backed up last, what they take, and who needs somebody to look.
 //! Who does not look after the vault sees the one account that is theirs.
 
-mod rows;
+pub(super) mod rows;
 #[cfg(test)]
 pub(crate) mod tests;
 

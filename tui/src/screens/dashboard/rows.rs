@@ -13,7 +13,7 @@ use crate::widgets::spark::spark;
 use crate::widgets::text::{Align, Column, column, fit, row};
 
 /// The columns. The first one holds a word and not only a colour.
-pub(super) const TABLE: &[Column] = &[
+pub(in crate::screens) const TABLE: &[Column] = &[
     column("State", 7, Align::Left),
     column("Account", 0, Align::Path),
     column("Last backup", 11, Align::Left),
