@@ -144,6 +144,19 @@ fn a_vault_that_is_away_is_not_made_anew() {
 }
 
 #[test]
+fn an_account_without_a_key_is_told_how_it_gets_one() {
+    let world = ready();
+    world.tuckbox(["account", "create", "bob"]).ok();
+    let terminal = start(world.tuckbox(["tui", "bob"]), 30, 100);
+    terminal.until("bob is under the cursor", |screen| {
+        screen.contents().lines().any(|line| line.contains('>') && line.contains("bob"))
+    });
+    terminal.keys("3").shows("has no key yet").shows("tuckbox init --account bob");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn everything_is_drawn_again_without_asking_the_terminal() {
     let world = ready();
     let terminal = console(&world);
