@@ -190,7 +190,7 @@ fn a_console_that_was_suspended_goes_on() {
 #[test]
 fn a_signal_gives_the_terminal_back() {
     let world = ready();
-    for signal in [Signal::TERM, Signal::HUP] {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let terminal = console(&world);
         terminal.shows("1 account");
         assert!(!terminal.echoes());

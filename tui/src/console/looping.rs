@@ -16,7 +16,7 @@ use super::ask::Heard;
 use super::effect::Effect;
 use super::jobs::News;
 use super::keymap::Keymap;
-use super::runner::{Question, Runner};
+use super::runner::{INTERRUPT, Question, Runner};
 use super::shared::Shared;
 use super::terminal::Screen;
 use super::theme::Theme;
@@ -70,7 +70,9 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     shared.now_ms = world.clock.now_ms();
     shared.mono_ms = world.clock.monotonic_ms();
     let (to, messages) = sync_channel(MESSAGES_MAX);
-    world.stop.set_outlives(true);
+    // As if it had been asked to end before: the next signal ends it at once, whichever it is. The interrupt key is a key
+    // here and sends none, and what runs here has stops of its own.
+    world.stop.ask(INTERRUPT);
     let mut screen = Screen::enter()?;
     shared.size = screen.size()?;
     let mut app = App::new(shared);
@@ -86,7 +88,7 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     drop(messages);
     drop(app);
     drop(runner);
-    world.stop.set_outlives(false);
+    world.stop.take();
     done.map(|()| Exit::Ok)
 }
 
