@@ -132,7 +132,8 @@ fn a_vault_that_is_away_is_not_made_anew() {
     assert_eq!(terminal.end(), 0);
     // The mount point alone.
     fs::create_dir(&there).unwrap();
-    let terminal = console(&world);
+    let slash = format!("{}/", world.arg("vault"));
+    let terminal = start(world.tuckbox(["tui", "--vault", slash.as_str()]), 30, 100);
     terminal.shows("the vault is not there: ").shows("mount its disk").keys(ENTER);
     fs::remove_dir(&there).unwrap();
     fs::rename(&elsewhere, &there).unwrap();
@@ -143,14 +144,32 @@ fn a_vault_that_is_away_is_not_made_anew() {
     assert_eq!(before, settings());
 }
 
+/// Whether the row of this account is under the cursor.
+fn is_chosen(screen: &vt100::Screen, account: &str) -> bool {
+    screen.contents().lines().any(|line| line.contains('>') && line.contains(account))
+}
+
+#[test]
+fn the_account_of_this_machine_is_under_the_cursor_at_first() {
+    let ana = ready();
+    let bob = ana.machine("bob").with_vault(ana.arg("vault"));
+    bob.tuckbox(["init"]).ok();
+    for (machine, words, chosen) in
+        [(&ana, vec!["tui"], "ana"), (&bob, vec!["tui"], "bob"), (&ana, vec!["tui", "bob"], "bob")]
+    {
+        let terminal = start(machine.tuckbox(words), 30, 100);
+        terminal.shows("2 accounts").until(chosen, |screen| is_chosen(screen, chosen));
+        terminal.keys("Q");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
 #[test]
 fn an_account_without_a_key_is_told_how_it_gets_one() {
     let world = ready();
     world.tuckbox(["account", "create", "bob"]).ok();
     let terminal = start(world.tuckbox(["tui", "bob"]), 30, 100);
-    terminal.until("bob is under the cursor", |screen| {
-        screen.contents().lines().any(|line| line.contains('>') && line.contains("bob"))
-    });
+    terminal.until("bob is under the cursor", |screen| is_chosen(screen, "bob"));
     terminal.keys("3").shows("has no key yet").shows("tuckbox init --account bob");
     terminal.keys("Q");
     assert_eq!(terminal.end(), 0);

@@ -60,7 +60,7 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     let theme = Theme { colour: inside.colour, ascii };
     let vault = agent::name::harmless_line(inside.outer.vault.as_deref().unwrap_or_default());
     let account = inside.outer.account.clone();
-    let ours = StateDir::new(world.folders()?.state).account_at(&address(&run));
+    let ours = set_up_here(&StateDir::new(world.folders()?.state), &address(&run));
     let mut shared = Shared::new(vault, account, inside.view.at.clone(), desk.zone(), theme);
     shared.keymap = Keymap::read(&world.folders()?.config.join("keymap.toml"))?;
     shared.seen = ours.is_some();
@@ -90,6 +90,12 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     drop(runner);
     world.stop.take();
     done.map(|()| Exit::Ok)
+}
+
+/// The account that was set up on this machine in the vault of this address, with or without a slash at its end.
+fn set_up_here(state: &StateDir, address: &str) -> Option<String> {
+    let bare = address.trim_end_matches('/');
+    state.account_at(bare).or_else(|| state.account_at(&format!("{bare}/")))
 }
 
 fn speaks_utf8(world: &agent::world::World) -> bool {
