@@ -144,6 +144,15 @@ impl Terminal {
         self
     }
 
+    /// Somebody else writes on this screen, at the top.
+    ///
+    /// # Panics
+    /// Never, unless a test before did.
+    pub fn writes_over(&self, text: &str) -> &Self {
+        self.screen.lock().unwrap().parser.process(format!("\x1b[H{text}").as_bytes());
+        self
+    }
+
     /// What stands on the screen.
     ///
     /// # Panics

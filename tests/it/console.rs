@@ -119,9 +119,97 @@ fn nothing_that_comes_at_once_is_left_unread() {
 }
 
 #[test]
+fn a_vault_that_is_away_is_not_made_anew() {
+    let world = ready();
+    let (there, elsewhere) = (world.path("vault"), world.path("elsewhere"));
+    let settings = || fs::read(world.home().join(".config/tuckbox/config.toml")).ok();
+    let before = settings();
+    let terminal = console(&world);
+    terminal.shows("1 account");
+    fs::rename(&there, &elsewhere).unwrap();
+    terminal.keys("\x12").shows("the vault is not there since").shows("asked again in");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+    // The mount point alone.
+    fs::create_dir(&there).unwrap();
+    let slash = format!("{}/", world.arg("vault"));
+    let terminal = start(world.tuckbox(["tui", "--vault", slash.as_str()]), 30, 100);
+    terminal.shows("the vault is not there: ").shows("mount its disk").keys(ENTER);
+    fs::remove_dir(&there).unwrap();
+    fs::rename(&elsewhere, &there).unwrap();
+    terminal.keys("\x12").shows("the vault is there again").shows("1 account");
+    assert!(!terminal.all().contains("First run"));
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(before, settings());
+}
+
+/// Whether the row of this account is under the cursor.
+fn is_chosen(screen: &vt100::Screen, account: &str) -> bool {
+    screen.contents().lines().any(|line| line.contains('>') && line.contains(account))
+}
+
+#[test]
+fn the_account_of_this_machine_is_under_the_cursor_at_first() {
+    let ana = ready();
+    let bob = ana.machine("bob").with_vault(ana.arg("vault"));
+    bob.tuckbox(["init"]).ok();
+    for (machine, words, chosen) in
+        [(&ana, vec!["tui"], "ana"), (&bob, vec!["tui"], "bob"), (&ana, vec!["tui", "bob"], "bob")]
+    {
+        let terminal = start(machine.tuckbox(words), 30, 100);
+        terminal.shows("2 accounts").until(chosen, |screen| is_chosen(screen, chosen));
+        terminal.keys("Q");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
+#[test]
+fn an_account_without_a_key_is_told_how_it_gets_one() {
+    let world = ready();
+    world.tuckbox(["account", "create", "bob"]).ok();
+    let terminal = start(world.tuckbox(["tui", "bob"]), 30, 100);
+    terminal.until("bob is under the cursor", |screen| is_chosen(screen, "bob"));
+    terminal.keys("3").shows("has no key yet").shows("tuckbox init --account bob");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn everything_is_drawn_again_without_asking_the_terminal() {
+    let world = ready();
+    let terminal = console(&world);
+    terminal.shows("1 account");
+    // What somebody else wrote over it goes.
+    terminal
+        .writes_over("noise")
+        .keys("\x0c")
+        .until("the noise is gone", |screen| !screen.contents().contains("noise"));
+    terminal.shows("1 account").keys("?").shows("Search:");
+    terminal.keys(ESCAPE).until("it is gone", |screen| !screen.contents().contains("Search:"));
+    terminal.keys("Q");
+    assert!(!terminal.all().contains("\x1b[6n"), "it asked where the cursor is");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn a_console_that_was_suspended_goes_on() {
+    let world = ready();
+    let program = world.tuckbox(["tui"]).into_command().get_program().to_owned();
+    let script = "set -m; \"$0\" tui; echo stopped; read -r go; fg >/dev/null";
+    let terminal = start(world.command("/bin/sh", ["-c".as_ref(), script.as_ref(), program.as_os_str()]), 30, 100);
+    terminal.shows("1 account").keys("\x1a").shows("stopped");
+    assert!(terminal.echoes() && !terminal.contents().contains("1 account"));
+    terminal.keys("\n").shows("1 account").keys("?").shows("Search:");
+    back(&terminal, "Search:");
+    terminal.keys("Q");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back() {
     let world = ready();
-    for signal in [Signal::TERM, Signal::HUP] {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let terminal = console(&world);
         terminal.shows("1 account");
         assert!(!terminal.echoes());

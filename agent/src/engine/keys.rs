@@ -39,7 +39,8 @@ pub struct Unlocked {
 pub fn unlock(run: &Run, files: &[Found], vault: VaultId, row: &AccountRow) -> Result<Unlocked> {
     let name = for_terminal(row.name.as_bytes());
     let Some(check) = row.key_check else {
-        return Err(Fault::new(Code::KeyNone, format!("the account {name} has no key yet")).hint("tuckbox init"));
+        return Err(Fault::new(Code::KeyNone, format!("the account {name} has no key yet"))
+            .hint(format!("tuckbox init --account {}", quoted(row.name.as_bytes()))));
     };
     let fits = files.iter().filter(|found| found.file.key_check() == check);
     let found = fits.clone().find(|found| found.file.vault == vault).or_else(|| fits.clone().next());

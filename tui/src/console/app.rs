@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 
 use agent::engine::restore::several;
-use agent::fault::Exit;
+use agent::fault::{Code, Exit, Fault};
 use crossterm::event::KeyEvent;
 use ratatui::buffer::Buffer;
 
@@ -110,7 +110,7 @@ impl App {
             Msg::Key(key) => self.key(&key),
             Msg::Paste(text) => self.paste(&text),
             Msg::Resize(columns, rows) => self.shared.size = (columns, rows),
-            Msg::Heard(heard) => self.heard(&heard),
+            Msg::Heard(heard) => self.heard(heard),
             Msg::Job(news) => {
                 let ended = match news.what {
                     What::Ended(status) => Some((news.number, status)),
@@ -145,21 +145,42 @@ impl App {
     /// Whether the server is there, by what was heard of it.
     fn is_there(&mut self, heard: &Heard) {
         match &heard.answer {
-            Err(fault) if fault.exit() == Exit::Unreachable => {
-                let now = self.shared.mono_ms;
-                // Questions that were on their way together fail together.
-                if self.shared.lost.is_none_or(|lost| now >= lost.next_ms) {
-                    self.shared.lost = Some(Lost::again(self.shared.lost, now));
-                }
-            }
+            Err(fault) if fault.exit() == Exit::Unreachable => self.lost(false),
+            Err(fault) if self.is_away(fault) => self.lost(true),
+            // Versions come from the vault alone: it answered, whatever else is wrong with them.
+            Err(fault) if fault.code != Code::VaultNone && self.shared.versions.awaits(heard) => self.answers(),
             // What is arranged here says nothing about it.
             Err(_) | Ok(Answer::Arranged(_) | Answer::Choices(..) | Answer::Looked(Looked::Dirs(_))) => {}
-            Ok(_) => {
-                if self.shared.lost.take().is_some() {
-                    self.out.say("the server answers again");
-                    self.event(&Event::Back);
+            // Nor what the configuration says about a vault.
+            Ok(Answer::Records(_) | Answer::Said(..)) => {
+                if self.shared.lost.is_some_and(|lost| !lost.away) {
+                    self.answers();
                 }
             }
+            Ok(_) => {
+                self.shared.seen = true;
+                self.answers();
+            }
+        }
+    }
+
+    /// Whether a vault that was there is not: nothing is at its place, or the bare mount point.
+    fn is_away(&self, fault: &Fault) -> bool {
+        self.shared.seen && matches!(fault.code, Code::VaultNone | Code::VaultNotAVault)
+    }
+
+    fn lost(&mut self, away: bool) {
+        let now = self.shared.mono_ms;
+        // Questions that were on their way together fail together.
+        if self.shared.lost.is_none_or(|lost| now >= lost.next_ms) {
+            self.shared.lost = Some(Lost::again(self.shared.lost, now, away));
+        }
+    }
+
+    fn answers(&mut self) {
+        if let Some(lost) = self.shared.lost.take() {
+            self.out.say(if lost.away { "the vault is there again" } else { "the server answers again" });
+            self.event(&Event::Back);
         }
     }
 
@@ -171,8 +192,14 @@ impl App {
         }
     }
 
-    fn heard(&mut self, heard: &Heard) {
-        self.is_there(heard);
+    fn heard(&mut self, mut heard: Heard) {
+        self.is_there(&heard);
+        if let Err(fault) = &mut heard.answer
+            && self.is_away(fault)
+        {
+            *fault = away(&self.shared.vault);
+        }
+        let heard = &heard;
         let versions = |answer: &Answer| match answer {
             Answer::Versions(rows) => Some(std::sync::Arc::clone(rows)),
             _ => None,
@@ -383,6 +410,7 @@ impl App {
             }
             Effect::Vault(address) => {
                 self.shared.vault = agent::name::harmless_line(&address);
+                self.shared.seen = false;
                 outside.push(Effect::Vault(address));
             }
             Effect::At(at) => {
@@ -484,6 +512,12 @@ impl App {
             effect => outside.push(effect),
         }
     }
+}
+
+/// Nobody is led to make another vault in the place of one that is away.
+fn away(vault: &str) -> Fault {
+    Fault::new(Code::VaultNone, format!("the vault is not there: {vault}"))
+        .hint("mount its disk, or check the address; the console asks again by itself")
 }
 
 /// The account that a step is about: the one that is looked at, unless its words name one.

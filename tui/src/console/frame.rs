@@ -58,12 +58,10 @@ fn status(buf: &mut Buffer, area: Rect, shared: &Shared) {
     let theme = shared.theme;
     if let Some(lost) = shared.lost {
         let since = shared.mono_ms.saturating_sub(lost.since_ms) / 1_000;
+        let what = if lost.away { "vault is not there" } else { "server does not answer" };
         let text = match lost.next_ms.saturating_sub(shared.mono_ms) {
-            ..=0 => format!(" ! the server does not answer since {since} s; asking again"),
-            left => format!(
-                " ! the server does not answer since {since} s; asked again in {} s, C-r asks now",
-                (left + 999) / 1_000
-            ),
+            ..=0 => format!(" ! the {what} since {since} s; asking again"),
+            left => format!(" ! the {what} since {since} s; asked again in {} s, C-r asks now", (left + 999) / 1_000),
         };
         let style = theme.health(Health::Bad).patch(theme.selected());
         put(buf, area, 0, Line::styled(fit(&text, usize::from(area.width), Align::Left), style));

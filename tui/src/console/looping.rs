@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use agent::cli::Desk;
 use agent::engine::connect::address;
+use agent::engine::state::StateDir;
 use agent::fault::{Code, Exit, Fault, Result};
 use agent::world::Opening;
 use crossterm::event::{Event, KeyEvent, KeyEventKind};
@@ -15,7 +16,7 @@ use super::ask::Heard;
 use super::effect::Effect;
 use super::jobs::News;
 use super::keymap::Keymap;
-use super::runner::{Question, Runner};
+use super::runner::{INTERRUPT, Question, Runner};
 use super::shared::Shared;
 use super::terminal::Screen;
 use super::theme::Theme;
@@ -59,14 +60,19 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     let theme = Theme { colour: inside.colour, ascii };
     let vault = agent::name::harmless_line(inside.outer.vault.as_deref().unwrap_or_default());
     let account = inside.outer.account.clone();
+    let ours = set_up_here(&StateDir::new(world.folders()?.state), &address(&run));
     let mut shared = Shared::new(vault, account, inside.view.at.clone(), desk.zone(), theme);
     shared.keymap = Keymap::read(&world.folders()?.config.join("keymap.toml"))?;
+    shared.seen = ours.is_some();
+    shared.ours = ours;
     shared.home = world.home.clone();
     shared.working = world.working.clone();
     shared.now_ms = world.clock.now_ms();
     shared.mono_ms = world.clock.monotonic_ms();
     let (to, messages) = sync_channel(MESSAGES_MAX);
-    world.stop.set_outlives(true);
+    // As if it had been asked to end before: the next signal ends it at once, whichever it is. The interrupt key is a key
+    // here and sends none, and what runs here has stops of its own.
+    world.stop.ask(INTERRUPT);
     let mut screen = Screen::enter()?;
     shared.size = screen.size()?;
     let mut app = App::new(shared);
@@ -82,8 +88,14 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
     drop(messages);
     drop(app);
     drop(runner);
-    world.stop.set_outlives(false);
+    world.stop.take();
     done.map(|()| Exit::Ok)
+}
+
+/// The account that was set up on this machine in the vault of this address, with or without a slash at its end.
+fn set_up_here(state: &StateDir, address: &str) -> Option<String> {
+    let bare = address.trim_end_matches('/');
+    state.account_at(bare).or_else(|| state.account_at(&format!("{bare}/")))
 }
 
 fn speaks_utf8(world: &agent::world::World) -> bool {

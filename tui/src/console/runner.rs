@@ -36,7 +36,7 @@ const PROGRESS_MS: i64 = 100;
 /// So long jobs that were asked to end are waited for when the console is left.
 const LEAVING: Duration = Duration::from_secs(10);
 /// The interrupt key's signal: by it a run ends well.
-const INTERRUPT: i32 = 2;
+pub(super) const INTERRUPT: i32 = 2;
 
 /// Something that a verb must know from the person.
 pub struct Question {

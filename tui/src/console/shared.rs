@@ -35,6 +35,11 @@ pub struct Shared {
     pub account: Option<String>,
     /// The version that is looked at, as `--at` takes it; the newest when absent.
     pub at: Option<String>,
+    /// The account of this machine in this vault, when one was set up here.
+    pub ours: Option<String>,
+    /// There is a vault at this address: it answered, or this machine was set up for it. One that is not there now is
+    /// away, and none is to be made in its place.
+    pub seen: bool,
     /// The vault lets this person look after all accounts.
     pub admin: bool,
     /// The versions of the account, oldest first.
@@ -65,7 +70,7 @@ pub struct Shared {
     pub working: PathBuf,
 }
 
-/// Since when the server does not answer, and when it is asked again; on the forward clock.
+/// Since when the server does not answer or its vault is away, and when it is asked again; on the forward clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// Since then.
@@ -74,15 +79,17 @@ pub struct Lost {
     pub next_ms: i64,
     /// Between the last question and that one, milliseconds.
     pub pause_ms: i64,
+    /// It is the vault that is away.
+    pub away: bool,
 }
 
 impl Lost {
-    /// It did not answer once more.
+    /// It did not answer once more, or the vault was away.
     #[must_use]
-    pub fn again(before: Option<Self>, now_ms: i64) -> Self {
+    pub fn again(before: Option<Self>, now_ms: i64, away: bool) -> Self {
         let since_ms = before.map_or(now_ms, |lost| lost.since_ms);
         let pause_ms = before.map_or(RETRY_MS, |lost| lost.pause_ms.saturating_mul(2).min(RETRY_MOST_MS));
-        Self { since_ms, next_ms: now_ms.saturating_add(pause_ms), pause_ms }
+        Self { since_ms, next_ms: now_ms.saturating_add(pause_ms), pause_ms, away }
     }
 }
 
@@ -107,6 +114,8 @@ impl Shared {
             vault,
             account,
             at,
+            ours: None,
+            seen: false,
             admin: false,
             versions: Pane::new(Lane(ScreenId::Versions, u8::MAX)),
             lost: None,

@@ -79,9 +79,11 @@ impl Screen {
         self.terminal.draw(|frame| draw(frame.buffer_mut())).map(|_| ()).map_err(broken)
     }
 
-    /// Everything is written again at the next drawing.
+    /// Everything is written again at the next drawing. By its size and not by `clear`: that asks the terminal where the
+    /// cursor is, and the answer would go to who reads the keyboard.
     pub fn clear(&mut self) -> Result<()> {
-        self.terminal.clear().map_err(broken)
+        let size = self.terminal.size().map_err(broken)?;
+        self.terminal.resize(size.into()).map_err(broken)
     }
 
     /// Copies a text, if the terminal does that; it never says.

@@ -47,7 +47,7 @@ const VERSIONS: &[Column] = &[
     column("Version", 8, Align::Left),
     column("Files", 11, Align::Right),
     column("Size", 10, Align::Right),
-    column("Change", 9, Align::Right),
+    column("Files +/-", 9, Align::Right),
     column("Tags", 0, Align::Left),
 ];
 
@@ -439,16 +439,11 @@ fn draw_versions(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
 }
 
 fn cells(version: &VersionRow, before: Option<&VersionRow>, shared: &Shared, columns: usize) -> String {
-    let change = match before.map(|before| (version.files.cmp(&before.files), version.files.abs_diff(before.files))) {
-        None => "first".to_owned(),
-        Some((std::cmp::Ordering::Equal, _)) => "=".to_owned(),
-        Some((std::cmp::Ordering::Greater, by)) => format!("+{}", count(by)),
-        Some((std::cmp::Ordering::Less, by)) => format!("-{}", count(by)),
-    };
+    let more = super::versions::more_files(before, version);
     let tags: Vec<String> = version.tags.iter().map(|tag| harmless_line(tag)).collect();
     let when = shared.moment(version.received_at_ms, "%F %H:%M");
     let (files, bytes) = (count(version.files), size(version.bytes));
-    row(VERSIONS, columns, &[&when, short(&version.id, 8), &files, &bytes, &change, &tags.join(", ")])
+    row(VERSIONS, columns, &[&when, short(&version.id, 8), &files, &bytes, &more, &tags.join(", ")])
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ pub const KEYS: &[Binding] = &[key("c", Action::Do("cancel"), "end the job; what
 /// Its footer.
 pub const HINTS: &[Hint] = &[("Enter", "what it said"), ("c", "cancel"), ("t", "how fast"), ("y", "copy the command")];
 
-const TABLE: &[Column] = &[
+pub(super) const TABLE: &[Column] = &[
     column("State", 6, Align::Left),
     column("Began", 8, Align::Left),
-    column("Took", 12, Align::Left),
+    Column { title: "Took", columns: 12, align: Align::Left, from: 50 },
     Column { title: "Data", columns: 10, align: Align::Right, from: 60 },
     column("Command", 0, Align::Left),
 ];

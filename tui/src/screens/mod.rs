@@ -307,3 +307,37 @@ pub fn right(id: ScreenId, screens: &Screens, shared: &Shared) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::widgets::text::widths;
+
+    #[test]
+    fn rows_keep_their_names_however_narrow_it_is() {
+        // The narrowest terminal is 40 columns wide, and before a row stand a sign and two blanks.
+        let tables = [
+            ("traffic", bandwidth::TABLE),
+            ("space", space::TABLE),
+            ("space by account", space::TAKEN),
+            ("jobs", jobs::TABLE),
+            ("settings", settings::TABLE),
+            ("accounts", dashboard::rows::TABLE),
+            ("files", browser::files::TABLE),
+            ("diff", diff::TABLE),
+        ];
+        let mut lost = Vec::new();
+        for (name, table) in tables {
+            for available in 37..200 {
+                let all = widths(table, available);
+                let left = table.iter().zip(&all).find(|(column, _)| column.columns == 0).map(|(_, left)| *left);
+                let fits =
+                    all.iter().sum::<usize>() + 2 * (all.iter().filter(|one| **one > 0).count() - 1) <= available;
+                if !fits || left < Some(11) {
+                    lost.push((name, available, left));
+                }
+            }
+        }
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+}

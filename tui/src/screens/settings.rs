@@ -28,8 +28,11 @@ pub const KEYS: &[Binding] = &[
 pub const HINTS: &[Hint] = &[("Enter", "change"), ("T", "all keys explained"), ("y", "copy"), ("C-r", "reload")];
 
 const LANE: Lane = Lane(ScreenId::Settings, 0);
-const TABLE: &[Column] =
-    &[column("Setting", 20, Align::Left), column("Value", 0, Align::Path), column("From", 22, Align::Path)];
+pub(super) const TABLE: &[Column] = &[
+    column("Setting", 20, Align::Left),
+    column("Value", 0, Align::Path),
+    Column { title: "From", columns: 22, align: Align::Path, from: 60 },
+];
 
 /// See the module.
 #[derive(Debug)]

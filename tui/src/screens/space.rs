@@ -40,22 +40,22 @@ const NAMES: Lane = Lane(ScreenId::Space, 1);
 const PLAN: Lane = Lane(ScreenId::Space, 2);
 const SPACE: Lane = Lane(ScreenId::Space, 3);
 /// By account and by group.
-const TAKEN: &[Column] = &[
+pub(super) const TAKEN: &[Column] = &[
     column("Name", 0, Align::Path),
-    column("In all", 10, Align::Right),
-    column("Share", 12, Align::Left),
-    column("History", 10, Align::Right),
-    Column { title: "Newest", columns: 10, align: Align::Right, from: 90 },
-    column("Trash", 9, Align::Right),
-    Column { title: "To free", columns: 10, align: Align::Right, from: 90 },
-    Column { title: "Limit", columns: 10, align: Align::Right, from: 110 },
-    Column { title: "A day", columns: 11, align: Align::Right, from: 110 },
-    Column { title: "Full in", columns: 9, align: Align::Right, from: 110 },
+    column("In all", 9, Align::Right),
+    Column { title: "Share", columns: 12, align: Align::Left, from: 60 },
+    column("History", 9, Align::Right),
+    Column { title: "Newest", columns: 9, align: Align::Right, from: 90 },
+    Column { title: "Trash", columns: 9, align: Align::Right, from: 46 },
+    Column { title: "To free", columns: 9, align: Align::Right, from: 90 },
+    Column { title: "Limit", columns: 9, align: Align::Right, from: 110 },
+    Column { title: "A day", columns: 10, align: Align::Right, from: 110 },
+    Column { title: "Full in", columns: 9, align: Align::Right, from: 115 },
 ];
-const TABLE: &[Column] = &[
+pub(super) const TABLE: &[Column] = &[
     column("Size", 10, Align::Right),
     column("Files", 11, Align::Right),
-    column("Share", 22, Align::Left),
+    Column { title: "Share", columns: 22, align: Align::Left, from: 61 },
     column("Name", 0, Align::Path),
 ];
 

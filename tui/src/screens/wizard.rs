@@ -20,6 +20,7 @@ use crate::widgets::completed::Completed;
 use crate::widgets::dialog::window;
 use crate::widgets::field::Typed;
 use crate::widgets::text::{put, wrap};
+use crate::widgets::words::lay_out;
 
 /// See the module.
 #[derive(Debug)]
@@ -270,7 +271,7 @@ impl State {
             }
             Step::Schedule => (
                 3,
-                "When is it backed up from then on? These lines bring it about; y copies them, and they are shown again at the end. A key with a passphrase needs `passphrase_file` in the configuration to be used at night.",
+                "When is it backed up from then on? These lines bring it about; y copies them, and they are shown again at the end. A key with a passphrase needs `password_file` in the configuration to be used at night.",
             ),
             Step::Review => (
                 4,
@@ -360,7 +361,7 @@ impl State {
         }
         if let Some(job) = self.made.and_then(|number| shared.jobs.get(number)).filter(|job| !job.lines.is_empty()) {
             lines.push(Line::raw(""));
-            lines.extend(job.lines.iter().flat_map(|line| wrap(line, columns)).map(Line::raw));
+            lines.extend(lay_out(&job.lines, columns).into_iter().map(Line::raw));
         }
         if self.failed.is_none() {
             lines.push(Line::raw(""));
@@ -439,6 +440,39 @@ mod tests {
         lines
     }
 
+    /// The step of the words on a terminal of this size, with the longest words as `init` prints them.
+    fn with_long_words(size: (u16, u16)) -> Stage {
+        let mut stage = Stage::new(size, MONO);
+        let none = Fault::new(Code::VaultNone, "there is no vault");
+        stage.answer(|ask| matches!(ask, Ask::Status(Whose::All)), Err(none)).press("Enter Enter Enter Enter");
+        for _ in 0..3 {
+            let (number, words) = started(&mut stage).unwrap();
+            if words[0] == "init" {
+                for row in 0..4 {
+                    let cells = (row * 6 + 1..=row * 6 + 6).map(|number| format!("{number:>2} {:<10}", "umbrella"));
+                    let line = cells.collect::<Vec<_>>().join(" ").trim_end().to_owned();
+                    stage.give(Msg::Job(News { number, what: What::Line(line) }));
+                }
+            }
+            stage.give(Msg::Job(News { number, what: What::Ended(0) }));
+        }
+        stage
+    }
+
+    #[test]
+    fn no_word_is_apart_from_its_number() {
+        for size in [(80, 24), (60, 24), (40, 24), (120, 40)] {
+            let mut stage = with_long_words(size);
+            let mut text = stage.text();
+            if size.0 < 60 {
+                text.push_str(&stage.press("PgDn").text());
+            }
+            for number in 1..=24 {
+                assert!(text.contains(&format!("{number:>2} umbrella")), "{number} of {size:?}:\n{text}");
+            }
+        }
+    }
+
     #[test]
     fn it_writes_settings_makes_what_is_missing_and_backs_up() {
         let mut stage = Stage::new((80, 24), MONO);
@@ -449,6 +483,7 @@ mod tests {
         stage.press("\"/mnt/disk/vault\" Enter");
         assert!(stage.text().contains("> /home/ana"));
         stage.press("Enter").pinned("wizard-schedule");
+        assert!(stage.text().contains("`password_file`"));
         stage.press("Down y");
         let copied = |effect: &Effect| matches!(effect, Effect::Copy(text) if text.contains("17 * * * *"));
         assert!(stage.effects.iter().any(copied));

@@ -3,7 +3,7 @@
 //! * [`panel`]: a framed area; [`text`]: lines in columns; [`list`]: rows, however many; [`arrange`], [`sheet`]: their order
 //!   and filter
 //! * [`field`]: a line that is typed, [`completed`] by Tab; [`dialog`]: questions; [`menu`]: what can be chosen
-//! * [`gauge`], [`spark`]: numbers as pictures
+//! * [`gauge`], [`spark`]: numbers as pictures; [`words`]: the recovery words
 
 pub mod arrange;
 pub mod completed;
@@ -17,3 +17,4 @@ pub mod prompt;
 pub mod sheet;
 pub mod spark;
 pub mod text;
+pub mod words;

@@ -49,11 +49,11 @@ pub const HINTS: &[Hint] = &[
 const LANE: Lane = Lane(ScreenId::Bandwidth, 0);
 const STATUS: Lane = Lane(ScreenId::Bandwidth, 1);
 const GROUPS: Lane = Lane(ScreenId::Bandwidth, 2);
-const TABLE: &[Column] = &[
+pub(super) const TABLE: &[Column] = &[
     column("Name", 0, Align::Path),
     column("In", 10, Align::Right),
     column("Out", 10, Align::Right),
-    column("Connections", 11, Align::Right),
+    Column { title: "Connections", columns: 11, align: Align::Right, from: 50 },
     Column { title: "Rate", columns: 44, align: Align::Left, from: 100 },
 ];
 

@@ -1,7 +1,7 @@
 //! All accounts of the vault: how they are, when they were backed up last, what they take, and who needs somebody to look.
 //! Who does not look after the vault sees the one account that is theirs.
 
-mod rows;
+pub(super) mod rows;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -131,12 +131,13 @@ impl State {
         match &heard.answer {
             Ok(_) => {
                 let name = self.here().map(|account| account.facts.name.clone());
+                // At first the one that was named, else the one of this machine.
+                let name = name.or_else(|| shared.account.clone()).or_else(|| shared.ours.clone());
                 let statuses = self.pane.value().map(|status| status.accounts.clone()).unwrap_or_default();
                 self.accounts = Arc::new(Accounts::by_attention(statuses));
                 let rows = self.rows();
                 self.sheet.arrange(&rows, shared, out);
-                let again =
-                    name.and_then(|name| self.accounts.rows.iter().position(|account| account.facts.name == name));
+                let again = name.and_then(|name| self.accounts.place(&name));
                 if let Some(place) = again.filter(|_| self.sheet.list.shown.is_none()) {
                     self.sheet.list.cursor = place;
                 }
@@ -150,7 +151,10 @@ impl State {
                 self.own = true;
                 self.ask(shared, out);
             }
-            Err(fault) if fault.code == Code::VaultNone && !std::mem::replace(&mut self.offered, true) => {
+            // Where a vault was and is away, a new one must not take its place.
+            Err(fault)
+                if fault.code == Code::VaultNone && !shared.seen && !std::mem::replace(&mut self.offered, true) =>
+            {
                 out.open(Overlay::Wizard(Box::new(super::wizard::State::new(shared))));
             }
             Err(_) => {}
@@ -170,7 +174,7 @@ pub fn update(state: &mut State, shared: &Shared, event: &Event<'_>, out: &mut E
     match event {
         Event::Enter => state.pane.want(shared, || Ask::Status(Whose::All), out),
         Event::Heard(heard) => state.hear(heard, shared, out),
-        Event::JobEnded(_) => state.ask(shared, out),
+        Event::Back | Event::JobEnded(_) => state.ask(shared, out),
         Event::Key(key) => {
             let rows = state.rows();
             return state.sheet.key(key, &rows, shared, out);

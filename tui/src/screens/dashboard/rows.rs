@@ -13,7 +13,7 @@ use crate::widgets::spark::spark;
 use crate::widgets::text::{Align, Column, column, fit, row};
 
 /// The columns. The first one holds a word and not only a colour.
-pub(super) const TABLE: &[Column] = &[
+pub(in crate::screens) const TABLE: &[Column] = &[
     column("State", 7, Align::Left),
     column("Account", 0, Align::Path),
     column("Last backup", 11, Align::Left),
@@ -49,6 +49,15 @@ impl Accounts {
             add(&mut all.from, &account.facts.hours_out);
         }
         Self { rows: accounts, ..all }
+    }
+
+    /// Where an account stands, by its name or, as servers find it, its number.
+    pub(super) fn place(&self, account: &str) -> Option<usize> {
+        let named = self.rows.iter().position(|row| row.facts.name == account);
+        named.or_else(|| {
+            let number = u32::from_str_radix(account.strip_prefix("0x").unwrap_or(account), 16).ok()?;
+            self.rows.iter().position(|row| row.facts.number == number)
+        })
     }
 }
 

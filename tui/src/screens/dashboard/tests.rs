@@ -68,8 +68,10 @@ fn answer(accounts: Vec<AccountStatus>) -> Result<Answer, Fault> {
     Ok(Answer::Status(Arc::new(Statuses { vault: "ab".into(), now_ms: NOW_MS, accounts, words_never_shown: false })))
 }
 
+/// No account is named.
 fn stage(size: (u16, u16), theme: Theme) -> Stage {
     let mut stage = Stage::new(size, theme);
+    stage.app.shared().account = None;
     stage.answer(is_all, answer(accounts()));
     stage
 }
@@ -90,6 +92,61 @@ fn the_first_picture_comes_before_anything_is_known() {
     assert!(stage.text().contains("Accounts"));
     assert!(stage.effects.iter().any(|effect| matches!(effect, Effect::Ask { ask, .. } if is_all(ask))));
     stage.answer(is_all, answer(Vec::new())).pinned("dashboard-empty");
+}
+
+fn no_vault() -> Result<Answer, Fault> {
+    Err(Fault::new(Code::VaultNone, "there is no vault at /mnt/vault").hint("tuckbox init --vault /mnt/vault"))
+}
+
+fn bare_mount_point() -> Result<Answer, Fault> {
+    Err(Fault::new(Code::VaultNotAVault, "/mnt/vault: what is at this place is not a vault"))
+}
+
+#[test]
+fn a_vault_that_is_away_is_waited_for_and_none_is_made_in_its_place() {
+    let is_versions = |ask: &Ask| matches!(ask, Ask::Versions);
+    // One that answered, and one that this machine was set up for.
+    let mut answered = stage((80, 24), MONO);
+    answered.press("C-r").answer(is_all, no_vault());
+    assert!(!answered.app.is_covered() && answered.text().contains("laptop-ana"), "{}", answered.text());
+    let mut known = Stage::new((80, 24), MONO);
+    known.app.shared().seen = true;
+    known.answer(is_all, no_vault());
+    assert!(!known.app.is_covered());
+    known.pinned("dashboard-away");
+    let mut bare = stage((80, 24), MONO);
+    bare.press("C-r").answer(is_all, bare_mount_point());
+    for mut stage in [answered, known, bare] {
+        assert!(stage.text().contains("the vault is not there since 0 s; asked again in 2 s"), "{}", stage.text());
+        stage.pass(2_000).answer(is_versions, no_vault());
+        assert!(stage.text().contains("asked again in 4 s"), "{}", stage.text());
+        // Whatever is wrong with the account: somebody answered.
+        stage.pass(4_000).answer(is_versions, Err(Fault::new(Code::KeyNone, "the account has no key yet")));
+        assert!(stage.text().contains("the vault is there again"), "{}", stage.text());
+        stage.answer(is_all, answer(accounts()));
+        assert!(stage.text().contains("laptop-ana"));
+    }
+}
+
+#[test]
+fn the_account_that_is_meant_is_under_the_cursor_at_first() {
+    // The one that was named; by its number, too; else the one of this machine; else the first.
+    for (named, ours, found) in [
+        (Some("web01"), Some("db01"), "web01"),
+        (Some("0x3"), Some("web01"), "db01"),
+        (None, Some("db01"), "db01"),
+        (None, Some("gone"), "mail"),
+        (None, None, "mail"),
+    ] {
+        let mut stage = Stage::new((80, 24), MONO);
+        stage.app.shared().account = named.map(str::to_owned);
+        stage.app.shared().ours = ours.map(str::to_owned);
+        stage.answer(is_all, answer(accounts()));
+        assert!(stage.text().contains(&format!("─{found}─")), "{found} is not in:\n{}", stage.text());
+        // What was chosen by hand stays.
+        stage.press("Home C-r").answer(is_all, answer(accounts()));
+        assert!(stage.text().contains("─mail─"), "{}", stage.text());
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ const TEXTS: Lane = Lane(ScreenId::Diff, 2);
 /// Bytes of a text that are compared.
 const TEXT_BYTES: u64 = 64 << 10;
 
-const TABLE: &[Column] = &[
+pub(super) const TABLE: &[Column] = &[
     column(" ", 1, Align::Left),
     column("Path", 0, Align::Path),
     column("A", 9, Align::Right),

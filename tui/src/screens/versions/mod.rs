@@ -60,7 +60,7 @@ const TABLE: &[Column] = &[
     column("Version", 8, Align::Left),
     column("Files", 11, Align::Right),
     column("Size", 9, Align::Right),
-    column("Change", 10, Align::Right),
+    column("Files +/-", 10, Align::Right),
     Column { title: "Kept by", columns: 20, align: Align::Left, from: 94 },
     column("Note", 0, Align::Left),
 ];
@@ -474,11 +474,11 @@ fn cells(
 ) -> String {
     let same_day = Some(shared.moment(version.received_at_ms, "%F")) == day.map(str::to_owned);
     let time = shared.moment(version.received_at_ms, if same_day { "%H:%M:%S" } else { "%b %d %H:%M" });
-    let change = before.map_or_else(|| "first".to_owned(), |before| change(before.files, version.files));
-    let known = !version.sources.is_empty() || version.files > 0;
-    let (files, bytes) = if known { (count(version.files), size(version.bytes)) } else { ("?".into(), "?".into()) };
+    let more = more_files(before, version);
+    let (files, bytes) =
+        if is_known(version) { (count(version.files), size(version.bytes)) } else { ("?".into(), "?".into()) };
     let why = version.why.join(", ");
-    row(TABLE, columns, &[&time, short(version), &files, &bytes, &change, &why, &note(version, shared)])
+    row(TABLE, columns, &[&time, short(version), &files, &bytes, &more, &why, &note(version, shared)])
 }
 
 /// Why a version is kept, or what becomes of it.
@@ -537,12 +537,20 @@ fn draw_version(state: &State, shared: &Shared, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// How many more files there are than before.
-fn change(before: u64, now: u64) -> String {
-    match now.cmp(&before) {
-        std::cmp::Ordering::Equal => "=".to_owned(),
-        std::cmp::Ordering::Greater => format!("+{}", count(now - before)),
-        std::cmp::Ordering::Less => format!("-{}", count(before - now)),
+/// Whether the key on this machine reads what is in it.
+fn is_known(version: &VersionRow) -> bool {
+    !version.sources.is_empty() || version.files > 0
+}
+
+/// How many more files a version has than the one before. `+0` is as many, and not that nothing changed in them: of that
+/// a row knows nothing.
+pub(super) fn more_files(before: Option<&VersionRow>, version: &VersionRow) -> String {
+    let Some(before) = before else { return "first".to_owned() };
+    let by = version.files.abs_diff(before.files);
+    match version.files.cmp(&before.files) {
+        _ if !is_known(before) || !is_known(version) => "?".to_owned(),
+        std::cmp::Ordering::Less => format!("-{}", count(by)),
+        _ => format!("+{}", count(by)),
     }
 }
 

@@ -59,6 +59,23 @@ fn a_calendar_and_the_versions_of_a_day() {
 }
 
 #[test]
+fn as_many_files_are_not_said_to_be_the_same() {
+    let version = |files: u64| VersionRow { id: "ab".repeat(32), files, ..VersionRow::default() };
+    let rows = [10, 10, 7, 0].map(version).to_vec();
+    for keys in ["3", "2"] {
+        let mut stage = Stage::new((80, 24), MONO);
+        stage.press(keys).answer(is_versions, Ok(Answer::Versions(Arc::new(rows.clone()))));
+        let text = stage.text();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("abababab ")).collect();
+        assert!(text.contains("Files +/-"), "{text}");
+        for (line, more) in lines.iter().zip([" ? ", " -3 ", " +0 ", " first "]) {
+            assert!(line.contains(more) && !line.contains(" = "), "{more} is not in {line}");
+        }
+        assert_eq!(lines.len(), 4, "{text}");
+    }
+}
+
+#[test]
 fn it_waits_and_fails_and_says_so() {
     let mut stage = Stage::new((80, 24), MONO);
     stage.press("3");
