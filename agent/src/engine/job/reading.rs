@@ -269,6 +269,8 @@ pub struct DumpJob {
     pub to_screen: bool,
     /// Go on with zeros where the vault has lost something of a file, as in a tar.
     pub with_holes: bool,
+    /// The file that it goes to, when that is known: it must be none of tuckbox's own.
+    pub output: Option<PathBuf>,
 }
 
 /// What a dump wrote.

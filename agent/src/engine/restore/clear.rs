@@ -5,6 +5,7 @@
 //! any of it goes, and what may go goes as whole as it can.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,6 +70,11 @@ impl Rules {
     /// Why a directory is left as it is.
     pub fn keeps(&self, dir: &TargetDir) -> Option<&'static str> {
         self.own.holds_of(dir.dir())
+    }
+
+    /// Why nothing is restored at a path. With `named`, a person has named it as the place for something else.
+    pub fn refuses(&self, path: &Path, named: bool) -> Option<&'static str> {
+        self.own.refuses_at(path, named)
     }
 
     /// A path of the version as backups here call it.

@@ -102,6 +102,8 @@ pub struct Options {
     pub delete: bool,
     /// Write nothing.
     pub dry_run: bool,
+    /// What is restored goes where it was.
+    pub in_place: bool,
     /// Tell each name.
     pub list_items: bool,
     /// Leave holes where the vault has lost something.

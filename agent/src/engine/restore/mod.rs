@@ -172,6 +172,7 @@ fn work(
         overwrite: job.overwrite,
         delete: job.delete,
         dry_run: job.dry_run,
+        in_place: job.to.is_none(),
         list_items: job.list_items,
         with_holes: job.with_holes,
         files_total: Some(files),

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::tree::{Content, Entry, Mark, Piece, PieceReader, Time, What};
@@ -73,6 +74,8 @@ pub struct Planner<'f, 'a> {
     /// The place of what was asked for among the levels.
     asked: usize,
     linked: Linked,
+    /// The target that was last found to be none of tuckbox's own.
+    allowed: Option<PathBuf>,
     draft: Draft,
     bundle: Vec<Arc<Item>>,
 }
@@ -80,7 +83,8 @@ pub struct Planner<'f, 'a> {
 impl<'f, 'a> Planner<'f, 'a> {
     /// A planner of this run.
     pub fn new(flow: &'f Flow<'a>) -> Self {
-        Self { flow, asked: 0, levels: Vec::new(), linked: HashMap::new(), draft: Draft::default(), bundle: Vec::new() }
+        let (levels, bundle) = (Vec::new(), Vec::new());
+        Self { flow, asked: 0, levels, linked: HashMap::new(), allowed: None, draft: Draft::default(), bundle }
     }
 
     /// Plans everything, and waits until it is written.
@@ -113,7 +117,30 @@ impl<'f, 'a> Planner<'f, 'a> {
 
     // ---- roots and the walk -------------------------------------------------------------------------------------
 
+    /// Whether a root may be restored: what tuckbox keeps here itself is no place for anything else. What is restored in place
+    /// was there once, so the rest goes on.
+    fn may_write(&mut self, root: &Root<'_>) -> Result<bool> {
+        if self.allowed.as_ref() == Some(&root.target) {
+            return Ok(true);
+        }
+        let in_place = self.flow.options.in_place;
+        let Some(why) = self.flow.rules.refuses(&root.target, !in_place) else {
+            self.allowed = Some(root.target.clone());
+            return Ok(true);
+        };
+        if in_place {
+            self.flow.stays(&root.path, why);
+            return Ok(false);
+        }
+        let target = for_terminal(root.target.as_os_str().as_encoded_bytes());
+        Err(Fault::new(Code::Usage, format!("cannot restore to {target}: {why}"))
+            .hint("name another directory: --to DIR"))
+    }
+
     fn root<'o>(&mut self, overlay: &'o Overlay<'o>, root: &Root<'o>) -> Result<()> {
+        if !self.may_write(root)? {
+            return Ok(());
+        }
         let opened = match Target::open(&root.target, !self.dry()) {
             Ok(target) => Some(target.top().clone()),
             Err(error) if self.dry() && error.kind() == io::ErrorKind::NotFound => None,
