@@ -5,15 +5,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fgetxattr_query, fremovexattr, mkdirat, openat, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fchmod, fgetxattr_query, fremovexattr, mkdirat, openat, openat2};
 use rustix::io::Errno;
 use rustix::process::getegid;
 
+use store::tree::Entry;
+
 use super::remove::remove_tree;
+use super::rights::Rights;
 use crate::source::{Dir, Stat, component};
 
 pub(super) const ACCESS_ACL: &str = "system.posix_acl_access";
 pub(super) const DEFAULT_ACL: &str = "system.posix_acl_default";
+
+/// What a directory is until it is finished. The sticky bit says something only where others may write, so no person has
+/// one like this: it tells what an earlier run made and did not come to finish, on any file system, without a list of it.
+const UNFINISHED: Mode = Mode::RWXU.union(Mode::SVTX);
 
 /// An open directory of the target. Cheap to clone; the descriptor is closed with the last one.
 #[derive(Clone, Debug)]
@@ -76,14 +83,24 @@ impl TargetDir {
     /// Makes a directory in this one and opens it. Nobody else may enter until [`finish_dir`](super::finish_dir).
     /// `AlreadyExists` when anything stands there.
     pub fn make(&self, name: &[u8]) -> io::Result<Self> {
-        mkdirat(self, component(name)?, Mode::RWXU)?;
+        mkdirat(self, component(name)?, UNFINISHED)?;
         let dir = self.open_dir(name)?;
         if self.inherits_acl() {
             // An ACL that nobody stored would spread to everything below.
             fremovexattr(&dir, DEFAULT_ACL).ok();
             fremovexattr(&dir, ACCESS_ACL).ok();
+            fchmod(&dir, UNFINISHED).ok();
         }
         Self::with(dir, false)
+    }
+
+    /// Whether a directory that is there was [made](Self::make) for this entry and never finished. It may have its owner
+    /// already: that comes first.
+    #[must_use]
+    pub fn is_unfinished(stat: &Stat, entry: &Entry, rights: &Rights) -> bool {
+        // Set-group-ID comes from the directory above.
+        u32::from(stat.mode & !0o2000) == UNFINISHED.bits()
+            && (stat.uid == rights.uid() || stat.uid == rights.resolve(&entry.owner).0)
     }
 
     /// What stands under a name; `None`: nothing.

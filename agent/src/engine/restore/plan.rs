@@ -15,7 +15,7 @@ use super::item::{First, Further, Item, Names, size_of};
 use super::lost::Lost;
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
-use super::standing::Verdict;
+use super::standing::{Standing, Verdict};
 use super::window::{Draft, Use};
 use crate::engine::job::Overwrite;
 use crate::engine::overlay::{Found, Overlay};
@@ -307,21 +307,20 @@ impl<'f, 'a> Planner<'f, 'a> {
         let name = level.entry.name.clone();
         let stood = there.is_some_and(|names| names.binary_search(&name).is_ok());
         let opened = if stood { self.flow.existing_dir(above, &name, &level.entry, level.inside) } else { Ok(None) };
-        if let Ok(Some(dir)) = &opened
-            && let Some(why) = self.flow.rules.keeps(dir)
+        if let Ok(Some(standing)) = &opened
+            && let Some(why) = self.flow.rules.keeps(&standing.dir)
         {
             self.flow.stays(&above.path_of(&name), why);
             self.all_from(at, &Made::Failed);
             return None;
         }
-        let made = opened.and_then(|dir| match dir {
-            Some(dir) => dir.names().map(|names| Some((dir, Some(names)))),
+        let made = opened.and_then(|standing| match standing {
+            Some(Standing { dir, unfinished }) => dir.names().map(|names| Some((dir, unfinished, Some(names)))),
             None if self.dry() => Ok(None),
-            None => self.flow.places.open(above)?.make(&name).map(|dir| Some((dir, None))),
+            None => self.flow.places.open(above)?.make(&name).map(|dir| Some((dir, true, None))),
         });
         match made {
-            Ok(Some((dir, existing))) => {
-                let fresh = existing.is_none();
+            Ok(Some((dir, fresh, existing))) => {
                 let finish = match (self.dry(), level.made_up, level.inside || fresh) {
                     (true, ..) => Finish::Leave,
                     (_, true, _) => {
@@ -334,7 +333,8 @@ impl<'f, 'a> Planner<'f, 'a> {
                     (_, false, true) => self.finish_of(&level.entry, fresh),
                     (_, false, false) => Finish::Leave,
                 };
-                let apart = level.below && at != self.asked && !fresh && self.flow.leaves_mount(above, &dir);
+                let apart =
+                    level.below && at != self.asked && existing.is_some() && self.flow.leaves_mount(above, &dir);
                 let place = self.flow.places.below(above, &name, dir, finish);
                 let level = self.levels.get_mut(at)?;
                 level.existing = existing;

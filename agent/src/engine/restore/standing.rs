@@ -23,6 +23,14 @@ pub enum Verdict {
     Beside(Box<[u8]>),
 }
 
+/// A directory that was there.
+pub struct Standing {
+    /// It, open.
+    pub dir: TargetDir,
+    /// An earlier run made it, and ended before it was finished: it is as one that this run makes.
+    pub unfinished: bool,
+}
+
 impl Flow<'_> {
     /// Opens a directory that is there. `None`: something else was, and is gone now.
     /// What only leads to what was `asked` for is left as it is.
@@ -32,7 +40,7 @@ impl Flow<'_> {
         name: &[u8],
         entry: &Entry,
         asked: bool,
-    ) -> io::Result<Option<TargetDir>> {
+    ) -> io::Result<Option<Standing>> {
         let dir = self.places.open(above)?;
         let Some(stat) = dir.existing(name)? else { return Ok(None) };
         if stat.kind == Kind::Dir {
@@ -41,7 +49,8 @@ impl Flow<'_> {
             if !self.options.dry_run && !self.rights.is_root() && stat.mode & 0o700 != 0o700 {
                 fchmod(&child, Mode::from_raw_mode(u32::from(stat.mode) | 0o700)).ok();
             }
-            return Ok(Some(child));
+            let unfinished = TargetDir::is_unfinished(&stat, entry, &self.rights);
+            return Ok(Some(Standing { dir: child, unfinished }));
         }
         let goes = match self.options.overwrite {
             _ if !asked => false,

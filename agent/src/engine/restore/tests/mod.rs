@@ -5,7 +5,7 @@ mod stage;
 
 pub(crate) use stage::{Vault, noise, one_of};
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use store::record::Record;
@@ -120,6 +120,43 @@ fn an_interrupted_run_says_so_and_leaves_no_half_file() {
     assert_eq!(world.run(&world.job()).unwrap_err().code, Code::Interrupted);
     let again = World { stop: Stop::default(), ..world };
     assert_eq!(again.run(&RestoreJob { verify: true, ..again.job() }).unwrap().files_verified, 210);
+}
+
+/// What a run made and did not come to finish is finished by the next one, whatever it leaves alone.
+#[test]
+fn directories_that_were_left_unfinished_are_finished() {
+    let state = |path: &Path| fs::metadata(path).map(|metadata| (metadata.mode() & 0o7777, metadata.mtime())).unwrap();
+    let finished = (0o755, 1_700_000_000);
+    for overwrite in [Overwrite::Never, Overwrite::KeepBoth, Overwrite::IfNewer, Overwrite::IfChanged] {
+        let world = World::new(sample);
+        world.stop.ask(2);
+        let job = RestoreJob { overwrite, ..world.job() };
+        assert_eq!(world.run(&job).unwrap_err().code, Code::Interrupted);
+        assert_eq!(state(&world.path("")).0 & 0o777, 0o700, "{overwrite:?}");
+        // A person's own.
+        let own = world.path("many");
+        fs::create_dir(&own).unwrap();
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(own.join("own"), "").unwrap();
+        let again = World { stop: Stop::default(), ..world };
+        again.run(&job).unwrap();
+        assert_eq!(state(&again.path("")), finished, "{overwrite:?}");
+        let leaves = matches!(overwrite, Overwrite::Never | Overwrite::KeepBoth);
+        let (mode, _) = state(&own);
+        assert_eq!(mode, if leaves { 0o700 } else { 0o755 }, "{overwrite:?}");
+    }
+
+    // What only leads to it, too: others may enter.
+    let forest = Forest::new(&[("host", "/far/src", vec![("f", mine(file(b"1")))])]);
+    let world = World { forest, ..World::new(|_| Vec::new()) };
+    let to = world.place.path().to_path_buf();
+    let job = RestoreJob { paths: vec![b"/far/src".to_vec()], full_paths: true, ..world.job() };
+    world.stop.ask(2);
+    assert_eq!(world.run(&job).unwrap_err().code, Code::Interrupted);
+    assert_eq!(state(&to.join("far")).0 & 0o777, 0o700);
+    let again = World { stop: Stop::default(), ..world };
+    again.run(&job).unwrap();
+    assert_eq!((state(&to.join("far")).0, state(&to.join("far/src"))), (0o755, finished));
 }
 
 #[test]
