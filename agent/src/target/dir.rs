@@ -80,6 +80,11 @@ impl TargetDir {
         Self::existing_dir(self.open_dir(name)?)
     }
 
+    /// Opens the directory that a link in this one leads to: only where a person has named that link.
+    pub fn led(&self, name: &[u8]) -> io::Result<Self> {
+        Self::existing_dir(self.0.dir.led(name)?)
+    }
+
     /// Makes a directory in this one and opens it. Nobody else may enter until [`finish_dir`](super::finish_dir).
     /// `AlreadyExists` when anything stands there.
     pub fn make(&self, name: &[u8]) -> io::Result<Self> {

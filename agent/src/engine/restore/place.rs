@@ -22,6 +22,7 @@ pub struct Place {
     above: Option<Arc<Place>>,
     /// Its name in the one above; of a top, the path that people know.
     name: Box<[u8]>,
+    /// Of a top, and of what a link leads to.
     top: Option<TargetDir>,
     number: u64,
     under_way: AtomicUsize,
@@ -140,6 +141,12 @@ impl Places {
         let place = self.new_place(Some(Arc::clone(above)), name, None, finish);
         lock(&self.open).put(place.number, dir);
         place
+    }
+
+    /// The place of a source to which a link leads. It stays open, as nothing else leads there again.
+    pub fn led(&self, above: &Arc<Place>, name: &[u8], dir: TargetDir, finish: Finish) -> Arc<Place> {
+        above.hold();
+        self.new_place(Some(Arc::clone(above)), name, Some(dir), finish)
     }
 
     fn new_place(&self, above: Option<Arc<Place>>, name: &[u8], top: Option<TargetDir>, finish: Finish) -> Arc<Place> {

@@ -306,21 +306,25 @@ impl<'f, 'a> Planner<'f, 'a> {
         let level = self.levels.get(at)?;
         let name = level.entry.name.clone();
         let stood = there.is_some_and(|names| names.binary_search(&name).is_ok());
-        let opened = if stood { self.flow.existing_dir(above, &name, &level.entry, level.inside) } else { Ok(None) };
+        let opened = if stood {
+            self.flow.existing_dir(above, &name, &level.entry, (level.inside, !level.below))
+        } else {
+            Ok(None)
+        };
         if let Ok(Some(standing)) = &opened
-            && let Some(why) = self.flow.rules.keeps(&standing.dir)
+            && let Some(why) = self.flow.rules.keeps(&standing.dir, standing.led)
         {
             self.flow.stays(&above.path_of(&name), why);
             self.all_from(at, &Made::Failed);
             return None;
         }
         let made = opened.and_then(|standing| match standing {
-            Some(Standing { dir, unfinished }) => dir.names().map(|names| Some((dir, unfinished, Some(names)))),
+            Some(standing) => standing.dir.names().map(|names| Some((standing, Some(names)))),
             None if self.dry() => Ok(None),
-            None => self.flow.places.open(above)?.make(&name).map(|dir| Some((dir, true, None))),
+            None => self.flow.places.open(above)?.make(&name).map(|dir| Some((Standing::made(dir), None))),
         });
         match made {
-            Ok(Some((dir, fresh, existing))) => {
+            Ok(Some((Standing { dir, unfinished: fresh, led }, existing))) => {
                 let finish = match (self.dry(), level.made_up, level.inside || fresh) {
                     (true, ..) => Finish::Leave,
                     (_, true, _) => {
@@ -335,7 +339,11 @@ impl<'f, 'a> Planner<'f, 'a> {
                 };
                 let apart =
                     level.below && at != self.asked && existing.is_some() && self.flow.leaves_mount(above, &dir);
-                let place = self.flow.places.below(above, &name, dir, finish);
+                let places = &self.flow.places;
+                let place = match led {
+                    true => places.led(above, &name, dir, finish),
+                    false => places.below(above, &name, dir, finish),
+                };
                 let level = self.levels.get_mut(at)?;
                 level.existing = existing;
                 level.stays = level.stays.or(apart.then_some(OTHER_FILE_SYSTEM));

@@ -29,20 +29,33 @@ pub struct Standing {
     pub dir: TargetDir,
     /// An earlier run made it, and ended before it was finished: it is as one that this run makes.
     pub unfinished: bool,
+    /// A link leads to it.
+    pub led: bool,
+}
+
+impl Standing {
+    /// One that this run has made.
+    pub fn made(dir: TargetDir) -> Self {
+        Self { dir, unfinished: true, led: false }
+    }
 }
 
 impl Flow<'_> {
     /// Opens a directory that is there. `None`: something else was, and is gone now.
     /// What only leads to what was `asked` for is left as it is.
+    /// The path of a `source` is the person's own, and a backup of it follows a link there.
     pub fn existing_dir(
         &self,
         above: &Arc<Place>,
         name: &[u8],
         entry: &Entry,
-        asked: bool,
+        (asked, source): (bool, bool),
     ) -> io::Result<Option<Standing>> {
         let dir = self.places.open(above)?;
         let Some(stat) = dir.existing(name)? else { return Ok(None) };
+        if let Some(led) = self.led(&dir, name, &stat, source) {
+            return Ok(Some(Standing { dir: led, unfinished: false, led: true }));
+        }
         if stat.kind == Kind::Dir {
             let child = dir.child(name)?;
             // An owner without permission in a directory of theirs gets it until the directory is finished.
@@ -50,7 +63,7 @@ impl Flow<'_> {
                 fchmod(&child, Mode::from_raw_mode(u32::from(stat.mode) | 0o700)).ok();
             }
             let unfinished = TargetDir::is_unfinished(&stat, entry, &self.rights);
-            return Ok(Some(Standing { dir: child, unfinished }));
+            return Ok(Some(Standing { dir: child, unfinished, led: false }));
         }
         let goes = match self.options.overwrite {
             _ if !asked => false,
@@ -65,6 +78,12 @@ impl Flow<'_> {
             dir.remove(name)?;
         }
         Ok(None)
+    }
+
+    /// The directory that a link leads to which stands where a source was.
+    pub fn led(&self, dir: &TargetDir, name: &[u8], stat: &Stat, source: bool) -> Option<TargetDir> {
+        let follows = self.options.in_place && source && stat.kind == Kind::Symlink;
+        follows.then(|| dir.led(name).ok())?
     }
 
     /// What stands under a name decides.
