@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fchmod, fgetxattr_query, fremovexattr, mkdirat, openat, openat2};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, chmodat, fchmod, fgetxattr_query, fremovexattr, mkdirat, openat, openat2,
+};
 use rustix::io::Errno;
 use rustix::process::getegid;
 
@@ -13,6 +15,7 @@ use store::tree::Entry;
 
 use super::remove::remove_tree;
 use super::rights::Rights;
+use crate::source::xattrs::proc_path;
 use crate::source::{Dir, Stat, component};
 
 pub(super) const ACCESS_ACL: &str = "system.posix_acl_access";
@@ -78,6 +81,24 @@ impl TargetDir {
     /// Opens a directory in this one. A link is refused, wherever it leads.
     pub fn child(&self, name: &[u8]) -> io::Result<Self> {
         Self::existing_dir(self.open_dir(name)?)
+    }
+
+    /// The same of one that its owner may lack permission for: they get it, if it is theirs.
+    pub fn child_freed(&self, name: &[u8]) -> io::Result<Self> {
+        let place = open_beneath(self.as_fd(), name, OFlags::PATH | OFlags::DIRECTORY)?;
+        let mode = Mode::from_raw_mode(Stat::of(place.as_fd())?.mode.into()) | Mode::RWXU;
+        // Before it is opened: that may be what is not permitted.
+        let freed = chmodat(CWD, proc_path(place.as_fd(), None), mode, AtFlags::empty()).is_ok();
+        let child = self.child(name)?;
+        if !freed {
+            fchmod(&child, mode).ok();
+        }
+        Ok(child)
+    }
+
+    /// Gives the directory the permissions that it had.
+    pub fn permit(&self, mode: u16) -> io::Result<()> {
+        Ok(fchmod(self, Mode::from_raw_mode(mode.into()))?)
     }
 
     /// Opens the directory that a link in this one leads to: only where a person has named that link.

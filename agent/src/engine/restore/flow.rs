@@ -93,6 +93,9 @@ pub fn interrupted() -> Fault {
 const HOLES_STAY: &str =
     "should the vault have them again, restore it with `--overwrite always`: by its size and time it passes for whole";
 
+/// Others may enter a directory that was made on the way, as one that `mkdir` makes.
+const OTHERS_ENTER: u16 = 0o755;
+
 /// What a run is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -142,8 +145,6 @@ pub struct Flow<'a> {
     pub deleted: Mutex<Vec<Vec<u8>>>,
     /// Who restores.
     pub rights: Rights,
-    /// Directories.
-    pub places: Places,
     /// Figures.
     pub counts: Counts,
     /// Chunks that are waited for.
@@ -170,6 +171,8 @@ pub struct Flow<'a> {
     less: Condvar,
     trouble: Mutex<Option<Fault>>,
     failed: AtomicBool,
+    /// Directories. The last to go: what is not finished is removed from them before.
+    pub places: Places,
 }
 
 impl<'a> Flow<'a> {
@@ -362,9 +365,15 @@ impl<'a> Flow<'a> {
     }
 
     fn finish_place(&self, place: &Arc<Place>) {
+        let had = self.places.had(place);
         let faults = match &place.finish {
-            Finish::Leave => return,
-            Finish::Open => match self.places.open(place).and_then(|dir| open_up(&dir)) {
+            Finish::Leave => match had.map(|mode| self.places.open(place).and_then(|dir| dir.permit(mode))) {
+                None | Some(Ok(())) => return,
+                Some(Err(error)) => {
+                    vec![Fault::new(Code::RestoreSkipped, "permissions not restored").because(error)]
+                }
+            },
+            Finish::Open => match self.places.open(place).and_then(|dir| dir.permit(OTHERS_ENTER)) {
                 Ok(()) => Vec::new(),
                 Err(error) => vec![Fault::new(Code::RestoreSkipped, "permissions not restored").because(error)],
             },
@@ -484,11 +493,6 @@ impl<'a> Flow<'a> {
             self.fail(fault);
         }
     }
-}
-
-/// Others may enter a directory that was made on the way, as in one that `mkdir` makes.
-fn open_up(dir: &crate::target::TargetDir) -> std::io::Result<()> {
-    Ok(rustix::fs::fchmod(dir, rustix::fs::Mode::from_raw_mode(0o755))?)
 }
 
 /// Damage of the vault, found while restoring.

@@ -324,7 +324,7 @@ impl<'f, 'a> Planner<'f, 'a> {
             None => self.flow.places.open(above)?.make(&name).map(|dir| Some((Standing::made(dir), None))),
         });
         match made {
-            Ok(Some((Standing { dir, unfinished: fresh, led }, existing))) => {
+            Ok(Some((Standing { dir, unfinished: fresh, led, had }, existing))) => {
                 let finish = match (self.dry(), level.made_up, level.inside || fresh) {
                     (true, ..) => Finish::Leave,
                     (_, true, _) => {
@@ -344,6 +344,7 @@ impl<'f, 'a> Planner<'f, 'a> {
                     true => places.led(above, &name, dir, finish),
                     false => places.below(above, &name, dir, finish),
                 };
+                had.into_iter().for_each(|mode| places.freed(&place, mode));
                 let level = self.levels.get_mut(at)?;
                 level.existing = existing;
                 level.stays = level.stays.or(apart.then_some(OTHER_FILE_SYSTEM));

@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, fchmod};
 use store::tree::{Entry, Kind, What};
 
 use super::beside;
@@ -31,12 +30,14 @@ pub struct Standing {
     pub unfinished: bool,
     /// A link leads to it.
     pub led: bool,
+    /// The permissions that it had, when they are others for the time of the run.
+    pub had: Option<u16>,
 }
 
 impl Standing {
     /// One that this run has made.
     pub fn made(dir: TargetDir) -> Self {
-        Self { dir, unfinished: true, led: false }
+        Self { dir, unfinished: true, led: false, had: None }
     }
 }
 
@@ -54,16 +55,15 @@ impl Flow<'_> {
         let dir = self.places.open(above)?;
         let Some(stat) = dir.existing(name)? else { return Ok(None) };
         if let Some(led) = self.led(&dir, name, &stat, source) {
-            return Ok(Some(Standing { dir: led, unfinished: false, led: true }));
+            return Ok(Some(Standing { dir: led, unfinished: false, led: true, had: None }));
         }
         if stat.kind == Kind::Dir {
-            let child = dir.child(name)?;
             // An owner without permission in a directory of theirs gets it until the directory is finished.
-            if !self.options.dry_run && !self.rights.is_root() && stat.mode & 0o700 != 0o700 {
-                fchmod(&child, Mode::from_raw_mode(u32::from(stat.mode) | 0o700)).ok();
-            }
+            let frees = !self.options.dry_run && !self.rights.is_root() && stat.mode & 0o700 != 0o700;
+            let child = if frees { dir.child_freed(name)? } else { dir.child(name)? };
+            let had = frees.then_some(stat.mode);
             let unfinished = TargetDir::is_unfinished(&stat, entry, &self.rights);
-            return Ok(Some(Standing { dir: child, unfinished, led: false }));
+            return Ok(Some(Standing { dir: child, unfinished, led: false, had }));
         }
         let goes = match self.options.overwrite {
             _ if !asked => false,
