@@ -1,5 +1,6 @@
 //! A directory that is written in.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -127,6 +128,11 @@ impl TargetDir {
         // Set-group-ID comes from the directory above.
         u32::from(stat.mode & !0o2000) == UNFINISHED.bits()
             && (stat.uid == rights.uid() || stat.uid == rights.resolve(&entry.owner).0)
+    }
+
+    /// Opens a file in this one to be read back. A link is refused, and a pipe is not waited for.
+    pub fn read(&self, name: &[u8]) -> io::Result<File> {
+        Ok(File::from(open_beneath(self.as_fd(), name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?))
     }
 
     /// What stands under a name; `None`: nothing.

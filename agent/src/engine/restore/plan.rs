@@ -11,8 +11,7 @@ use store::tree::{Content, Entry, Mark, Piece, PieceReader, Time, What};
 
 use super::clear::OTHER_FILE_SYSTEM;
 use super::flow::{Flow, Work, about, add, damaged, failure, interrupted};
-use super::item::{First, Further, Item, Names, size_of};
-use super::lost::Lost;
+use super::item::{Further, Item, Names, size_of};
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
 use super::standing::{Standing, Verdict};
@@ -26,7 +25,7 @@ use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
 use crate::source::Stat;
-use crate::target::{Target, same};
+use crate::target::Target;
 
 /// Items that go to a writer together.
 const BUNDLE: usize = 32;
@@ -436,9 +435,8 @@ impl<'f, 'a> Planner<'f, 'a> {
         self.flow.told(Action::Kept, || path.to_vec(), size);
         match names {
             // Other names of the file join this one, if it is what the version has.
-            Some((names, _)) if same(stat, &found.entry) => {
-                let (place, name) = (Arc::clone(place), found.entry.name.clone());
-                let first = Arc::new(First { place, name, identity: stat.identity(), lost: Lost::default() });
+            Some((names, _)) if self.flow.is_to_join(place, stat, &found.entry) => {
+                let first = Arc::new(self.flow.kept_first(place, stat, &found.entry));
                 let waiting = names.there(Arc::clone(&first));
                 if !waiting.is_empty() {
                     drop(self.flow.work.push(Work::Links(first, waiting)));

@@ -1,14 +1,20 @@
 //! What stands in the target under a name that is to be restored, and whether it stays.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock};
 
 use store::tree::{Entry, Kind, What};
 
 use super::beside;
 use super::flow::Flow;
+use super::item::{First, Kept};
+use super::lost::Lost;
 use super::place::Place;
+use super::verify::has_content;
 use crate::engine::job::Overwrite;
+use crate::event::Event;
+use crate::name::for_terminal;
 use crate::source::Stat;
 use crate::target::{TargetDir, is_link_to, same};
 
@@ -144,6 +150,47 @@ impl Flow<'_> {
             }
         }
         Ok(own)
+    }
+
+    /// Whether further names of a file may join the one that stands there.
+    pub fn is_to_join(&self, place: &Arc<Place>, stat: &Stat, entry: &Entry) -> bool {
+        self.places.open(place).is_ok_and(|dir| self.is_as_it_was(&dir, stat, entry))
+    }
+
+    /// What stands there, as the first name of a file.
+    pub fn kept_first(&self, place: &Arc<Place>, stat: &Stat, entry: &Entry) -> First {
+        // Nobody has touched the file since the backup saw it, not even one of its names.
+        let facts = &entry.facts;
+        let untouched = stat.inode == facts.inode && stat.ctime == facts.ctime && !facts.racy;
+        let kept = (!untouched).then(|| Kept { entry: entry.clone(), right: OnceLock::new() });
+        let (place, name) = (Arc::clone(place), entry.name.clone());
+        First { place, name, identity: stat.identity(), lost: Lost::default(), kept }
+    }
+
+    /// Whether a first name is what its further names shall be. Of one that was kept, that is read and compared: with the
+    /// first further name that is written, and not before.
+    pub fn is_right(&self, first: &First) -> bool {
+        let Some(Kept { entry, right }) = &first.kept else { return true };
+        *right.get_or_init(|| {
+            let is = self.has_content(first, entry).unwrap_or(false);
+            if !is {
+                let path = for_terminal(&first.place.path_of(&first.name));
+                self.watcher.event(&Event::Note(&format!(
+                    "{path} has another content than in the version, though its size and time are the same: it stays, and \
+                     its other names are restored apart from it; `--overwrite always` restores it, too"
+                )));
+            }
+            is
+        })
+    }
+
+    fn has_content(&self, first: &First, entry: &Entry) -> io::Result<bool> {
+        let What::File { size, content, .. } = &entry.what else { return Ok(true) };
+        let file = self.places.open(&first.place)?.read(&first.name)?;
+        if Stat::of(file.as_fd())?.identity() != first.identity {
+            return Ok(false);
+        }
+        has_content((self.nodes, self.sealer), &file, (*size, content), false, &mut Vec::new())
     }
 
     /// Whether nothing would change: also permissions, and the owner where it can be set.

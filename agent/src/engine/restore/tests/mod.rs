@@ -113,6 +113,32 @@ fn what_is_half_done_is_done_again() {
     assert_eq!(fs::metadata(world.path("a/name")).unwrap().ino(), fs::metadata(world.path("b/name")).unwrap().ino());
 }
 
+/// A file that only looks like what it was gives no other name its content.
+#[test]
+fn names_join_only_what_the_version_has() {
+    let world = World::new(sample);
+    world.run(&world.job()).unwrap();
+    let (first, further) = (world.path("a/name"), world.path("b/name"));
+    let right = fs::read(&first).unwrap();
+    let ino = |path: &Path| fs::metadata(path).unwrap().ino();
+    let modified = fs::metadata(&first).unwrap().modified().unwrap();
+    fs::remove_file(&further).unwrap();
+    fs::remove_file(world.path("c/d/e/name")).unwrap();
+    fs::write(&first, vec![b'!'; right.len()]).unwrap();
+    fs::File::options().write(true).open(&first).unwrap().set_modified(modified).unwrap();
+    world.run(&world.job()).unwrap();
+    assert_eq!((fs::read(&further).unwrap() == right, fs::read(&first).unwrap() == right), (true, false));
+    assert_eq!(fs::read(world.path("c/d/e/name")).unwrap(), right);
+    // The right content, for others than the version says.
+    world.run(&RestoreJob { overwrite: Overwrite::Always, ..world.job() }).unwrap();
+    assert_eq!((ino(&first), fs::read(&first).unwrap()), (ino(&further), right));
+    fs::remove_file(&further).unwrap();
+    fs::set_permissions(&first, fs::Permissions::from_mode(0o4777)).unwrap();
+    world.run(&RestoreJob { overwrite: Overwrite::Never, ..world.job() }).unwrap();
+    assert_ne!(ino(&first), ino(&further));
+    assert_ne!(fs::metadata(&further).unwrap().mode() & 0o7777, 0o4777);
+}
+
 #[test]
 fn an_interrupted_run_says_so_and_leaves_no_half_file() {
     let world = World::new(sample);
