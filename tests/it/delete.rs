@@ -226,3 +226,18 @@ fn nothing_is_restored_into_what_is_tuckboxs_own() {
     world.tuckbox(["restore", &world.arg("docs/domains"), "--to", &world.arg("")]).ok();
     assert!(world.path("domains/f").exists());
 }
+
+/// A version does not say what `--exclude` of its backup was: that is said, and can be given again.
+#[test]
+fn what_was_left_out_by_hand_is_named_again() {
+    let world = world().ready();
+    let docs = Tree::at(world.path("docs"));
+    docs.file("letter", "1").dir("node_modules").file("m", "2");
+    world.tuckbox(["backup", &world.arg("docs"), "--exclude", "node_modules"]).ok();
+    let kept = delete(&world, &["-e", "node_modules"]);
+    assert!(!kept.err().contains("REMOVED"), "{kept}");
+    assert_eq!(names(&world, "docs"), ["letter", "node_modules", "node_modules/m"]);
+    let run = delete(&world, &[]);
+    assert!(run.err().contains("what `backup --exclude` left out only with `-e PATTERN`"), "{run}");
+    assert_eq!(names(&world, "docs"), ["letter"]);
+}

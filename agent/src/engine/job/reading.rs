@@ -153,7 +153,7 @@ pub struct RestoreJob {
     pub with_holes: bool,
     /// The person has said yes to a restore in place already.
     pub confirmed: bool,
-    /// What backups leave out here: `delete` leaves it alone. Of several that hold a path, the innermost counts.
+    /// What the configuration leaves out of backups here: `delete` leaves it alone. Of several that hold a path, the innermost counts.
     pub sources: Vec<RuledSource>,
 }
 
