@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use jiff::civil::DateTime;
 use store::record::Record;
 use store::seal::Sealer;
-use store::tree::NodeSource;
+use store::tree::{Entry, Kind, NodeSource};
 
 use super::Parts;
 use super::clear::{NAMED_MAX, Rules};
@@ -22,6 +22,7 @@ use crate::event::{Action, Event, Progress, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::{Profile, Stage, Wait};
+use crate::source::Stat;
 use crate::target::{Rights, finish_dir, finish_flags};
 
 /// Boxes and bundles of items that wait to be written …
@@ -162,7 +163,7 @@ pub struct Flow<'a> {
     /// Paths that were restored with holes: the verification knows of them.
     pub holed_paths: Mutex<HashSet<Vec<u8>>>,
     /// Files of several names with flags that forbid a further name.
-    flagged: Mutex<Vec<Arc<Item>>>,
+    flagged: Mutex<Vec<(Arc<Place>, Entry)>>,
     /// Windows on their way.
     windows_under_way: Mutex<usize>,
     /// Items on their way.
@@ -298,7 +299,7 @@ impl<'a> Flow<'a> {
 
     fn item_restored(&self, item: &Arc<Item>, faults: Vec<Fault>) {
         if item.entry.facts.link.is_some() && item.entry.flags != 0 {
-            lock(&self.flagged).push(Arc::clone(item));
+            lock(&self.flagged).push((Arc::clone(&item.place), item.entry.clone()));
         }
         add(&self.counts.restored, 1);
         add(&self.counts.replaced, u64::from(item.replace));
@@ -392,13 +393,29 @@ impl<'a> Flow<'a> {
 
     /// Sets the flags that had to wait for all names of their files.
     pub fn finish_flagged(&self) {
-        for item in std::mem::take(&mut *lock(&self.flagged)) {
-            let faults = match self.places.open(&item.place) {
-                Ok(dir) => finish_flags(&dir, &item.entry.name, &item.entry),
-                Err(error) => vec![Fault::new(Code::RestoreSkipped, "inode flags not restored").because(error)],
-            };
-            let path = item.path();
-            faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+        for (place, entry) in std::mem::take(&mut *lock(&self.flagged)) {
+            self.set_flags(&place, &entry);
+        }
+    }
+
+    fn set_flags(&self, place: &Arc<Place>, entry: &Entry) {
+        let faults = match self.places.open(place) {
+            Ok(dir) => finish_flags(&dir, &entry.name, entry),
+            Err(error) => vec![Fault::new(Code::RestoreSkipped, "inode flags not restored").because(error)],
+        };
+        let path = place.path_of(&entry.name);
+        faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+    }
+
+    /// A file that stands there as it should may lack its flags: they come last, and an earlier run may have ended before.
+    pub fn flags_of_kept(&self, place: &Arc<Place>, stat: &Stat, entry: &Entry) {
+        let by_default = self.options.overwrite == Overwrite::IfChanged && !self.options.dry_run;
+        if !by_default || entry.what.kind() != Kind::File || entry.flags & !stat.flags == 0 {
+            return;
+        }
+        match entry.facts.link {
+            Some(_) => lock(&self.flagged).push((Arc::clone(place), entry.clone())),
+            None => self.set_flags(place, entry),
         }
     }
 

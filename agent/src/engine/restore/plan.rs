@@ -433,6 +433,7 @@ impl<'f, 'a> Planner<'f, 'a> {
         add(&self.flow.counts.kept_bytes, size);
         self.flow.dealt_with(1, size);
         self.flow.told(Action::Kept, || path.to_vec(), size);
+        self.flow.flags_of_kept(place, stat, &found.entry);
         match names {
             // Other names of the file join this one, if it is what the version has.
             Some((names, _)) if self.flow.is_to_join(place, stat, &found.entry) => {

@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use store::record::Record;
 use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
 
@@ -111,6 +112,36 @@ fn what_is_half_done_is_done_again() {
     let summary = world.run(&RestoreJob { verify: true, ..world.job() }).unwrap();
     assert_eq!((summary.files_restored, summary.files_kept, summary.files_verified), (3, 207, 210));
     assert_eq!(fs::metadata(world.path("a/name")).unwrap().ino(), fs::metadata(world.path("b/name")).unwrap().ino());
+}
+
+/// Flags come last, so a run that ended early may have left files without theirs.
+#[test]
+fn files_that_stay_get_the_flags_that_they_lack() {
+    let flags = IFlags::NODUMP.bits();
+    let world = World::new(|vault| {
+        let entry = Entry { flags, ..vault.whole(b"content") };
+        let names = ["a", "b"].map(|name| (name.to_owned(), one_of(entry.clone(), 99)));
+        [("alone".to_owned(), entry)].into_iter().chain(names).collect()
+    });
+    world.run(&world.job()).unwrap();
+    if !world.warnings().is_empty() {
+        return; // No such flags on this file system.
+    }
+    let open = |name: &str| fs::File::open(world.path(name)).unwrap();
+    let has = |name: &str| ioctl_getflags(open(name)).unwrap().contains(IFlags::NODUMP);
+    let lose = |name: &str| ioctl_setflags(open(name), ioctl_getflags(open(name)).unwrap() - IFlags::NODUMP).unwrap();
+    for (overwrite, gets) in [(Overwrite::Never, false), (Overwrite::IfChanged, true)] {
+        lose("alone");
+        lose("a");
+        fs::remove_file(world.path("b")).unwrap();
+        world.run(&RestoreJob { overwrite, ..world.job() }).unwrap();
+        // With `never`, the new name is one that was written.
+        assert_eq!((has("alone"), has("b")), (gets, true), "{overwrite:?}");
+        assert_eq!(fs::metadata(world.path("a")).unwrap().nlink(), 2);
+    }
+    lose("a");
+    world.run(&world.job()).unwrap();
+    assert!(has("a"));
 }
 
 /// A file that only looks like what it was gives no other name its content.
