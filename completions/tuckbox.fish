@@ -190,7 +190,7 @@ complete -c tuckbox -l older -x -a '(__tuckbox_values)' -d 'Modified at this tim
 complete -c tuckbox -l to -s t -x -a '(__tuckbox_values)' -d 'Write below this directory [default: in place, after asking]'
 complete -c tuckbox -l include -s i -x -a '(__tuckbox_values)' -d 'Only what matches'
 complete -c tuckbox -l overwrite -x -a '(__tuckbox_values)' -d 'Which files that are there to write again: `if-changed` those of another size or time, `always` also what was altered without a trace in them; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`'
-complete -c tuckbox -l delete -d 'Remove what is in restored directories and not in the version; what backups leave out stays'
+complete -c tuckbox -l delete -d 'Remove what is in restored directories and not in the version; what the configuration leaves out of backups stays. What `backup --exclude` left out is not known here: give it again with -e'
 complete -c tuckbox -l verify -d 'Read everything back and compare'
 complete -c tuckbox -l with-holes -d 'Of a file that is damaged in the vault, write what can be read, with zeros for the rest, and tell which; exit 10. Never in place of a file that is there: that one stays, whatever --overwrite says (but `keep-both` writes beside it)'
 complete -c tuckbox -l full-paths -d 'Below DIR, keep whole paths'

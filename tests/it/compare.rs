@@ -1,7 +1,7 @@
 //! The disk beside a version, and the rules that say what is in it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tests::tree;
 use tests::world::World;
@@ -132,4 +132,30 @@ fn why_a_path_is_backed_up_or_not() {
         .tuckbox(["why", &world.arg("docs/code"), "--source", &docs, "--exclude", "code"])
         .ok()
         .says("`code` (--exclude)");
+}
+
+/// A source that is a link was followed by its backup, and so it is by what goes by that source again.
+#[test]
+fn a_source_that_is_a_link_is_followed() {
+    let world = world().ready();
+    tree::small(world.path("real"));
+    symlink("real", world.path("docs")).unwrap();
+    world.tuckbox(["backup", &world.arg("docs/")]).ok();
+    for depth in [&[][..], &["--full"]] {
+        assert_eq!(differs(&world, depth), [""; 0]);
+    }
+    fs::remove_file(world.path("real/letter.txt")).unwrap();
+    fs::write(world.path("real/new"), "new").unwrap();
+    world.tuckbox(["restore", &world.arg("docs"), "--yes", "--delete", "--verify"]).ok().says("read back and equal");
+    assert!(world.path("docs").symlink_metadata().unwrap().is_symlink());
+    assert!(world.path("real/letter.txt").exists() && !world.path("real/new").exists());
+    assert_eq!(differs(&world, &[]), [""; 0]);
+    // Elsewhere a link is none of the person's, nor is one that leads to no directory.
+    fs::create_dir(world.path("to")).unwrap();
+    symlink(world.path("real"), world.path("to/docs")).unwrap();
+    world.tuckbox(["restore", &world.arg("docs"), "--to", &world.arg("to")]).ok();
+    assert!(world.path("to/docs").symlink_metadata().unwrap().is_dir());
+    fs::rename(world.path("real"), world.path("gone")).unwrap();
+    world.tuckbox(["restore", &world.arg("docs"), "--yes"]).ok();
+    assert!(world.path("docs").symlink_metadata().unwrap().is_dir());
 }

@@ -1,10 +1,10 @@
 //! What `restore --delete` removes, and what it must not.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
-use tests::subject::files_below;
+use tests::subject::{files_below, with_ending};
 use tests::tree::Tree;
 use tests::world::World;
 use tests::{look, need};
@@ -173,4 +173,71 @@ fn the_vault_in_use_is_left_alone() {
 /// What comes and goes with every connection.
 fn is_log(file: &Path) -> bool {
     file.to_str().is_some_and(|path| path.ends_with("-wal") || path.ends_with("-shm"))
+}
+
+/// What tuckbox keeps on this machine is no place for anything else, by whatever path.
+#[test]
+fn nothing_is_restored_into_what_is_tuckboxs_own() {
+    let world = world().ready();
+    Tree::at(world.path("docs")).file("vault.json", "{}").dir("domains").file("f", "1");
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    fs::remove_file(world.path("docs/domains/f")).unwrap();
+    let home = world.home();
+    let own =
+        [world.vault(), home.join(".local/state/tuckbox"), home.join(".cache/tuckbox"), home.join(".config/tuckbox")];
+    let before = own.each_ref().map(|own| files_below(own));
+    assert!(before.iter().all(|files| !files.is_empty()));
+    let vault_json = fs::read(world.vault().join("vault.json")).unwrap();
+    symlink(world.vault(), world.path("link")).unwrap();
+    symlink(world.vault().join("new"), world.path("new")).unwrap();
+    let inside = with_ending(&world.vault(), "pack")[0].parent().unwrap().to_path_buf();
+    let more =
+        [inside, world.vault().join("domains/no/such"), world.path("link"), world.path("docs").join("../link/x")];
+    for to in own.iter().chain(&more) {
+        let to = to.to_str().unwrap();
+        let (vault_file, dir, all) = (world.arg("docs/vault.json"), world.arg("docs/domains"), world.arg("docs"));
+        for words in [
+            &["restore", &dir, "--delete"][..],
+            &["restore", &vault_file, "--overwrite", "always"],
+            &["restore", &all, "--full-paths", "-n"],
+            &["undelete", &dir],
+        ] {
+            let run = world.tuckbox(words).and(["--to", to]).run();
+            assert!(run.fails("usage", 2).err().contains("cannot restore to"), "{words:?} {to}");
+        }
+        world.tuckbox(["dump", &vault_file, "-o", &format!("{to}/vault.json")]).run().fails("usage", 2);
+    }
+    world
+        .tuckbox(["restore", &world.arg("docs/domains"), "--to", "domains"])
+        .cwd(world.vault())
+        .run()
+        .fails("usage", 2);
+    world.tuckbox(["dump", &world.arg("docs/vault.json"), "-o", &world.arg("new")]).run().fails("usage", 2);
+    for (own, before) in own.iter().zip(&before) {
+        let after = files_below(own);
+        let kept = |files: &[PathBuf]| files.iter().filter(|file| !is_log(file)).cloned().collect::<Vec<_>>();
+        assert!(kept(before).iter().all(|file| after.contains(file)), "{own:?}");
+        assert!(after.iter().all(|file| !file.ends_with("f") && !file.ends_with("docs/vault.json")), "{own:?}");
+    }
+    assert_eq!(fs::read(world.vault().join("vault.json")).unwrap(), vault_json);
+    assert!(!world.vault().join("domains/no").exists());
+    world.tuckbox(["check"]).ok();
+    // Where they lie may be a target, and so may their neighbours.
+    world.tuckbox(["restore", &world.arg("docs/domains"), "--to", &world.arg("")]).ok();
+    assert!(world.path("domains/f").exists());
+}
+
+/// A version does not say what `--exclude` of its backup was: that is said, and can be given again.
+#[test]
+fn what_was_left_out_by_hand_is_named_again() {
+    let world = world().ready();
+    let docs = Tree::at(world.path("docs"));
+    docs.file("letter", "1").dir("node_modules").file("m", "2");
+    world.tuckbox(["backup", &world.arg("docs"), "--exclude", "node_modules"]).ok();
+    let kept = delete(&world, &["-e", "node_modules"]);
+    assert!(!kept.err().contains("REMOVED"), "{kept}");
+    assert_eq!(names(&world, "docs"), ["letter", "node_modules", "node_modules/m"]);
+    let run = delete(&world, &[]);
+    assert!(run.err().contains("what `backup --exclude` left out only with `-e PATTERN`"), "{run}");
+    assert_eq!(names(&world, "docs"), ["letter"]);
 }

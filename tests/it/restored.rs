@@ -1,15 +1,15 @@
 //! What a restore leaves behind when it ends early, what it reaches, and when it may say that it is done.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tests::look;
 use tests::subject::{Outcome, flip, with_ending};
 use tests::tree::{Seeded, Tree};
 use tests::wait::until;
 use tests::world::World;
+use tests::{look, need};
 
 use crate::world;
 
@@ -223,4 +223,72 @@ fn what_no_source_has_any_more_comes_to_an_end() {
     later.tuckbox(["check", "--read-data"]).ok().says("Everything is there.");
     later.tuckbox(["status"]).ok().says("OK account=ana");
     later.tuckbox(["doctor"]).ok().says("nothing is known to be damaged");
+}
+
+/// Who may not write in a directory of theirs gets it for the time of a restore and no longer.
+#[test]
+fn permissions_of_directories_that_stay_are_as_they_were() {
+    if !need::root() {
+        return;
+    }
+    let world = world();
+    let world = world.user("guest", 4_321).with_vault(world.arg("home-guest/vault"));
+    world.tuckbox(["init"]).ok();
+    let docs = Tree::at(world.path("docs"));
+    docs.dir("closed").file("a", "a").file("b", "b");
+    docs.dir("blind").file("c", "c");
+    for path in ["docs", "docs/closed", "docs/closed/a", "docs/closed/b", "docs/blind", "docs/blind/c"] {
+        world.give(&world.path(path));
+    }
+    let (closed, blind) = (world.path("docs/closed"), world.path("docs/blind"));
+    let permit = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    permit(&closed, 0o500);
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let (all, one) = (world.arg("docs"), world.arg("docs/closed/a"));
+    for words in [&[&*one][..], &[&all, "--overwrite", "keep-both"], &[&all, "--overwrite", "never"], &[&all]] {
+        fs::remove_file(closed.join("a")).unwrap();
+        // It can be opened by nobody but root as it is.
+        permit(&blind, 0o300);
+        world.tuckbox(["restore", "--yes"]).and(words).ok();
+        assert!(closed.join("a").exists());
+        let finished = words == [&all];
+        assert_eq!((mode(&closed), mode(&blind)), (0o500, if finished { 0o755 } else { 0o300 }), "{words:?}");
+    }
+    // Also one that the version has so is met again.
+    world.tuckbox(["backup", &all]).ok();
+    for n in [0o311, 0o000] {
+        permit(&closed, 0o700);
+        world.tuckbox(["backup", &all]).ok();
+        permit(&closed, n);
+        world.tuckbox(["restore", "--yes", "--overwrite", "if-newer", &all]).ok();
+        assert_eq!(mode(&closed), 0o700, "{n:o}");
+    }
+}
+
+/// The same when it ends early.
+#[test]
+fn permissions_are_as_they_were_after_an_early_end() {
+    if !need::root() {
+        return;
+    }
+    let world = world();
+    let world = world.user("guest", 4_321).with_vault(world.arg("home-guest/vault"));
+    world.tuckbox(["init"]).ok();
+    let closed = Tree::at(world.path("docs")).dir("closed");
+    closed.file("a", Seeded::new(1).bytes(4_000_000));
+    for path in ["docs", "docs/closed", "docs/closed/a"] {
+        world.give(&world.path(path));
+    }
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let closed = closed.path();
+    fs::remove_file(closed.join("a")).unwrap();
+    fs::set_permissions(closed, fs::Permissions::from_mode(0o500)).unwrap();
+    let run = world.tuckbox(["undelete", &world.arg("docs/closed"), "--yes", "--limit", "1M"]).start();
+    until(SOON, "a file that is begun", || fs::read_dir(closed).unwrap().next().is_some());
+    assert_eq!(fs::metadata(closed).unwrap().mode() & 0o7777, 0o700);
+    run.signal(rustix::process::Signal::INT);
+    let _ = run.wait();
+    assert_eq!(fs::metadata(closed).unwrap().mode() & 0o7777, 0o500);
+    assert_eq!(fs::read_dir(closed).unwrap().count(), 0);
 }

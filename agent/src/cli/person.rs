@@ -230,6 +230,10 @@ pub(crate) fn named(first: &[Vec<u8>], all: u64, margin: &str) -> Vec<String> {
     lines
 }
 
+/// A version does not say what it was told to leave out.
+const BY_HAND: &str =
+    "What the configuration leaves out of backups stays; what `backup --exclude` left out only with `-e PATTERN`.";
+
 fn in_place(plan: &RestorePlan) -> Vec<String> {
     let files = counted(plan.files, "file", "files");
     let mut lines = vec![format!("This puts {files} ({}) back in place:", size(plan.bytes))];
@@ -251,6 +255,7 @@ fn in_place(plan: &RestorePlan) -> Vec<String> {
             if plan.deletes == 1 { "is" } else { "are" }
         ));
         lines.extend(named(&plan.deleted, plan.deletes, "  "));
+        lines.push(BY_HAND.to_owned());
     }
     lines
 }

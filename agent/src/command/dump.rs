@@ -1,6 +1,8 @@
 //! `dump`: writes one path to a stream.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
 
 use clap::{ArgMatches, Command};
 
@@ -41,7 +43,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let path = desk.paths(matches, "path").pop().unwrap_or_default();
     let output = desk.file(matches, "output");
     let to_screen = output.is_none() && desk.world.terminal.stdout;
-    let job = DumpJob { at, path, to_screen, with_holes: matches.get_flag("with-holes") };
+    let job = DumpJob { at, path, to_screen, with_holes: matches.get_flag("with-holes"), output: output.clone() };
     let summary = match output {
         None if desk.face.is_json() => {
             return Err(Fault::new(Code::Usage, "with --json the records need standard output for themselves")
@@ -54,7 +56,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         Some(output) => {
             let name = for_terminal(std::os::unix::ffi::OsStrExt::as_bytes(output.as_os_str()));
             let failed = |e: std::io::Error| Fault::new(Code::of(&e), format!("cannot write {name}")).because(e);
-            let mut to = std::io::BufWriter::new(std::fs::File::create(&output).map_err(failed)?);
+            let mut to = std::io::BufWriter::new(Output { path: &output, file: None });
             let summary = desk.engine().dump(&desk.run_at(understood)?, job, &mut to)?;
             to.flush().map_err(failed)?;
             desk.face.say(&format!("Wrote {} to {name}.", size(summary.written_bytes)))?;
@@ -63,4 +65,30 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     };
     desk.face.summary("dump", &summary)?;
     Ok(Exit::Ok)
+}
+
+/// A file that is made when the first of it is there: what stands under its name stays when nothing comes.
+struct Output<'p> {
+    path: &'p Path,
+    file: Option<File>,
+}
+
+impl Output<'_> {
+    fn file(&mut self) -> io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(File::create(self.path)?)),
+        }
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    /// A file of nothing is one, too.
+    fn flush(&mut self) -> io::Result<()> {
+        self.file()?.flush()
+    }
 }

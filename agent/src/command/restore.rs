@@ -45,7 +45,7 @@ fn build(command: Command) -> Command {
                 .default_value("if-changed")
                 .help("Which files that are there to write again: `if-changed` those of another size or time, `always` also what was altered without a trace in them; `keep-both` writes beside them: `letter (tuckbox 2026-11-20 18.00).txt`"),
         )
-        .arg(switch("delete", "Remove what is in restored directories and not in the version; what backups leave out stays"))
+        .arg(switch("delete", "Remove what is in restored directories and not in the version; what the configuration leaves out of backups stays. What `backup --exclude` left out is not known here: give it again with -e"))
         .arg(switch("verify", "Read everything back and compare"))
         .arg(switch(
             "with-holes",

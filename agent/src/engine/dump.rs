@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use store::id::ChunkId;
 use store::seal::{Scratch, Sealer};
@@ -12,6 +13,7 @@ use store::tree::{Content, Entry, Kind, NodeSource, Piece, PieceReader, What};
 
 use super::job::{DumpJob, DumpSummary, Run, Stop};
 use super::overlay::{Found, Overlay};
+use super::own::Own;
 use super::pax;
 use super::restore::lost::Lost;
 use super::restore::{Arrival, Fetcher, Fetching};
@@ -26,12 +28,20 @@ use crate::name::for_terminal;
 const WINDOW_BYTES: u64 = 16 << 20;
 /// Windows that are asked for ahead.
 const AHEAD: usize = 2;
+/// Links that the system follows.
+const LINKS_MAX: usize = 40;
 /// Zeros are written in such pieces.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Writes what stands at the job's path.
 pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary> {
     let reading = Reading::open(run)?;
+    if let Some(output) = &job.output
+        && let Some(why) = Own::of(&reading.account).refuses_at(&led(output), true)
+    {
+        let output = for_terminal(output.as_os_str().as_encoded_bytes());
+        return Err(Fault::new(Code::Usage, format!("cannot write {output}: {why}")).hint("name another file: -o FILE"));
+    }
     let mut summary = {
         let view = reading.view(&job.at)?;
         let path = super::glob::clean(&view.path(&job.path));
@@ -60,6 +70,16 @@ pub fn dump(run: &Run, job: &DumpJob, out: &mut dyn Write) -> Result<DumpSummary
     };
     summary.received_bytes = reading.close()?.received_bytes;
     Ok(summary)
+}
+
+/// Where links at the end of a path lead, also when nothing stands there.
+fn led(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Ok(next) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("/")).join(next);
+    }
+    path
 }
 
 /// Writes a file or a directory of the overlay.

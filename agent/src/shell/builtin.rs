@@ -299,7 +299,7 @@ fn dump(desk: &Desk<'_>, paths: Vec<Vec<u8>>, show: &mut Show<'_>) -> Result<()>
             return Err(Fault::new(Code::PathNone, format!("{} is a directory", for_terminal(&path)))
                 .hint("look into it with `ls`, or fetch it with `get`"));
         }
-        let job = DumpJob { at: desk.at_view()?, path, to_screen: false, with_holes: false };
+        let job = DumpJob { at: desk.at_view()?, path, ..DumpJob::default() };
         desk.engine().dump(&desk.run()?, job, &mut Shown(&mut *show))?;
     }
     Ok(())

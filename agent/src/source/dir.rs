@@ -60,6 +60,11 @@ impl Dir {
         Ok(Self::from_fd(openat(&self.fd, component(name)?, Self::FLAGS | OFlags::NOFOLLOW, Mode::empty())?))
     }
 
+    /// Opens the directory that a link in this one leads to.
+    pub fn led(&self, name: &[u8]) -> io::Result<Self> {
+        Ok(Self::from_fd(openat(&self.fd, component(name)?, Self::FLAGS, Mode::empty())?))
+    }
+
     /// Opens a directory in this one, sure to be the one that `seen` tells of, and without touching its access time where
     /// that is permitted.
     pub fn child_as(&self, name: &[u8], seen: &Stat) -> Result<Self, OpenError> {

@@ -1,19 +1,30 @@
 //! A directory that is written in.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fgetxattr_query, fremovexattr, mkdirat, openat, openat2};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, chmodat, fchmod, fgetxattr_query, fremovexattr, mkdirat, openat, openat2,
+};
 use rustix::io::Errno;
 use rustix::process::getegid;
 
+use store::tree::Entry;
+
 use super::remove::remove_tree;
+use super::rights::Rights;
+use crate::source::xattrs::proc_path;
 use crate::source::{Dir, Stat, component};
 
 pub(super) const ACCESS_ACL: &str = "system.posix_acl_access";
 pub(super) const DEFAULT_ACL: &str = "system.posix_acl_default";
+
+/// What a directory is until it is finished. The sticky bit says something only where others may write, so no person has
+/// one like this: it tells what an earlier run made and did not come to finish, on any file system, without a list of it.
+const UNFINISHED: Mode = Mode::RWXU.union(Mode::SVTX);
 
 /// An open directory of the target. Cheap to clone; the descriptor is closed with the last one.
 #[derive(Clone, Debug)]
@@ -73,17 +84,55 @@ impl TargetDir {
         Self::existing_dir(self.open_dir(name)?)
     }
 
+    /// The same of one that its owner may lack permission for: they get it, if it is theirs.
+    pub fn child_freed(&self, name: &[u8]) -> io::Result<Self> {
+        let place = open_beneath(self.as_fd(), name, OFlags::PATH | OFlags::DIRECTORY)?;
+        let mode = Mode::from_raw_mode(Stat::of(place.as_fd())?.mode.into()) | Mode::RWXU;
+        // Before it is opened: that may be what is not permitted.
+        let freed = chmodat(CWD, proc_path(place.as_fd(), None), mode, AtFlags::empty()).is_ok();
+        let child = self.child(name)?;
+        if !freed {
+            fchmod(&child, mode).ok();
+        }
+        Ok(child)
+    }
+
+    /// Gives the directory the permissions that it had.
+    pub fn permit(&self, mode: u16) -> io::Result<()> {
+        Ok(fchmod(self, Mode::from_raw_mode(mode.into()))?)
+    }
+
+    /// Opens the directory that a link in this one leads to: only where a person has named that link.
+    pub fn led(&self, name: &[u8]) -> io::Result<Self> {
+        Self::existing_dir(self.0.dir.led(name)?)
+    }
+
     /// Makes a directory in this one and opens it. Nobody else may enter until [`finish_dir`](super::finish_dir).
     /// `AlreadyExists` when anything stands there.
     pub fn make(&self, name: &[u8]) -> io::Result<Self> {
-        mkdirat(self, component(name)?, Mode::RWXU)?;
+        mkdirat(self, component(name)?, UNFINISHED)?;
         let dir = self.open_dir(name)?;
         if self.inherits_acl() {
             // An ACL that nobody stored would spread to everything below.
             fremovexattr(&dir, DEFAULT_ACL).ok();
             fremovexattr(&dir, ACCESS_ACL).ok();
+            fchmod(&dir, UNFINISHED).ok();
         }
         Self::with(dir, false)
+    }
+
+    /// Whether a directory that is there was [made](Self::make) for this entry and never finished. It may have its owner
+    /// already: that comes first.
+    #[must_use]
+    pub fn is_unfinished(stat: &Stat, entry: &Entry, rights: &Rights) -> bool {
+        // Set-group-ID comes from the directory above.
+        u32::from(stat.mode & !0o2000) == UNFINISHED.bits()
+            && (stat.uid == rights.uid() || stat.uid == rights.resolve(&entry.owner).0)
+    }
+
+    /// Opens a file in this one to be read back. A link is refused, and a pipe is not waited for.
+    pub fn read(&self, name: &[u8]) -> io::Result<File> {
+        Ok(File::from(open_beneath(self.as_fd(), name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?))
     }
 
     /// What stands under a name; `None`: nothing.

@@ -102,7 +102,7 @@ fn everything_comes_back() {
     let world = World::new();
     let rights = Rights::detect();
     let dir = world.top().make(b"dir").unwrap();
-    assert_eq!(fs::metadata(world.path("dir")).unwrap().mode() & 0o7777, 0o700, "closed until it is finished");
+    assert_eq!(fs::metadata(world.path("dir")).unwrap().mode() & 0o777, 0o700, "closed until it is finished");
     let new = NewFile::create(&dir, b"file", false).unwrap();
     new.write_at(b"content", 0).unwrap();
     assert_eq!(fs::metadata(world.path("dir/file")).unwrap().mode() & 0o7777, 0o600);

@@ -56,6 +56,7 @@ pub fn compare(run: &Run, job: &CompareJob, row: &mut dyn FnMut(CompareRow) -> R
             view: &view,
             overlay: &overlay,
             rules,
+            in_place: job.with.is_none(),
             depth: job.depth,
             owners: Owners::new(),
             batch: Batch::new(job.depth),
@@ -94,6 +95,8 @@ struct Comparer<'c, 'o> {
     view: &'c View<'c>,
     overlay: &'o Overlay<'o>,
     rules: Vec<(Vec<u8>, Selection)>,
+    /// With what stands where it was.
+    in_place: bool,
     depth: Depth,
     owners: Owners,
     batch: Batch,
@@ -212,6 +215,8 @@ impl<'o> Comparer<'_, 'o> {
         path: &[u8],
     ) -> Result<Option<Level<'o>>> {
         let entry = &found.entry;
+        let (led, there) = self.led(above, name, found, stat).unzip();
+        let stat = there.as_ref().unwrap_or(stat);
         if stat.kind != entry.what.kind() {
             // A link or a mount may stand where a directory only leads to sources.
             if !found.made_up {
@@ -221,7 +226,7 @@ impl<'o> Comparer<'_, 'o> {
         }
         let pair = Pair { above, stat, entry, path };
         if found.is_dir() {
-            let dir = match above.child(name) {
+            let dir = match led.map_or_else(|| above.child(name), Ok) {
                 Ok(dir) => Arc::new(dir),
                 Err(error) => {
                     self.trouble(unreadable(path, &error));
@@ -235,6 +240,13 @@ impl<'o> Comparer<'_, 'o> {
         }
         self.leaf(&pair, name)?;
         Ok(None)
+    }
+
+    /// The directory that a source leads to which is a link now: a backup of it by its own path would follow it.
+    fn led(&self, above: &Dir, name: &[u8], found: &Found<'o>, stat: &Stat) -> Option<(Dir, Stat)> {
+        let follows = self.in_place && stat.kind == Kind::Symlink && found.is_dir() && found.is_source_top();
+        let dir = follows.then(|| above.led(name).ok())??;
+        dir.stat_self().ok().map(|stat| (dir, stat))
     }
 
     fn level(&mut self, found: &Found<'o>, dir: Option<Arc<Dir>>, path: usize) -> Level<'o> {

@@ -153,7 +153,7 @@ pub struct RestoreJob {
     pub with_holes: bool,
     /// The person has said yes to a restore in place already.
     pub confirmed: bool,
-    /// What backups leave out here: `delete` leaves it alone. Of several that hold a path, the innermost counts.
+    /// What the configuration leaves out of backups here: `delete` leaves it alone. Of several that hold a path, the innermost counts.
     pub sources: Vec<RuledSource>,
 }
 
@@ -269,6 +269,8 @@ pub struct DumpJob {
     pub to_screen: bool,
     /// Go on with zeros where the vault has lost something of a file, as in a tar.
     pub with_holes: bool,
+    /// The file that it goes to, when that is known: it must be none of tuckbox's own.
+    pub output: Option<PathBuf>,
 }
 
 /// What a dump wrote.

@@ -5,6 +5,7 @@
 //! any of it goes, and what may go goes as whole as it can.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -66,9 +67,14 @@ impl Rules {
         &self.own
     }
 
-    /// Why a directory is left as it is.
-    pub fn keeps(&self, dir: &TargetDir) -> Option<&'static str> {
-        self.own.holds_of(dir.dir())
+    /// Why a directory is left as it is. What a link leads to may also lie below one that is.
+    pub fn keeps(&self, dir: &TargetDir, led: bool) -> Option<&'static str> {
+        if led { self.own.refuses(dir.dir(), false) } else { self.own.holds_of(dir.dir()) }
+    }
+
+    /// Why nothing is restored at a path. With `named`, a person has named it as the place for something else.
+    pub fn refuses(&self, path: &Path, named: bool) -> Option<&'static str> {
+        self.own.refuses_at(path, named)
     }
 
     /// A path of the version as backups here call it.
@@ -182,7 +188,7 @@ impl Flow<'_> {
     /// Tells what may go from what stays.
     fn look(&self, mut level: Level, dir: &TargetDir, names: Vec<Box<[u8]>>) -> io::Result<Level> {
         let here = dir.stat_self()?;
-        if let Some(why) = self.rules.keeps(dir) {
+        if let Some(why) = self.rules.keeps(dir, false) {
             level.stays = true;
             self.stays(&level.path, why);
             return Ok(level);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use jiff::civil::DateTime;
 use store::record::Record;
 use store::seal::Sealer;
-use store::tree::NodeSource;
+use store::tree::{Entry, Kind, NodeSource};
 
 use super::Parts;
 use super::clear::{NAMED_MAX, Rules};
@@ -22,6 +22,7 @@ use crate::event::{Action, Event, Progress, Watcher};
 use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::{Profile, Stage, Wait};
+use crate::source::Stat;
 use crate::target::{Rights, finish_dir, finish_flags};
 
 /// Boxes and bundles of items that wait to be written …
@@ -93,6 +94,9 @@ pub fn interrupted() -> Fault {
 const HOLES_STAY: &str =
     "should the vault have them again, restore it with `--overwrite always`: by its size and time it passes for whole";
 
+/// Others may enter a directory that was made on the way, as one that `mkdir` makes.
+const OTHERS_ENTER: u16 = 0o755;
+
 /// What a run is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -102,6 +106,8 @@ pub struct Options {
     pub delete: bool,
     /// Write nothing.
     pub dry_run: bool,
+    /// What is restored goes where it was.
+    pub in_place: bool,
     /// Tell each name.
     pub list_items: bool,
     /// Leave holes where the vault has lost something.
@@ -140,8 +146,6 @@ pub struct Flow<'a> {
     pub deleted: Mutex<Vec<Vec<u8>>>,
     /// Who restores.
     pub rights: Rights,
-    /// Directories.
-    pub places: Places,
     /// Figures.
     pub counts: Counts,
     /// Chunks that are waited for.
@@ -159,7 +163,7 @@ pub struct Flow<'a> {
     /// Paths that were restored with holes: the verification knows of them.
     pub holed_paths: Mutex<HashSet<Vec<u8>>>,
     /// Files of several names with flags that forbid a further name.
-    flagged: Mutex<Vec<Arc<Item>>>,
+    flagged: Mutex<Vec<(Arc<Place>, Entry)>>,
     /// Windows on their way.
     windows_under_way: Mutex<usize>,
     /// Items on their way.
@@ -168,6 +172,8 @@ pub struct Flow<'a> {
     less: Condvar,
     trouble: Mutex<Option<Fault>>,
     failed: AtomicBool,
+    /// Directories. The last to go: what is not finished is removed from them before.
+    pub places: Places,
 }
 
 impl<'a> Flow<'a> {
@@ -293,7 +299,7 @@ impl<'a> Flow<'a> {
 
     fn item_restored(&self, item: &Arc<Item>, faults: Vec<Fault>) {
         if item.entry.facts.link.is_some() && item.entry.flags != 0 {
-            lock(&self.flagged).push(Arc::clone(item));
+            lock(&self.flagged).push((Arc::clone(&item.place), item.entry.clone()));
         }
         add(&self.counts.restored, 1);
         add(&self.counts.replaced, u64::from(item.replace));
@@ -360,9 +366,15 @@ impl<'a> Flow<'a> {
     }
 
     fn finish_place(&self, place: &Arc<Place>) {
+        let had = self.places.had(place);
         let faults = match &place.finish {
-            Finish::Leave => return,
-            Finish::Open => match self.places.open(place).and_then(|dir| open_up(&dir)) {
+            Finish::Leave => match had.map(|mode| self.places.open(place).and_then(|dir| dir.permit(mode))) {
+                None | Some(Ok(())) => return,
+                Some(Err(error)) => {
+                    vec![Fault::new(Code::RestoreSkipped, "permissions not restored").because(error)]
+                }
+            },
+            Finish::Open => match self.places.open(place).and_then(|dir| dir.permit(OTHERS_ENTER)) {
                 Ok(()) => Vec::new(),
                 Err(error) => vec![Fault::new(Code::RestoreSkipped, "permissions not restored").because(error)],
             },
@@ -381,13 +393,29 @@ impl<'a> Flow<'a> {
 
     /// Sets the flags that had to wait for all names of their files.
     pub fn finish_flagged(&self) {
-        for item in std::mem::take(&mut *lock(&self.flagged)) {
-            let faults = match self.places.open(&item.place) {
-                Ok(dir) => finish_flags(&dir, &item.entry.name, &item.entry),
-                Err(error) => vec![Fault::new(Code::RestoreSkipped, "inode flags not restored").because(error)],
-            };
-            let path = item.path();
-            faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+        for (place, entry) in std::mem::take(&mut *lock(&self.flagged)) {
+            self.set_flags(&place, &entry);
+        }
+    }
+
+    fn set_flags(&self, place: &Arc<Place>, entry: &Entry) {
+        let faults = match self.places.open(place) {
+            Ok(dir) => finish_flags(&dir, &entry.name, entry),
+            Err(error) => vec![Fault::new(Code::RestoreSkipped, "inode flags not restored").because(error)],
+        };
+        let path = place.path_of(&entry.name);
+        faults.into_iter().for_each(|fault| self.warn(about(&path, fault)));
+    }
+
+    /// A file that stands there as it should may lack its flags: they come last, and an earlier run may have ended before.
+    pub fn flags_of_kept(&self, place: &Arc<Place>, stat: &Stat, entry: &Entry) {
+        let by_default = self.options.overwrite == Overwrite::IfChanged && !self.options.dry_run;
+        if !by_default || entry.what.kind() != Kind::File || entry.flags & !stat.flags == 0 {
+            return;
+        }
+        match entry.facts.link {
+            Some(_) => lock(&self.flagged).push((Arc::clone(place), entry.clone())),
+            None => self.set_flags(place, entry),
         }
     }
 
@@ -482,11 +510,6 @@ impl<'a> Flow<'a> {
             self.fail(fault);
         }
     }
-}
-
-/// Others may enter a directory that was made on the way, as in one that `mkdir` makes.
-fn open_up(dir: &crate::target::TargetDir) -> std::io::Result<()> {
-    Ok(rustix::fs::fchmod(dir, rustix::fs::Mode::from_raw_mode(0o755))?)
 }
 
 /// Damage of the vault, found while restoring.

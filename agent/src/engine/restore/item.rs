@@ -1,7 +1,7 @@
 //! One name that is written: anything but a directory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use store::tree::{Entry, What};
 
@@ -124,6 +124,16 @@ pub struct First {
     pub identity: (u64, u64),
     /// What is lost of it.
     pub lost: Lost,
+    /// It stood there before this run.
+    pub kept: Option<Kept>,
+}
+
+/// A first name that no run has written so far as anybody knows: by its size and its time it may pass for what it is not.
+pub struct Kept {
+    /// What it should be.
+    pub entry: Entry,
+    /// Whether it is, once somebody has looked.
+    pub right: OnceLock<bool>,
 }
 
 /// What to do with a further name.

@@ -21,7 +21,8 @@
 //! * [`verify`]: reads back and compares, without the vault
 //!
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
-//! next. A chunk that is missing or damaged costs the files that need it and nothing else; with `--with-holes` it costs them
+//! next. A directory is closed and has the sticky bit until it is finished, so the next run knows what it must still finish
+//! from what a person made. A chunk that is missing or damaged costs the files that need it and nothing else; with `--with-holes` it costs them
 //! only that piece.
 
 pub mod beside;
@@ -174,6 +175,7 @@ fn work(
         overwrite: job.overwrite,
         delete: job.delete,
         dry_run: job.dry_run,
+        in_place: job.to.is_none(),
         list_items: job.list_items,
         with_holes: job.with_holes,
         files_total: Some(files),

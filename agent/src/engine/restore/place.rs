@@ -4,7 +4,7 @@
 //! it, and then may finish the one above. Descriptors are kept for the places used last and opened again when needed, so
 //! neither depth nor the number of directories under way matters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,7 @@ pub struct Place {
     above: Option<Arc<Place>>,
     /// Its name in the one above; of a top, the path that people know.
     name: Box<[u8]>,
+    /// Of a top, and of what a link leads to.
     top: Option<TargetDir>,
     number: u64,
     under_way: AtomicUsize,
@@ -98,7 +99,19 @@ impl Drop for Place {
 #[derive(Default)]
 pub struct Places {
     open: Mutex<Opened>,
+    /// Those whose owner got permissions for the time of the run, and what they had; by their numbers.
+    freed: Mutex<BTreeMap<u64, (Arc<Place>, u16)>>,
     numbers: AtomicU64,
+}
+
+impl Drop for Places {
+    /// A run that ends early leaves those as they were that it did not come to finish; what lies below others comes first.
+    fn drop(&mut self) {
+        let freed = std::mem::take(&mut *lock(&self.freed));
+        for (place, mode) in freed.into_values().rev() {
+            self.open(&place).and_then(|dir| dir.permit(mode)).ok();
+        }
+    }
 }
 
 #[derive(Default)]
@@ -142,9 +155,25 @@ impl Places {
         place
     }
 
+    /// The place of a source to which a link leads. It stays open, as nothing else leads there again.
+    pub fn led(&self, above: &Arc<Place>, name: &[u8], dir: TargetDir, finish: Finish) -> Arc<Place> {
+        above.hold();
+        self.new_place(Some(Arc::clone(above)), name, Some(dir), finish)
+    }
+
     fn new_place(&self, above: Option<Arc<Place>>, name: &[u8], top: Option<TargetDir>, finish: Finish) -> Arc<Place> {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         Arc::new(Place { above, name: name.into(), top, number, under_way: AtomicUsize::new(1), finish })
+    }
+
+    /// Its owner got permissions that it does not keep: these it had.
+    pub fn freed(&self, place: &Arc<Place>, mode: u16) {
+        lock(&self.freed).insert(place.number, (Arc::clone(place), mode));
+    }
+
+    /// What it had, once it is to be as it was.
+    pub fn had(&self, place: &Place) -> Option<u16> {
+        lock(&self.freed).remove(&place.number).map(|(_, mode)| mode)
     }
 
     /// Its directory.

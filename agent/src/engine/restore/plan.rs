@@ -4,17 +4,17 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::tree::{Content, Entry, Mark, Piece, PieceReader, Time, What};
 
 use super::clear::OTHER_FILE_SYSTEM;
 use super::flow::{Flow, Work, about, add, damaged, failure, interrupted};
-use super::item::{First, Further, Item, Names, size_of};
-use super::lost::Lost;
+use super::item::{Further, Item, Names, size_of};
 use super::place::{Finish, Place};
 use super::roots::{Root, above};
-use super::standing::Verdict;
+use super::standing::{Standing, Verdict};
 use super::window::{Draft, Use};
 use crate::engine::job::Overwrite;
 use crate::engine::overlay::{Found, Overlay};
@@ -25,7 +25,7 @@ use crate::fault::{Code, Fault, Result};
 use crate::name::for_terminal;
 use crate::profile::did;
 use crate::source::Stat;
-use crate::target::{Target, same};
+use crate::target::Target;
 
 /// Items that go to a writer together.
 const BUNDLE: usize = 32;
@@ -73,6 +73,8 @@ pub struct Planner<'f, 'a> {
     /// The place of what was asked for among the levels.
     asked: usize,
     linked: Linked,
+    /// The target that was last found to be none of tuckbox's own.
+    allowed: Option<PathBuf>,
     draft: Draft,
     bundle: Vec<Arc<Item>>,
 }
@@ -80,7 +82,8 @@ pub struct Planner<'f, 'a> {
 impl<'f, 'a> Planner<'f, 'a> {
     /// A planner of this run.
     pub fn new(flow: &'f Flow<'a>) -> Self {
-        Self { flow, asked: 0, levels: Vec::new(), linked: HashMap::new(), draft: Draft::default(), bundle: Vec::new() }
+        let (levels, bundle) = (Vec::new(), Vec::new());
+        Self { flow, asked: 0, levels, linked: HashMap::new(), allowed: None, draft: Draft::default(), bundle }
     }
 
     /// Plans everything, and waits until it is written.
@@ -113,7 +116,30 @@ impl<'f, 'a> Planner<'f, 'a> {
 
     // ---- roots and the walk -------------------------------------------------------------------------------------
 
+    /// Whether a root may be restored: what tuckbox keeps here itself is no place for anything else. What is restored in place
+    /// was there once, so the rest goes on.
+    fn may_write(&mut self, root: &Root<'_>) -> Result<bool> {
+        if self.allowed.as_ref() == Some(&root.target) {
+            return Ok(true);
+        }
+        let in_place = self.flow.options.in_place;
+        let Some(why) = self.flow.rules.refuses(&root.target, !in_place) else {
+            self.allowed = Some(root.target.clone());
+            return Ok(true);
+        };
+        if in_place {
+            self.flow.stays(&root.path, why);
+            return Ok(false);
+        }
+        let target = for_terminal(root.target.as_os_str().as_encoded_bytes());
+        Err(Fault::new(Code::Usage, format!("cannot restore to {target}: {why}"))
+            .hint("name another directory: --to DIR"))
+    }
+
     fn root<'o>(&mut self, overlay: &'o Overlay<'o>, root: &Root<'o>) -> Result<()> {
+        if !self.may_write(root)? {
+            return Ok(());
+        }
         let opened = match Target::open(&root.target, !self.dry()) {
             Ok(target) => Some(target.top().clone()),
             Err(error) if self.dry() && error.kind() == io::ErrorKind::NotFound => None,
@@ -279,22 +305,25 @@ impl<'f, 'a> Planner<'f, 'a> {
         let level = self.levels.get(at)?;
         let name = level.entry.name.clone();
         let stood = there.is_some_and(|names| names.binary_search(&name).is_ok());
-        let opened = if stood { self.flow.existing_dir(above, &name, &level.entry, level.inside) } else { Ok(None) };
-        if let Ok(Some(dir)) = &opened
-            && let Some(why) = self.flow.rules.keeps(dir)
+        let opened = if stood {
+            self.flow.existing_dir(above, &name, &level.entry, (level.inside, !level.below))
+        } else {
+            Ok(None)
+        };
+        if let Ok(Some(standing)) = &opened
+            && let Some(why) = self.flow.rules.keeps(&standing.dir, standing.led)
         {
             self.flow.stays(&above.path_of(&name), why);
             self.all_from(at, &Made::Failed);
             return None;
         }
-        let made = opened.and_then(|dir| match dir {
-            Some(dir) => dir.names().map(|names| Some((dir, Some(names)))),
+        let made = opened.and_then(|standing| match standing {
+            Some(standing) => standing.dir.names().map(|names| Some((standing, Some(names)))),
             None if self.dry() => Ok(None),
-            None => self.flow.places.open(above)?.make(&name).map(|dir| Some((dir, None))),
+            None => self.flow.places.open(above)?.make(&name).map(|dir| Some((Standing::made(dir), None))),
         });
         match made {
-            Ok(Some((dir, existing))) => {
-                let fresh = existing.is_none();
+            Ok(Some((Standing { dir, unfinished: fresh, led, had }, existing))) => {
                 let finish = match (self.dry(), level.made_up, level.inside || fresh) {
                     (true, ..) => Finish::Leave,
                     (_, true, _) => {
@@ -307,8 +336,14 @@ impl<'f, 'a> Planner<'f, 'a> {
                     (_, false, true) => self.finish_of(&level.entry, fresh),
                     (_, false, false) => Finish::Leave,
                 };
-                let apart = level.below && at != self.asked && !fresh && self.flow.leaves_mount(above, &dir);
-                let place = self.flow.places.below(above, &name, dir, finish);
+                let apart =
+                    level.below && at != self.asked && existing.is_some() && self.flow.leaves_mount(above, &dir);
+                let places = &self.flow.places;
+                let place = match led {
+                    true => places.led(above, &name, dir, finish),
+                    false => places.below(above, &name, dir, finish),
+                };
+                had.into_iter().for_each(|mode| places.freed(&place, mode));
                 let level = self.levels.get_mut(at)?;
                 level.existing = existing;
                 level.stays = level.stays.or(apart.then_some(OTHER_FILE_SYSTEM));
@@ -398,11 +433,11 @@ impl<'f, 'a> Planner<'f, 'a> {
         add(&self.flow.counts.kept_bytes, size);
         self.flow.dealt_with(1, size);
         self.flow.told(Action::Kept, || path.to_vec(), size);
+        self.flow.flags_of_kept(place, stat, &found.entry);
         match names {
             // Other names of the file join this one, if it is what the version has.
-            Some((names, _)) if same(stat, &found.entry) => {
-                let (place, name) = (Arc::clone(place), found.entry.name.clone());
-                let first = Arc::new(First { place, name, identity: stat.identity(), lost: Lost::default() });
+            Some((names, _)) if self.flow.is_to_join(place, stat, &found.entry) => {
+                let first = Arc::new(self.flow.kept_first(place, stat, &found.entry));
                 let waiting = names.there(Arc::clone(&first));
                 if !waiting.is_empty() {
                     drop(self.flow.work.push(Work::Links(first, waiting)));

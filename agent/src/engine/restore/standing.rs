@@ -1,15 +1,20 @@
 //! What stands in the target under a name that is to be restored, and whether it stays.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{Mode, fchmod};
 use store::tree::{Entry, Kind, What};
 
 use super::beside;
 use super::flow::Flow;
+use super::item::{First, Kept};
+use super::lost::Lost;
 use super::place::Place;
+use super::verify::has_content;
 use crate::engine::job::Overwrite;
+use crate::event::Event;
+use crate::name::for_terminal;
 use crate::source::Stat;
 use crate::target::{TargetDir, is_link_to, same};
 
@@ -23,25 +28,48 @@ pub enum Verdict {
     Beside(Box<[u8]>),
 }
 
+/// A directory that was there.
+pub struct Standing {
+    /// It, open.
+    pub dir: TargetDir,
+    /// An earlier run made it, and ended before it was finished: it is as one that this run makes.
+    pub unfinished: bool,
+    /// A link leads to it.
+    pub led: bool,
+    /// The permissions that it had, when they are others for the time of the run.
+    pub had: Option<u16>,
+}
+
+impl Standing {
+    /// One that this run has made.
+    pub fn made(dir: TargetDir) -> Self {
+        Self { dir, unfinished: true, led: false, had: None }
+    }
+}
+
 impl Flow<'_> {
     /// Opens a directory that is there. `None`: something else was, and is gone now.
     /// What only leads to what was `asked` for is left as it is.
+    /// The path of a `source` is the person's own, and a backup of it follows a link there.
     pub fn existing_dir(
         &self,
         above: &Arc<Place>,
         name: &[u8],
         entry: &Entry,
-        asked: bool,
-    ) -> io::Result<Option<TargetDir>> {
+        (asked, source): (bool, bool),
+    ) -> io::Result<Option<Standing>> {
         let dir = self.places.open(above)?;
         let Some(stat) = dir.existing(name)? else { return Ok(None) };
+        if let Some(led) = self.led(&dir, name, &stat, source) {
+            return Ok(Some(Standing { dir: led, unfinished: false, led: true, had: None }));
+        }
         if stat.kind == Kind::Dir {
-            let child = dir.child(name)?;
             // An owner without permission in a directory of theirs gets it until the directory is finished.
-            if !self.options.dry_run && !self.rights.is_root() && stat.mode & 0o700 != 0o700 {
-                fchmod(&child, Mode::from_raw_mode(u32::from(stat.mode) | 0o700)).ok();
-            }
-            return Ok(Some(child));
+            let frees = !self.options.dry_run && !self.rights.is_root() && stat.mode & 0o700 != 0o700;
+            let child = if frees { dir.child_freed(name)? } else { dir.child(name)? };
+            let had = frees.then_some(stat.mode);
+            let unfinished = TargetDir::is_unfinished(&stat, entry, &self.rights);
+            return Ok(Some(Standing { dir: child, unfinished, led: false, had }));
         }
         let goes = match self.options.overwrite {
             _ if !asked => false,
@@ -56,6 +84,12 @@ impl Flow<'_> {
             dir.remove(name)?;
         }
         Ok(None)
+    }
+
+    /// The directory that a link leads to which stands where a source was.
+    pub fn led(&self, dir: &TargetDir, name: &[u8], stat: &Stat, source: bool) -> Option<TargetDir> {
+        let follows = self.options.in_place && source && stat.kind == Kind::Symlink;
+        follows.then(|| dir.led(name).ok())?
     }
 
     /// What stands under a name decides.
@@ -116,6 +150,47 @@ impl Flow<'_> {
             }
         }
         Ok(own)
+    }
+
+    /// Whether further names of a file may join the one that stands there.
+    pub fn is_to_join(&self, place: &Arc<Place>, stat: &Stat, entry: &Entry) -> bool {
+        self.places.open(place).is_ok_and(|dir| self.is_as_it_was(&dir, stat, entry))
+    }
+
+    /// What stands there, as the first name of a file.
+    pub fn kept_first(&self, place: &Arc<Place>, stat: &Stat, entry: &Entry) -> First {
+        // Nobody has touched the file since the backup saw it, not even one of its names.
+        let facts = &entry.facts;
+        let untouched = stat.inode == facts.inode && stat.ctime == facts.ctime && !facts.racy;
+        let kept = (!untouched).then(|| Kept { entry: entry.clone(), right: OnceLock::new() });
+        let (place, name) = (Arc::clone(place), entry.name.clone());
+        First { place, name, identity: stat.identity(), lost: Lost::default(), kept }
+    }
+
+    /// Whether a first name is what its further names shall be. Of one that was kept, that is read and compared: with the
+    /// first further name that is written, and not before.
+    pub fn is_right(&self, first: &First) -> bool {
+        let Some(Kept { entry, right }) = &first.kept else { return true };
+        *right.get_or_init(|| {
+            let is = self.has_content(first, entry).unwrap_or(false);
+            if !is {
+                let path = for_terminal(&first.place.path_of(&first.name));
+                self.watcher.event(&Event::Note(&format!(
+                    "{path} has another content than in the version, though its size and time are the same: it stays, and \
+                     its other names are restored apart from it; `--overwrite always` restores it, too"
+                )));
+            }
+            is
+        })
+    }
+
+    fn has_content(&self, first: &First, entry: &Entry) -> io::Result<bool> {
+        let What::File { size, content, .. } = &entry.what else { return Ok(true) };
+        let file = self.places.open(&first.place)?.read(&first.name)?;
+        if Stat::of(file.as_fd())?.identity() != first.identity {
+            return Ok(false);
+        }
+        has_content((self.nodes, self.sealer), &file, (*size, content), false, &mut Vec::new())
     }
 
     /// Whether nothing would change: also permissions, and the owner where it can be set.

@@ -17,7 +17,7 @@ use super::place::{Finish, Place};
 use super::roots::{Root, above};
 use crate::engine::crew::start;
 use crate::engine::job::Overwrite;
-use crate::engine::overlay::Overlay;
+use crate::engine::overlay::{Found, Overlay};
 use crate::engine::queue::{Queue, lock};
 use crate::engine::walk::{Step, Walk};
 use crate::event::{Action, Event, Phase};
@@ -79,18 +79,18 @@ fn walk<'o>(
     let shown = if root.is_target { root.path.clone() } else { above(&root.path, root.leading.len() + 1) };
     let mut place = flow.places.top(target.top().clone(), &shown, Finish::Leave);
     for leading in &root.leading {
-        let Some(next) = enter(flow, &place, &leading.entry.name) else { return Ok(()) };
+        let Some(next) = enter(flow, &place, leading) else { return Ok(()) };
         place = next;
     }
     // Directories that the walk is in; `None`: not there, or not wanted.
     let mut places = vec![Some(place)];
-    let visit = |found: &crate::engine::overlay::Found<'o>, path: &[u8], places: &mut Vec<Option<Arc<Place>>>| {
+    let visit = |found: &Found<'o>, path: &[u8], places: &mut Vec<Option<Arc<Place>>>| {
         if filter.excludes(path) {
             return false;
         }
         let Some(Some(place)) = places.last() else { return false };
         if found.is_dir() {
-            let next = enter(flow, place, &found.entry.name);
+            let next = enter(flow, place, found);
             let there = next.is_some();
             if there {
                 places.push(next);
@@ -132,9 +132,13 @@ fn walk<'o>(
     }
 }
 
-fn enter(flow: &Flow<'_>, above: &Arc<Place>, name: &[u8]) -> Option<Arc<Place>> {
-    let dir = flow.places.open(above).and_then(|dir| dir.child(name)).ok()?;
-    Some(flow.places.below(above, name, dir, Finish::Leave))
+fn enter(flow: &Flow<'_>, above: &Arc<Place>, found: &Found<'_>) -> Option<Arc<Place>> {
+    let (name, dir) = (&found.entry.name, flow.places.open(above).ok()?);
+    let stat = dir.existing(name).ok()??;
+    if let Some(led) = flow.led(&dir, name, &stat, found.is_source_top()) {
+        return Some(flow.places.led(above, name, led, Finish::Leave));
+    }
+    Some(flow.places.below(above, name, dir.child(name).ok()?, Finish::Leave))
 }
 
 fn differs(flow: &Flow<'_>, path: &[u8], why: &str) {

@@ -130,7 +130,7 @@ pub fn finish_file(flow: &Flow<'_>, item: &Arc<Item>) {
         Ok((faults, identity)) => {
             if let (Some(names), Some(identity)) = (&item.names, identity) {
                 let (place, name, lost) = (Arc::clone(&item.place), item.entry.name.clone(), lock(&item.lost).clone());
-                let first = Arc::new(First { place, name, identity, lost });
+                let first = Arc::new(First { place, name, identity, lost, kept: None });
                 let waiting = names.there(Arc::clone(&first));
                 waiting.iter().for_each(|item| link(flow, &first, item));
             }
@@ -203,7 +203,8 @@ fn write_item(flow: &Flow<'_>, item: &Arc<Item>) {
             match (&item.names, there) {
                 (Some(names), Some(there)) if there.kind == item.entry.what.kind() => {
                     let (place, name) = (Arc::clone(&item.place), item.entry.name.clone());
-                    let first = Arc::new(First { place, name, identity: there.identity(), lost: Lost::default() });
+                    let first =
+                        Arc::new(First { place, name, identity: there.identity(), lost: Lost::default(), kept: None });
                     names.there(Arc::clone(&first)).iter().for_each(|item| link(flow, &first, item));
                 }
                 _ => names_failed(flow, item),
@@ -227,6 +228,9 @@ fn make_special(flow: &Flow<'_>, dir: &TargetDir, item: &Item) -> io::Result<Vec
 
 /// Gives an item the file of another name; where that is not possible it is written by itself, later.
 fn link(flow: &Flow<'_>, first: &First, item: &Arc<Item>) {
+    if !flow.is_right(first) {
+        return flow.item_late(Arc::clone(item));
+    }
     if item.replace && !first.lost.is_empty() {
         return failed(flow, item, stays(item, &first.lost));
     }

@@ -130,12 +130,7 @@ fn back_up_over(
     run.place.stripes = None;
     place.check(&run);
     let mut out = blake3::Hasher::new();
-    let whole = dump(
-        &run,
-        &DumpJob { at: At::default(), path: b"/noise".to_vec(), to_screen: false, with_holes: false },
-        &mut out,
-    )
-    .unwrap();
+    let whole = dump(&run, &DumpJob { path: b"/noise".to_vec(), ..DumpJob::default() }, &mut out).unwrap();
     assert_eq!(out.finalize(), hasher.lock().unwrap().finalize());
     assert_eq!(whole.written_bytes, summary.read_bytes);
     summary

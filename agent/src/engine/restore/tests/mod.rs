@@ -5,9 +5,10 @@ mod stage;
 
 pub(crate) use stage::{Vault, noise, one_of};
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use store::record::Record;
 use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
 
@@ -113,6 +114,62 @@ fn what_is_half_done_is_done_again() {
     assert_eq!(fs::metadata(world.path("a/name")).unwrap().ino(), fs::metadata(world.path("b/name")).unwrap().ino());
 }
 
+/// Flags come last, so a run that ended early may have left files without theirs.
+#[test]
+fn files_that_stay_get_the_flags_that_they_lack() {
+    let flags = IFlags::NODUMP.bits();
+    let world = World::new(|vault| {
+        let entry = Entry { flags, ..vault.whole(b"content") };
+        let names = ["a", "b"].map(|name| (name.to_owned(), one_of(entry.clone(), 99)));
+        [("alone".to_owned(), entry)].into_iter().chain(names).collect()
+    });
+    world.run(&world.job()).unwrap();
+    if !world.warnings().is_empty() {
+        return; // No such flags on this file system.
+    }
+    let open = |name: &str| fs::File::open(world.path(name)).unwrap();
+    let has = |name: &str| ioctl_getflags(open(name)).unwrap().contains(IFlags::NODUMP);
+    let lose = |name: &str| ioctl_setflags(open(name), ioctl_getflags(open(name)).unwrap() - IFlags::NODUMP).unwrap();
+    for (overwrite, gets) in [(Overwrite::Never, false), (Overwrite::IfChanged, true)] {
+        lose("alone");
+        lose("a");
+        fs::remove_file(world.path("b")).unwrap();
+        world.run(&RestoreJob { overwrite, ..world.job() }).unwrap();
+        // With `never`, the new name is one that was written.
+        assert_eq!((has("alone"), has("b")), (gets, true), "{overwrite:?}");
+        assert_eq!(fs::metadata(world.path("a")).unwrap().nlink(), 2);
+    }
+    lose("a");
+    world.run(&world.job()).unwrap();
+    assert!(has("a"));
+}
+
+/// A file that only looks like what it was gives no other name its content.
+#[test]
+fn names_join_only_what_the_version_has() {
+    let world = World::new(sample);
+    world.run(&world.job()).unwrap();
+    let (first, further) = (world.path("a/name"), world.path("b/name"));
+    let right = fs::read(&first).unwrap();
+    let ino = |path: &Path| fs::metadata(path).unwrap().ino();
+    let modified = fs::metadata(&first).unwrap().modified().unwrap();
+    fs::remove_file(&further).unwrap();
+    fs::remove_file(world.path("c/d/e/name")).unwrap();
+    fs::write(&first, vec![b'!'; right.len()]).unwrap();
+    fs::File::options().write(true).open(&first).unwrap().set_modified(modified).unwrap();
+    world.run(&world.job()).unwrap();
+    assert_eq!((fs::read(&further).unwrap() == right, fs::read(&first).unwrap() == right), (true, false));
+    assert_eq!(fs::read(world.path("c/d/e/name")).unwrap(), right);
+    // The right content, for others than the version says.
+    world.run(&RestoreJob { overwrite: Overwrite::Always, ..world.job() }).unwrap();
+    assert_eq!((ino(&first), fs::read(&first).unwrap()), (ino(&further), right));
+    fs::remove_file(&further).unwrap();
+    fs::set_permissions(&first, fs::Permissions::from_mode(0o4777)).unwrap();
+    world.run(&RestoreJob { overwrite: Overwrite::Never, ..world.job() }).unwrap();
+    assert_ne!(ino(&first), ino(&further));
+    assert_ne!(fs::metadata(&further).unwrap().mode() & 0o7777, 0o4777);
+}
+
 #[test]
 fn an_interrupted_run_says_so_and_leaves_no_half_file() {
     let world = World::new(sample);
@@ -120,6 +177,43 @@ fn an_interrupted_run_says_so_and_leaves_no_half_file() {
     assert_eq!(world.run(&world.job()).unwrap_err().code, Code::Interrupted);
     let again = World { stop: Stop::default(), ..world };
     assert_eq!(again.run(&RestoreJob { verify: true, ..again.job() }).unwrap().files_verified, 210);
+}
+
+/// What a run made and did not come to finish is finished by the next one, whatever it leaves alone.
+#[test]
+fn directories_that_were_left_unfinished_are_finished() {
+    let state = |path: &Path| fs::metadata(path).map(|metadata| (metadata.mode() & 0o7777, metadata.mtime())).unwrap();
+    let finished = (0o755, 1_700_000_000);
+    for overwrite in [Overwrite::Never, Overwrite::KeepBoth, Overwrite::IfNewer, Overwrite::IfChanged] {
+        let world = World::new(sample);
+        world.stop.ask(2);
+        let job = RestoreJob { overwrite, ..world.job() };
+        assert_eq!(world.run(&job).unwrap_err().code, Code::Interrupted);
+        assert_eq!(state(&world.path("")).0 & 0o777, 0o700, "{overwrite:?}");
+        // A person's own.
+        let own = world.path("many");
+        fs::create_dir(&own).unwrap();
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(own.join("own"), "").unwrap();
+        let again = World { stop: Stop::default(), ..world };
+        again.run(&job).unwrap();
+        assert_eq!(state(&again.path("")), finished, "{overwrite:?}");
+        let leaves = matches!(overwrite, Overwrite::Never | Overwrite::KeepBoth);
+        let (mode, _) = state(&own);
+        assert_eq!(mode, if leaves { 0o700 } else { 0o755 }, "{overwrite:?}");
+    }
+
+    // What only leads to it, too: others may enter.
+    let forest = Forest::new(&[("host", "/far/src", vec![("f", mine(file(b"1")))])]);
+    let world = World { forest, ..World::new(|_| Vec::new()) };
+    let to = world.place.path().to_path_buf();
+    let job = RestoreJob { paths: vec![b"/far/src".to_vec()], full_paths: true, ..world.job() };
+    world.stop.ask(2);
+    assert_eq!(world.run(&job).unwrap_err().code, Code::Interrupted);
+    assert_eq!(state(&to.join("far")).0 & 0o777, 0o700);
+    let again = World { stop: Stop::default(), ..world };
+    again.run(&job).unwrap();
+    assert_eq!((state(&to.join("far")).0, state(&to.join("far/src"))), (0o755, finished));
 }
 
 #[test]

@@ -182,6 +182,7 @@ impl World {
             overwrite: job.overwrite,
             delete: job.delete,
             dry_run: job.dry_run,
+            in_place: job.to.is_none(),
             with_holes: job.with_holes,
             files_total: Some(files),
             bytes_total: Some(bytes),
