@@ -123,7 +123,9 @@ fn what_waits_keeps_only_itself() {
 
     let (world, account, domain, _) = daily(10);
     act(&world, &domain, &account, LinkKind::Forget, naming(&[4], 0));
-    world.clock.advance(15 * DAY);
+    world.clock.advance(14 * DAY);
+    act(&world, &domain, &account, LinkKind::Unpin, naming(&[3], 0));
+    world.clock.advance(DAY);
     world.back_up_now(&tree(&account, 20));
     act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 6, 0, 0, 0]));
     let done = all(&domain, Housekeep::default()).0;
@@ -178,6 +180,10 @@ fn forgotten_versions_wait_in_the_trash() {
     // Nobody has come since: nothing ages.
     trees.iter().for_each(|tree| assert_readable(&domain, tree));
     act(&world, &domain, &account, LinkKind::Unforget, naming(&[4], 0));
+    // After so long one receipt proves nothing.
+    assert_eq!(pass(&domain).forgotten, 0);
+    world.clock.advance(DAY);
+    act(&world, &domain, &account, LinkKind::Unpin, naming(&[4], 0));
     let done = pass(&domain);
     assert_eq!((done.forgotten, done.expired), (1, 0));
     assert!(!is_there(&domain, &account, 3));
