@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use tests::subject::Call;
+use tests::subject::{Call, Outcome};
 use tests::world::World;
 
+use crate::housekeeping::noise;
 use crate::world;
 
 /// The program at an hour of a day of December 2026.
@@ -28,6 +29,33 @@ fn write(world: &World, day: u32, hour: u32) {
 fn numbers(world: &World, day: u32) -> Vec<u64> {
     let rows = at(world, day, 23, &["versions", "--json"]).ok().records("version");
     rows.iter().map(|row| row["sequence"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn an_account_that_is_full_gets_the_room_of_what_was_forgotten() {
+    let world = machine();
+    let docs = world.arg("docs");
+    world.tuckbox(["account", "set", world.name(), "--hard", "4M"]).ok();
+    fs::write(world.path("docs/film"), noise(1, 3 << 20)).unwrap();
+    at(&world, 1, 12, &["backup", &docs]).ok();
+    fs::remove_file(world.path("docs/film")).unwrap();
+    write(&world, 1, 13);
+    write(&world, 1, 14);
+    let all = numbers(&world, 1);
+    at(&world, 1, 15, &["forget", &format!("no.{}", all[0])]).ok();
+    fs::write(world.path("docs/song"), noise(2, 2 << 20)).unwrap();
+    let refused = |day| -> Outcome { at(&world, day, 16, &["backup", &docs]).run().fails("quota.hard", 9) };
+    // Its time is not up.
+    refused(2);
+    refused(14);
+    assert_eq!(numbers(&world, 14), all);
+    // What was not forgotten does not age by runs that fail: both of the last hours stay.
+    for day in 16..=19 {
+        assert!(refused(day).error().contains("after their 14 in the trash"));
+    }
+    assert_eq!(numbers(&world, 19), all[1..]);
+    at(&world, 20, 16, &["backup", &docs]).ok();
+    at(&world, 20, 17, &["check", "--full"]).ok();
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::units::counted;
 
 /// So long the server may look for what versions alone need, milliseconds.
 const WOULD_FREE_MS: u64 = 60_000;
+const DAY_MS: i64 = 24 * 3_600_000;
 /// More than this share of the versions, in hundredths, is not forgotten at once without a word.
 const SHARE_PERCENT: usize = 30;
 
@@ -119,6 +120,12 @@ impl Fates {
             Some(Fate::Going(store::chain::Cause::Forgotten)) => Some(0),
             _ => None,
         }
+    }
+
+    /// A version whose time in the trash is over by this clock, though no link says so yet.
+    fn over(&self, now_ms: i64) -> Option<u64> {
+        let is_over = |fate: &Fate| matches!(fate, Fate::Trash { until } if *until <= now_ms);
+        self.fates.iter().find(|(_, fate)| is_over(fate)).map(|(version, _)| *version)
     }
 
     /// Until when a version is pinned (0 for ever), if it is.
@@ -248,6 +255,23 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
     account.remote.close()?;
     drop(told);
     Ok(NamingSummary { versions, version_ids, until_ms, ..NamingSummary::default() })
+}
+
+/// Leaves word in the chain that time has passed, for a run that found no room: it adds no link, so what is in the trash
+/// would stay there, and the account full, for ever. The word names a version whose time in the trash is over by both
+/// clocks, and takes a pin away that it has not; what nobody forgot does not age by it. One a day is enough.
+pub fn leave_word(account: &Account) -> Result<()> {
+    let (ahead, newest) = (account.clock_ahead_ms, account.history().links().last().map(ReceivedLink::received_at));
+    let now = account.run.clock.now_ms().saturating_add(ahead);
+    let says_news = newest.is_some_and(|newest| now.saturating_sub(newest) >= DAY_MS);
+    // Else the receipt would be in doubt.
+    if ahead.saturating_abs() >= DAY_MS || !says_news {
+        return Ok(());
+    }
+    let Some(version) = Fates::of(account)?.over(now) else { return Ok(()) };
+    let named = NamedVersions { versions: vec![version], ..NamedVersions::default() };
+    let body = named.seal(&account.sealer, RecordKind::PinBody)?;
+    account.append(&account.device()?, LinkKind::Unpin, &body).map(drop)
 }
 
 /// What only these versions need, in bytes. `None` when the server cannot tell, or not soon.
