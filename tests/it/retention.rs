@@ -78,3 +78,15 @@ fn a_clock_that_is_wrong_once_removes_no_versions() {
     write(&world, 21, 13);
     assert!(!numbers(&world, 21).contains(&all[3]));
 }
+
+#[test]
+fn under_the_default_policy_versions_go_without_a_word() {
+    let world = machine();
+    for day in 1..=8 {
+        write(&world, day, 8);
+        write(&world, day, 18);
+    }
+    // Of each day the last, and the two of the last 24 hours.
+    assert_eq!(numbers(&world, 8).len(), 9);
+    at(&world, 8, 19, &["housekeep"]).ok();
+}

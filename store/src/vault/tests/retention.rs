@@ -268,3 +268,20 @@ fn acts_that_cannot_be_read_are_not_taken() {
     let link = world.link_after(&session, LinkKind::Forget, body_hash(&body), 0);
     assert!(session.commit(&link, Some(&body)).unwrap_err().is_damage());
 }
+
+/// The default is in force from the first version on: nobody has changed anything.
+#[test]
+fn under_the_default_policy_nothing_waits_to_be_confirmed() {
+    let (world, _, account) = World::with_account();
+    for seed in 0..12 {
+        world.back_up_now(&tree(&account, seed));
+        world.clock.advance(DAY / 2);
+    }
+    let (_, account, domain) = world.reopen();
+    let done = all(&domain, Housekeep::default()).0;
+    assert_eq!((done.expired, done.waiting), (5, 0));
+    // A policy that somebody sets waits as ever.
+    act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 2, 0, 0, 0]));
+    let done = all(&domain, Housekeep::default()).0;
+    assert_eq!((done.expired, done.waiting > 2), (0, true));
+}
