@@ -31,6 +31,10 @@ fn numbers(world: &World, day: u32) -> Vec<u64> {
     rows.iter().map(|row| row["sequence"].as_u64().unwrap()).collect()
 }
 
+fn oldest(world: &World, day: u32) -> serde_json::Value {
+    at(world, day, 23, &["versions", "--json"]).ok().records("version").remove(0)
+}
+
 #[test]
 fn an_account_that_is_full_gets_the_room_of_what_was_forgotten() {
     let world = machine();
@@ -89,4 +93,26 @@ fn under_the_default_policy_versions_go_without_a_word() {
     // Of each day the last, and the two of the last 24 hours.
     assert_eq!(numbers(&world, 8).len(), 9);
     at(&world, 8, 19, &["housekeep"]).ok();
+}
+
+#[test]
+fn who_pins_a_forgotten_version_has_it_out_of_the_trash() {
+    let world = machine();
+    (1..=4).for_each(|day| write(&world, day, 12));
+    let first = format!("no.{}", numbers(&world, 4)[0]);
+    at(&world, 4, 13, &["forget", &first]).ok();
+    at(&world, 4, 14, &["pin", "--for", "3d", &first]).ok();
+    at(&world, 4, 15, &["forget", &first]).run().fails("policy.kept", 12);
+    for day in [8, 12, 16, 20, 24] {
+        write(&world, day, 12);
+    }
+    // Its pin has ended: it is one as all others.
+    let row = oldest(&world, 24);
+    assert!(row["pinned"] != true && row["trash_until"].is_null(), "{row}");
+    assert_eq!(numbers(&world, 24).len(), 4 + 5);
+    // Likewise one whose pin is taken away.
+    at(&world, 24, 13, &["forget", &first]).ok();
+    at(&world, 24, 14, &["pin", &first]).ok();
+    at(&world, 24, 15, &["pin", "--undo", &first]).ok();
+    assert!(oldest(&world, 24)["trash_until"].is_null());
 }

@@ -1,12 +1,12 @@
 //! What becomes of versions: which are kept, in the trash or gone, by the rules that the server holds too; forgetting,
 //! pinning, and the policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use store::chain::{
-    Fate, LinkKind, NamedVersions, Policy, ReceivedLink, TRASH_MS, judge, must_be_there, open_policy, policy_of,
-    seal_policy,
+    Fate, LinkKind, NamedVersions, Policy, ReceivedLink, TRASH_MS, forgotten, judge, must_be_there, open_policy,
+    policy_of, seal_policy,
 };
 use store::id::BodyHash;
 use store::record::{Record, RecordKind};
@@ -33,6 +33,8 @@ pub struct Fates {
     /// By number. Versions whose bodies are gone are not in it.
     fates: BTreeMap<u64, Fate>,
     pins: BTreeMap<u64, i64>,
+    /// Versions that were forgotten, also those that a pin keeps meanwhile.
+    forgotten: HashSet<u64>,
     /// Versions that were allowed to go, now or earlier.
     may_be_missing: BTreeSet<u64>,
     /// Those of them whose bodies are gone.
@@ -91,7 +93,8 @@ impl Fates {
         }
         let mut fates: BTreeMap<u64, Fate> = judge(&moments).into_iter().collect();
         fates.retain(|version, _| !gone.contains(version));
-        let mut out = Self { pins: BTreeMap::new(), fates, may_be_missing, gone };
+        let forgotten = forgotten(&moments);
+        let mut out = Self { pins: BTreeMap::new(), forgotten, fates, may_be_missing, gone };
         out.pins = out.pins_in_force();
         Ok(out)
     }
@@ -243,8 +246,29 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         account.remote.close()?;
         return Ok(NamingSummary { versions, version_ids, until_ms, dry_run: true, freed_bytes });
     }
+    let device = account.device()?;
+    // Who pins a version wants it kept: it is out of the trash, and an ordinary one when the pin ends. At no moment does
+    // nothing keep it.
+    let wanted: Vec<u64> = match job.what {
+        Naming::Pin(_) | Naming::Unpin => versions.iter().copied().filter(|v| fates.forgotten.contains(v)).collect(),
+        Naming::Forget | Naming::Unforget => Vec::new(),
+    };
+    let take_out = || -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let named = NamedVersions { versions: wanted.clone(), ..NamedVersions::default() };
+        let body = named.seal(&account.sealer, RecordKind::ForgetBody)?;
+        account.append(&device, LinkKind::Unforget, &body).map(drop)
+    };
+    if job.what == Naming::Unpin {
+        take_out()?;
+    }
     let named = NamedVersions { versions: versions.clone(), until, reason: job.reason.clone() };
-    let link = account.append(&account.device()?, kind, &named.seal(&account.sealer, record)?)?;
+    let link = account.append(&device, kind, &named.seal(&account.sealer, record)?)?;
+    if job.what != Naming::Unpin {
+        take_out()?;
+    }
     let until_ms = match job.what {
         Naming::Forget => Some(link.received_at().saturating_add(TRASH_MS)),
         Naming::Pin(until) => keeps(until),
