@@ -127,6 +127,7 @@ fn a_policy_is_carried_out_and_a_hard_one_waits() {
     for _ in 0..3 {
         on(&world, 12, ["housekeep"]).run().fails("policy.confirm", 12);
     }
+    on(&world, 12, ["status"]).ok().says("9 versions that would go wait to be confirmed");
     let versions = || ids(&on(&world, 12, ["versions", "--json"]).ok());
     let all = versions();
     assert_eq!(all.len(), 12);
