@@ -41,6 +41,7 @@ mod promises;
 mod query;
 mod race;
 mod restored;
+mod retention;
 mod round_trip;
 mod rules;
 mod search;

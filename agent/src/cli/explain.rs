@@ -216,7 +216,9 @@ pub const fn page(code: Code) -> Page {
             "ask for more room, or forget versions",
             "The account, or all members of a group that it is in, would exceed the hard limit; the message says whose. \
              The version was not committed. What the run had sent is let go by the next one that needs the room, or by \
-             `tuckbox housekeep`.",
+             `tuckbox housekeep`. Forgotten versions are in the trash for 14 days and count until then. That the time is over \
+             is seen by a backup, also by one that is refused, and believed when another one, a day later, sees it too: one \
+             clock may be wrong. A key with the role append cannot leave word of it.",
         ),
         Code::DataDamaged => (
             "`tuckbox backup`, which stores again what is missing; then `tuckbox check` names what stays lost",

@@ -1,12 +1,12 @@
 //! What becomes of versions: which are kept, in the trash or gone, by the rules that the server holds too; forgetting,
 //! pinning, and the policy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use store::chain::{
-    Fate, LinkKind, NamedVersions, Policy, ReceivedLink, TRASH_MS, judge, must_be_there, open_policy, policy_of,
-    seal_policy,
+    Fate, LinkKind, NamedVersions, Policy, ReceivedLink, TRASH_MS, forgotten, judge, must_be_there, open_policy,
+    policy_of, seal_policy,
 };
 use store::id::BodyHash;
 use store::record::{Record, RecordKind};
@@ -24,6 +24,7 @@ use crate::units::counted;
 
 /// So long the server may look for what versions alone need, milliseconds.
 const WOULD_FREE_MS: u64 = 60_000;
+const DAY_MS: i64 = 24 * 3_600_000;
 /// More than this share of the versions, in hundredths, is not forgotten at once without a word.
 const SHARE_PERCENT: usize = 30;
 
@@ -32,6 +33,8 @@ pub struct Fates {
     /// By number. Versions whose bodies are gone are not in it.
     fates: BTreeMap<u64, Fate>,
     pins: BTreeMap<u64, i64>,
+    /// Versions that were forgotten, also those that a pin keeps meanwhile.
+    forgotten: HashSet<u64>,
     /// Versions that were allowed to go, now or earlier.
     may_be_missing: BTreeSet<u64>,
     /// Those of them whose bodies are gone.
@@ -90,7 +93,8 @@ impl Fates {
         }
         let mut fates: BTreeMap<u64, Fate> = judge(&moments).into_iter().collect();
         fates.retain(|version, _| !gone.contains(version));
-        let mut out = Self { pins: BTreeMap::new(), fates, may_be_missing, gone };
+        let forgotten = forgotten(&moments);
+        let mut out = Self { pins: BTreeMap::new(), forgotten, fates, may_be_missing, gone };
         out.pins = out.pins_in_force();
         Ok(out)
     }
@@ -119,6 +123,12 @@ impl Fates {
             Some(Fate::Going(store::chain::Cause::Forgotten)) => Some(0),
             _ => None,
         }
+    }
+
+    /// A version whose time in the trash is over by this clock, though no link says so yet.
+    fn over(&self, now_ms: i64) -> Option<u64> {
+        let is_over = |fate: &Fate| matches!(fate, Fate::Trash { until } if *until <= now_ms);
+        self.fates.iter().find(|(_, fate)| is_over(fate)).map(|(version, _)| *version)
     }
 
     /// Until when a version is pinned (0 for ever), if it is.
@@ -236,8 +246,29 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
         account.remote.close()?;
         return Ok(NamingSummary { versions, version_ids, until_ms, dry_run: true, freed_bytes });
     }
+    let device = account.device()?;
+    // Who pins a version wants it kept: it is out of the trash, and an ordinary one when the pin ends. At no moment does
+    // nothing keep it.
+    let wanted: Vec<u64> = match job.what {
+        Naming::Pin(_) | Naming::Unpin => versions.iter().copied().filter(|v| fates.forgotten.contains(v)).collect(),
+        Naming::Forget | Naming::Unforget => Vec::new(),
+    };
+    let take_out = || -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let named = NamedVersions { versions: wanted.clone(), ..NamedVersions::default() };
+        let body = named.seal(&account.sealer, RecordKind::ForgetBody)?;
+        account.append(&device, LinkKind::Unforget, &body).map(drop)
+    };
+    if job.what == Naming::Unpin {
+        take_out()?;
+    }
     let named = NamedVersions { versions: versions.clone(), until, reason: job.reason.clone() };
-    let link = account.append(&account.device()?, kind, &named.seal(&account.sealer, record)?)?;
+    let link = account.append(&device, kind, &named.seal(&account.sealer, record)?)?;
+    if job.what != Naming::Unpin {
+        take_out()?;
+    }
     let until_ms = match job.what {
         Naming::Forget => Some(link.received_at().saturating_add(TRASH_MS)),
         Naming::Pin(until) => keeps(until),
@@ -248,6 +279,23 @@ pub fn name_versions(run: &Run, job: &NamingJob) -> Result<NamingSummary> {
     account.remote.close()?;
     drop(told);
     Ok(NamingSummary { versions, version_ids, until_ms, ..NamingSummary::default() })
+}
+
+/// Leaves word in the chain that time has passed, for a run that found no room: it adds no link, so what is in the trash
+/// would stay there, and the account full, for ever. The word names a version whose time in the trash is over by both
+/// clocks, and takes a pin away that it has not; what nobody forgot does not age by it. One a day is enough.
+pub fn leave_word(account: &Account) -> Result<()> {
+    let (ahead, newest) = (account.clock_ahead_ms, account.history().links().last().map(ReceivedLink::received_at));
+    let now = account.run.clock.now_ms().saturating_add(ahead);
+    let says_news = newest.is_some_and(|newest| now.saturating_sub(newest) >= DAY_MS);
+    // Else the receipt would be in doubt.
+    if ahead.saturating_abs() >= DAY_MS || !says_news {
+        return Ok(());
+    }
+    let Some(version) = Fates::of(account)?.over(now) else { return Ok(()) };
+    let named = NamedVersions { versions: vec![version], ..NamedVersions::default() };
+    let body = named.seal(&account.sealer, RecordKind::PinBody)?;
+    account.append(&account.device()?, LinkKind::Unpin, &body).map(drop)
 }
 
 /// What only these versions need, in bytes. `None` when the server cannot tell, or not soon.

@@ -48,7 +48,7 @@ pub fn from_store(error: &store::Error) -> Fault {
         E::Key(key) => from_key(*key),
         E::Refused { why } => Fault::new(Code::VaultRefused, why.clone()),
         E::Full { .. } => Fault::new(Code::QuotaHard, error.to_string())
-            .hint("remove versions, or ask the vault's administrator for more room"),
+            .hint("forget versions (their room comes back some days after their 14 in the trash), or ask the vault's administrator for more room"),
         E::Frozen { why } => Fault::new(Code::AccountFrozen, why.clone())
             .hint("ask the server's administrator; reading and restoring a frozen account work"),
         E::Catalog(cause) => {

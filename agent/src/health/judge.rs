@@ -318,6 +318,11 @@ fn fine(facts: &HealthFacts, now: i64) -> Reason {
             counted(run.run.figures.errors, "item", "items")
         ));
     }
+    if let Some(waiting) = facts.waiting.filter(|waiting| *waiting > 0) {
+        // Nothing is lost by it, and only a person can tell whether it is meant.
+        let (versions, wait) = (counted(waiting, "version", "versions"), if waiting == 1 { "waits" } else { "wait" });
+        text.push_str(&format!("; {versions} that would go {wait} to be confirmed (tuckbox housekeep --dry-run)"));
+    }
     Reason { level: Level::Ok, check: Standing::Ok, text, code: None }
 }
 
@@ -358,7 +363,20 @@ pub(crate) mod tests {
             absent_volumes: None,
             holes: None,
             last_check: None,
+            waiting: None,
         }
+    }
+
+    #[test]
+    fn what_waits_to_be_confirmed_is_told() {
+        let status = judge(HealthFacts { waiting: Some(20), ..facts() }, MADE + 25 * HOUR);
+        assert_eq!(status.standing, Standing::Ok);
+        assert_eq!(
+            status.reasons[0].text,
+            "last version 1 h ago; 20 versions that would go wait to be confirmed (tuckbox housekeep --dry-run)"
+        );
+        let status = judge(HealthFacts { waiting: Some(0), ..facts() }, MADE + 25 * HOUR);
+        assert!(!status.reasons[0].text.contains("confirmed"));
     }
 
     #[test]

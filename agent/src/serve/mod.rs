@@ -69,7 +69,7 @@ pub struct Server {
     vault: Mutex<Option<Vault>>,
     /// The account that was opened on this connection.
     account: Mutex<Option<AccountInfo>>,
-    /// Something was committed, and what may be due has not been looked at since.
+    /// Something was committed, or found no room, and what may be due has not been looked at since.
     committed: AtomicBool,
 }
 
@@ -227,6 +227,12 @@ impl Server {
         let asked = slow::named(&request).map(str::to_owned);
         let opens = matches!(request, Request::Open(_) | Request::Init(_));
         let done = self.answer_to(call, request);
+        if let Err(Refused::Told(fault)) = &done
+            && fault.code == Code::QuotaHard
+        {
+            // Where nothing is committed, that is the moment at which room is made.
+            self.committed.store(true, Ordering::SeqCst);
+        }
         match &done {
             Ok(()) if opens => self.welcome(asked.as_deref()),
             Ok(()) => {}

@@ -68,7 +68,7 @@ impl From<Error> for Refused {
                 .hint("free some space on the server (a few MiB let `tuckbox housekeep` work there), then run the same command again; reading works meanwhile"),
             Error::Full { whose, limit, used } => {
                 Fault::new(Code::QuotaHard, format!("{whose} is full: {} of {} are taken", size(*used), size(*limit)))
-                    .hint("remove versions, or ask the vault's administrator for more room; what this run left is let go by the next one that needs the room, or by: tuckbox housekeep")
+                    .hint("forget versions (their room comes back some days after their 14 in the trash), or ask the vault's administrator for more room; what this run left is let go by the next one that needs the room, or by: tuckbox housekeep")
             }
             Error::Disk { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
                 Fault::new(Code::VaultRefused, "the vault belongs to another user of its machine")

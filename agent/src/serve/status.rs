@@ -121,5 +121,6 @@ pub(super) fn facts(vault: &Vault, account: &AccountInfo, groups: &Groups) -> Re
         absent_volumes: None,
         holes: Some(pulse.holes),
         last_check: pulse.last_check.map(run_told),
+        waiting: Some(pulse.waiting),
     })
 }

@@ -21,7 +21,9 @@ pub use certificate::Certificate;
 pub use device_body::{certificate_of, open_device_body, seal_device_body};
 pub use link::{Link, LinkKind, RECEIVED_LINK_BYTES, ReceivedLink, SIGNED_LINK_BYTES, SignedLink};
 pub use policy::{Period, Policy, RULES};
-pub use retain::{Act, Cause, Fate, Moment, Pressure, Reason, TRASH_MS, judge, must_be_there, policy_of, thinnable};
+pub use retain::{
+    Act, Cause, Fate, Moment, Pressure, Reason, TRASH_MS, forgotten, judge, must_be_there, policy_of, thinnable,
+};
 pub use verify::{Head, Verifier};
 
 use ed25519_dalek::{Signature, VerifyingKey};

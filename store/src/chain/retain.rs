@@ -22,8 +22,11 @@ pub const TRASH_MS: Millis = 14 * DAY_MS;
 const PARTIAL_MS: Millis = 90 * DAY_MS;
 /// A receipt that differs more from the client's clock is in doubt.
 const SKEW_MS: Millis = DAY_MS;
-/// A receipt that comes so long after the one before is in doubt until another one, a day later, agrees.
-const LEAP_MS: Millis = 30 * DAY_MS;
+/// A receipt that comes so long after the one before is in doubt until another one, a day later, agrees. A clock that is
+/// wrong once must empty no trash; who is away over a long weekend needs not wait, and after a holiday a day is no harm.
+const LEAP_MS: Millis = 5 * DAY_MS;
+/// The same by the former rules.
+const FORMER_LEAP_MS: Millis = 30 * DAY_MS;
 
 /// What a link does to versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,11 +186,34 @@ impl Fate {
     }
 }
 
+/// By which rules it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rules {
+    /// Those that hold.
+    Present,
+    /// Those before: a server may have removed something by them, which is no loss.
+    Former,
+}
+
+impl Rules {
+    fn leap_ms(self) -> Millis {
+        match self {
+            Self::Present => LEAP_MS,
+            Self::Former => FORMER_LEAP_MS,
+        }
+    }
+}
+
 /// What becomes of each version, partial ones included, in order.
 #[must_use]
 pub fn judge(moments: &[Moment]) -> Vec<(u64, Fate)> {
-    let doubtful = in_doubt(moments);
-    Judge::new(moments, &doubtful).fates()
+    Judge::new(moments, Rules::Present).fates()
+}
+
+/// Versions that were forgotten and not taken back, also those that a pin keeps.
+#[must_use]
+pub fn forgotten(moments: &[Moment]) -> HashSet<u64> {
+    Judge::new(moments, Rules::Present).forgotten.into_keys().collect()
 }
 
 /// The policy in force, with the number of its link; 0 for the default.
@@ -207,14 +233,15 @@ pub fn must_be_there(moments: &[Moment], versions: &[u64], missing: &[u64]) -> V
     let mut left: HashSet<u64> = versions.iter().copied().collect();
     let missing: HashSet<u64> = missing.iter().copied().collect();
     let strike = |left: &mut HashSet<u64>, upto: &[Moment]| {
-        let doubtful = in_doubt(upto);
-        let judge = Judge::new(upto, &doubtful);
-        let fates = judge.fates();
-        for (sequence, _) in fates.iter().filter(|(_, fate)| fate.is_going()) {
-            left.remove(sequence);
-        }
-        for sequence in judge.gave_way(&fates, &missing) {
-            left.remove(&sequence);
+        for rules in [Rules::Present, Rules::Former] {
+            let judge = Judge::new(upto, rules);
+            let fates = judge.fates();
+            for (sequence, _) in fates.iter().filter(|(_, fate)| fate.is_going()) {
+                left.remove(sequence);
+            }
+            for sequence in judge.gave_way(&fates, &missing) {
+                left.remove(&sequence);
+            }
         }
     };
     strike(&mut left, moments);
@@ -241,7 +268,7 @@ pub fn must_be_there(moments: &[Moment], versions: &[u64], missing: &[u64]) -> V
 }
 
 /// Of each link whether its time of receipt is in doubt.
-fn in_doubt(moments: &[Moment]) -> Vec<bool> {
+fn in_doubt(moments: &[Moment], leap_ms: Millis) -> Vec<bool> {
     // Of the links after each one the earliest receipt and the latest.
     let mut after: Vec<(Millis, Millis)> = Vec::with_capacity(moments.len());
     let (mut earliest, mut latest) = (Millis::MAX, Millis::MIN);
@@ -258,7 +285,7 @@ fn in_doubt(moments: &[Moment]) -> Vec<bool> {
         // The server's clock went back later, so it was ahead now.
         let ahead = earliest < at;
         let leaps =
-            believed.is_some_and(|before| at.saturating_sub(before) > LEAP_MS) && latest < at.saturating_add(DAY_MS);
+            believed.is_some_and(|before| at.saturating_sub(before) > leap_ms) && latest < at.saturating_add(DAY_MS);
         let doubtful = skewed || ahead || leaps;
         if !doubtful {
             believed = Some(at);
@@ -268,14 +295,26 @@ fn in_doubt(moments: &[Moment]) -> Vec<bool> {
     out
 }
 
+/// When a version was forgotten.
+#[derive(Clone, Copy)]
+struct Forgotten {
+    /// By the receipt of the link that says so.
+    asked_at: Millis,
+    /// The moment from which the time in the trash counts, if there is one that is not in doubt.
+    since: Option<Millis>,
+}
+
 struct Judge<'a> {
     moments: &'a [Moment],
+    rules: Rules,
     doubtful: HashSet<u64>,
     /// The newest receipt that is not in doubt.
     now: Option<Millis>,
+    /// The same without links that only say that time has passed: by it goes what nobody asked to remove.
+    aged_to: Option<Millis>,
     policy: Policy,
-    /// Forgotten and not taken back: the moment from which the time in the trash counts, if there is one.
-    forgotten: HashMap<u64, Option<Millis>>,
+    /// Forgotten and not taken back.
+    forgotten: HashMap<u64, Forgotten>,
     pins: HashMap<u64, Millis>,
     newest: Option<u64>,
     /// For each source the newest root that a version has.
@@ -283,18 +322,22 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(moments: &'a [Moment], doubtful: &[bool]) -> Self {
-        let sure = || moments.iter().zip(doubtful).filter(|(_, doubtful)| !**doubtful).map(|(moment, _)| moment);
+    fn new(moments: &'a [Moment], rules: Rules) -> Self {
+        let doubtful = in_doubt(moments, rules.leap_ms());
+        let sure = || moments.iter().zip(&doubtful).filter(|(_, doubtful)| !**doubtful).map(|(moment, _)| moment);
         let mut out = Self {
             moments,
-            doubtful: moments.iter().zip(doubtful).filter(|(_, d)| **d).map(|(m, _)| m.sequence).collect(),
+            rules,
+            doubtful: moments.iter().zip(&doubtful).filter(|(_, d)| **d).map(|(m, _)| m.sequence).collect(),
             now: sure().map(|moment| moment.received_at).max(),
+            aged_to: None,
             policy: policy_of(moments).0,
             forgotten: HashMap::new(),
             pins: HashMap::new(),
             newest: None,
             introduced: HashMap::new(),
         };
+        let mut marks: HashSet<u64> = HashSet::new();
         for moment in moments {
             match &moment.act {
                 Act::Version { sources, .. } => {
@@ -306,18 +349,26 @@ impl<'a> Judge<'a> {
                 }
                 Act::Forget(versions) => {
                     let since = sure().find(|m| m.sequence >= moment.sequence).map(|m| m.received_at);
+                    let forgotten = Forgotten { asked_at: moment.received_at, since };
                     for version in versions {
-                        out.forgotten.entry(*version).or_insert(since);
+                        out.forgotten.entry(*version).or_insert(forgotten);
                     }
                 }
                 Act::Unforget(versions) => out.forgotten.retain(|version, _| !versions.contains(version)),
                 Act::Pin(versions, until) => {
                     out.pins.extend(versions.iter().map(|version| (*version, *until)));
                 }
-                Act::Unpin(versions) => out.pins.retain(|version, _| !versions.contains(version)),
+                Act::Unpin(versions) => {
+                    out.pins.retain(|version, _| !versions.contains(version));
+                    if versions.iter().all(|version| out.forgotten.contains_key(version)) {
+                        marks.insert(moment.sequence);
+                    }
+                }
                 Act::Partial(_) | Act::Policy(_) | Act::Other => {}
             }
         }
+        let ages = |moment: &&Moment| rules == Rules::Former || !marks.contains(&moment.sequence);
+        out.aged_to = sure().filter(ages).map(|moment| moment.received_at).max();
         out
     }
 
@@ -332,7 +383,7 @@ impl<'a> Judge<'a> {
     }
 
     fn age(&self, moment: &Moment) -> Option<Millis> {
-        self.now.map(|now| now.saturating_sub(moment.received_at))
+        self.aged_to.map(|now| now.saturating_sub(moment.received_at))
     }
 
     fn version(&self, moment: &Moment, tags: &[TagId], rules: Option<&Vec<Reason>>) -> Fate {
@@ -345,16 +396,16 @@ impl<'a> Judge<'a> {
         {
             reasons.push(Reason::Pinned(*until));
         }
-        if let Some(since) = self.forgotten.get(&moment.sequence)
+        if let Some(forgotten) = self.forgotten.get(&moment.sequence)
             && reasons.is_empty()
         {
-            let until = since.map_or(Millis::MAX, |since| since.saturating_add(TRASH_MS));
-            return match self.now {
-                Some(now) if now >= until => Fate::Going(Cause::Forgotten),
+            let until = self.trashed_until(moment.sequence, *forgotten);
+            return match (self.now, forgotten.since) {
+                (Some(now), Some(_)) if now >= until => Fate::Going(Cause::Forgotten),
                 _ => Fate::Trash { until },
             };
         }
-        if self.doubtful.contains(&moment.sequence) || self.now.is_none() {
+        if self.doubtful.contains(&moment.sequence) || self.aged_to.is_none() {
             reasons.push(Reason::Doubtful);
         } else if let Some(age) = self.age(moment) {
             if age < RECENT_MS {
@@ -369,6 +420,13 @@ impl<'a> Judge<'a> {
         }
         reasons.extend(rules.into_iter().flatten());
         if reasons.is_empty() { Fate::Going(Cause::Expired) } else { Fate::Kept(reasons) }
+    }
+
+    /// When the trash gives up a version that no pin keeps any more. Who pinned it has counted on it until then.
+    fn trashed_until(&self, version: u64, forgotten: Forgotten) -> Millis {
+        let begun = forgotten.since.unwrap_or(forgotten.asked_at);
+        let pinned = self.pins.get(&version).copied().filter(|_| self.rules == Rules::Present);
+        pinned.map_or(begun, |until| until.max(begun)).saturating_add(TRASH_MS)
     }
 
     /// What the counting rules keep. A receipt in doubt is not counted, so it pushes nothing out.

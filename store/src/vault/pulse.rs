@@ -37,6 +37,9 @@ pub struct Pulse {
     /// Versions that cannot be read in full, as far as damage is known.
     #[serde(default)]
     pub holes: u64,
+    /// Versions that would go and wait to be confirmed, as far as housekeeping has seen.
+    #[serde(default)]
+    pub waiting: u64,
     /// Number of the newest note of damage in its domain; 0 when there is none.
     #[serde(default)]
     pub noted: u64,
@@ -111,6 +114,7 @@ impl Vault {
             pulse.head = domain.head(account)?.map_or(0, |head| head.sequence);
             pulse.stored_bytes = domain.stored()?.pack_bytes;
             pulse.holes = domain.holes(account)?;
+            pulse.waiting = domain.waiting()?;
         }
         pulse.newest = self.newest_version(account)?;
         // Without it the chain still says when the newest version came.

@@ -214,6 +214,9 @@ pub struct HealthFacts {
     /// The newest check that came to its end, when it was told.
     #[n(17)]
     pub last_check: Option<RunFacts>,
+    /// Versions that would go and wait to be confirmed.
+    #[n(18)]
+    pub waiting: Option<u64>,
 }
 
 /// A group and who is told for it.

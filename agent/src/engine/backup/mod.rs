@@ -105,6 +105,12 @@ fn over(
     let dry_run = job.dry_run;
     let may = || if dry_run { Ok(()) } else { account.may_write() };
     let done = may().and_then(|()| Backup::new(&account, job, pace, teller)?.run());
+    if let Err(fault) = &done
+        && fault.code == Code::QuotaHard
+    {
+        // Without it, or with a key that may not say so, what was forgotten waits for another link.
+        crate::engine::retention::leave_word(&account).unwrap_or(());
+    }
     if let (Err(fault), Some(teller)) = (&done, teller) {
         teller.failed(&account.remote, fault);
     }

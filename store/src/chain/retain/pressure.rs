@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::{Act, Fate, Judge, Moment, RECENT_MS, Reason, in_doubt};
+use super::{Act, Fate, Judge, Moment, RECENT_MS, Reason, Rules};
 use crate::chain::policy::{DAY_MS, Policy};
 use crate::door::Millis;
 
@@ -42,8 +42,7 @@ impl Pressure {
 /// them, and they are old enough. Whoever takes them takes them in this order.
 #[must_use]
 pub fn thinnable(moments: &[Moment], pressure: Pressure) -> Vec<u64> {
-    let doubtful = in_doubt(moments);
-    let judge = Judge::new(moments, &doubtful);
+    let judge = Judge::new(moments, Rules::Present);
     judge.thinnable(&judge.fates(), pressure)
 }
 

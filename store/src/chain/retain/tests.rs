@@ -57,7 +57,8 @@ fn each_has_its_reason() {
     assert_eq!(reasons(39), [Reason::Period(Period::Day), Reason::Period(Period::Week)]);
     assert_eq!(reasons(3), [Reason::Pinned(START + 50 * DAY)]);
     assert_eq!(fate(&moments, 2), Fate::Going(Cause::Expired));
-    moments.push(version(42, START + 50 * DAY));
+    moments.push(at(42, START + 49 * DAY, Act::Other));
+    moments.push(version(43, START + 50 * DAY));
     assert_eq!(fate(&moments, 3), Fate::Going(Cause::Expired));
 }
 
@@ -99,12 +100,13 @@ fn what_is_forgotten_waits_in_the_trash_and_comes_back() {
     assert_eq!(fate(&moments, 2), Fate::Trash { until });
     // The newest names the newest roots.
     assert!(matches!(fate(&moments, 5), Fate::Kept(_)));
-    moments.push(version(7, until - 1));
+    moments.extend([at(7, START + 9 * DAY, Act::Other), at(8, START + 14 * DAY, Act::Other)]);
+    moments.push(version(9, until - 1));
     assert_eq!((fate(&moments, 2), fate(&moments, 5)), (Fate::Trash { until }, Fate::Trash { until }));
     let mut back = moments.clone();
-    moments.push(version(8, until));
+    moments.push(version(10, until));
     assert_eq!(fate(&moments, 2), Fate::Going(Cause::Forgotten));
-    back.push(at(8, until, Act::Unforget(vec![2])));
+    back.push(at(10, until, Act::Unforget(vec![2])));
     assert!(matches!(fate(&back, 2), Fate::Kept(_)));
 }
 
@@ -294,4 +296,87 @@ proptest::proptest! {
             proptest::prop_assert_eq!(must_be_there(&moments, &gone, &[]), Vec::<u64>::new());
         }
     }
+}
+
+/// A version a day for three days, four of the last hours, one in the trash.
+fn before_a_leap() -> Vec<Moment> {
+    let mut moments = every(DAY, 3);
+    moments.extend((0..4).map(|n| version(4 + n, START + 2 * DAY + (1 + i64::try_from(n).unwrap()) * HOUR)));
+    moments.push(at(8, START + 2 * DAY + 5 * HOUR, Act::Forget(vec![1])));
+    moments.push(at(9, START + 2 * DAY + 5 * HOUR, Act::Pin(vec![3], START + 20 * DAY)));
+    moments
+}
+
+#[test]
+fn a_leap_is_believed_when_another_receipt_a_day_later_agrees() {
+    let before = before_a_leap();
+    let trash = Fate::Trash { until: START + 16 * DAY + 5 * HOUR };
+    assert_eq!(fate(&before, 1), trash);
+    for days in [5, 25] {
+        let leapt = START + (2 + days) * DAY + 6 * HOUR;
+        let mut moments = before.clone();
+        moments.push(version(10, leapt));
+        moments.push(version(11, leapt + 23 * HOUR));
+        assert_eq!(kept(&moments).len(), 7 + 2, "{days}");
+        assert_eq!((fate(&moments, 1), fate(&moments, 10)), (trash.clone(), Fate::Kept(vec![Reason::Doubtful])));
+        // The clock was wrong, and is right again: nothing was lost.
+        let mut back = moments.clone();
+        back.push(version(12, START + 2 * DAY + 7 * HOUR));
+        assert!((1..=7).all(|n| kept(&back).contains(&n)), "{days}");
+        // It was right: then the trash is over, and hours are thinned.
+        moments.push(version(12, leapt + DAY));
+        assert_eq!(fate(&moments, 1).is_going(), days == 25);
+        assert!(fate(&moments, 4).is_going() && fate(&moments, 6).is_going());
+    }
+    // A long weekend is believed at once.
+    let mut moments = before;
+    moments.push(version(10, START + 7 * DAY + 5 * HOUR));
+    assert!(fate(&moments, 4).is_going());
+}
+
+#[test]
+fn a_word_that_time_has_passed_empties_the_trash_and_thins_nothing() {
+    let mut moments = before_a_leap();
+    let within = Policy { counts: [0; 6], within_ms: DAY, ..Policy::default() };
+    moments.push(at(10, START + 2 * DAY + 5 * HOUR, Act::Policy(within)));
+    let before = kept(&moments);
+    assert_eq!(before, [1, 3, 4, 5, 6, 7]);
+    moments.push(at(11, START + 17 * DAY, Act::Unpin(vec![1])));
+    // One alone may be a clock that is wrong.
+    assert_eq!(kept(&moments), before);
+    moments.push(at(12, START + 18 * DAY, Act::Unpin(vec![1])));
+    assert_eq!(fate(&moments, 1), Fate::Going(Cause::Forgotten));
+    assert_eq!(kept(&moments), before[1..]);
+    assert_eq!(must_be_there(&moments, &[1, 3], &[1, 3]), [3]);
+    // Whoever takes a pin away does something else.
+    let mut other = before_a_leap();
+    other.push(at(10, START + 5 * DAY, Act::Unpin(vec![3])));
+    assert!(fate(&other, 4).is_going());
+}
+
+#[test]
+fn who_pins_what_was_forgotten_has_fourteen_days_when_the_pin_ends() {
+    let mut moments = every(DAY, 2);
+    moments.push(at(3, START + DAY, Act::Forget(vec![1])));
+    moments.push(at(4, START + DAY, Act::Pin(vec![1], START + 21 * DAY)));
+    moments.extend((0..33).map(|n| version(5 + n, START + (2 + i64::try_from(n).unwrap()) * DAY)));
+    let upto = |day: i64| -> Vec<Moment> {
+        moments.iter().filter(|moment| moment.received_at <= START + day * DAY).cloned().collect()
+    };
+    assert_eq!(fate(&upto(20), 1), Fate::Kept(vec![Reason::Pinned(START + 21 * DAY)]));
+    assert_eq!(forgotten(&upto(20)), HashSet::from([1]));
+    assert_eq!(fate(&upto(21), 1), Fate::Trash { until: START + 35 * DAY });
+    // Servers were allowed to take it at once, before.
+    assert_eq!(must_be_there(&upto(21), &[1], &[1]), [0; 0]);
+    moments.push(version(40, START + 35 * DAY));
+    assert_eq!(fate(&moments, 1), Fate::Going(Cause::Forgotten));
+}
+
+#[test]
+fn what_went_by_the_former_rules_is_no_loss() {
+    let mut moments = before_a_leap();
+    moments.push(version(10, START + 22 * DAY));
+    assert_eq!(must_be_there(&moments, &[1, 4, 5, 6, 7], &[1, 4, 5, 6, 7]), [7]);
+    moments.push(at(11, START + 22 * DAY, Act::Unforget(vec![1])));
+    assert_eq!(must_be_there(&moments, &[1], &[1]), [0; 0]);
 }

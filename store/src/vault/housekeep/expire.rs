@@ -287,7 +287,9 @@ impl Pass<'_> {
     /// Whether this policy has not been carried out yet and would take many versions at once.
     fn must_wait(&self, account: &AccountInfo, judged: &Judged) -> Result<bool> {
         let seen = self.domain.inner.catalog.read(|rows| rows.housekept(&policy_key(account)))?;
-        if self.how.confirmed || seen == policy_number(judged) {
+        let number = policy_number(judged);
+        // An account stands under the default from its beginning: nobody has changed anything.
+        if self.how.confirmed || seen == number || number == DEFAULT_NUMBER {
             return Ok(false);
         }
         let expired = judged.going().filter(|(_, cause)| *cause == Cause::Expired).count() as u64;
@@ -309,6 +311,9 @@ impl Pass<'_> {
 fn policy_key(account: &AccountInfo) -> String {
     format!("policy {}", account.number)
 }
+
+/// The number of the policy before there is a link of one.
+const DEFAULT_NUMBER: i64 = 1;
 
 /// The number of the policy's link and one: 0 means that none was carried out.
 pub(super) fn policy_number(judged: &Judged) -> i64 {

@@ -259,6 +259,11 @@ struct Pass<'a> {
 type Goes<'a> = &'a dyn Fn(&Judged) -> BTreeMap<u64, Cause>;
 
 impl Domain {
+    /// Versions that the last pass left to be confirmed.
+    pub(in crate::vault) fn waiting(&self) -> Result<u64> {
+        Ok(u64::try_from(self.inner.catalog.read(|rows| rows.housekept("waiting"))?).unwrap_or(0))
+    }
+
     /// Does what is due. `Busy` when another housekeeper is at work here. An error means that the pass ended early; what
     /// it did is good, and the next one goes on.
     pub fn housekeep(&self, how: &Housekeep, tell: &mut dyn FnMut(HousekeepEvent) -> Result<()>) -> Result<Housekept> {
@@ -298,9 +303,7 @@ impl Domain {
         let now = shared.clock.now_ms();
         if !how.dry_run && !how.confirmed && handed.is_none() && self.rests(&accounts, now)? {
             // What waits for a word waits on.
-            let waiting = self.inner.catalog.read(|rows| rows.housekept("waiting"))?;
-            let waiting = u64::try_from(waiting).unwrap_or(0);
-            return Ok(Housekept { unchanged: true, waiting, ..Housekept::default() });
+            return Ok(Housekept { unchanged: true, waiting: self.waiting()?, ..Housekept::default() });
         }
         let _lock = if how.dry_run { None } else { Some(self.housekeeping_lock()?) };
         if !how.dry_run {

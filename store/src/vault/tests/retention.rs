@@ -123,7 +123,9 @@ fn what_waits_keeps_only_itself() {
 
     let (world, account, domain, _) = daily(10);
     act(&world, &domain, &account, LinkKind::Forget, naming(&[4], 0));
-    world.clock.advance(15 * DAY);
+    world.clock.advance(14 * DAY);
+    act(&world, &domain, &account, LinkKind::Unpin, naming(&[3], 0));
+    world.clock.advance(DAY);
     world.back_up_now(&tree(&account, 20));
     act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 6, 0, 0, 0]));
     let done = all(&domain, Housekeep::default()).0;
@@ -178,6 +180,10 @@ fn forgotten_versions_wait_in_the_trash() {
     // Nobody has come since: nothing ages.
     trees.iter().for_each(|tree| assert_readable(&domain, tree));
     act(&world, &domain, &account, LinkKind::Unforget, naming(&[4], 0));
+    // After so long one receipt proves nothing.
+    assert_eq!(pass(&domain).forgotten, 0);
+    world.clock.advance(DAY);
+    act(&world, &domain, &account, LinkKind::Unpin, naming(&[4], 0));
     let done = pass(&domain);
     assert_eq!((done.forgotten, done.expired), (1, 0));
     assert!(!is_there(&domain, &account, 3));
@@ -261,4 +267,21 @@ fn acts_that_cannot_be_read_are_not_taken() {
     let body = record(&account, RecordKind::PinBody, 0, naming(&[3], 0), 1);
     let link = world.link_after(&session, LinkKind::Forget, body_hash(&body), 0);
     assert!(session.commit(&link, Some(&body)).unwrap_err().is_damage());
+}
+
+/// The default is in force from the first version on: nobody has changed anything.
+#[test]
+fn under_the_default_policy_nothing_waits_to_be_confirmed() {
+    let (world, _, account) = World::with_account();
+    for seed in 0..12 {
+        world.back_up_now(&tree(&account, seed));
+        world.clock.advance(DAY / 2);
+    }
+    let (_, account, domain) = world.reopen();
+    let done = all(&domain, Housekeep::default()).0;
+    assert_eq!((done.expired, done.waiting), (5, 0));
+    // A policy that somebody sets waits as ever.
+    act(&world, &domain, &account, LinkKind::Policy, policy([0, 0, 2, 0, 0, 0]));
+    let done = all(&domain, Housekeep::default()).0;
+    assert_eq!((done.expired, done.waiting > 2), (0, true));
 }

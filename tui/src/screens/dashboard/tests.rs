@@ -38,6 +38,7 @@ fn facts(number: u32, name: &str, age_ms: i64, stored: u64) -> HealthFacts {
         absent_volumes: None,
         holes: None,
         last_check: None,
+        waiting: None,
     }
 }
 
