@@ -58,6 +58,11 @@ impl Default for Pace {
 /// Threads that scan: metadata from a warm cache keeps two busy, and a slow disk is better for a few questions at once.
 const SCANNERS: usize = 2;
 
+/// Bytes that are still to be sent when a pass has ended, and on which nobody waits to tell of them.
+const UNSENT_FEW: u64 = 64 << 10;
+/// Between two looks at more of them, milliseconds.
+const UNSENT_LOOK_MS: u64 = 5;
+
 /// How a pass ended.
 pub enum PassEnd {
     /// Every source is whole.
@@ -263,6 +268,11 @@ impl<'a> Pass<'a> {
                 });
             }
         }
+        // Nothing that comes next goes out before it. A little is not worth a look.
+        while self.link.unsent_bytes() > UNSENT_FEW && !flow.has_failed() {
+            self.tell(flow, totals);
+            ended.pause(self.pace.tell_ms.min(UNSENT_LOOK_MS));
+        }
         self.tell(flow, totals);
     }
 
@@ -272,7 +282,7 @@ impl<'a> Pass<'a> {
         flow.watcher.event(&Event::Progress(&Progress {
             files_done: counts.files_done.get(),
             files_total: totals.get().map(|(files, _)| files),
-            bytes_done: counts.bytes_done.get(),
+            bytes_done: counts.through(self.link.unsent_bytes()),
             bytes_total: totals.get().map(|(_, bytes)| bytes),
             sent_bytes: traffic.sent_bytes,
             received_bytes: traffic.received_bytes,
@@ -450,7 +460,7 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Says that the stages have ended.
+/// Says that something has ended: the stages of a pass, or all passes.
 #[derive(Default)]
 struct Ended {
     flag: Mutex<bool>,
@@ -461,6 +471,12 @@ impl Ended {
     fn set(&self) {
         *lock(&self.flag) = true;
         self.changed.notify_all();
+    }
+
+    /// Waits so many milliseconds.
+    fn pause(&self, ms: u64) {
+        let waited = waiting(Wait::Room, || self.changed.wait_timeout(lock(&self.flag), Duration::from_millis(ms)));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Waits up to so many milliseconds; true when it is set.
