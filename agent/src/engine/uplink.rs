@@ -338,6 +338,12 @@ impl Uplink {
         self.finish();
     }
 
+    /// The same at once: nobody waits for the line any more.
+    pub fn give_up(&self) {
+        self.abandon();
+        self.remote.client().1.give_up();
+    }
+
     /// Bytes on the pipe, over all connections.
     pub fn traffic(&self) -> Traffic {
         let (main, stripes) = (self.remote.traffic(), lock(&self.inner).stripes.traffic());

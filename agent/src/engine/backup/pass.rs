@@ -47,11 +47,19 @@ pub struct Pace {
     pub checkpoint_files: u64,
     /// Progress is told so often, in milliseconds, and the end that was asked for is seen so soon.
     pub tell_ms: u64,
+    /// So long a run that was asked to end goes on sending what it has read.
+    pub ending_ms: Millis,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { checkpoint_ms: 60_000, checkpoint_bytes: 1 << 30, checkpoint_files: 100_000, tell_ms: 200 }
+        Self {
+            checkpoint_ms: 60_000,
+            checkpoint_bytes: 1 << 30,
+            checkpoint_files: 100_000,
+            tell_ms: 200,
+            ending_ms: 10_000,
+        }
     }
 }
 
@@ -452,7 +460,7 @@ fn join<'s>(threads: impl IntoIterator<Item = std::thread::ScopedJoinHandle<'s, 
 }
 
 /// Says so when it is dropped.
-struct SetAtEnd<'e>(&'e Ended);
+pub(super) struct SetAtEnd<'e>(pub(super) &'e Ended);
 
 impl Drop for SetAtEnd<'_> {
     fn drop(&mut self) {
@@ -462,7 +470,7 @@ impl Drop for SetAtEnd<'_> {
 
 /// Says that something has ended: the stages of a pass, or all passes.
 #[derive(Default)]
-struct Ended {
+pub(super) struct Ended {
     flag: Mutex<bool>,
     changed: Condvar,
 }
@@ -480,7 +488,7 @@ impl Ended {
     }
 
     /// Waits up to so many milliseconds; true when it is set.
-    fn wait(&self, ms: u64) -> bool {
+    pub(super) fn wait(&self, ms: u64) -> bool {
         let guard = lock(&self.flag);
         if *guard {
             return true;

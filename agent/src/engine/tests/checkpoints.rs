@@ -322,6 +322,13 @@ fn what_was_rewritten_before_a_run_ended_early_is_as_suspicious() {
     }
 }
 
+/// A line that hardly carries anything any more.
+fn stuck(place: &Place) -> Arc<Wire> {
+    let wire = place.wire([]);
+    *lock(&wire.even) = Some(super::wire::Even { lines: 2, bytes: u64::MAX });
+    wire
+}
+
 #[test]
 fn nothing_is_done_before_it_is_sent() {
     let (place, mut run) = Place::new();
@@ -345,4 +352,33 @@ fn nothing_is_done_before_it_is_sent() {
     let lies: Vec<_> = heard.iter().filter(|(done, sent)| done > sent).collect();
     assert!(lies.is_empty(), "{lies:?}");
     assert!(heard.last().unwrap().0 > 5_800_000, "{:?}", heard.last());
+}
+
+#[test]
+fn a_run_that_was_asked_to_end_says_so_and_ends_on_a_slow_line_too() {
+    let (place, mut run) = Place::new();
+    fs::create_dir(place.path("src")).unwrap();
+    for n in 0..3 {
+        fs::write(place.path("src").join(n.to_string()), noise(n, 2_000_000)).unwrap();
+    }
+    let (stop, notes) = (run.stop.clone(), Arc::new(Mutex::new(Vec::new())));
+    let ears = Arc::clone(&notes);
+    run.watcher = Ears::with(move |event| match event {
+        Event::Progress(progress) if progress.files_done == 3 => stop.ask(15),
+        Event::Note(text) => lock(&ears).push((*text).to_owned()),
+        _ => {}
+    });
+    let wire = stuck(&place);
+    let fault = over(&run, &wire, job([place.path("src")]), Pace { ending_ms: 0, ..RESTLESS }).unwrap_err();
+    assert_eq!(fault.code, Code::Interrupted, "{fault}");
+    assert!(fault.hint.as_ref().unwrap().contains("goes on"), "{fault:?}");
+    assert_eq!(*lock(&notes), ["ending: what was read is still sent, for a while; once more to stop now"]);
+    wire.cut_now();
+    wire.settle();
+    run.stop = Stop::default();
+    run.watcher = Arc::new(Ears::default());
+    let wire = place.wire([]);
+    over(&run, &wire, job([place.path("src")]), Pace::default()).unwrap();
+    wire.settle();
+    place.prove(&run, &place.path("src"));
 }
