@@ -272,7 +272,7 @@ impl<'a> Backup<'a> {
         let early = if device.is_some() { self.early(&mut pass, &sources)? } else { Counts::default() };
         let ended = pass.run(&sources, starts)?;
         let mut counts = match ended {
-            PassEnd::Whole(counts) => counts,
+            PassEnd::Whole(counts) => *counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),
         };
         let unread = sources.iter().filter(|source| source.entry().is_none()).count();
@@ -478,7 +478,7 @@ impl<'a> Backup<'a> {
             .collect();
         let starts = prepare::starts(&again)?;
         match pass.run(&again, starts)? {
-            PassEnd::Whole(counts) => Ok((again, counts)),
+            PassEnd::Whole(counts) => Ok((again, *counts)),
             PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }

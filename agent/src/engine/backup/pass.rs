@@ -74,7 +74,7 @@ const UNSENT_LOOK_MS: u64 = 5;
 /// How a pass ended.
 pub enum PassEnd {
     /// Every source is whole.
-    Whole(Counts),
+    Whole(Box<Counts>),
     /// It was asked to end early.
     Interrupted,
 }
@@ -183,7 +183,7 @@ impl<'a> Pass<'a> {
         if run.stop.asked() && sources.iter().any(|source| source.entry().is_none()) {
             return Ok(PassEnd::Interrupted);
         }
-        Ok(PassEnd::Whole(flow.counts))
+        Ok(PassEnd::Whole(Box::new(flow.counts)))
     }
 
     /// Starts all stages and closes the arrows, first to last.
