@@ -60,7 +60,7 @@ pub struct Progress {
     pub files_done: u64,
     /// Files in all.
     pub files_total: Option<u64>,
-    /// Bytes dealt with (of the files' content).
+    /// Bytes dealt with (of the files' content): of a backup those that are with the vault, and not all that were read.
     pub bytes_done: u64,
     /// Bytes in all.
     pub bytes_total: Option<u64>,

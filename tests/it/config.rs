@@ -44,6 +44,23 @@ fn one_setting_changes_and_comments_stay() {
 }
 
 #[test]
+fn a_list_that_is_printed_can_be_set() {
+    let world = world();
+    write(&world, "config.toml", "[[source]]\npath = '~/docs'\n");
+    let (set, get) = (["config", "set", "source.1.exclude"], ["config", "get", "source.1.exclude"]);
+    for (value, shown) in [(r#"["*.o", "tmp"]"#, r#"["*.o", "tmp"]"#), ("*.o", "*.o"), (r#"["[ab]*"]"#, r#"["[ab]*"]"#)]
+    {
+        world.tuckbox(set).and([value]).ok();
+        let got = world.tuckbox(get).ok().text().trim_end().to_owned();
+        assert_eq!(got, shown);
+        world.tuckbox(set).and([got.as_str()]).ok();
+        assert_eq!(world.tuckbox(get).ok().text().trim_end(), shown);
+    }
+    assert_eq!(world.tuckbox(get).and(["--json"]).ok().record("setting")["values"][0], "[ab]*");
+    world.tuckbox(set).and(["[ab]*"]).run().exits(2).says("must be a list");
+}
+
+#[test]
 fn a_link_to_the_file_stays_one() {
     let world = world();
     write(&world, "../dotfiles", "utc = true\n");

@@ -29,7 +29,7 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
     let cat = format!("cat {docs}/more; mark {docs}/more; marks; unmark; help; jobs; !echo x");
     let (query, pass) = (["query", "--keep-going", "-c", &cd, "-c", &lcd, "-c", &cat, "-c", "nothing"], at("pass"));
     let nothing = at("nothing-here");
-    let (archive, other) = (at("bob.archive"), at("other"));
+    let (archive, other, back) = (at("bob.archive"), at("other"), at("back"));
     world.tuckbox(["init", "--vault", &other, "--account", "eve"]).ok();
     let (out, tar, key, man, ssh) = (at("out"), at("tar"), at("copy.key"), at("man"), at("ssh.pub"));
     let lines: Vec<Vec<&str>> = vec![
@@ -132,6 +132,9 @@ fn runs(world: &World) -> Vec<(String, Outcome)> {
         vec!["version"],
         query.to_vec(),
         vec!["delete", &file, "--yes"],
+        vec!["undelete", &file, "--to", &back, "-n"],
+        vec!["undelete", &file, "--to", &back],
+        vec!["undelete", &file, "--in-vault", "-n"],
         vec!["undelete", &file, "--in-vault", "--yes"],
         vec!["rollback", "--to", "previous", "--yes"],
         vec!["ls", "/nowhere"],

@@ -133,6 +133,14 @@ fn units_and_template_are_ready_to_use() {
 }
 
 #[test]
+fn where_there_is_no_vault_the_doctor_does_not_say_that_one_answers() {
+    let world = world();
+    let told = world.tuckbox(["doctor", "--vault", &world.arg("nothing")]).run();
+    let told = told.exits(4).says("FAIL  vault").says("there is no vault at");
+    assert!(!told.text().contains("answers in"), "{told}");
+}
+
+#[test]
 fn doctor_is_content_with_a_machine_in_order() {
     let world = world().ready();
     world.words();

@@ -65,6 +65,16 @@ fn words_are_typed_at_a_terminal() {
 }
 
 #[test]
+fn the_sheet_that_is_printed_can_be_read() {
+    let world = one_version();
+    let sheet = world.tuckbox(["key", "words"]).ok().text().to_owned();
+    assert!(sheet.contains("ACCOUNT ") && sheet.contains("24 "), "{sheet}");
+    fs::write(world.path("sheet"), sheet).unwrap();
+    let recover = ["key", "recover", "--words-file", &world.arg("sheet")];
+    world.machine("empty").with_vault(world.arg("vault")).tuckbox(recover).ok().says("Made the key");
+}
+
+#[test]
 fn words_that_are_wrong() {
     let world = one_version();
     let recover = |words: &str| {

@@ -48,6 +48,29 @@ fn the_first_failure_ends_it_with_its_code() {
 }
 
 #[test]
+fn a_command_of_a_file_that_failed_is_named_with_its_line() {
+    let world = ready();
+    let docs = world.arg("docs");
+    let file = world.arg("lines");
+    fs::write(&file, format!("# a comment\ncd {docs}\n\nls; cat nothing\nls /nowhere\n")).unwrap();
+    let first = world.tuckbox(["query", &file]).run();
+    assert!(first.err().contains(&format!("{file}:4: cat nothing")) && !first.err().contains(":5:"), "{first}");
+    let all = world.tuckbox(["query", "--keep-going", &file]).run();
+    assert!(all.err().contains(":4: cat nothing") && all.err().contains(":5: ls /nowhere"), "{all}");
+    let typed = world.tuckbox(["query", "-"]).stdin("pwd\ncat 'x").run();
+    assert!(typed.err().contains("standard input:2: cat 'x"), "{typed}");
+}
+
+#[test]
+fn a_dash_to_get_is_standard_output() {
+    let world = ready();
+    let (cd, lcd) = (format!("cd {}", world.arg("docs")), format!("lcd {}", world.arg("docs")));
+    let got = world.tuckbox(["query", "-c", &cd, "-c", &lcd, "-c", "get 'a b.txt' -"]).ok();
+    assert_eq!(got.text(), "one\n");
+    assert!(!world.path("docs/-").exists());
+}
+
+#[test]
 fn one_stream_has_one_beginning_and_one_end() {
     let world = ready();
     let docs = world.arg("docs");

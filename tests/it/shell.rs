@@ -223,8 +223,12 @@ fn a_server_that_does_not_answer_never_holds_the_prompt() {
     // Not before the server that this verb has started does not hear it.
     until(SOON, "a server that hears no interrupt", || all_deaf() > before);
     terminal.keys(INTERRUPT).shows("one more interrupt leaves it");
-    terminal.keys(INTERRUPT).shows("left behind");
+    terminal.keys(INTERRUPT).shows("left behind as [1]");
     prompt(&terminal);
+    says(&terminal, "jobs", "[1] ls  (left behind)");
+    terminal.keys("cancel 1").keys(ENTER);
+    prompt(&terminal);
+    says(&terminal, "cancel 2", "there is no job 2");
     says(&terminal, "pwd", "/");
     leave(terminal);
 }

@@ -286,7 +286,8 @@ fn progress_text(phase: Option<Phase>, progress: &Progress, reading: Reading) ->
         parts.push(format!("{} sent", size(progress.sent_bytes)));
     }
     if let Some(left) = reading.eta_ms {
-        parts.push(format!("{} left", duration(left)));
+        // Less than a second is no news, and none at all would not be true.
+        parts.push(format!("{} left", duration(left.max(1000))));
     }
     if progress.errors > 0 {
         parts.push(format!("{} errors", count(progress.errors)));

@@ -43,7 +43,7 @@ pub(super) const VERB: Verb = Verb {
 const KEY_FILE_BYTES_MAX: u64 = 64 << 10;
 
 fn name() -> Arg {
-    Arg::new("name").value_name("NAME").required(true).help("The account's name or number (as in laptop-ana, 0x3af)")
+    Arg::new("name").value_name("ACCOUNT").required(true).help("The account's name or number (as in laptop-ana, 0x3af)")
 }
 
 fn reason() -> Arg {

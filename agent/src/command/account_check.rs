@@ -15,7 +15,7 @@ use crate::units::{counted, duration, size};
 
 pub(super) fn check_args(command: Command) -> Command {
     command
-        .arg(Arg::new("name").value_name("NAME").help("The account's name or number (as in laptop-ana, 0x3af)"))
+        .arg(Arg::new("name").value_name("ACCOUNT").help("The account's name or number (as in laptop-ana, 0x3af)"))
         .arg(switch("all", "Every account of the vault").conflicts_with("name"))
         .arg(switch("read-data", "Also compare every stored byte with its checksum"))
 }

@@ -146,6 +146,14 @@ impl Knows for Asks<'_> {
     fn accounts(&self) -> Vec<String> {
         crate::shell::accounts(self.desk).unwrap_or_default()
     }
+
+    fn all_accounts(&self) -> Option<Arc<Vec<String>>> {
+        self.ask(|desk| crate::shell::all_accounts(desk, &desk.run()?).map(Arc::new))
+    }
+
+    fn groups(&self) -> Option<Arc<Vec<String>>> {
+        self.ask(|desk| crate::shell::groups(desk, &desk.run()?).map(Arc::new))
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::cli::table::{Side, Table};
 use crate::cli::{Desk, Face};
 use crate::config::edit::{self, Which};
 use crate::config::template::template;
-use crate::config::{Config, Section, keys, units};
+use crate::config::{Config, Section, Value, keys, units};
 use crate::fault::{Code, Exit, Fault, Result};
 use crate::name::{for_terminal, harmless_line};
 
@@ -65,6 +65,8 @@ fn build(command: Command) -> Command {
 struct SettingRecord {
     key: String,
     value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<String>>,
     origin: String,
 }
 
@@ -103,14 +105,14 @@ fn settings(matches: &ArgMatches, desk: &Desk<'_>) -> Result<(Config, Vec<Settin
             None => (key.default.to_owned(), Origin::Default),
         };
         let origin = origin_text(&origin, &config);
-        rows.push(SettingRecord { key: key.name.to_owned(), value: harmless_line(&value), origin });
+        rows.push(SettingRecord { key: key.name.to_owned(), value: harmless_line(&value), values: None, origin });
     }
     for (number, source) in (1..).zip(&config.sources) {
         for key in keys::ALL {
             if let Some((value, spot)) = source.get(key) {
                 let origin = origin_text(&Origin::File(spot), &config);
                 let key = format!("source.{number}.{}", key.name);
-                rows.push(SettingRecord { key, value: harmless_line(&value.to_string()), origin });
+                rows.push(SettingRecord { key, value: harmless_line(&value.to_string()), values: None, origin });
             }
         }
     }
@@ -136,15 +138,24 @@ fn show(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
 
 fn get(matches: &ArgMatches, desk: &Desk<'_>) -> Result<()> {
     let name = matches.get_one::<String>("key").map_or("", String::as_str);
-    Which::parse(name)?;
-    let (_, rows) = settings(matches, desk)?;
+    let which = Which::parse(name)?;
+    let (config, rows) = settings(matches, desk)?;
     let row = rows.into_iter().find(|row| row.key == name);
-    let row = row.ok_or_else(|| {
+    let mut row = row.ok_or_else(|| {
         Fault::new(Code::Usage, format!("{} is not set", harmless_line(name))).hint("tuckbox config show")
     })?;
+    let table = match which.source {
+        None => Some(&config.top),
+        Some(number) => number.checked_sub(1).and_then(|at| config.sources.get(at)),
+    };
+    // No list is an option or a variable: what the file has is in force, and can be given to `config set`.
+    if let Some((Value::Texts(texts), _)) = table.and_then(|table| table.get(which.key)) {
+        row.values = Some(texts.clone());
+    }
     match &desk.face {
         Face::Json(stream) => stream.row("setting", &row),
-        Face::Plain(plain) => plain.line(&row.value),
+        // As `config set` takes it.
+        Face::Plain(plain) => plain.line(&row.values.as_deref().map_or(row.value, edit::list_text)),
     }
 }
 

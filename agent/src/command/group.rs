@@ -43,7 +43,7 @@ fn build(command: Command) -> Command {
     with_verbs_below(command)
         .subcommand(below("list", "List groups").arg(switch("figures", "With sums over the members of each")))
         .subcommand(below("info", "Show one group, with sums over its members").arg(group()))
-        .subcommand(below("create", "Make a group").arg(group()))
+        .subcommand(below("create", "Make a group").arg(group().value_name("NAME")))
         .subcommand(terms::args(
             below("set", "Settle limits and rates that its members share, and who is told").arg(group()),
         ))

@@ -62,13 +62,14 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
         batch.text(text)?;
     }
     match matches.get_one::<OsString>("file") {
-        Some(file) if file == "-" => batch.lines(BufReader::new(std::io::stdin()))?,
+        Some(file) if file == "-" => batch.lines(BufReader::new(std::io::stdin()), Some("standard input"))?,
         Some(file) => {
+            let name = for_terminal(file.as_encoded_bytes());
             let failed = |error: std::io::Error| {
-                let name = for_terminal(file.as_encoded_bytes());
                 Fault::new(Code::Usage, format!("cannot read the commands in {name}")).because(error)
             };
-            batch.lines(BufReader::new(std::fs::File::open(desk.world.working.join(file)).map_err(failed)?))?;
+            let opened = std::fs::File::open(desk.world.working.join(file)).map_err(failed)?;
+            batch.lines(BufReader::new(opened), Some(&name))?;
         }
         None => {}
     }

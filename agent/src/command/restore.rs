@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
+use serde::Serialize;
 
 use super::{Changes, Verb, at, file, many, paths, short, switch, texts};
 use crate::cli::person::named;
@@ -95,8 +96,16 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
     let (to, dry_run) = (job.to.clone(), job.dry_run);
     let summary = desk.engine().restore(&desk.run_at(understood)?, job)?;
     show(desk, &summary, to, dry_run)?;
-    desk.face.summary("restore", &summary)?;
+    desk.face.summary("restore", &Told { dry_run, summary: &summary })?;
     Ok(exit(&summary))
+}
+
+/// What was done, or on a dry run would be.
+#[derive(Serialize)]
+pub(super) struct Told<'s, S> {
+    pub(super) dry_run: bool,
+    #[serde(flatten)]
+    pub(super) summary: &'s S,
 }
 
 /// Tells what was restored, and where to.

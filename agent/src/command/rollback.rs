@@ -45,7 +45,7 @@ fn run(matches: &ArgMatches, desk: &Desk<'_>) -> Result<Exit> {
 /// Tells of a version that was appended: what it is, what it does not do, how to go on and how to go back.
 pub(super) fn told(desk: &Desk<'_>, verb: &str, summary: &AppendSummary, dry_run: bool) -> Result<Exit> {
     lines(summary, dry_run).iter().try_for_each(|line| desk.face.say(line))?;
-    desk.face.summary(verb, summary)?;
+    desk.face.summary(verb, &super::restore::Told { dry_run, summary })?;
     Ok(if summary.holes { Exit::Partial } else { Exit::Ok })
 }
 

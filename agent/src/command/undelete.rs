@@ -99,7 +99,7 @@ pub(super) fn to_disk(matches: &ArgMatches, desk: &Desk<'_>, since: Option<At>) 
     } else {
         desk.face.say("Nothing was deleted: everything is where it was.")?;
     }
-    desk.face.summary(verb, &summary)?;
+    desk.face.summary(verb, &restore::Told { dry_run, summary: &summary })?;
     Ok(restore::exit(&summary))
 }
 

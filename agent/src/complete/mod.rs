@@ -23,8 +23,12 @@ pub enum Takes {
     LocalDir,
     /// A version, as `--at` takes it.
     Version,
-    /// An account.
+    /// An account that this machine has the key of.
     Account,
+    /// An account of the vault, for who looks after it.
+    AnyAccount,
+    /// A group of accounts.
+    Group,
     /// An error code.
     Code,
     /// A key of the configuration.
@@ -62,7 +66,9 @@ pub fn takes(arg: &Arg) -> Takes {
         ("PATH", _) => Takes::Remote,
         ("DIR" | "VAULT" | "LOCAL", _) => Takes::LocalDir,
         ("WHEN", "at") | ("A" | "B" | "VERSION", _) => Takes::Version,
+        ("ACCOUNT", "name" | "accounts") => Takes::AnyAccount,
         ("NAME", "account") | ("ACCOUNT", _) => Takes::Account,
+        ("GROUP", _) => Takes::Group,
         ("CODE", _) => Takes::Code,
         ("KEY", _) => Takes::Setting,
         ("VERB", _) => Takes::Verb,

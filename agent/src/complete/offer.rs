@@ -36,6 +36,14 @@ pub trait Knows {
     fn versions(&self) -> Option<Arc<Vec<VersionRow>>>;
     /// Accounts that this machine has keys of.
     fn accounts(&self) -> Vec<String>;
+    /// Accounts of the vault, as far as who asks may see them.
+    fn all_accounts(&self) -> Option<Arc<Vec<String>>> {
+        None
+    }
+    /// Groups of the vault, likewise.
+    fn groups(&self) -> Option<Arc<Vec<String>>> {
+        None
+    }
 }
 
 /// Where one is on this machine, and where in the vault.
@@ -82,6 +90,14 @@ pub fn offer(spot: &Spot, place: &Place<'_>, words: &[(String, String)], knows: 
         Wants::Value(Takes::LocalDir) => local(spot, place, true),
         Wants::Value(Takes::Version) => versions(spot, place, knows),
         Wants::Value(Takes::Account) => knows.accounts().iter().map(|account| word_choice(spot, account, "")).collect(),
+        Wants::Value(Takes::AnyAccount) => {
+            // Who may not see all has at least its own.
+            let all = knows.all_accounts().unwrap_or_else(|| Arc::new(knows.accounts()));
+            all.iter().map(|account| word_choice(spot, account, "")).collect()
+        }
+        Wants::Value(Takes::Group) => {
+            knows.groups().unwrap_or_default().iter().map(|group| word_choice(spot, group, "")).collect()
+        }
         Wants::Value(Takes::Code) => Code::ALL.iter().map(|code| word_choice(spot, code.name(), "")).collect(),
         Wants::Value(Takes::Setting) => {
             keys::ALL.iter().map(|key| word_choice(spot, &crate::config::template::path_of(key), "")).collect()
@@ -209,6 +225,14 @@ mod tests {
         fn accounts(&self) -> Vec<String> {
             vec!["laptop-ana".into()]
         }
+
+        fn all_accounts(&self) -> Option<Arc<Vec<String>>> {
+            Some(Arc::new(vec!["laptop-ana".into(), "bob's".into()]))
+        }
+
+        fn groups(&self) -> Option<Arc<Vec<String>>> {
+            Some(Arc::new(vec!["office".into()]))
+        }
     }
 
     fn offered(line: &str, names: &[&[u8]]) -> Vec<Choice> {
@@ -237,6 +261,14 @@ mod tests {
         assert_eq!(texts("cd my\\ dir/", &[b"a", b"subdir"]), ["my\\ dir/subdir/"]);
         assert_eq!(texts("ls my\\ dir/A", &[b"abc"]), ["my\\ dir/abc"]);
         assert_eq!(texts("ls --account l", &[]), ["laptop-ana"]);
+        for verb in ["info", "log", "freeze", "authorize", "check", "dump"] {
+            assert_eq!(texts(&format!("account {verb} "), &[]), ["laptop-ana", "bob\\'s"], "{verb}");
+        }
+        assert_eq!(texts("account rename laptop-ana ", &[]), [""; 0]);
+        assert_eq!(texts("account create ", &[]), [""; 0]);
+        assert_eq!(texts("group create ", &[]), [""; 0]);
+        assert_eq!(texts("group set o", &[]), ["office"]);
+        assert_eq!(texts("group add office b", &[]), ["bob\\'s"]);
         assert_eq!(texts("ls --at 3f", &[]), ["3f9c02ab"]);
         assert_eq!(texts("ls --at=2", &[]), ["--at=2\\ days\\ ago"]);
         assert_eq!(texts("explain source.b", &[]), ["source.busy"]);

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use super::keys::{self, Key, Kind, Section};
 use super::load::text_of;
@@ -92,6 +92,7 @@ fn item(key: &Key, values: &[String]) -> Result<Item> {
         Fault::new(Code::Usage, format!("{}: {why}", key.name)).hint(format!("as in {} = {}", key.name, key.example))
     };
     match (key.kind, values) {
+        (Kind::Texts | Kind::Paths, [one]) if one.trim_start().starts_with('[') => list(key, one),
         (Kind::Texts | Kind::Paths, [one]) => Ok(value(one.as_str())),
         (Kind::Texts | Kind::Paths, many) => Ok(value(many.iter().map(String::as_str).collect::<Array>())),
         (Kind::Switch, [one]) => match one.as_str() {
@@ -103,6 +104,46 @@ fn item(key: &Key, values: &[String]) -> Result<Item> {
         (_, [one]) => Ok(value(one.as_str())),
         _ => Err(wrong("it takes one value".into())),
     }
+}
+
+/// A list as the file has it. A glob that begins with a bracket stands in one, too.
+fn list(key: &Key, text: &str) -> Result<Item> {
+    let array = text.trim().parse::<Value>().ok().and_then(|value| value.as_array().cloned());
+    let array = array.filter(|array| array.iter().all(Value::is_str)).ok_or_else(|| {
+        Fault::new(Code::Usage, format!("{}: what begins with [ must be a list of texts in quotes", key.name)).hint(
+            format!(
+                "as in '[\"one\", \"two\"]', or each as a word of its own: tuckbox config set {} one two",
+                key.name
+            ),
+        )
+    })?;
+    Ok(value(array.iter().filter_map(Value::as_str).collect::<Array>()))
+}
+
+/// A list as `config set` takes it, in one line that a terminal may show: one value as it is, where that cannot be read as a
+/// list.
+#[must_use]
+pub fn list_text(texts: &[String]) -> String {
+    match texts {
+        [one] if !one.is_empty() && !one.trim_start().starts_with('[') && harmless_line(one) == *one => one.clone(),
+        many => format!("[{}]", many.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// A text as TOML has it in one line.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if harmless_line(c.encode_utf8(&mut [0; 4])) != c.to_string() => {
+                out.push_str(&format!("\\U{:08x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Changes the file. What would not be a good file is not written.
@@ -162,6 +203,18 @@ mod tests {
     }
 
     #[test]
+    fn one_value_may_be_a_list() {
+        let made = set(FILE, "source.1.exclude", &[r#" ["*.o", 'tmp'] "#]).unwrap();
+        assert_eq!(made, FILE.replace("['x', 'y']", r#"["*.o", "tmp"]"#));
+        for wrong in ["[ab]*.txt", "[1, 2]", "[\"a\""] {
+            let fault = set(FILE, "exclude", &[wrong]).unwrap_err();
+            assert!(fault.message.contains("must be a list") && fault.hint.unwrap().contains("\"one\""), "{wrong}");
+        }
+        // What takes one text may begin so.
+        assert!(set(FILE, "password_command", &["[ -f x ]"]).is_ok());
+    }
+
+    #[test]
     fn what_is_no_key_is_told() {
         assert_eq!(Which::parse("vualt").unwrap_err().hint.as_deref(), Some("did you mean vault?"));
         assert_eq!(Which::parse("source.1.exlude").unwrap_err().hint.as_deref(), Some("did you mean exclude?"));
@@ -171,6 +224,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_list_that_was_got_can_be_set(texts in proptest::collection::vec("[^\0]*", 0..4)) {
+            let texts: Vec<String> = texts.iter().map(|text| text.replace("${", "")).collect();
+            let shown = list_text(&texts);
+            prop_assert_eq!(&harmless_line(&shown), &shown);
+            let made = item(&keys::EXCLUDE, &[shown]).unwrap();
+            let value = made.as_value().unwrap();
+            let back: Vec<String> = match value.as_array() {
+                Some(many) => many.iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
+                None => vec![value.as_str().unwrap().to_owned()],
+            };
+            prop_assert_eq!(back, texts);
+        }
+
         #[test]
         fn any_text_comes_back(text in "[^\0]+") {
             let text = text.replace("${", "");

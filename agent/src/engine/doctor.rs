@@ -9,7 +9,7 @@ use super::connect::Connector;
 use super::job::{DoctorRow, Health, Run};
 use super::keys::key_checks;
 use super::status::ask_all;
-use crate::fault::{Fault, Result};
+use crate::fault::{Code, Fault, Result};
 use crate::health::{absent_volumes, damage};
 use crate::name::for_terminal;
 use crate::units::{duration, size};
@@ -31,14 +31,24 @@ pub fn doctor(run: &Run, row: &mut dyn FnMut(DoctorRow) -> Result<()>) -> Result
         Err(fault) => return row(failed("vault", &fault)),
     };
     let started = run.clock.monotonic_ms();
-    match connector.connect().and_then(|remote| remote.peer()) {
+    let answers = match connector.connect().and_then(|remote| remote.peer()) {
         Ok(peer) => {
             let took = u64::try_from(run.clock.monotonic_ms() - started).unwrap_or(0);
-            row(ok("vault", format!("{} answers in {} with {peer}", connector.describe(), duration(took))))?;
+            format!("{} answers in {} with {peer}", connector.describe(), duration(took))
         }
         Err(fault) => return row(failed("vault", &fault)),
-    }
+    };
+    // A program that answers is no vault yet.
     let account = match Account::open(run) {
+        Err(fault) if matches!(fault.code, Code::VaultNone | Code::VaultNotAVault) => {
+            return row(failed("vault", &fault));
+        }
+        account => {
+            row(ok("vault", answers))?;
+            account
+        }
+    };
+    let account = match account {
         Ok(account) => account,
         Err(fault) => return row(failed("account", &fault)),
     };

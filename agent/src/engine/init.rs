@@ -35,7 +35,8 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
     // Only frozen requests may ride with the greeting, and this one changes something.
     remote.peer()?;
     let name = run.place.account.clone().unwrap_or_else(|| run.host.clone());
-    let made: ServerMade = remote.ask(&Request::Init(Init { name: name.clone() }))?;
+    let made: ServerMade =
+        remote.ask(&Request::Init(Init { name: name.clone() })).map_err(|fault| placed(run, fault))?;
     let mut key = match (own_key(&key_checks(run)?, &made.account), made.account.key_check) {
         (Some(found), _) => Key::there(run, found, &name)?,
         (None, Some(_)) => return Err(bound(&made.account)),
@@ -70,6 +71,15 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
         key_protected: key.found.file.needs_passphrase(),
         used_before,
     })
+}
+
+/// The server names no places; which one it is, is known here.
+fn placed(run: &Run, fault: Fault) -> Fault {
+    if fault.message != crate::serve::open::NO_RIGHT {
+        return fault;
+    }
+    let message = fault.message.replacen("the vault", &for_terminal(super::connect::address(run).as_bytes()), 1);
+    Fault { message, ..fault }
 }
 
 fn bound(row: &AccountRow) -> Fault {

@@ -77,6 +77,10 @@ struct Inner {
     /// The answer to a commit.
     outcome: Option<Outcome>,
     stripes: Stripes,
+    /// Records that were put, in bytes as sent.
+    put_bytes: u64,
+    /// Bytes that had gone out when the first of them was put.
+    sent_before: Option<u64>,
     closing: bool,
     trouble: Option<Fault>,
 }
@@ -199,7 +203,14 @@ impl Uplink {
     pub fn put(&self, record: Record) -> Result<()> {
         let begun = self.stopwatch();
         self.rescue()?;
-        self.put_outgoing(&Outgoing::new(record))?;
+        let record = Outgoing::new(record);
+        let sent = self.traffic().sent_bytes;
+        {
+            let mut inner = lock(&self.inner);
+            inner.put_bytes += record.len() as u64;
+            inner.sent_before.get_or_insert(sent);
+        }
+        self.put_outgoing(&record)?;
         self.consider(begun);
         Ok(())
     }
@@ -327,6 +338,12 @@ impl Uplink {
         self.finish();
     }
 
+    /// The same at once: nobody waits for the line any more.
+    pub fn give_up(&self) {
+        self.abandon();
+        self.remote.client().1.give_up();
+    }
+
     /// Bytes on the pipe, over all connections.
     pub fn traffic(&self) -> Traffic {
         let (main, stripes) = (self.remote.traffic(), lock(&self.inner).stripes.traffic());
@@ -334,6 +351,16 @@ impl Uplink {
             sent_bytes: main.sent_bytes + stripes.sent_bytes,
             received_bytes: main.received_bytes + stripes.received_bytes,
         }
+    }
+
+    /// Bytes of records that were put and have not gone out, as far as can be told: other messages are taken for a part of
+    /// them, and so is what had to be sent again. Never nothing while one of them is not acknowledged.
+    pub fn unsent_bytes(&self) -> u64 {
+        let sent = self.traffic().sent_bytes;
+        let inner = lock(&self.inner);
+        let gone = sent.saturating_sub(inner.sent_before.unwrap_or(sent));
+        let open = inner.unacked_bytes as u64 + inner.stripes.unacked_bytes();
+        if open == 0 || inner.trouble.is_some() { 0 } else { inner.put_bytes.saturating_sub(gone).max(1) }
     }
 
     /// Bytes that the server has staged, as stored.

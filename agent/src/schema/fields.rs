@@ -97,7 +97,31 @@ pub(super) const STATE: &[Field] = fields! {
     versions: Count, "Versions that have it so.";
 };
 
+pub(super) const RESTORED: &[Field] = fields! {
+    dry_run: Switch, "Nothing was done: this would be.";
+    version_id: Id, "The version it came from.";
+    sequence: Count, "Its place in the chain.";
+    files_restored: Count, "Files written.";
+    files_replaced: Count, "Of these, those that took the place of something else.";
+    files_kept: Count, "Files left as they are.";
+    files_beside: Count, "Of the files written: beside others that stay, under names of their own.";
+    files_deleted: Count, "Files and directories removed.";
+    files_skipped: Count, "Items that could not be restored, wholly or in part.";
+    files_damaged: Count, "Of these, files whose data is missing or altered in the vault.";
+    files_with_holes: Count, "Of these, files that were written with zeros in place of what is lost.";
+    files_verified: Count, "Files read back and found equal.";
+    dirs_restored: Count, "Directories made or set right.";
+    restored_bytes: Bytes, "Written to files.";
+    kept_bytes: Bytes, "Of files left as they are.";
+    sent_bytes: Bytes, "Sent on the wire.";
+    received_bytes: Bytes, "Received on the wire.";
+    errors: Count, "Items with errors.";
+    history_doubtful: Switch, "The vault shows an older or another history than this machine knows.";
+    elapsed_ms: Millis, "It took so long.";
+};
+
 pub(super) const APPENDED: &[Field] = fields! {
+    dry_run: Switch, "Nothing was done: this would be.";
     version_id [if_known]: Id, "The version that was appended; absent on a dry run.";
     sequence [if_known]: Count, "Its place in the chain.";
     before_id: Id, "The newest version before it.";

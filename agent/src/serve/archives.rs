@@ -134,8 +134,15 @@ fn refused(error: store::Error) -> Refused {
             Fault::new(Code::DataDamaged, format!("this is no whole archive of an account ({what}: {why})"))
                 .hint("nothing was loaded; dump the account again")
         }
-        store::Error::Taken { what } => Fault::new(Code::Usage, format!("{what} is in this vault already"))
-            .hint("nothing was loaded; choose another: --name NAME, --number HEX"),
+        store::Error::Taken { what } => {
+            // A name or a number is taken, and another one does; or the account itself is there, under whatever name.
+            let hint = if what.starts_with("the account ") {
+                "nothing was loaded; choose another: --name NAME, --number HEX"
+            } else {
+                "nothing was loaded; another name or number would not help: an account is in a vault once"
+            };
+            Fault::new(Code::Usage, format!("{what} is in this vault already")).hint(hint)
+        }
         error @ store::Error::Full { .. } => Fault::new(Code::QuotaHard, error.to_string())
             .hint("nothing was loaded; give it another limit: --hard SIZE, or --hard none"),
         store::Error::Busy { what } => Fault::new(Code::SourceBusy, format!("{what} is under way"))

@@ -118,10 +118,11 @@ impl Server {
 
     fn make_vault(&self) -> Result<Vault, Refused> {
         if let Some(above) = self.path.parent() {
-            std::fs::create_dir_all(above).map_err(|cause| store::Error::disk("make", above, cause))?;
+            std::fs::create_dir_all(above).map_err(|cause| not_made(store::Error::disk("make", above, cause)))?;
         }
         let vault =
-            Vault::create(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.chance), &self.path)?;
+            Vault::create(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::clone(&self.chance), &self.path)
+                .map_err(not_made)?;
         self.set_vault(&vault);
         Ok(vault)
     }
@@ -211,5 +212,33 @@ fn row(account: &AccountInfo) -> AccountRow {
         key_check: account.key_check,
         state: state_told(account.state),
         slots: account.slots.clone(),
+    }
+}
+
+/// What is told of a vault that may not be made here; whoever asked knows its address, and puts it in.
+pub const NO_RIGHT: &str = "cannot make the vault: no right to write there";
+
+/// Why a vault could not be made: there is none yet that could belong to somebody.
+fn not_made(error: store::Error) -> Refused {
+    match &error {
+        store::Error::Disk { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+            Fault::new(Code::VaultRefused, NO_RIGHT)
+                .hint("name another place, or have its owner make a directory there that is yours")
+                .into()
+        }
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_vault_none_belongs_to_anybody() {
+        let told = |errno| not_made(store::Error::disk("make", "/srv/vault", errno)).refusal().unwrap();
+        let refusal = told(rustix::io::Errno::ACCESS);
+        assert_eq!((refusal.code.as_str(), refusal.text.as_str()), ("vault.refused", NO_RIGHT));
+        assert_eq!(told(rustix::io::Errno::NOSPC).code, "disk.full");
     }
 }

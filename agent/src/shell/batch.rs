@@ -51,13 +51,18 @@ impl Batch {
 
     /// Runs all lines of a text.
     pub fn text(&mut self, text: &str) -> Result<()> {
-        self.lines(text.as_bytes())
+        self.lines(text.as_bytes(), None)
     }
 
-    /// Runs line after line as they come. A line whose quotes are open goes on with the next.
-    pub fn lines(&mut self, mut from: impl BufRead) -> Result<()> {
+    /// Runs line after line as they come, from a file of this name. A line whose quotes are open goes on with the next.
+    pub fn lines(&mut self, mut from: impl BufRead, name: Option<&str>) -> Result<()> {
         let mut open = String::new();
+        let (mut number, mut began) = (0_u64, 1_u64);
         while !self.over {
+            number += 1;
+            if open.is_empty() {
+                began = number;
+            }
             let mut line = Vec::new();
             let most = (LINE_BYTES_MAX + 1).saturating_sub(open.len()) as u64;
             let read = std::io::Read::take(&mut from, most).read_until(b'\n', &mut line);
@@ -68,8 +73,19 @@ impl Batch {
             open.push_str(&text);
             match parse(&open) {
                 Err(Unfinished::More) if read > 0 && open.len() <= LINE_BYTES_MAX => continue,
-                Err(why) => self.failed(&unfinished(&why)),
-                Ok(parts) => parts.iter().try_for_each(|part| self.part(part))?,
+                Err(why) => {
+                    self.failed(&unfinished(&why));
+                    self.name_line(name, began, open.trim())?;
+                }
+                Ok(parts) => {
+                    for part in &parts {
+                        let failed = self.summary.failed;
+                        let words = self.part(part)?;
+                        if self.summary.failed > failed {
+                            self.name_line(name, began, &words)?;
+                        }
+                    }
+                }
             }
             open.clear();
             if read == 0 {
@@ -77,6 +93,12 @@ impl Batch {
             }
         }
         Ok(())
+    }
+
+    /// Says where a command stands that failed.
+    fn name_line(&self, file: Option<&str>, line: u64, words: &str) -> Result<()> {
+        let Some(file) = file else { return Ok(()) };
+        self.session.face().note(&format!("{file}:{line}: {}", for_terminal(words.as_bytes())))
     }
 
     fn failed(&mut self, fault: &Fault) {
@@ -90,9 +112,10 @@ impl Batch {
         self.over |= exit != Exit::Ok && !self.keep_going;
     }
 
-    fn part(&mut self, part: &Part) -> Result<()> {
+    /// Runs a command; gives it as it is shown.
+    fn part(&mut self, part: &Part) -> Result<String> {
         if self.over {
-            return Ok(());
+            return Ok(String::new());
         }
         self.summary.commands += 1;
         let number = self.summary.commands;
@@ -101,11 +124,12 @@ impl Batch {
             Some(line) => vec![format!("!{}", for_terminal(line.as_bytes()))],
             None => part.words.iter().map(|word| for_terminal(&word.bytes)).collect(),
         };
+        let shown = words.join(" ");
         face.row("command", &CommandRecord { number, words })?;
         let status = self.session.run(part);
         if self.session.world.stdout.closed() {
             self.over = true;
-            return Ok(());
+            return Ok(shown);
         }
         if self.session.world.stop.asked() {
             return Err(Fault::new(Code::Interrupted, format!("interrupted at command {number}")));
@@ -118,7 +142,7 @@ impl Batch {
             self.came_to(class.unwrap_or(Exit::Failed));
         }
         self.over |= self.session.leaves;
-        Ok(())
+        Ok(shown)
     }
 
     /// What it came to: the exit of the failure that ended it, or the worst of all.

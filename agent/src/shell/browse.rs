@@ -14,7 +14,8 @@ use crate::cli::inside::Inside;
 use crate::cli::inside_desk;
 use crate::complete::offer::{Knows, Name};
 use crate::engine::job::{
-    AppendPlan, At, HostKeyQuestion, ListJob, Passphrase, Person, RestorePlan, VersionRow, VersionsJob,
+    AccountAsk, AppendPlan, At, GroupAsk, HostKeyQuestion, ListAccounts, ListGroups, ListJob, Passphrase, Person,
+    RestorePlan, Run, VersionRow, VersionsJob,
 };
 use crate::engine::keys::key_checks;
 use crate::engine::queue::lock;
@@ -36,6 +37,8 @@ const NAMES_MAX: usize = 20_000;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     Versions(Option<String>),
+    Accounts,
+    Groups,
     Names { account: Option<String>, at: Option<String>, dir: Vec<u8> },
 }
 
@@ -43,6 +46,7 @@ enum Key {
 enum Answer {
     Versions(Arc<Vec<VersionRow>>),
     Names(Arc<Vec<Name>>),
+    Texts(Arc<Vec<String>>),
     Failed(Fault),
 }
 
@@ -140,7 +144,7 @@ impl Opening {
         match self.0.recv_timeout(most) {
             Ok(Answer::Versions(rows)) => Some(Ok(rows.len())),
             Ok(Answer::Failed(fault)) => Some(Err(fault)),
-            Ok(Answer::Names(_)) | Err(_) => None,
+            Ok(Answer::Names(_) | Answer::Texts(_)) | Err(_) => None,
         }
     }
 }
@@ -174,6 +178,23 @@ impl Knows for Seen<'_> {
         let desk = inside_desk(&self.browser.world, self.inside);
         desk.and_then(|desk| accounts(&desk)).unwrap_or_default()
     }
+
+    fn all_accounts(&self) -> Option<Arc<Vec<String>>> {
+        self.texts(Key::Accounts)
+    }
+
+    fn groups(&self) -> Option<Arc<Vec<String>>> {
+        self.texts(Key::Groups)
+    }
+}
+
+impl Seen<'_> {
+    fn texts(&self, key: Key) -> Option<Arc<Vec<String>>> {
+        match self.browser.ask(key, self.inside)? {
+            Answer::Texts(texts) => Some(texts),
+            _ => None,
+        }
+    }
 }
 
 /// Accounts that this machine has keys of.
@@ -181,6 +202,28 @@ pub fn accounts(desk: &crate::cli::Desk<'_>) -> Result<Vec<String>> {
     let mut names: Vec<String> = key_checks(&desk.run()?)?.into_iter().map(|found| found.file.account_name).collect();
     names.sort();
     names.dedup();
+    Ok(names)
+}
+
+/// Accounts of the vault, of which an administrator sees all.
+pub fn all_accounts(desk: &crate::cli::Desk<'_>, run: &Run) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let ask = AccountAsk::List(ListAccounts { account: None, figures: false });
+    desk.engine().account(run, ask, &mut |facts| {
+        names.push(facts.name);
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Groups of the vault, likewise.
+pub fn groups(desk: &crate::cli::Desk<'_>, run: &Run) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let ask = GroupAsk::List(ListGroups { group: None, figures: Some(false) });
+    desk.engine().group(run, ask, &mut |facts| {
+        names.push(facts.name);
+        Ok(())
+    })?;
     Ok(names)
 }
 
@@ -226,6 +269,8 @@ fn answer(world: &World, key: &Key, mut inside: Inside, gate: Option<Gate>) -> R
                 .or_else(|fault| if fault.code == Code::VersionNone { Ok(()) } else { Err(fault) })?;
             Ok(Answer::Versions(Arc::new(rows)))
         }
+        Key::Accounts => all_accounts(&desk, &run).map(|names| Answer::Texts(Arc::new(names))),
+        Key::Groups => groups(&desk, &run).map(|names| Answer::Texts(Arc::new(names))),
         Key::Names { at, dir, .. } => {
             let at =
                 at.as_deref().map_or(Ok(At::default()), |text| desk.version(text).map(|understood| understood.at))?;

@@ -267,6 +267,10 @@ fn get(session: &mut Session, args: &[OsString]) -> Result<Exit> {
         [path, to] => (path, Some(to)),
         _ => return Err(usage("get")),
     };
+    // As elsewhere this is standard output, and no file of that name; for one there is `./-`.
+    if to.is_some_and(|to| to == "-") {
+        return cat(session, std::slice::from_ref(path));
+    }
     let working = session.world.working.clone();
     let to = to.map_or(working.clone(), |to| working.join(to));
     let (to, full) = (to.into_os_string(), OsString::from_vec(remote(session, path)));

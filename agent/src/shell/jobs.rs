@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use super::patient::Left;
 use crate::cli::inside::Inside;
 use crate::cli::{run_inside, tell_inside};
 use crate::engine::job::Stop;
@@ -34,7 +35,9 @@ struct Job {
     number: usize,
     words: String,
     stop: Stop,
-    ended: Receiver<()>,
+    ended: Receiver<u8>,
+    /// It was left behind by who waited for it, and says nothing any more.
+    left: bool,
 }
 
 impl Jobs {
@@ -77,21 +80,31 @@ impl Jobs {
             theirs.stdout.flush().and_then(|()| theirs.stderr.flush()).unwrap_or_default();
             let how = if status == 0 { "done".to_owned() } else { format!("ended with exit {status}") };
             (lock(&above))(format!("[{number}] {how}\n"));
-            ends.send(()).unwrap_or_default();
+            ends.send(status).unwrap_or_default();
         });
         if let Err(error) = spawned {
             return refuse(Fault::new(Code::System, "cannot start a thread").because(error));
         }
         (lock(&self.above))(format!("[{number}] {text}\n"));
         self.last = number;
-        self.running.push(Job { number, words: text, stop, ended });
+        self.running.push(Job { number, words: text, stop, ended, left: false });
         0
     }
 
     /// A line for each that runs.
     pub fn rows(&mut self) -> Vec<String> {
         self.sweep();
-        self.running.iter().map(|job| format!("[{}] {}", job.number, job.words)).collect()
+        let left = |job: &Job| if job.left { "  (left behind)" } else { "" };
+        self.running.iter().map(|job| format!("[{}] {}{}", job.number, job.words, left(job))).collect()
+    }
+
+    /// Takes over what was left behind; its number.
+    pub fn leave(&mut self, words: String, left: Left) -> usize {
+        self.sweep();
+        self.last += 1;
+        let Left { stop, ended } = left;
+        self.running.push(Job { number: self.last, words, stop, ended, left: true });
+        self.last
     }
 
     /// Asks one to end; whether there is such a one.
@@ -107,17 +120,19 @@ impl Jobs {
     /// A warning before the shell is left, the first time.
     pub fn before_leaving(&mut self) -> Option<String> {
         self.sweep();
-        if self.running.is_empty() || std::mem::replace(&mut self.warned, true) {
+        // Of what was left behind nothing is expected any more.
+        let running = self.running.iter().filter(|job| !job.left).count();
+        if running == 0 || std::mem::replace(&mut self.warned, true) {
             return None;
         }
-        let jobs = crate::units::counted(self.running.len() as u64, "job runs", "jobs run");
+        let jobs = crate::units::counted(running as u64, "job runs", "jobs run");
         Some(format!("{jobs} beside the prompt; `exit` again ends them."))
     }
 
     /// Asks all of them to end and waits until they have.
     pub fn end(self) {
         self.running.iter().for_each(|job| job.stop.ask(2));
-        for job in self.running {
+        for job in self.running.into_iter().filter(|job| !job.left) {
             // What does not end in time ends with the program; a vault bears that.
             job.ended.recv_timeout(std::time::Duration::from_secs(10)).unwrap_or_default();
         }

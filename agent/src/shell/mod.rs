@@ -24,8 +24,8 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, EditMode, ExternalPrinter};
 
-pub use browse::accounts;
 use browse::{Browser, Gate};
+pub use browse::{accounts, all_accounts, groups};
 pub use builtin::{BUILTINS as WORDS, Builtin};
 use edit::{Editor, Now};
 use jobs::{Above, Jobs};

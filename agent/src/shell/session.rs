@@ -15,6 +15,7 @@ use crate::cli::inside::Inside;
 use crate::cli::json::exit_number;
 use crate::cli::{Desk, Face, inside_desk, inside_face, run_inside, tell_inside};
 use crate::fault::{Code, Exit, Fault, Result};
+use crate::name::for_terminal;
 use crate::world::World;
 
 /// Most marked paths.
@@ -34,6 +35,8 @@ pub struct Session {
     pub live: Option<Live>,
     /// `exit` was said.
     pub leaves: bool,
+    /// The command that runs, as it is shown.
+    said: String,
 }
 
 /// What only a shell with a person has.
@@ -48,7 +51,7 @@ impl Session {
     /// A session that begins at the top of the newest version.
     #[must_use]
     pub fn new(world: World, inside: Inside) -> Self {
-        Self { world, inside, marks: BTreeSet::new(), before: None, live: None, leaves: false }
+        Self { world, inside, marks: BTreeSet::new(), before: None, live: None, leaves: false, said: String::new() }
     }
 
     /// Runs one command; the status that it would have had alone.
@@ -58,6 +61,7 @@ impl Session {
         }
         let words = self.expand(&part.words);
         let Some((first, rest)) = words.split_first() else { return 0 };
+        self.said = words.iter().map(|word| for_terminal(word.as_encoded_bytes())).collect::<Vec<_>>().join(" ");
         match BUILTINS
             .iter()
             .find(|word| OsStr::new(word.name) == first || word.other_name.map(OsStr::new) == Some(first))
@@ -84,10 +88,12 @@ impl Session {
 
     /// Does something that may take long. In a shell the interrupt key ends it and not the shell.
     pub fn work(&mut self, work: impl FnOnce(&World, &Inside) -> u8 + Send + 'static) -> u8 {
-        if self.live.is_some() {
-            super::patient::wait(&self.world, &self.inside, work)
-        } else {
-            work(&self.world, &self.inside)
+        match &mut self.live {
+            Some(live) => {
+                let leave = |left| live.jobs.leave(self.said.clone(), left);
+                super::patient::wait(&self.world, &self.inside, leave, work)
+            }
+            None => work(&self.world, &self.inside),
         }
     }
 

@@ -50,9 +50,10 @@ impl RootSecret {
         Ok(text)
     }
 
-    /// The root secret of 24 words, in any case and with any blanks between, before and after them.
+    /// The root secret of 24 words, in any case and with any blanks between, before and after them. They may stand on their
+    /// sheet: with numbers before them, and with the line that says whose they are.
     pub fn from_words(text: &str) -> Result<Self> {
-        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        let lower = only_words(text);
         if lower.split_whitespace().count() != WORDS {
             return Err(KeyError::Words.into());
         }
@@ -65,7 +66,7 @@ impl RootSecret {
     /// What is wrong with words that [`from_words`](Self::from_words) does not take.
     #[must_use]
     pub fn wrong_words(text: &str) -> WrongWords {
-        let lower = Zeroizing::new(text.to_ascii_lowercase());
+        let lower = only_words(text);
         let count = lower.split_whitespace().count();
         if count != WORDS {
             return WrongWords::Count(count);
@@ -103,6 +104,29 @@ impl RootSecret {
     pub(super) fn derive(&self, words: &str) -> Key {
         self.0.derive(words)
     }
+}
+
+/// The words of a sheet in lower case, a blank between two.
+fn only_words(text: &str) -> Zeroizing<String> {
+    let is_number = |word: &str| {
+        let digits = word.trim_end_matches(['.', ':', ')']);
+        !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let words = |line: &'_ str| line.split_whitespace().filter(|word| !is_number(word)).count();
+    let is_owner = |line: &&str| line.trim_start().starts_with("ACCOUNT ");
+    // "account" is a word of the list, too: the line goes only where all words are there without it.
+    let without: usize = text.lines().filter(|line| !is_owner(line)).map(words).sum();
+    let lines = text.lines().filter(|line| without != WORDS || !is_owner(line));
+    // Room for all of it, so that no shorter copy stays behind when the text grows.
+    let mut out = Zeroizing::new(String::with_capacity(text.len() + 1));
+    for word in lines.flat_map(str::split_whitespace).filter(|word| !is_number(word)) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out.make_ascii_lowercase();
+    out
 }
 
 /// Why words are not the recovery words of anything.
@@ -148,6 +172,34 @@ mod tests {
     use super::*;
     use crate::door::ConstantChance;
     use crate::error::Error;
+
+    #[test]
+    fn a_sheet_is_read_as_it_was_printed() {
+        let root = RootSecret::generate(&ConstantChance::new(1));
+        let words = root.words().unwrap();
+        let cells: Vec<String> = (1..).zip(words.split(' ')).map(|(n, word)| format!("{n:>2} {word:<10}")).collect();
+        let rows: Vec<String> = cells.chunks(6).map(|six| six.join(" ")).collect();
+        let sheet = format!("{}\nACCOUNT laptop-ana  VAULT /srv/my vault 7\n", rows.join("\n"));
+        let listed: String = (1..).zip(words.split(' ')).map(|(n, word)| format!("{n}. {word}\n")).collect();
+        for text in [&sheet, &listed] {
+            assert_eq!(RootSecret::from_words(text).unwrap().bytes(), root.bytes(), "{text}");
+        }
+        // A word too few is told as that, whoever's they are.
+        let short = sheet.replacen(words.split(' ').next().unwrap(), "", 1);
+        assert!(matches!(RootSecret::wrong_words(&short), WrongWords::Count(_)));
+        // The list has the word "account", too, and whoever types in capitals may begin a line with it.
+        let mut bytes = [0_u8; 32];
+        bytes[0] = 1;
+        bytes[1] = 0x80;
+        let other = RootSecret::from_slice(&bytes).unwrap();
+        let words = other.words().unwrap().to_uppercase();
+        let (first, rest) = words.split_once(' ').unwrap();
+        assert_eq!(first, "ACCOUNT");
+        assert_eq!(
+            RootSecret::from_words(&format!("{first} {}", rest.replacen(' ', "\n", 1))).unwrap().bytes(),
+            other.bytes()
+        );
+    }
 
     #[test]
     fn words_go_there_and_back_in_any_case_and_spacing() {

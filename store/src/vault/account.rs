@@ -207,7 +207,10 @@ fn damaged(why: &'static str) -> Error {
 /// blanks at its ends. `Limit` or `Refused`.
 pub fn check_name(name: &str) -> Result<()> {
     let chars = name.chars().count();
-    if chars == 0 || chars > NAME_CHARS_MAX {
+    if chars == 0 {
+        return Err(Error::Refused { why: format!("a name has 1 to {NAME_CHARS_MAX} characters") });
+    }
+    if chars > NAME_CHARS_MAX {
         return Err(Error::Limit { what: "characters of a name", found: chars as u64, most: NAME_CHARS_MAX as u64 });
     }
     if name.chars().any(char::is_control) || name.trim() != name {

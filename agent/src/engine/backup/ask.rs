@@ -137,6 +137,7 @@ pub fn fill_boxes(flow: &Flow<'_>, link: &Uplink, waiting: &Queue<Waiting>) -> R
                 for (batch, wanted) in batches.into_iter().zip(wanted) {
                     did(batch.chunks.len(), batch.plain.len() as u64);
                     if wanted.is_empty() {
+                        flow.counts.waiting_bytes.sub(batch.plain.len() as u64);
                         flow.buffers.give(batch.plain);
                     } else {
                         let target = if batch.pages { &mut pages } else { &mut open };
@@ -169,6 +170,7 @@ impl OpenBox {
     fn take(&mut self, flow: &Flow<'_>, mut batch: Batch, wanted: &[usize]) {
         let bytes: usize = wanted.iter().filter_map(|at| batch.chunks.get(*at)).map(|(_, len)| *len as usize).sum();
         flow.counts.new_bytes.add(bytes as u64);
+        flow.counts.waiting_bytes.sub(batch.plain.len().saturating_sub(bytes) as u64);
         if wanted.len() == batch.chunks.len() && (WHOLE_BOX_BYTES..=BOX_BYTES_MAX).contains(&bytes) {
             let (ids, lengths) = batch.chunks.iter().copied().unzip();
             let held = Held { permits: batch.permit.take().into_iter().collect(), tickets: vec![batch.ticket] };

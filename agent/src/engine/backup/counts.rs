@@ -52,6 +52,14 @@ counts! {
     files_done,
     /// Their bytes.
     bytes_done,
+    /// Bytes read from files that are not done yet.
+    reading_bytes,
+    /// Bytes that were read, and neither sealed nor found to be there.
+    waiting_bytes,
+    /// Bytes in sealed boxes, as they were read.
+    sealed_bytes,
+    /// Sealed records that nobody sends yet, as stored.
+    shipping_bytes,
     /// Bytes read from files.
     read_bytes,
     /// Bytes in chunks that the vault lacked.
@@ -72,6 +80,11 @@ impl Counter {
     /// Adds.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Takes away what was added.
+    pub fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
     }
 
     /// Reads.
@@ -176,6 +189,16 @@ impl Counts {
             counter.add(u64::from(differs));
         }
         mtime || mode || owner || before.xattrs != now.xattrs || before.flags != now.flags
+    }
+
+    /// Bytes dealt with: read, and with the vault. So many bytes of sealed records are still to be sent.
+    pub fn through(&self, on_the_way: u64) -> u64 {
+        let unsent = self.shipping_bytes.get().saturating_add(on_the_way);
+        let (plain, sealed) = (u128::from(self.sealed_bytes.get()), u128::from(self.boxed_bytes.get()));
+        // What is sealed is smaller than what it was made of. Of a little something remains, as it is not all there.
+        let share = (u128::from(unsent) * plain).checked_div(sealed).unwrap_or(0).max(u128::from(unsent.min(1)));
+        let behind = u64::try_from(share).unwrap_or(u64::MAX).saturating_add(self.waiting_bytes.get());
+        (self.bytes_done.get() + self.reading_bytes.get()).saturating_sub(behind)
     }
 
     /// All of it, as a summary; what only the run knows is left at zero.

@@ -42,7 +42,7 @@ pub mod totals;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use store::chain::SourceRoot;
 use store::id::{NodeId, SessionId, SourceId};
@@ -61,7 +61,7 @@ use crate::name::for_terminal;
 use crate::profile::{self, Stage};
 use counts::Counts;
 use heal::Heal;
-use pass::{Pace, Pass, PassEnd};
+use pass::{Ended, Pace, Pass, PassEnd, SetAtEnd};
 use prepare::{Base, Prepared};
 use source_run::SourceRun;
 
@@ -155,6 +155,36 @@ const AGAIN_MAX: u32 = 2;
 /// Why a source, or what is below a directory of it, is gone.
 const UNMOUNTED: &str = " (it was a mount point and is none now)";
 
+/// What the first signal does.
+const ENDING: &str = "ending: what was read is still sent, for a while; once more to stop now";
+
+/// Once the run is asked to end: says what that means, and gives the line up when what was read takes long to send. What
+/// the vault has by then it keeps. True when that was so.
+fn see_to_end(run: &Run, pace: Pace, link: &Uplink, over: &Ended) -> bool {
+    let mut asked_ms = None;
+    while !over.wait(pace.tell_ms) {
+        if !run.stop.asked() {
+            continue;
+        }
+        let now_ms = run.clock.monotonic_ms();
+        let since_ms = *asked_ms.get_or_insert_with(|| {
+            run.watcher.event(&Event::Note(ENDING));
+            now_ms
+        });
+        if now_ms.saturating_sub(since_ms) >= pace.ending_ms {
+            link.give_up();
+            return true;
+        }
+    }
+    false
+}
+
+/// What was read was not all sent in time.
+fn given_up_fault() -> Fault {
+    Fault::new(Code::Interrupted, "the backup was interrupted")
+        .hint("what the vault has got is kept; the same command again goes on from there")
+}
+
 /// One backup run.
 struct Backup<'a> {
     account: &'a Account,
@@ -185,7 +215,13 @@ impl<'a> Backup<'a> {
         };
         let link = Uplink::new(self.account.remote.clone(), ids, session).striped(plan);
         let measured = &self.account.run.profile;
+        let (run, pace) = (&self.account.run, self.pace);
+        let (over, given_up) = (Ended::default(), AtomicBool::new(false));
         let done = std::thread::scope(|scope| {
+            // Also when it panics: who looks out for the end must not wait for ever.
+            let _at_end = SetAtEnd(&over);
+            // Without it a run that is asked to end does so when what was read is sent.
+            drop(start(scope, || given_up.store(see_to_end(run, pace, &link, &over), Ordering::SeqCst)));
             start(scope, || {
                 let _worker = measured.worker(Stage::Listen);
                 link.listen();
@@ -201,7 +237,7 @@ impl<'a> Backup<'a> {
             done
         });
         let stored = link.stored_bytes();
-        let mut summary = done?;
+        let mut summary = done.map_err(|fault| if given_up.into_inner() { given_up_fault() } else { fault })?;
         let all = link.traffic();
         summary.taken_at_ms = taken_at_ms;
         summary.sent_bytes = all.sent_bytes;
@@ -242,7 +278,7 @@ impl<'a> Backup<'a> {
         let early = if device.is_some() { self.early(&mut pass, &sources)? } else { Counts::default() };
         let ended = pass.run(&sources, starts)?;
         let mut counts = match ended {
-            PassEnd::Whole(counts) => counts,
+            PassEnd::Whole(counts) => *counts,
             PassEnd::Interrupted => return Err(self.interrupted(&pass, &sources)),
         };
         let unread = sources.iter().filter(|source| source.entry().is_none()).count();
@@ -464,7 +500,7 @@ impl<'a> Backup<'a> {
             .collect();
         let starts = prepare::starts(&again)?;
         match pass.run(&again, starts)? {
-            PassEnd::Whole(counts) => Ok((again, counts)),
+            PassEnd::Whole(counts) => Ok((again, *counts)),
             PassEnd::Interrupted => Err(self.interrupted(pass, &again)),
         }
     }

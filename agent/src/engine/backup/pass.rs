@@ -47,21 +47,34 @@ pub struct Pace {
     pub checkpoint_files: u64,
     /// Progress is told so often, in milliseconds, and the end that was asked for is seen so soon.
     pub tell_ms: u64,
+    /// So long a run that was asked to end goes on sending what it has read.
+    pub ending_ms: Millis,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { checkpoint_ms: 60_000, checkpoint_bytes: 1 << 30, checkpoint_files: 100_000, tell_ms: 200 }
+        Self {
+            checkpoint_ms: 60_000,
+            checkpoint_bytes: 1 << 30,
+            checkpoint_files: 100_000,
+            tell_ms: 200,
+            ending_ms: 10_000,
+        }
     }
 }
 
 /// Threads that scan: metadata from a warm cache keeps two busy, and a slow disk is better for a few questions at once.
 const SCANNERS: usize = 2;
 
+/// Bytes that are still to be sent when a pass has ended, and on which nobody waits to tell of them.
+const UNSENT_FEW: u64 = 64 << 10;
+/// Between two looks at more of them, milliseconds.
+const UNSENT_LOOK_MS: u64 = 5;
+
 /// How a pass ended.
 pub enum PassEnd {
     /// Every source is whole.
-    Whole(Counts),
+    Whole(Box<Counts>),
     /// It was asked to end early.
     Interrupted,
 }
@@ -170,7 +183,7 @@ impl<'a> Pass<'a> {
         if run.stop.asked() && sources.iter().any(|source| source.entry().is_none()) {
             return Ok(PassEnd::Interrupted);
         }
-        Ok(PassEnd::Whole(flow.counts))
+        Ok(PassEnd::Whole(Box::new(flow.counts)))
     }
 
     /// Starts all stages and closes the arrows, first to last.
@@ -263,6 +276,11 @@ impl<'a> Pass<'a> {
                 });
             }
         }
+        // Nothing that comes next goes out before it. A little is not worth a look.
+        while self.link.unsent_bytes() > UNSENT_FEW && !flow.has_failed() {
+            self.tell(flow, totals);
+            ended.pause(self.pace.tell_ms.min(UNSENT_LOOK_MS));
+        }
         self.tell(flow, totals);
     }
 
@@ -272,7 +290,7 @@ impl<'a> Pass<'a> {
         flow.watcher.event(&Event::Progress(&Progress {
             files_done: counts.files_done.get(),
             files_total: totals.get().map(|(files, _)| files),
-            bytes_done: counts.bytes_done.get(),
+            bytes_done: counts.through(self.link.unsent_bytes()),
             bytes_total: totals.get().map(|(_, bytes)| bytes),
             sent_bytes: traffic.sent_bytes,
             received_bytes: traffic.received_bytes,
@@ -442,7 +460,7 @@ fn join<'s>(threads: impl IntoIterator<Item = std::thread::ScopedJoinHandle<'s, 
 }
 
 /// Says so when it is dropped.
-struct SetAtEnd<'e>(&'e Ended);
+pub(super) struct SetAtEnd<'e>(pub(super) &'e Ended);
 
 impl Drop for SetAtEnd<'_> {
     fn drop(&mut self) {
@@ -450,9 +468,9 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-/// Says that the stages have ended.
+/// Says that something has ended: the stages of a pass, or all passes.
 #[derive(Default)]
-struct Ended {
+pub(super) struct Ended {
     flag: Mutex<bool>,
     changed: Condvar,
 }
@@ -463,8 +481,14 @@ impl Ended {
         self.changed.notify_all();
     }
 
+    /// Waits so many milliseconds.
+    fn pause(&self, ms: u64) {
+        let waited = waiting(Wait::Room, || self.changed.wait_timeout(lock(&self.flag), Duration::from_millis(ms)));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Waits up to so many milliseconds; true when it is set.
-    fn wait(&self, ms: u64) -> bool {
+    pub(super) fn wait(&self, ms: u64) -> bool {
         let guard = lock(&self.flag);
         if *guard {
             return true;

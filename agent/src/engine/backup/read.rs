@@ -75,6 +75,8 @@ pub struct Reader<'f, 'a> {
     scratch: Scratch,
     /// Whether the file that is being read looks encrypted, once its first bytes are there.
     encrypted: Option<bool>,
+    /// Bytes read of the file that is being read, again or not.
+    reading: u64,
 }
 
 /// Why a file has no new content.
@@ -113,7 +115,7 @@ struct Taken {
 impl<'f, 'a> Reader<'f, 'a> {
     /// A reader of this run.
     pub fn new(flow: &'f Flow<'a>) -> Self {
-        Self { flow, batch: None, begun: None, scratch: Scratch::new(), encrypted: None }
+        Self { flow, batch: None, begun: None, scratch: Scratch::new(), encrypted: None, reading: 0 }
     }
 
     /// Reads until no parcel is left.
@@ -128,9 +130,11 @@ impl<'f, 'a> Reader<'f, 'a> {
                 if over {
                     break;
                 }
-                match self.file(&task) {
-                    Ok(taken) => finished.push((task, Ok(taken))),
-                    Err(Trouble::Skip(fault)) => finished.push((task, Err(fault))),
+                let outcome = self.file(&task);
+                let read = std::mem::take(&mut self.reading);
+                match outcome {
+                    Ok(taken) => finished.push((task, read, Ok(taken))),
+                    Err(Trouble::Skip(fault)) => finished.push((task, read, Err(fault))),
                     Err(Trouble::Stop) => {
                         over = true;
                         break;
@@ -140,7 +144,9 @@ impl<'f, 'a> Reader<'f, 'a> {
             }
             // What was read before the end counts all the same.
             self.hand_on();
-            for (task, outcome) in finished {
+            for (task, read, outcome) in finished {
+                // From now on it counts as a whole.
+                self.flow.counts.reading_bytes.sub(read);
                 match outcome {
                     Ok(taken) => self.complete(task, taken)?,
                     Err(fault) => self.left_out(task, &fault)?,
@@ -253,6 +259,7 @@ impl<'f, 'a> Reader<'f, 'a> {
         match done {
             Ok((content, size)) => {
                 self.hand_on();
+                self.flow.counts.reading_bytes.sub(self.reading);
                 Ok((content, CutClass::Cdc, size))
             }
             Err(Trouble::Skip(fault) | Trouble::Fail(fault)) => Err(fault),
@@ -281,11 +288,20 @@ impl<'f, 'a> Reader<'f, 'a> {
 
     /// Hands the batch to the asking stage.
     fn hand_on(&mut self) {
-        if let Some(mut batch) = self.batch.take().filter(|batch| !batch.chunks.is_empty()) {
-            batch.plain.truncate(batch.chunks.iter().map(|(_, len)| *len as usize).sum());
-            // A closed queue means that the run is ending; its reason is kept elsewhere.
-            drop(self.flow.hashed.push(Hashed::Batch(batch)));
+        if let Some(mut batch) = self.batch.take() {
+            self.let_go_uncut(&mut batch);
+            if !batch.chunks.is_empty() {
+                // A closed queue means that the run is ending; its reason is kept elsewhere.
+                drop(self.flow.hashed.push(Hashed::Batch(batch)));
+            }
         }
+    }
+
+    /// A file that failed half-way may have left bytes behind that never became a chunk.
+    fn let_go_uncut(&self, batch: &mut Batch) {
+        let whole = batch.chunks.iter().map(|(_, len)| *len as usize).sum();
+        self.flow.counts.waiting_bytes.sub(batch.plain.len().saturating_sub(whole) as u64);
+        batch.plain.truncate(whole);
     }
 
     /// The file's entry is whole.
@@ -420,10 +436,9 @@ struct Cutting<'r, 'f, 'a> {
 impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     fn new(reader: &'r mut Reader<'f, 'a>, cut: CutClass, known: Known<'a>) -> Self {
         let flow = reader.flow;
-        if let Some(batch) = reader.batch.as_mut() {
-            // A file that failed half-way may have left bytes behind that never became a chunk.
-            let whole: usize = batch.chunks.iter().map(|(_, len)| *len as usize).sum();
-            batch.plain.truncate(whole);
+        if let Some(mut batch) = reader.batch.take() {
+            reader.let_go_uncut(&mut batch);
+            reader.batch = Some(batch);
         }
         let cutter = Cutter::new(&flow.gear, cut);
         Self { reader, cut, cutter, known, pieces: ListBuilder::new(flow.tree_keys(), cut), uncut: 0, size: 0 }
@@ -450,7 +465,11 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             self.uncut += got;
             self.size += got as u64;
             done += got as u64;
-            self.reader.flow.counts.read_bytes.add(got as u64);
+            let counts = &self.reader.flow.counts;
+            for counter in [&counts.waiting_bytes, &counts.reading_bytes, &counts.read_bytes] {
+                counter.add(got as u64);
+            }
+            self.reader.reading += got as u64;
             if got == 0 {
                 break;
             }
@@ -513,6 +532,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             self.pieces.push(Piece::Zeros(len as u64), &mut self.reader.flow.sink())?;
         }
         self.uncut -= end - start;
+        self.reader.flow.counts.waiting_bytes.sub((end - start) as u64);
         if let Some(batch) = self.reader.batch.as_mut() {
             batch.plain.drain(start..end);
         }
@@ -541,6 +561,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             let mut begun = self.reader.flow.buffers.take(self.cut.max_bytes());
             begun.extend_from_slice(batch.plain.get(cut..).unwrap_or_default());
             self.reader.begun = Some(begun);
+            batch.plain.truncate(cut);
         }
         self.reader.hand_on();
         // Whoever goes on finds the uncut bytes in a batch.

@@ -1,6 +1,5 @@
 //! Fourth stage: compresses and seals boxes and groups, on all cores.
 
-use store::record::RecordKind;
 use store::seal::{Level, Scratch};
 
 use super::flow::{Flow, Parting, SealJob};
@@ -24,6 +23,11 @@ pub fn seal(flow: &Flow<'_>, style: Style) -> Result<()> {
             SealJob::Box { plain, ids, lengths, held } => {
                 let record = flow.sealer.seal_box(&mut scratch, &ids, &lengths, &plain, style.level, style.padded)?;
                 did(1, plain.len() as u64);
+                // Where it is next, before it leaves here: nothing seems to be through meanwhile.
+                flow.counts.boxed_bytes.add(record.stored_len() as u64);
+                flow.counts.shipping_bytes.add(record.stored_len() as u64);
+                flow.counts.sealed_bytes.add(plain.len() as u64);
+                flow.counts.waiting_bytes.sub(plain.len() as u64);
                 flow.buffers.give(plain);
                 drop(held.permits);
                 Parting { record, tickets: held.tickets }
@@ -31,12 +35,10 @@ pub fn seal(flow: &Flow<'_>, style: Style) -> Result<()> {
             SealJob::Group { nodes, ticket } => {
                 did(1, nodes.iter().map(|(.., plain)| plain.len() as u64).sum());
                 let record = flow.sealer.seal_group(&mut scratch, &nodes, style.padded)?;
+                flow.counts.shipping_bytes.add(record.stored_len() as u64);
                 Parting { record, tickets: vec![ticket] }
             }
         };
-        if parting.record.header.kind == RecordKind::Box {
-            flow.counts.boxed_bytes.add(parting.record.stored_len() as u64);
-        }
         if flow.ship.push(parting).is_err() {
             break;
         }

@@ -21,7 +21,9 @@ pub fn ship(flow: &Flow<'_>, link: Option<&Uplink>) -> Result<()> {
             reopen(flow, &mut scratch, &parting.record)?;
         }
         count += 1;
-        did(1, parting.record.stored_len() as u64);
+        let stored = parting.record.stored_len() as u64;
+        did(1, stored);
+        flow.counts.shipping_bytes.sub(stored);
         if let Some(link) = link {
             let group = (parting.record.header.kind == RecordKind::Group).then(|| parting.record.clone());
             link.put(parting.record)?;

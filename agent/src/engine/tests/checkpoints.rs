@@ -12,6 +12,7 @@ use super::place::{Ears, Place, RESTLESS, job, mixed, noise, over};
 use super::wire::Wire;
 use crate::engine::backup::pass::Pace;
 use crate::engine::job::{At, BackupJob, RestoreJob, Stop, VersionsJob};
+use crate::engine::queue::lock;
 use crate::engine::restore::restore;
 use crate::engine::versions::versions;
 use crate::event::{Action, Event};
@@ -319,4 +320,65 @@ fn what_was_rewritten_before_a_run_ended_early_is_as_suspicious() {
         assert!(told.iter().any(|told| told.to_string().contains("150 of them look encrypted")), "{told:?}");
         place.prove(&run, &source);
     }
+}
+
+/// A line that hardly carries anything any more.
+fn stuck(place: &Place) -> Arc<Wire> {
+    let wire = place.wire([]);
+    *lock(&wire.even) = Some(super::wire::Even { lines: 2, bytes: u64::MAX });
+    wire
+}
+
+#[test]
+fn nothing_is_done_before_it_is_sent() {
+    let (place, mut run) = Place::new();
+    fs::create_dir(place.path("src")).unwrap();
+    for n in 0..3 {
+        fs::write(place.path("src").join(n.to_string()), noise(n, 2_000_000)).unwrap();
+    }
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ears = Arc::clone(&heard);
+    run.watcher = Ears::with(move |event| {
+        if let Event::Progress(progress) = event {
+            lock(&ears).push((progress.bytes_done, progress.sent_bytes));
+        }
+    });
+    let wire = place.wire([]);
+    let pace = Pace { tell_ms: 1, ..Pace::default() };
+    over(&run, &wire, job([place.path("src")]), pace).unwrap();
+    wire.settle();
+    let heard = lock(&heard);
+    // Noise does not become smaller, and other messages are sent, too.
+    let lies: Vec<_> = heard.iter().filter(|(done, sent)| done > sent).collect();
+    assert!(lies.is_empty(), "{lies:?}");
+    assert!(heard.last().unwrap().0 > 5_800_000, "{:?}", heard.last());
+}
+
+#[test]
+fn a_run_that_was_asked_to_end_says_so_and_ends_on_a_slow_line_too() {
+    let (place, mut run) = Place::new();
+    fs::create_dir(place.path("src")).unwrap();
+    for n in 0..3 {
+        fs::write(place.path("src").join(n.to_string()), noise(n, 2_000_000)).unwrap();
+    }
+    let (stop, notes) = (run.stop.clone(), Arc::new(Mutex::new(Vec::new())));
+    let ears = Arc::clone(&notes);
+    run.watcher = Ears::with(move |event| match event {
+        Event::Progress(progress) if progress.files_done == 3 => stop.ask(15),
+        Event::Note(text) => lock(&ears).push((*text).to_owned()),
+        _ => {}
+    });
+    let wire = stuck(&place);
+    let fault = over(&run, &wire, job([place.path("src")]), Pace { ending_ms: 0, ..RESTLESS }).unwrap_err();
+    assert_eq!(fault.code, Code::Interrupted, "{fault}");
+    assert!(fault.hint.as_ref().unwrap().contains("goes on"), "{fault:?}");
+    assert_eq!(*lock(&notes), ["ending: what was read is still sent, for a while; once more to stop now"]);
+    wire.cut_now();
+    wire.settle();
+    run.stop = Stop::default();
+    run.watcher = Arc::new(Ears::default());
+    let wire = place.wire([]);
+    over(&run, &wire, job([place.path("src")]), Pace::default()).unwrap();
+    wire.settle();
+    place.prove(&run, &place.path("src"));
 }

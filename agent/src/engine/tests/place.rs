@@ -34,7 +34,7 @@ pub(super) const PATIENT: Patience =
 
 /// As often as can be.
 pub(super) const RESTLESS: Pace =
-    Pace { checkpoint_ms: i64::MAX, checkpoint_bytes: 1, checkpoint_files: u64::MAX, tell_ms: 1 };
+    Pace { checkpoint_ms: i64::MAX, checkpoint_bytes: 1, checkpoint_files: u64::MAX, tell_ms: 1, ending_ms: i64::MAX };
 
 /// See the module.
 pub(super) struct Place {

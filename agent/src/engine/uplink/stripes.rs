@@ -176,6 +176,12 @@ impl Stripes {
         self.stored_bytes + self.lanes.iter().map(|lane| lane.stored_bytes).sum::<u64>()
     }
 
+    /// Bytes to be sent, or sent and not acknowledged.
+    pub(super) fn unacked_bytes(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.bytes as u64).sum::<u64>()
+            + self.orphans.iter().map(|o| o.len() as u64).sum::<u64>()
+    }
+
     /// Bytes on their pipes.
     pub(super) fn traffic(&self) -> Traffic {
         let live = self.lanes.iter().map(|lane| &lane.client);

@@ -2,7 +2,7 @@
 
 use crate::schema::Kind::{Bytes, Count, Id, Moment, Path, Switch, Text, Texts, Word};
 use crate::schema::Record;
-use crate::schema::fields::{APPENDED, CHANGES, COMPARED, ENTRY, KINDS, STATE, VERSION};
+use crate::schema::fields::{APPENDED, CHANGES, COMPARED, ENTRY, KINDS, RESTORED, STATE, VERSION};
 
 pub(super) const RECORDS: &[Record] = &[
     Record { kind: "version", verbs: &["versions"], row: true, about: "One version, oldest first.", fields: VERSION },
@@ -110,7 +110,20 @@ pub(super) const RECORDS: &[Record] = &[
     },
     Record { kind: "summary", verbs: &["rollback"], row: false, about: "What `rollback` appended.", fields: APPENDED },
     Record { kind: "summary", verbs: &["delete"], row: false, about: "What `delete` appended.", fields: APPENDED },
-    Record { kind: "summary", verbs: &["undelete"], row: false, about: "What `undelete` appended.", fields: APPENDED },
+    Record {
+        kind: "summary",
+        verbs: &["undelete"],
+        row: false,
+        about: "What `undelete` wrote to the disk.",
+        fields: RESTORED,
+    },
+    Record {
+        kind: "summary",
+        verbs: &["undelete"],
+        row: false,
+        about: "What `undelete --in-vault` appended.",
+        fields: APPENDED,
+    },
     Record { kind: "summary", verbs: &["compare"], row: false, about: "What `compare` came to.", fields: COMPARED },
     Record {
         kind: "summary",

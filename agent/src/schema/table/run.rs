@@ -1,8 +1,8 @@
 //! Backup, restore and what stands beside them.
 
-use crate::schema::Kind::{Bytes, Count, Id, Millis, Path, Switch, Text, Word};
+use crate::schema::Kind::{Bytes, Count, Id, Path, Switch, Text, Word};
 use crate::schema::Record;
-use crate::schema::fields::{BACKED_UP, MADE};
+use crate::schema::fields::{BACKED_UP, MADE, RESTORED};
 
 const ACTIONS: &[&str] =
     &["added", "changed", "metadata", "unchanged", "removed", "excluded", "restored", "kept", "deleted", "verified"];
@@ -36,33 +36,7 @@ pub(super) const RECORDS: &[Record] = &[
     },
     Record { kind: "summary", verbs: &["init"], row: false, about: "What `init` made and found.", fields: MADE },
     Record { kind: "summary", verbs: &["backup"], row: false, about: "What `backup` did.", fields: BACKED_UP },
-    Record {
-        kind: "summary",
-        verbs: &["restore"],
-        row: false,
-        about: "What `restore` did.",
-        fields: fields! {
-            version_id: Id, "The version it came from.";
-            sequence: Count, "Its place in the chain.";
-            files_restored: Count, "Files written.";
-            files_replaced: Count, "Of these, those that took the place of something else.";
-            files_kept: Count, "Files left as they are.";
-            files_beside: Count, "Of the files written: beside others that stay, under names of their own.";
-            files_deleted: Count, "Files and directories removed.";
-            files_skipped: Count, "Items that could not be restored, wholly or in part.";
-            files_damaged: Count, "Of these, files whose data is missing or altered in the vault.";
-            files_with_holes: Count, "Of these, files that were written with zeros in place of what is lost.";
-            files_verified: Count, "Files read back and found equal.";
-            dirs_restored: Count, "Directories made or set right.";
-            restored_bytes: Bytes, "Written to files.";
-            kept_bytes: Bytes, "Of files left as they are.";
-            sent_bytes: Bytes, "Sent on the wire.";
-            received_bytes: Bytes, "Received on the wire.";
-            errors: Count, "Items with errors.";
-            history_doubtful: Switch, "The vault shows an older or another history than this machine knows.";
-            elapsed_ms: Millis, "It took so long.";
-        },
-    },
+    Record { kind: "summary", verbs: &["restore"], row: false, about: "What `restore` did.", fields: RESTORED },
     Record {
         kind: "summary",
         verbs: &["dump"],

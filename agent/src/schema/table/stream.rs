@@ -38,11 +38,11 @@ pub(super) const RECORDS: &[Record] = &[
             phase: Word(PHASES), "The step.";
             files_done: Count, "Files done.";
             files_total [if_known]: Count, "Of so many.";
-            bytes_done: Bytes, "Bytes done.";
+            bytes_done: Bytes, "Bytes done: in a backup those that were read and sent, or found there.";
             bytes_total [if_known]: Bytes, "Of so many.";
             sent_bytes: Bytes, "Sent on the wire.";
             received_bytes: Bytes, "Received on the wire.";
-            rate_bytes_per_s [if_known]: Count, "Bytes a second.";
+            rate_bytes_per_s [if_known]: Count, "Bytes done a second, of late.";
             eta_ms [if_known]: Millis, "Likely to take so long from now.";
             errors: Count, "Items left out so far.";
         },

@@ -1,6 +1,6 @@
 //! The program itself and its settings.
 
-use crate::schema::Kind::{Count, Switch, Text, Word};
+use crate::schema::Kind::{Count, Switch, Text, Texts, Word};
 use crate::schema::Record;
 
 pub(super) const RECORDS: &[Record] = &[
@@ -12,6 +12,7 @@ pub(super) const RECORDS: &[Record] = &[
         fields: fields! {
             key: Text, "Its name in the file.";
             value: Text, "Its value, or its default in words.";
+            values [if_known]: Texts, "Of a list that a file has, each (with `config get`).";
             origin: Text, "Who said it: an option, a variable, a line of a file, or nobody.";
         },
     },
