@@ -94,6 +94,13 @@ impl Counter {
 }
 
 impl Counts {
+    /// Bytes of a file were read: they wait to be sent or found there, and the file is not whole yet.
+    pub fn read(&self, bytes: u64) {
+        for counter in [&self.waiting_bytes, &self.reading_bytes, &self.read_bytes] {
+            counter.add(bytes);
+        }
+    }
+
     /// A directory is done.
     pub fn directory(&self, previous: Option<&Child>, same: bool) {
         match previous {

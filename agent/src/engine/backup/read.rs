@@ -289,19 +289,12 @@ impl<'f, 'a> Reader<'f, 'a> {
     /// Hands the batch to the asking stage.
     fn hand_on(&mut self) {
         if let Some(mut batch) = self.batch.take() {
-            self.let_go_uncut(&mut batch);
+            let_go_uncut(self.flow, &mut batch);
             if !batch.chunks.is_empty() {
                 // A closed queue means that the run is ending; its reason is kept elsewhere.
                 drop(self.flow.hashed.push(Hashed::Batch(batch)));
             }
         }
-    }
-
-    /// A file that failed half-way may have left bytes behind that never became a chunk.
-    fn let_go_uncut(&self, batch: &mut Batch) {
-        let whole = batch.chunks.iter().map(|(_, len)| *len as usize).sum();
-        self.flow.counts.waiting_bytes.sub(batch.plain.len().saturating_sub(whole) as u64);
-        batch.plain.truncate(whole);
     }
 
     /// The file's entry is whole.
@@ -433,12 +426,18 @@ struct Cutting<'r, 'f, 'a> {
     size: u64,
 }
 
+/// A file that failed half-way may have left bytes behind that never became a chunk.
+fn let_go_uncut(flow: &Flow<'_>, batch: &mut Batch) {
+    let whole = batch.chunks.iter().map(|(_, len)| *len as usize).sum();
+    flow.counts.waiting_bytes.sub(batch.plain.len().saturating_sub(whole) as u64);
+    batch.plain.truncate(whole);
+}
+
 impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
     fn new(reader: &'r mut Reader<'f, 'a>, cut: CutClass, known: Known<'a>) -> Self {
         let flow = reader.flow;
-        if let Some(mut batch) = reader.batch.take() {
-            reader.let_go_uncut(&mut batch);
-            reader.batch = Some(batch);
+        if let Some(batch) = reader.batch.as_mut() {
+            let_go_uncut(flow, batch);
         }
         let cutter = Cutter::new(&flow.gear, cut);
         Self { reader, cut, cutter, known, pieces: ListBuilder::new(flow.tree_keys(), cut), uncut: 0, size: 0 }
@@ -465,10 +464,7 @@ impl<'r, 'f, 'a> Cutting<'r, 'f, 'a> {
             self.uncut += got;
             self.size += got as u64;
             done += got as u64;
-            let counts = &self.reader.flow.counts;
-            for counter in [&counts.waiting_bytes, &counts.reading_bytes, &counts.read_bytes] {
-                counter.add(got as u64);
-            }
+            self.reader.flow.counts.read(got as u64);
             self.reader.reading += got as u64;
             if got == 0 {
                 break;

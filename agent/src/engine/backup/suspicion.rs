@@ -135,8 +135,9 @@ impl Tally {
         let replaced = self.replaced.load(Ordering::Relaxed);
         let rewritten = self.rewritten.load(Ordering::Relaxed);
         let looked = self.looked().and(earlier);
-        // Which of the new ones stand for others is not known: as many as there can be.
-        let looks = looked.rewritten.and(looked.new.at_most(replaced));
+        // What was read before the line was cut and had not become part of the version is looked at twice. And which of the
+        // new ones stand for others is not known: as many as there can be.
+        let looks = looked.rewritten.at_most(rewritten).and(looked.new.at_most(replaced));
         Changes { had, hit: rewritten + replaced, looks }
     }
 }
@@ -300,6 +301,15 @@ mod tests {
         tally.file(Action::Metadata, Some(true));
         assert_eq!(tally.changes(1000, Looked::default()).hit, 65);
         assert_eq!(tally.looked(), Looked { rewritten: Seen::default(), new: Seen { looked: 200, encrypted: 200 } });
+    }
+
+    #[test]
+    fn what_was_looked_at_twice_counts_once() {
+        let tally = Tally::default();
+        (0..10).for_each(|_| tally.file(Action::Changed, Some(true)));
+        let earlier = Looked { rewritten: Seen { looked: 1, encrypted: 1 }, ..Looked::default() };
+        let looks = tally.changes(100, earlier).looks;
+        assert_eq!((looks.looked, looks.encrypted), (10, 10));
     }
 
     #[test]
