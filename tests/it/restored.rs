@@ -278,7 +278,8 @@ fn permissions_are_as_they_were_after_an_early_end() {
     let world = world.user("guest", 4_321).with_vault(world.arg("home-guest/vault"));
     world.tuckbox(["init"]).ok();
     let closed = Tree::at(world.path("docs")).dir("closed");
-    closed.file("a", Seeded::new(1).bytes(4_000_000));
+    // More than comes before a busy machine has sent the signal.
+    closed.file("a", Seeded::new(1).bytes(24_000_000));
     for path in ["docs", "docs/closed", "docs/closed/a"] {
         world.give(&world.path(path));
     }

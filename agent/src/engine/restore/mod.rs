@@ -22,8 +22,8 @@
 //!
 //! A file has its time only when all of it is written, so what an interrupted run left half done is written again by the
 //! next. A directory is closed and has the sticky bit until it is finished, so the next run knows what it must still finish
-//! from what a person made. A chunk that is missing or damaged costs the files that need it and nothing else; with `--with-holes` it costs them
-//! only that piece.
+//! from what a person made. A chunk that is missing or damaged costs the files that need it and nothing else; with
+//! `--with-holes` it costs them only that piece.
 
 pub mod beside;
 pub mod clear;
