@@ -154,29 +154,9 @@ fn no_file_that_is_there_is_given_for_one_with_holes() {
 #[test]
 fn a_list_that_cannot_be_read_leaves_no_holes() {
     let mut world = World::new(|_| Vec::new());
-    let mut nodes = Vec::new();
-    let mut pieces = Vec::new();
-    // Enough for a list of its own, in several nodes.
-    let mut builder = ListBuilder::new(&keys(), CutClass::Fixed16);
-    for n in 0..9_000_u64 {
-        let piece = world.vault.data(&n.to_le_bytes());
-        pieces.push(n.to_le_bytes());
-        builder
-            .push(piece, &mut |built| {
-                nodes.push(built);
-                Ok(())
-            })
-            .unwrap();
-    }
-    world.vault.close_box();
-    let size = builder.size();
-    let content = builder
-        .finish(&mut |built| {
-            nodes.push(built);
-            Ok(())
-        })
-        .unwrap();
-    let paged = mine(entry(What::File { size, content, cut: CutClass::Fixed16 }));
+    // Enough for a list in several nodes.
+    let pieces: Vec<[u8; 8]> = (0..9_000_u64).map(u64::to_le_bytes).collect();
+    let (paged, nodes) = world.vault.listed(pieces.iter().map(|piece| &piece[..]));
     world.forest = Forest::new(&[("host", "/src", vec![("paged".to_owned(), paged)])]);
     assert!(nodes.len() > 2);
     // One chunk is lost, too.

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 use store::record::Record;
-use store::tree::{Content, CutClass, Entry, ListBuilder, Mark, Piece, What};
+use store::tree::{Content, CutClass, Entry, Mark, Piece, What};
 
 use super::clear::Rules;
 use super::filter::Filter;
 use super::flow::Options;
 use super::{Parts, execute, roots::roots};
 use crate::engine::job::{Overwrite, RestoreJob, RestoreSummary, Stop};
-use crate::engine::overlay::tests::{Forest, entry, file, keys};
+use crate::engine::overlay::tests::{Forest, entry, file};
 use crate::fault::{Code, Fault};
 use crate::profile::Profile;
 use stage::{World, mine};
@@ -405,27 +405,8 @@ fn many_windows_and_a_list_of_pieces() {
     let mut world = World::new(|vault| {
         (0..9000_u64).map(|n| (format!("{}/{n}", n / 500), vault.whole(&n.to_le_bytes().repeat(20)))).collect()
     });
-    let mut builder = ListBuilder::new(&keys(), CutClass::Fixed16);
     let parts: Vec<Vec<u8>> = (0..300).map(|n| noise(16 << 10, 70 + n % 200)).collect();
-    let mut nodes = Vec::new();
-    for part in &parts {
-        let piece = world.vault.data(part);
-        builder
-            .push(piece, &mut |built| {
-                nodes.push(built);
-                Ok(())
-            })
-            .unwrap();
-    }
-    world.vault.close_box();
-    let size = builder.size();
-    let content = builder
-        .finish(&mut |built| {
-            nodes.push(built);
-            Ok(())
-        })
-        .unwrap();
-    let paged = mine(entry(What::File { size, content, cut: CutClass::Fixed16 }));
+    let (paged, nodes) = world.vault.listed(parts.iter().map(|part| &part[..]));
     let mut files: Vec<(String, Entry)> = vec![("paged".to_owned(), paged)];
     files.extend(
         (0..9000_u64).map(|n| (format!("{}/{n}", n / 500), mine(world.vault.whole(&n.to_le_bytes().repeat(20))))),

@@ -8,14 +8,14 @@ use store::door::SystemChance;
 use store::id::{AccountId, ChunkId, DomainId};
 use store::record::Record;
 use store::seal::{AccountKeys, Keyring, Level, RootSecret, Scratch, Sealer};
-use store::tree::{Content, CutClass, Entry, Facts, Owner, Piece, What};
+use store::tree::{Built, Content, CutClass, Entry, Facts, ListBuilder, Owner, Piece, What};
 
 use super::super::clear::Rules;
 use super::super::filter::Filter;
 use super::super::flow::{Flow, Options};
 use super::super::{Arrival, Fetcher, Fetching, Parts, execute, roots::roots, totals};
 use crate::engine::job::{RestoreJob, RestoreSummary, Stop};
-use crate::engine::overlay::tests::{Forest, entry};
+use crate::engine::overlay::tests::{Forest, entry, keys};
 use crate::engine::own::Own;
 use crate::engine::queue::{lock, wait};
 use crate::event::{Event, Watcher};
@@ -80,6 +80,21 @@ impl Vault {
 
     pub(crate) fn data(&mut self, bytes: &[u8]) -> Piece {
         Piece::Data { id: self.chunk(bytes), len: u32::try_from(bytes.len()).unwrap() }
+    }
+
+    /// A file of these pieces, which are so many that they stand in a list of their own, and the nodes of the list.
+    pub(super) fn listed<'p>(&mut self, pieces: impl Iterator<Item = &'p [u8]>) -> (Entry, Vec<Built>) {
+        let mut nodes = Vec::new();
+        let mut keep = |built| {
+            nodes.push(built);
+            Ok(())
+        };
+        let mut builder = ListBuilder::new(&keys(), CutClass::Fixed16);
+        pieces.for_each(|piece| builder.push(self.data(piece), &mut keep).unwrap());
+        self.close_box();
+        let size = builder.size();
+        let content = builder.finish(&mut keep).unwrap();
+        (mine(entry(What::File { size, content, cut: CutClass::Fixed16 })), nodes)
     }
 }
 
