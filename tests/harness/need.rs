@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::wait;
 
 /// Places of programs, looked through in order.
@@ -49,6 +51,17 @@ pub fn root() -> bool {
         left_out("it needs root");
     }
     is_root()
+}
+
+/// Whether the file system of this directory makes files that have no name yet (NFS and older overlays do not).
+#[must_use]
+pub fn files_without_a_name(dir: &Path) -> bool {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let can = rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR).is_ok();
+    if !can {
+        left_out("it needs a file system that makes files without a name");
+    }
+    can
 }
 
 /// Whether these programs are installed.

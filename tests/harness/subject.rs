@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -150,6 +150,16 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Whether it has written to a file below this directory that is still open; such a file may have no name yet.
+    #[must_use]
+    pub fn has_written_below(&self, dir: &Path) -> bool {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        open.map(|fd| fd.path()).any(|fd| {
+            fs::read_link(&fd).is_ok_and(|file| file != dir && file.starts_with(dir))
+                && fs::metadata(&fd).is_ok_and(|facts| facts.is_file() && facts.len() > 0)
+        })
     }
 
     /// Whether it ends within this time.

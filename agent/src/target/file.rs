@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, fallocate, fdatasync, ftruncate, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, Mode, OFlags, fallocate, fdatasync, ftruncate, linkat, openat, renameat, unlinkat,
+};
 use rustix::io::{Errno, pwrite};
 use store::door::{Chance, SystemChance, random};
 use store::id::hex;
@@ -15,6 +17,7 @@ use super::metadata::{Start, Subject, apply, set_flags, thaw_name};
 use super::rights::Rights;
 use crate::fault::Fault;
 use crate::plain_file::rename_new_in;
+use crate::source::xattrs::{proc_is_there, proc_path};
 use crate::source::{Stat, component};
 
 /// A name that nobody has and nobody guesses.
@@ -32,14 +35,25 @@ pub(super) fn put_in_place(dir: &TargetDir, temporary: &[u8], name: &[u8]) -> io
     }
 }
 
+/// Where a file is until it is finished.
+#[derive(Debug)]
+enum Begun {
+    /// Under its own name.
+    There,
+    /// Under this name beside it.
+    Beside(Box<[u8]>),
+    /// In no directory: however the run ends, nothing of it is left.
+    Nowhere,
+}
+
 /// A file that is being written; nobody else can read it. Dropped unfinished, it goes away again. Several threads may write
 /// at different places at once.
 #[derive(Debug)]
 pub struct NewFile {
     dir: TargetDir,
     name: Box<[u8]>,
-    /// The name that it has until it is finished.
-    temporary: Option<Box<[u8]>>,
+    /// Where it is until it is finished.
+    begun: Begun,
     /// What stands under its own name then goes.
     replaces: bool,
     fd: OwnedFd,
@@ -58,21 +72,42 @@ impl NewFile {
     pub fn create(dir: &TargetDir, name: &[u8], replace: bool) -> io::Result<Self> {
         match Self::make(dir, component(name)?) {
             Err(Errno::EXIST) if replace => Self::create_aside(dir, name, true),
-            answer => Ok(Self::with(dir, name, None, replace, answer?)),
+            answer => Ok(Self::with(dir, name, Begun::There, replace, answer?)),
         }
     }
 
     /// The same, but it has its name only when it is finished, so that no end of the run leaves half of it under that name.
     /// When something stands there by then, that is replaced, or else the error of [`NewFile::finish`] is `AlreadyExists`.
     pub fn create_aside(dir: &TargetDir, name: &[u8], replace: bool) -> io::Result<Self> {
-        let (name, temporary) = (component(name)?, temporary_name());
-        let fd = Self::make(dir, &temporary)?;
-        Ok(Self::with(dir, name, Some(temporary), replace, fd))
+        let name = component(name)?;
+        match Self::make_unnamed(dir)? {
+            Some(fd) => Ok(Self::with(dir, name, Begun::Nowhere, replace, fd)),
+            None => Self::create_beside(dir, name, replace),
+        }
     }
 
-    fn with(dir: &TargetDir, name: &[u8], temporary: Option<Box<[u8]>>, replaces: bool, fd: OwnedFd) -> Self {
+    /// The same where a file needs a name.
+    pub(super) fn create_beside(dir: &TargetDir, name: &[u8], replace: bool) -> io::Result<Self> {
+        let temporary = temporary_name();
+        let fd = Self::make(dir, &temporary)?;
+        Ok(Self::with(dir, name, Begun::Beside(temporary), replace, fd))
+    }
+
+    fn with(dir: &TargetDir, name: &[u8], begun: Begun, replaces: bool, fd: OwnedFd) -> Self {
         let (dir, name) = (dir.clone(), name.into());
-        Self { dir, name, temporary, replaces, fd, end: AtomicU64::new(0), written: AtomicU64::new(0), finished: false }
+        Self { dir, name, begun, replaces, fd, end: AtomicU64::new(0), written: AtomicU64::new(0), finished: false }
+    }
+
+    /// A file without a name; `None`: not on this file system (NFS, FAT and others), or it could not get one later.
+    fn make_unnamed(dir: &TargetDir) -> rustix::io::Result<Option<OwnedFd>> {
+        if !proc_is_there() {
+            return Ok(None);
+        }
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match openat(dir, ".", flags, Mode::from_raw_mode(Self::MODE.into())) {
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOSYS) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     fn make(dir: &TargetDir, name: &[u8]) -> rustix::io::Result<OwnedFd> {
@@ -139,10 +174,20 @@ impl NewFile {
         }
         let start = Start::new_in(&self.dir, rights, Self::MODE);
         let mut faults = apply(&Subject::Open(self.fd.as_fd()), entry, rights, &start);
-        match &self.temporary {
-            Some(temporary) if self.replaces => put_in_place(&self.dir, temporary, &self.name)?,
-            Some(temporary) => rename_new_in(&self.dir, &**temporary, &*self.name)?,
-            None => {}
+        if matches!(self.begun, Begun::Nowhere) {
+            if self.replaces {
+                // Only a rename replaces.
+                let temporary = temporary_name();
+                self.link_as(&temporary)?;
+                self.begun = Begun::Beside(temporary);
+            } else {
+                self.link_as(&self.name)?;
+            }
+        }
+        match &self.begun {
+            Begun::Beside(temporary) if self.replaces => put_in_place(&self.dir, temporary, &self.name)?,
+            Begun::Beside(temporary) => rename_new_in(&self.dir, &**temporary, &*self.name)?,
+            Begun::There | Begun::Nowhere => {}
         }
         self.finished = true;
         if entry.facts.link.is_none() {
@@ -150,13 +195,23 @@ impl NewFile {
         }
         Ok(faults)
     }
+
+    /// Gives a file that has no name this one, which nothing may have.
+    fn link_as(&self, name: &[u8]) -> io::Result<()> {
+        let path = proc_path(self.fd.as_fd(), None);
+        Ok(linkat(CWD, path, &self.dir, name, AtFlags::SYMLINK_FOLLOW)?)
+    }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
+        let name = match &self.begun {
+            Begun::There => &self.name,
+            Begun::Beside(temporary) => temporary,
+            Begun::Nowhere => return,
+        };
         if !self.finished {
-            let name = self.temporary.as_deref().unwrap_or(&self.name);
-            unlinkat(&self.dir, name, AtFlags::empty()).ok();
+            unlinkat(&self.dir, &**name, AtFlags::empty()).ok();
         }
     }
 }

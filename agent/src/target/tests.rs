@@ -336,17 +336,44 @@ fn an_unfinished_file_goes_away_and_leaves_what_was_there() {
     drop(NewFile::create(world.top(), b"a", false).unwrap());
     assert!(world.top().names().unwrap().is_empty());
     write(world.top(), b"a", b"old", false).unwrap();
-    let new = NewFile::create(world.top(), b"a", true).unwrap();
+    let new = NewFile::create_beside(world.top(), b"a", true).unwrap();
     new.write_at(b"half", 0).unwrap();
     assert_eq!(world.top().names().unwrap().len(), 2);
     drop(new);
     assert_eq!(world.top().names().unwrap(), [(*b"a").into()]);
     assert_eq!(fs::read(world.path("a")).unwrap(), b"old");
+    for create in [NewFile::create, NewFile::create_beside] {
+        let new = create(world.top(), b"a", true).unwrap();
+        new.write_at(b"new", 0).unwrap();
+        new.finish(&file(3, 0o644), &Rights::detect()).unwrap();
+        assert_eq!(fs::read(world.path("a")).unwrap(), b"new");
+        assert_eq!(world.top().names().unwrap(), [(*b"a").into()]);
+        fs::write(world.path("a"), b"old").unwrap();
+    }
+    let late = NewFile::create_beside(world.top(), b"a", false).unwrap();
+    assert_eq!(late.finish(&file(0, 0o644), &Rights::detect()).unwrap_err().kind(), ErrorKind::AlreadyExists);
     // A directory is never replaced by a file.
     world.top().make(b"d").unwrap();
     assert!(write(world.top(), b"d", b"x", true).is_err());
     assert!(make_symlink(world.top(), b"d", &link(b"x"), &Rights::detect(), true).is_err());
     assert_eq!(world.top().names().unwrap().len(), 2, "and nothing temporary is left");
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_nothing_of_what_is_written_aside() {
+    let world = World::new();
+    let flags = OFlags::TMPFILE | OFlags::WRONLY;
+    if rustix::fs::openat(world.top(), ".", flags, Mode::RWXU).is_err() {
+        return; // This file system cannot.
+    }
+    write(world.top(), b"there", b"old", false).unwrap();
+    for new in [NewFile::create(world.top(), b"there", true), NewFile::create_aside(world.top(), b"new", false)] {
+        let new = new.unwrap();
+        new.write_at(b"half", 0).unwrap();
+        // Nobody is left to take anything away.
+        std::mem::forget(new);
+        assert_eq!(world.top().names().unwrap(), [(*b"there").into()]);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The system's files.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -51,16 +52,10 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Named>> {
-        // By the folder's descriptor: a symlink in its place is not followed, or root could be led anywhere.
-        let folder = open(dir, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| failed("list", dir, e))?;
+        let folder = open_folder(dir)?;
         let mut out = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&folder).map_err(|e| failed("list", dir, e))? {
-            let entry = entry.map_err(|e| failed("list", dir, e))?;
-            let name = std::ffi::OsStr::from_bytes(entry.file_name().to_bytes());
-            if name == "." || name == ".." {
-                continue;
-            }
-            let facts = match rustix::fs::statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+        for name in names_in(&folder, dir)? {
+            let facts = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(facts) => facts,
                 // Removed since its name was read.
                 Err(Errno::NOENT) => continue,
@@ -71,10 +66,13 @@ impl Disk for RealDisk {
                 rustix::fs::FileType::Directory => PathKind::Dir,
                 _ => PathKind::Other,
             };
-            out.push(Named { name: name.to_owned(), kind, len: u64::try_from(facts.st_size).unwrap_or(0) });
+            out.push(Named { name, kind, len: u64::try_from(facts.st_size).unwrap_or(0) });
         }
-        out.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         Ok(out)
+    }
+
+    fn names(&self, dir: &Path) -> Result<Vec<OsString>> {
+        names_in(&open_folder(dir)?, dir)
     }
 
     fn make_dir(&self, path: &Path) -> Result<()> {
@@ -256,6 +254,24 @@ fn open(path: &Path, flags: OFlags) -> rustix::io::Result<File> {
     // Not blocking: a fifo in a file's place must not hang the opener.
     let always = OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     rustix::fs::open(path, flags | always, Mode::RUSR | Mode::WUSR).map(File::from)
+}
+
+/// A folder by its descriptor: a symlink in its place is not followed, or root could be led anywhere.
+fn open_folder(dir: &Path) -> Result<File> {
+    open(dir, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|e| failed("list", dir, e))
+}
+
+fn names_in(folder: &File, dir: &Path) -> Result<Vec<OsString>> {
+    let mut out = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder).map_err(|e| failed("list", dir, e))? {
+        let entry = entry.map_err(|e| failed("list", dir, e))?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." {
+            out.push(name.to_owned());
+        }
+    }
+    out.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+    Ok(out)
 }
 
 fn open_regular(path: &Path, flags: OFlags) -> Result<File> {

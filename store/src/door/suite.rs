@@ -118,6 +118,8 @@ fn folders(disk: &dyn Disk, dir: &Path) -> Promise {
     let file = PathKind::File;
     let expected = [named("B", file, 1), named("a b", file, 0), named("b", file, 2), named("sub", PathKind::Dir, 0)];
     hold(list == expected, "a list has every name once, by bytes, with kind and length")?;
+    hold(disk.names(dir)?.iter().eq(list.iter().map(|named| &named.name)), "the names alone are the same")?;
+    not_found(disk.names(&dir.join("none")), "what is not there has no names")?;
     hold(disk.list(&dir.join("sub"))?.is_empty(), "a new folder is empty")?;
     not_found(disk.list(&dir.join("none")), "what is not there has no list")?;
     not_found(disk.sync_dir(&dir.join("none")), "what is not there is not synced")?;

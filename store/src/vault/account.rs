@@ -255,12 +255,12 @@ pub(super) fn load(
 
 /// The accounts of one domain, by number.
 pub(super) fn accounts_of(disk: &dyn Disk, paths: &DomainPaths, domain: DomainId) -> Result<Vec<AccountInfo>> {
-    let named = match disk.list(&paths.accounts()) {
+    let names = match disk.names(&paths.accounts()) {
         Err(Error::NotFound { .. }) => return Ok(Vec::new()),
         other => other?,
     };
     let mut out = Vec::new();
-    for number in named.iter().filter_map(|n| layout::account_number(&n.name)) {
+    for number in names.iter().filter_map(|name| layout::account_number(name)) {
         out.extend(load(disk, paths, number, domain)?.map(|(_, info)| info));
     }
     Ok(out)

@@ -26,8 +26,8 @@ const REASON_CHARS_MAX: usize = 500;
 /// All accounts of a vault.
 pub(super) fn all(disk: &dyn Disk, vault: &Path) -> Result<Vec<AccountInfo>> {
     let mut out = Vec::new();
-    for named in disk.list(&layout::domains(vault))? {
-        if let Some(domain) = layout::domain_id(&named.name) {
+    for name in disk.names(&layout::domains(vault))? {
+        if let Some(domain) = layout::domain_id(&name) {
             out.extend(accounts_of(disk, &DomainPaths::new(vault, domain), domain)?);
         }
     }

@@ -350,9 +350,9 @@ impl Check<'_> {
             .inner
             .shared
             .disk
-            .list(&folder)?
+            .names(&folder)?
             .iter()
-            .filter_map(|named| layout::numbered(&named.name, 12, ".link"))
+            .filter_map(|name| layout::numbered(name, 12, ".link"))
             .collect();
         let newest = domain.inner.catalog.read(|rows| rows.newest_link(account.number))?;
         let newest = newest.map_or(0, |link| link.sequence);

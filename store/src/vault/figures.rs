@@ -39,12 +39,12 @@ impl Vault {
     /// links came after it).
     pub fn newest_version(&self, account: &AccountInfo) -> Result<Option<Newest>> {
         let paths = DomainPaths::new(self.path(), account.domain);
-        let named = match self.disk().list(&paths.versions(account.number)) {
+        let names = match self.disk().names(&paths.versions(account.number)) {
             Err(Error::NotFound { .. }) => return Ok(None),
             other => other?,
         };
         // Names ascend with their numbers.
-        let newest = named.iter().rev().filter_map(|named| layout::numbered(&named.name, 12, ".link"));
+        let newest = names.iter().rev().filter_map(|name| layout::numbered(name, 12, ".link"));
         for sequence in newest.take(LINKS_BACK) {
             let bytes = self.disk().read(&paths.link(account.number, sequence), LINK_BYTES_MAX)?;
             // A damaged link is for `check` to tell.

@@ -90,10 +90,10 @@ fn load(disk: &dyn Disk, vault: &Path, number: u32) -> Result<(u64, Option<Group
 
 /// Numbers that are in use, deleted ones too.
 fn numbers(disk: &dyn Disk, vault: &Path) -> Result<Vec<u32>> {
-    match disk.list(&layout::groups(vault)) {
+    match disk.names(&layout::groups(vault)) {
         Err(Error::NotFound { .. }) => Ok(Vec::new()),
         // Names ascend with their numbers.
-        other => Ok(other?.iter().filter_map(|named| layout::account_number(&named.name)).collect()),
+        other => Ok(other?.iter().filter_map(|name| layout::account_number(name)).collect()),
     }
 }
 

@@ -109,7 +109,7 @@ fn bytes_of(shared: &Arc<Shared>, account: &AccountInfo) -> Result<u64> {
     let path = paths.catalog();
     if shared.disk.exists(&path)?.is_none() {
         // Nobody has ever opened it, or its catalog was lost: then there are packs.
-        if shared.disk.list(paths.packs().root())?.is_empty() && shared.volumes_now()?.is_empty() {
+        if shared.disk.names(paths.packs().root())?.is_empty() && shared.volumes_now()?.is_empty() {
             return Ok(0);
         }
     } else if let Ok(catalog) = shared.catalogs.open(&path, domain::journal(shared), account.domain)

@@ -138,7 +138,7 @@ impl Vault {
         check_owner(&*disk, path)?;
         // What an earlier attempt left behind is no obstacle; anything else is somebody's.
         let ours = |name: &str| name == "domains" || name.ends_with(".new");
-        if disk.list(path)?.iter().any(|named| !named.name.to_str().is_some_and(ours)) {
+        if disk.names(path)?.iter().any(|name| !name.to_str().is_some_and(ours)) {
             return Err(Error::Taken { what: path.display().to_string() });
         }
         account::make_dir(&*disk, &layout::domains(path))?;

@@ -113,11 +113,11 @@ pub(super) fn read(disk: &dyn Disk, kind: NoteKind, path: &Path) -> Result<Vec<u
 
 /// The numbers of the notes in a folder, ascending. A folder that is not there has none.
 pub(super) fn numbers(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
-    let named = match disk.list(dir) {
+    let names = match disk.names(dir) {
         Err(Error::NotFound { .. }) => return Ok(Vec::new()),
         other => other?,
     };
-    let mut out: Vec<u64> = named.iter().filter_map(|n| layout::numbered(&n.name, 8, ".note")).collect();
+    let mut out: Vec<u64> = names.iter().filter_map(|name| layout::numbered(name, 8, ".note")).collect();
     out.sort_unstable();
     Ok(out)
 }

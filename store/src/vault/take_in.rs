@@ -239,8 +239,8 @@ impl Domain {
 
     /// Numbers of the links on disk that are above this one, ascending.
     pub(super) fn links_above(&self, account: u32, newest: u64) -> Result<Vec<u64>> {
-        let named = self.inner.shared.disk.list(&self.inner.paths.versions(account))?;
-        let numbers = named.iter().filter_map(|named| layout::numbered(&named.name, 12, ".link"));
+        let names = self.inner.shared.disk.names(&self.inner.paths.versions(account))?;
+        let numbers = names.iter().filter_map(|name| layout::numbered(name, 12, ".link"));
         Ok(numbers.filter(|number| *number > newest).collect())
     }
 

@@ -103,7 +103,7 @@ impl Vault {
                 || name.ends_with(".new")
                 || (marked.is_some() && name == "packs")
         };
-        if disk.list(path)?.iter().any(|named| !named.name.to_str().is_some_and(ours)) {
+        if disk.names(path)?.iter().any(|name| !name.to_str().is_some_and(ours)) {
             return Err(Error::Taken { what: path.display().to_string() });
         }
         let number = manifest.next_volume();
@@ -293,8 +293,8 @@ impl Vault {
         // It is not there after an attempt that was cut short here, and is needed for the proof.
         account::make_dir(disk, top)?;
         let mut copies = false;
-        for domain in disk.list(top)? {
-            let folder = top.join(&domain.name);
+        for domain in disk.names(top)? {
+            let folder = top.join(&domain);
             let (kept, rest): (Vec<Named>, Vec<Named>) = disk
                 .list(&folder)?
                 .into_iter()

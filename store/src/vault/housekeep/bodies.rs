@@ -32,9 +32,9 @@ impl Pass<'_> {
         let on_disk: Vec<BodyHash> = inner
             .shared
             .disk
-            .list(&inner.paths.bodies(account.number))?
+            .names(&inner.paths.bodies(account.number))?
             .iter()
-            .filter_map(|named| layout::body_hash(&named.name))
+            .filter_map(|name| layout::body_hash(name))
             .collect();
         let named = self.named_bodies(account)?;
         let unnamed: Vec<BodyHash> = on_disk.into_iter().filter(|body| !named.contains(body)).collect();

@@ -33,11 +33,11 @@ impl Domain {
         let disk = &*self.inner.shared.disk;
         let staging = self.inner.paths.staging();
         let mut live = Live::default();
-        for named in disk.list(&staging)? {
-            if layout::session_id(&named.name).is_none() {
+        for name in disk.names(&staging)? {
+            if layout::session_id(&name).is_none() {
                 continue;
             }
-            let dir = staging.join(&named.name);
+            let dir = staging.join(&name);
             match self.lock_all(&dir) {
                 Ok(Some(_)) | Err(Error::NotFound { .. }) => {}
                 Ok(None) => {

@@ -405,9 +405,9 @@ impl Domain {
         account::make_dir(disk, &dir)?;
         let lock = dir.join("lock");
         let held = disk.lock(&lock)?.ok_or_else(|| Error::Busy { what: "housekeeping".to_owned() })?;
-        for named in disk.list(&dir)? {
-            if named.name != "lock" {
-                self.remove(&dir.join(&named.name))?;
+        for name in disk.names(&dir)? {
+            if name != "lock" {
+                self.remove(&dir.join(&name))?;
             }
         }
         Ok(held)

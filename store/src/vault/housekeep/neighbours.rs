@@ -155,8 +155,8 @@ impl Pass<'_> {
 /// The other chunk spaces of the vault.
 fn others(domain: &Domain) -> Result<Vec<DomainId>> {
     let shared = &domain.inner.shared;
-    let named = shared.disk.list(&layout::domains(&shared.path))?;
-    let ids = named.iter().filter_map(|named| layout::domain_id(&named.name));
+    let names = shared.disk.names(&layout::domains(&shared.path))?;
+    let ids = names.iter().filter_map(|name| layout::domain_id(name));
     Ok(ids.filter(|id| *id != domain.id()).collect())
 }
 
