@@ -145,6 +145,20 @@ fn the_key_of_another_account() {
 }
 
 #[test]
+fn of_several_keys_the_one_that_was_set_up_last_is_this_machine_s_whatever_its_account_is_called() {
+    let world = world().ready();
+    tree::Tree::at(world.path("docs")).file("a", "alpha");
+    world.tuckbox(["init", "--account", "second"]).ok();
+    world.tuckbox(["account", "rename", "second", "third"]).ok();
+    // Its old name is another's now.
+    world.tuckbox(["account", "create", "second"]).ok();
+    world.tuckbox(["backup", &world.arg("docs")]).ok();
+    let versions = |account| world.tuckbox(["versions", "--account", account, "--json"]).ok().records("version").len();
+    assert_eq!(versions("third"), 1);
+    assert_eq!(world.tuckbox(["dump", &world.arg("docs/a")]).ok().text(), "alpha");
+}
+
+#[test]
 fn key_files_in_disorder() {
     let world = one_version();
     let key = world.key_file();

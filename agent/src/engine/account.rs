@@ -499,15 +499,22 @@ fn links_dir(run: &Run, vault: VaultId, account: AccountId) -> std::path::PathBu
 
 /// The first question on a connection.
 pub fn open_request(run: &Run, files: &[super::keys::Found], after: u64) -> Open {
-    Open {
-        account: run.place.account.clone().or_else(|| {
-            // Only keys that could open several accounts need to be told which one is this machine's.
-            let several = files.len() > 1 && run.place.key_file.is_none();
-            several.then(|| StateDir::new(run.folders.state.clone()).account_at(&address(run))).flatten()
-        }),
-        keys: files.iter().map(|found| found.file.key_check()).collect(),
-        after,
-        client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), super::tell::node()),
+    let (account, keys) = meant(run, files);
+    let keys = keys.iter().map(|found| found.file.key_check()).collect();
+    Open { account, keys, after, client: format!("tuckbox {} on {}", env!("CARGO_PKG_VERSION"), super::tell::node()) }
+}
+
+/// The account that is meant, and the keys that may open it. Where the keys of this machine could open several and nobody
+/// says which, it is the one that was set up here: by its key, as somebody may have given it another name since.
+fn meant<'k>(run: &Run, files: &'k [super::keys::Found]) -> (Option<String>, &'k [super::keys::Found]) {
+    if run.place.account.is_some() || run.place.key_file.is_some() || files.len() < 2 {
+        return (run.place.account.clone(), files);
+    }
+    let here = StateDir::new(run.folders.state.clone()).vault_at(&address(run));
+    let id = here.as_ref().and_then(|here| here.account_id.as_deref());
+    match files.iter().find(|found| id.is_some_and(|id| found.file.account.hex() == id)) {
+        Some(own) => (None, std::slice::from_ref(own)),
+        None => (here.map(|here| here.account), files),
     }
 }
 

@@ -57,7 +57,7 @@ pub fn init(run: &Run, job: &InitJob) -> Result<Made> {
     }
     begin_chain(run, &remote, made.vault, &made.account, &key.root)?;
     drop(held);
-    let used_before = remember(run, made.vault, &made.account.name)?;
+    let used_before = remember(run, made.vault, &made.account)?;
     remote.close()?;
     Ok(Made {
         vault_made: made.made_vault,
@@ -264,15 +264,16 @@ fn commit(remote: &Remote, call: &Call, signed: &store::chain::SignedLink, body:
 
 /// Remembers which account this machine uses in a vault, and that this vault is the one it uses. Gives what it used before
 /// when that was something else.
-pub fn remember(run: &Run, vault: VaultId, account: &str) -> Result<Option<Used>> {
+pub fn remember(run: &Run, vault: VaultId, row: &AccountRow) -> Result<Option<Used>> {
     let (address, state) = (super::connect::address(run), StateDir::new(run.folders.state.clone()));
     let before = state.last_vault();
-    let here = state.account_at(&address);
-    state.set_vault(vault, &VaultState { account: account.to_owned(), address: address.clone() })?;
+    let here = state.vault_at(&address).map(|here| here.account);
+    let (account, account_id) = (row.name.clone(), Some(row.id.hex()));
+    state.set_vault(vault, &VaultState { account: account.clone(), account_id, address: address.clone() })?;
     let other = before.filter(|before| before.address != address || before.account != account);
     let other = other.map(|before| Used { vault: before.address, account: before.account });
     // The vault that is used stays the same one, and in it another account was.
-    Ok(other.or_else(|| here.filter(|here| here != account).map(|account| Used { vault: address, account })))
+    Ok(other.or_else(|| here.filter(|here| *here != account).map(|account| Used { vault: address, account })))
 }
 
 /// The default vault, account and key for a first backup.

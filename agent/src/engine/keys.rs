@@ -295,7 +295,7 @@ pub fn recover(run: &Run) -> Result<Made> {
     let account = Account::open_on(&run, connector)?;
     // The words were just typed in: they exist.
     account.change_state(|state| state.words_shown = true)?;
-    let used_before = super::init::remember(&run, opened.vault, &row.name)?;
+    let used_before = super::init::remember(&run, opened.vault, row)?;
     // A new machine knows no history but from a pin in a second place.
     account.may_write()?;
     account.device()?;

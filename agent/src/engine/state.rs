@@ -173,8 +173,11 @@ impl AccountState {
 /// What this machine remembers of a vault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VaultState {
-    /// The account that `init` or `key recover` set up here.
+    /// The account that `init` or `key recover` set up here, by its name then.
     pub account: String,
+    /// Its id, which stays; not in files of before 2026-11-22.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
     /// The vault's address then.
     pub address: String,
 }
@@ -301,11 +304,11 @@ impl StateDir {
         read_json(&self.last_file()).ok().flatten()
     }
 
-    /// The account that was set up here in the vault of this address.
-    pub fn account_at(&self, address: &str) -> Option<String> {
-        let listed = std::fs::read_dir(self.dir.join("vaults")).ok()?;
-        let states = listed.filter_map(|entry| read_json::<VaultState>(&entry.ok()?.path()).ok().flatten());
-        states.filter(|state| state.address == address).map(|state| state.account).next()
+    /// What was set up here in the vault of this address.
+    pub fn vault_at(&self, address: &str) -> Option<VaultState> {
+        let mut listed = std::fs::read_dir(self.dir.join("vaults")).ok()?;
+        let state = |entry: std::io::Result<std::fs::DirEntry>| read_json(&entry.ok()?.path()).ok().flatten();
+        listed.find_map(|entry| state(entry).filter(|state: &VaultState| state.address == address))
     }
 
     /// This device's key for an account, when it has one.

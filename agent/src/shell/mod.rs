@@ -195,8 +195,8 @@ fn prompt_for_ever(session: &mut Session, line: &mut Line, now: &Mutex<Now>) -> 
 fn remember(session: &Session, line: &mut Line, account: Option<&str>, remembered: &mut Option<PathBuf>) {
     let Ok(folders) = session.world.folders() else { return };
     let vault = session.inside.outer.vault.clone().unwrap_or_default();
-    let last = StateDir::new(folders.state.clone()).account_at(&vault);
-    let account = account.or(last.as_deref()).unwrap_or("account");
+    let last = StateDir::new(folders.state.clone()).vault_at(&vault);
+    let account = account.or(last.as_ref().map(|last| last.account.as_str())).unwrap_or("account");
     match history::file(&folders.state, &vault, account) {
         Ok(file) if remembered.as_ref() != Some(&file) => {
             line.clear_history().unwrap_or_default();

@@ -79,7 +79,7 @@ fn state(bytes: &[u8]) {
             }
             account.is_own(KEYS.account.source_id("h", b"/"), NodeId::new([1; 32]));
         }
-        drop((state.last_vault(), state.account_at("/srv/vault"), state.device(ACCOUNT).is_ok()));
+        drop((state.last_vault(), state.vault_at("/srv/vault"), state.device(ACCOUNT).is_ok()));
     });
 }
 

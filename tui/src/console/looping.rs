@@ -95,7 +95,7 @@ pub fn run(desk: &Desk<'_>, opening: &Opening) -> Result<Exit> {
 /// The account that was set up on this machine in the vault of this address, with or without a slash at its end.
 fn set_up_here(state: &StateDir, address: &str) -> Option<String> {
     let bare = address.trim_end_matches('/');
-    state.account_at(bare).or_else(|| state.account_at(&format!("{bare}/")))
+    state.vault_at(bare).or_else(|| state.vault_at(&format!("{bare}/"))).map(|here| here.account)
 }
 
 fn speaks_utf8(world: &agent::world::World) -> bool {
