@@ -36,7 +36,7 @@ complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -l keep-daily -x 
 complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -l keep-weekly -x -a '(__tuckbox_values)' -d 'The same for weeks, from Monday; `all` for no bound'
 complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -l keep-monthly -x -a '(__tuckbox_values)' -d 'The same for months; `all` for no bound'
 complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -l keep-yearly -x -a '(__tuckbox_values)' -d 'The same for years; `all` for no bound'
-complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -a policy -d 'Show what is kept, or set it'
+complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -a policy -d 'Show what is kept, or set it: the options say all of it, beginning with nothing or a preset'
 complete -c tuckbox -n '__fish_seen_subcommand_from housekeep' -a log -d 'Show what housekeeping did: when, what went, and why'
 complete -c tuckbox -n __fish_use_subcommand -a usage -d 'Show what the account takes in the vault, and what for'
 complete -c tuckbox -n __fish_use_subcommand -a key -d 'Show, protect, copy, recover and renew the key'

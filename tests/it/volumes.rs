@@ -90,6 +90,7 @@ fn while_a_disk_is_away_backups_go_on_and_nothing_is_lost() {
     for verb in [&["housekeep"][..], &["repair", "--yes"], &["volume", "remove", "1"], &["volume", "balance"]] {
         let told = world.tuckbox(verb).run().fails("volume.absent", 8);
         assert!(told.error().contains("volume 1 of the vault is not there"), "{told}");
+        assert_eq!(told.error().contains("tuckbox volume remove 1 --lost"), verb[0] == "volume", "{told}");
     }
     world.tuckbox(["account", "dump", "ana", "--to", &world.arg("x")]).run().fails("volume.absent", 8);
     let checked = world.tuckbox(["check"]).run();

@@ -106,6 +106,8 @@ fn memory() {
         "error while loading",
         "Resource temporarily",
         "too little memory",
+        // The C library itself, which then ends the program.
+        "out of memory",
     ];
     sweep("little memory", &world, None, &limits, &words);
 }

@@ -36,7 +36,7 @@ pub(super) const VERB: Verb = Verb {
 
 fn build(command: Command) -> Command {
     let mut policy = Command::new("policy")
-        .about("Show what is kept, or set it")
+        .about("Show what is kept, or set it: the options say all of it, beginning with nothing or a preset")
         .arg(
             Arg::new("preset")
                 .long("preset")

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use store::door::random;
 use store::id::hex;
@@ -164,6 +164,13 @@ impl AuthorizedKeys {
         let failed = |cause: io::Error| cannot("read", &path, &cause);
         let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let home = rustix::fs::open(home, folder, Mode::empty()).map_err(|e| failed(e.into()))?;
+        // From what is read to what replaces it; the lock goes with the descriptor. Whoever owns the home may hold it for
+        // ever, so it is not waited for, and where there are no locks it has to do without.
+        if flock(&home, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(Fault::new(Code::SourceBusy, "somebody else changes authorized_keys now")
+                .hint("run the same command again")
+                .into());
+        }
         let dir = match rustix::fs::openat(&home, FOLDER, folder | OFlags::NOFOLLOW, Mode::empty()) {
             Err(Errno::NOENT) => None,
             other => Some(other.map_err(|e| failed(e.into()))?),
@@ -319,6 +326,20 @@ mod tests {
         fs::remove_file(home.join(".ssh/authorized_keys")).unwrap();
         fs::hard_link(other.join("authorized_keys"), home.join(".ssh/authorized_keys")).unwrap();
         assert!(added(&home, owner + 1).is_err());
+    }
+
+    #[test]
+    fn two_at_once_lose_no_line() {
+        let (_dir, home, owner) = homes();
+        let mut first = AuthorizedKeys::read(&home, owner).unwrap_or_else(|_| panic!("nobody else is there"));
+        let Err(busy) = added(&home, owner) else { panic!("it is not held") };
+        assert!(matches!(busy, Refused::Told(fault) if fault.code == Code::SourceBusy));
+        first.lines.push("first".to_owned());
+        assert!(first.write(b"12345678").is_ok());
+        drop(first);
+        assert!(added(&home, owner).is_ok());
+        let text = fs::read_to_string(home.join(".ssh/authorized_keys")).unwrap();
+        assert_eq!(text, format!("first\n{KEY}\n"));
     }
 
     #[test]

@@ -99,6 +99,12 @@ fn wrong(error: store::Error) -> Refused {
         store::Error::Busy { what } => Fault::new(Code::SourceBusy, format!("{what} is at work or in use"))
             .hint("wait for it, then run the same command again; what was moved stays moved")
             .into(),
+        error @ store::Error::Absent { volume } => Fault::new(Code::VolumeAbsent, error.to_string())
+            .hint(format!(
+                "bring its disk back, or say where it is now: tuckbox volume add DIR; if it is gone for good: tuckbox volume \
+                 remove {volume} --lost"
+            ))
+            .into(),
         _ if full => Fault::new(Code::DiskFull, "the other volumes have no room for what this one holds")
             .hint("tuckbox volume add DIR, then run the same command again, which goes on; with its own directory it stays")
             .into(),

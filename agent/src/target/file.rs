@@ -42,7 +42,7 @@ enum Begun {
     There,
     /// Under this name beside it.
     Beside(Box<[u8]>),
-    /// In no directory: however the run ends, nothing of it is left.
+    /// In no directory, so that nothing is left of it if the run is killed.
     Nowhere,
 }
 
@@ -172,18 +172,12 @@ impl NewFile {
                 fdatasync(&self.fd)?;
             }
         }
+        if matches!(self.begun, Begun::Nowhere) {
+            // While it is ours: what belongs to another may not be given a name by just anybody.
+            self.begun = Begun::Beside(self.link_beside()?);
+        }
         let start = Start::new_in(&self.dir, rights, Self::MODE);
         let mut faults = apply(&Subject::Open(self.fd.as_fd()), entry, rights, &start);
-        if matches!(self.begun, Begun::Nowhere) {
-            if self.replaces {
-                // Only a rename replaces.
-                let temporary = temporary_name();
-                self.link_as(&temporary)?;
-                self.begun = Begun::Beside(temporary);
-            } else {
-                self.link_as(&self.name)?;
-            }
-        }
         match &self.begun {
             Begun::Beside(temporary) if self.replaces => put_in_place(&self.dir, temporary, &self.name)?,
             Begun::Beside(temporary) => rename_new_in(&self.dir, &**temporary, &*self.name)?,
@@ -196,10 +190,11 @@ impl NewFile {
         Ok(faults)
     }
 
-    /// Gives a file that has no name this one, which nothing may have.
-    fn link_as(&self, name: &[u8]) -> io::Result<()> {
-        let path = proc_path(self.fd.as_fd(), None);
-        Ok(linkat(CWD, path, &self.dir, name, AtFlags::SYMLINK_FOLLOW)?)
+    /// Gives a file that has no name one for the moment.
+    fn link_beside(&self) -> io::Result<Box<[u8]>> {
+        let (path, temporary) = (proc_path(self.fd.as_fd(), None), temporary_name());
+        linkat(CWD, path, &self.dir, &*temporary, AtFlags::SYMLINK_FOLLOW)?;
+        Ok(temporary)
     }
 }
 

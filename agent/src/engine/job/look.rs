@@ -120,6 +120,8 @@ pub struct TakeJob {
     pub overwrite: Overwrite,
     /// Read everything back and compare.
     pub verify: bool,
+    /// Of a file of which the vault has lost something, write the rest, with zeros in place of that.
+    pub with_holes: bool,
     /// Tell what would be done, write nothing.
     pub dry_run: bool,
     /// Tell each file.

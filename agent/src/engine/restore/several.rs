@@ -55,6 +55,7 @@ pub fn jobs(job: &TakeJob) -> Vec<RestoreJob> {
         dry_run: job.dry_run,
         full_paths: job.to.is_some() && layout != Layout::Names,
         list_items: job.list_items,
+        with_holes: job.with_holes,
         // Whoever marks and looks at a plan has said yes.
         confirmed: true,
         ..RestoreJob::default()
@@ -81,7 +82,12 @@ pub fn words(job: &TakeJob) -> Vec<Vec<OsString>> {
             Overwrite::Never => Some("never"),
         };
         words.extend(overwrite.into_iter().flat_map(|mode| ["--overwrite", mode]).map(OsString::from));
-        let switches = [(job.full_paths, "--full-paths"), (job.verify, "--verify"), (job.dry_run, "--dry-run")];
+        let switches = [
+            (job.full_paths, "--full-paths"),
+            (job.verify, "--verify"),
+            (job.with_holes, "--with-holes"),
+            (job.dry_run, "--dry-run"),
+        ];
         words.extend(switches.into_iter().filter(|(on, _)| *on).map(|(_, word)| OsString::from(word)));
         words.push("--".into());
         words.extend(job.paths.into_iter().map(OsString::from_vec));
@@ -292,7 +298,7 @@ mod tests {
         let line = |job: &TakeJob| words(job)[0].join(OsStr::new(" ")).into_string().unwrap();
         assert_eq!(line(&job), "restore --at id:monmon --to /to --overwrite never --verify -- /a/x /b/-y");
         assert_eq!(places(&job), [PathBuf::from("/to/x"), PathBuf::from("/to/-y")]);
-        let in_place = TakeJob { to: None, overwrite: Overwrite::IfChanged, verify: false, ..job };
-        assert_eq!(line(&in_place), "restore --at id:monmon --yes -- /a/x /b/-y");
+        let in_place = TakeJob { to: None, overwrite: Overwrite::IfChanged, verify: false, with_holes: true, ..job };
+        assert_eq!(line(&in_place), "restore --at id:monmon --yes --with-holes -- /a/x /b/-y");
     }
 }

@@ -30,13 +30,14 @@ pub(super) enum Spot {
     Target,
     Exists,
     Verify,
+    Holes,
     Restore,
     DryRun,
     Cancel,
 }
 
-const SPOTS: [Spot; 7] =
-    [Spot::Place, Spot::Target, Spot::Exists, Spot::Verify, Spot::Restore, Spot::DryRun, Spot::Cancel];
+const SPOTS: [Spot; 8] =
+    [Spot::Place, Spot::Target, Spot::Exists, Spot::Verify, Spot::Holes, Spot::Restore, Spot::DryRun, Spot::Cancel];
 
 /// How existing files are treated, in the words of the dialog.
 pub(super) const EXISTS: [(Overwrite, &str); 5] = [
@@ -77,6 +78,7 @@ pub struct Dialog {
     pub(super) to: Field,
     pub(super) overwrite: Overwrite,
     pub(super) verify: bool,
+    pub(super) with_holes: bool,
     pub(super) spot: Spot,
     pub(super) plan: Pane<Arc<TakePlan>>,
     /// What the plan is of.
@@ -103,6 +105,7 @@ impl Dialog {
             to: Field::holding(&to),
             overwrite: Overwrite::KeepBoth,
             verify: true,
+            with_holes: false,
             spot: Spot::Target,
             plan: Pane::new(PLAN),
             planned: None,
@@ -128,6 +131,7 @@ impl Dialog {
             to,
             overwrite: self.overwrite,
             verify: self.verify,
+            with_holes: self.with_holes,
             dry_run,
             list_items: true,
         })
@@ -275,6 +279,7 @@ impl Dialog {
                 self.overwrite = EXISTS.get(at).map_or(Overwrite::Never, |(mode, _)| *mode);
             }
             Spot::Verify => self.verify = !self.verify,
+            Spot::Holes => self.with_holes = !self.with_holes,
             Spot::Restore | Spot::DryRun | Spot::Cancel => return self.move_by(by),
             Spot::Target => return,
         }

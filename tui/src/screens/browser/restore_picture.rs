@@ -115,12 +115,13 @@ impl Dialog {
             let exists = format!("{}If it exists  < {mode} >", lead(Spot::Exists));
             lines.push((Line::styled(exists, style(Spot::Exists)), Some(Spot::Exists)));
         }
-        let verify = format!(
-            "{}Also          [{}] read everything back and compare",
-            lead(Spot::Verify),
-            if self.verify { "x" } else { " " }
-        );
-        lines.push((Line::styled(verify, style(Spot::Verify)), Some(Spot::Verify)));
+        for (spot, head, on, text) in [
+            (Spot::Verify, "Also", self.verify, "read everything back and compare"),
+            (Spot::Holes, "", self.with_holes, "of a damaged file what is left, with zeros for the rest"),
+        ] {
+            let line = format!("{}{head:<13} [{}] {text}", lead(spot), if on { "x" } else { " " });
+            lines.push((Line::styled(line, style(spot)), Some(spot)));
+        }
         self.plan_lines(shared, columns, &mut lines);
         lines.push((Line::raw(""), None));
         let commands = self.commands(shared);
