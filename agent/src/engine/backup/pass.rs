@@ -278,6 +278,8 @@ impl<'a> Pass<'a> {
         }
         // Nothing that comes next goes out before it. A little is not worth a look.
         while self.link.unsent_bytes() > UNSENT_FEW && !flow.has_failed() {
+            // Nothing is put any more that would see to what is lost with a stripe now.
+            flow.guarded(|| self.link.rescue());
             self.tell(flow, totals);
             ended.pause(self.pace.tell_ms.min(UNSENT_LOOK_MS));
         }

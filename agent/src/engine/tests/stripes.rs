@@ -1,13 +1,13 @@
 //! Uploads over several connections, some of which are refused or lost.
 
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use store::door::{Chance, ConstantChance};
 use transport::{Carrier, Error, Pipe};
 
-use super::place::{PATIENT, Place, within};
+use super::place::{Ears, PATIENT, Place, within};
 use super::trick_disk::TrickDisk;
 use super::wire::{Cut, Even, Wire};
 use crate::engine::backup::backup_over;
@@ -16,10 +16,13 @@ use crate::engine::connect::Connector;
 use crate::engine::dump::dump;
 use crate::engine::job::*;
 use crate::engine::queue::lock;
+use crate::event::Event;
 use crate::fault::Result;
 
 /// What a source gives at most: something is wrong when that is not enough.
 const ENOUGH_BYTES: usize = 1 << 30;
+/// Words of how far it is, a few milliseconds apart, after which nothing moves any more.
+const STILL_TIMES: u32 = 100;
 /// What a connection has to carry in these tests.
 const SOME_BYTES: u64 = 2 << 20;
 
@@ -175,6 +178,29 @@ fn a_stripe_that_is_lost_is_not_missed() {
             up.len() >= 3 && up[0] >= SOME_BYTES && up[1..].iter().any(|bytes| *bytes > 2 * SOME_BYTES)
         });
     }
+}
+
+/// Nothing is put any more by then that would see to it.
+#[test]
+fn what_is_lost_with_a_stripe_after_the_last_record_goes_out_by_another() {
+    let (place, mut run) = Place::new();
+    let cuts = [Cut::default(), Cut::up(2 * SOME_BYTES).stalls()];
+    let wire = place.wire(cuts);
+    let seen = Arc::downgrade(&wire);
+    // Bytes that were on the lines, and how often in a row: when nothing moves any more, everything was put.
+    let still = Mutex::new((0, 0));
+    run.watcher = Ears::with(move |event| {
+        let (Event::Progress(progress), Some(wire)) = (event, seen.upgrade()) else { return };
+        let mut still = lock(&still);
+        let times = if progress.files_done == 1 && still.0 == progress.sent_bytes { still.1 + 1 } else { 0 };
+        *still = (progress.sent_bytes, times);
+        if times == STILL_TIMES {
+            wire.cut_stalled();
+        }
+    });
+    back_up_over((&place, run), &wire, (2, usize::MAX), &cuts, |up| {
+        up.len() == 2 && up[0] >= 4 * SOME_BYTES && up[1] >= 2 * SOME_BYTES
+    });
 }
 
 #[test]

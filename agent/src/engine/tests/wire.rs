@@ -28,6 +28,8 @@ pub(super) struct Cut {
     pub(super) down: Option<u64>,
     /// The server does not notice: its end stays open until the test ends.
     pub(super) unnoticed: bool,
+    /// It does not break then, but takes nothing more to the server until somebody cuts it.
+    pub(super) stalls: bool,
 }
 
 impl Cut {
@@ -41,6 +43,10 @@ impl Cut {
 
     pub(super) fn unnoticed(self) -> Self {
         Self { unnoticed: true, ..self }
+    }
+
+    pub(super) fn stalls(self) -> Self {
+        Self { stalls: true, ..self }
     }
 }
 
@@ -129,6 +135,11 @@ impl Wire {
         lock(&self.servers).iter().filter(|server| !server.is_finished()).count()
     }
 
+    /// Cuts what is stalled now.
+    pub(super) fn cut_stalled(&self) {
+        lock(&self.lines).iter().filter(|line| line.is_stalled()).for_each(|line| line.cut());
+    }
+
     /// Cuts what is connected now.
     pub(super) fn cut_now(&self) {
         for line in &*lock(&self.lines) {
@@ -200,6 +211,11 @@ impl Line {
     fn cut(&self) {
         self.is_cut.store(true, Ordering::SeqCst);
         self.wake();
+    }
+
+    fn is_stalled(&self) -> bool {
+        let full = self.cut.up.is_some_and(|most| self.up.load(Ordering::SeqCst) >= most);
+        self.cut.stalls && full && !self.is_cut.load(Ordering::SeqCst)
     }
 
     fn wake(&self) {
@@ -301,6 +317,9 @@ impl AsyncRead for Near<Reader> {
 impl AsyncWrite for Near<Writer> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         lock(&self.line.wakers).push(cx.waker().clone());
+        if self.line.is_stalled() {
+            return Poll::Pending;
+        }
         let left = self.line.left(&self.line.up, self.breaks_after()).min(bytes.len());
         if left == 0 && !bytes.is_empty() {
             self.bury();

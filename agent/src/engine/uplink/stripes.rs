@@ -281,8 +281,9 @@ impl Uplink {
         }
     }
 
-    /// Sends what went down with stripes. When this returns, nobody has such a record in hand.
-    pub(super) fn rescue(&self) -> Result<()> {
+    /// Sends what went down with stripes. When this returns, nobody has such a record in hand. The next record does it, and
+    /// the next commit; whoever waits between the last record and the commit does it meanwhile.
+    pub fn rescue(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.rescuing);
         loop {
             let Some(orphan) = lock(&self.inner).stripes.orphans.pop_front() else { return Ok(()) };
