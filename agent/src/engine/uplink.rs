@@ -354,7 +354,8 @@ impl Uplink {
     }
 
     /// Bytes of records that were put and have not gone out, as far as can be told: other messages are taken for a part of
-    /// them, and so is what had to be sent again. Never nothing while one of them is not acknowledged.
+    /// them, and so is what had to be sent again. Never nothing while one of them is not acknowledged: who waits for that,
+    /// and puts nothing meanwhile, has to [rescue](Self::rescue) what is lost with a stripe.
     pub fn unsent_bytes(&self) -> u64 {
         let sent = self.traffic().sent_bytes;
         let inner = lock(&self.inner);
